@@ -1,0 +1,63 @@
+"""What a binder plugin is made of: it turns an agent's configuration into one that points at the gateway.
+
+A binder never touches a file. Core reads the text, shows the difference, backs up, writes and undoes.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+
+class Scope(enum.StrEnum):
+    """Whose configuration is edited."""
+
+    HOME = "home"
+    PROJECT = "project"
+    """The folder in which `freeride bind` runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the gateway is, in the forms that agents want."""
+
+    root: str
+    """`http://127.0.0.1:11343`, without a trailing slash."""
+    key: str = "freeride-local"
+    model: str = "auto"
+
+    @property
+    def openai(self) -> str:
+        """The OpenAI base URL."""
+        return f"{self.root}/v1"
+
+
+class Unreadable(ValueError):
+    """The configuration cannot be parsed; it is left untouched. The message says where and why."""
+
+
+class Binder(ABC):
+    """Binds one agent."""
+
+    api_version: ClassVar[int] = 1
+
+    name: str
+    """The one string: entry point, `freeride bind NAME`."""
+    title: str
+    homepage: str
+    scopes: tuple[Scope, ...] = (Scope.HOME,)
+    """First is the default."""
+    after: str = ""
+    """What the user does next: `Restart aider.`"""
+
+    @abstractmethod
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+        """The file to edit. Pure: existence is core's business."""
+
+    @abstractmethod
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        """The new text. None: there is no file yet. Editing twice changes nothing more; comments and everything that is not
+        the binder's stay. Raises `Unreadable`."""

@@ -1,0 +1,212 @@
+"""An upstream's error in one shape, whichever shape it came in, and the rules that say what it means."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from freeride_core.provider import Answer, ErrorKind, Feature, Scope
+
+_CODE_FIELDS = ("code", "type", "status", "error_type", "limit_source", "reason")
+_DEEPEST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What an error body says."""
+
+    message: str
+    codes: frozenset[str]
+    """Every machine-readable word of it: codes, types, limit sources, as strings."""
+    param: str | None = None
+
+    @classmethod
+    def of(cls, answer: Answer) -> Complaint:
+        """Of any body: OpenAI's envelope, an error that is a string or wrapped in a list, `errors[]`, problem+json, plain text."""
+        body = answer.json
+        if isinstance(body, list) and body:
+            body = body[0]
+        if not isinstance(body, dict):
+            is_page = b"<html" in answer.body[:1024].lower() or b"<!doctype" in answer.body[:64].lower()
+            return cls("" if is_page else answer.body[:2000].decode("utf-8", "replace").strip(), frozenset())
+        source = _source(body)
+        param = source.get("param") if isinstance(source, dict) else None
+        return cls(_message(source, body), frozenset(_codes(body)), param if isinstance(param, str) else None)
+
+
+def _source(body: dict[str, Any]) -> Any:
+    """The part of a body that is the error."""
+    if body.get("error"):
+        return body["error"]
+    errors = body.get("errors")
+    if isinstance(errors, list) and errors:
+        return errors[0]
+    choices = body.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict) and choices[0].get("error"):
+        return choices[0]["error"]
+    return body
+
+
+def _message(source: Any, body: dict[str, Any]) -> str:
+    if isinstance(source, str):
+        return source
+    for place in (source, body):
+        if isinstance(place, dict):
+            for name in ("message", "detail", "title"):
+                if isinstance(place.get(name), str):
+                    return str(place[name])
+    return ""
+
+
+def _codes(value: Any, depth: int = 0) -> Iterator[str]:
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, list):
+        for item in value[:20]:
+            yield from _codes(item, depth + 1)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if name in _CODE_FIELDS and isinstance(item, (str, int)) and not isinstance(item, bool):
+                yield str(item)
+            elif isinstance(item, (dict, list)):
+                yield from _codes(item, depth + 1)
+
+
+class Reset(enum.Enum):
+    """A reset that an upstream documents instead of saying it."""
+
+    NEXT_UTC_MIDNIGHT = "next_utc_midnight"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One thing that an upstream is known to say. All conditions given must hold; the first rule that fits decides."""
+
+    kind: ErrorKind
+    scope: Scope | None = None
+    """None: what is usual for the kind."""
+    status: int | tuple[int, ...] | None = None
+    code: str | tuple[str, ...] | None = None
+    """One of the complaint's codes."""
+    text: str | None = None
+    """Regular expression, searched in the message without regard to case."""
+    header: str | None = None
+    """A lower-case header that must be there."""
+    wait: float | Reset | None = None
+    """Seconds, or a documented reset, where the answer has no hint of its own."""
+    feature: Feature | None = None
+
+    def fits(self, status: int, complaint: Complaint, answer: Answer) -> bool:
+        return (
+            (self.status is None or status in _many(self.status))
+            and (self.code is None or not complaint.codes.isdisjoint(_many(self.code)))
+            and (self.header is None or self.header in answer.headers)
+            and (self.text is None or re.search(self.text, complaint.message, re.IGNORECASE) is not None)
+        )
+
+
+def _many(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+_CANNOT = r"(?:not (?:support|allow|enabl|available)|n't support|unsupported|no endpoints found that support|requires? --enable)"
+
+# What holds for every OpenAI-compatible upstream, tried after a package's own rules.
+USUAL: tuple[Rule, ...] = (
+    Rule(
+        kind=ErrorKind.CONTEXT_LENGTH, code=("context_length_exceeded", "max_tokens_exceeded", "token_limit_exceeded")
+    ),
+    Rule(
+        kind=ErrorKind.CONTEXT_LENGTH,
+        status=(400, 413, 422, 500),
+        text=r"maximum context length|context (?:length|window|size)|prompt is too long|input token count|too many (?:input )?tokens"
+        r"|reduce the length of",
+    ),
+    Rule(
+        kind=ErrorKind.CONTENT_FILTER,
+        status=(400, 403, 422, 451),
+        code=("content_policy_violation", "content_filter", "moderation_blocked", "content_blocked"),
+    ),
+    Rule(
+        kind=ErrorKind.CONTENT_FILTER,
+        status=(400, 403),
+        text=r"was flagged|content (?:policy|filter|management)|moderation",
+    ),
+    Rule(
+        kind=ErrorKind.MODEL_NOT_FOUND,
+        code=("model_not_found", "model_decommissioned", "model_not_supported", "invalid_model"),
+    ),
+    Rule(
+        kind=ErrorKind.MODEL_NOT_FOUND,
+        status=(400, 402, 403, 404, 422),
+        text=r"\bmodel\b.{0,120}(?:not found|does not exist|decommissioned|not a valid|no longer available|end of life|not in the free plan"
+        r"|requires a (?:subscription|paid)|not available on your plan)|not a valid model|no such model|unknown model",
+    ),
+    Rule(
+        kind=ErrorKind.UNSUPPORTED,
+        status=(400, 404, 422),
+        text=rf"{_CANNOT}.{{0,80}}\b(?:tool|function)|\b(?:tool|function).{{0,80}}{_CANNOT}",
+        feature=Feature.TOOLS,
+    ),
+    Rule(
+        kind=ErrorKind.UNSUPPORTED,
+        status=(400, 404, 422),
+        text=rf"{_CANNOT}.{{0,80}}\b(?:image|vision|multimodal)|\b(?:image|vision|multimodal).{{0,80}}{_CANNOT}",
+        feature=Feature.IMAGES,
+    ),
+    Rule(
+        kind=ErrorKind.UNSUPPORTED,
+        status=(400, 404, 422),
+        text=rf"{_CANNOT}.{{0,80}}(?:json_schema|response.format|structured)|(?:json_schema|response.format|structured).{{0,80}}{_CANNOT}",
+        feature=Feature.JSON_SCHEMA,
+    ),
+    Rule(
+        kind=ErrorKind.UNSUPPORTED,
+        status=(400, 422),
+        text=r"array' not in 'string'|content.{0,60}(?:must be|expected|should be) a (?:valid )?string",
+        feature=Feature.CONTENT_PARTS,
+    ),
+    # A fault that no upstream could forgive: the standard's own fields, outside the standard's own bounds.
+    Rule(
+        kind=ErrorKind.BAD_REQUEST,
+        status=(400, 422),
+        text=r"\b(?:temperature|presence_penalty|frequency_penalty)\b.{0,60}(?:<=|less than|between|at most|max|exceed|greater|-2)"
+        r".{0,20}\b2\b",
+    ),
+    Rule(
+        kind=ErrorKind.BAD_REQUEST,
+        status=(400, 422),
+        text=r"\btop_p\b.{0,60}(?:<=|less than|between|at most|max|exceed|greater).{0,20}\b1\b",
+    ),
+    Rule(
+        kind=ErrorKind.BAD_REQUEST,
+        status=(400, 422),
+        text=r"\bmessages\b.{0,40}(?:required|missing|empty|too short|at least|must be an? (?:non-empty )?(?:array|list))",
+    ),
+)
+
+
+def by_status(status: int) -> ErrorKind:
+    """What a status means when no rule knows better. A 400 that nobody can explain is not proven to be the client's fault."""
+    exact = {
+        401: ErrorKind.AUTH,
+        402: ErrorKind.QUOTA_EXHAUSTED,
+        403: ErrorKind.AUTH,
+        404: ErrorKind.MODEL_NOT_FOUND,
+        408: ErrorKind.TIMEOUT,
+        410: ErrorKind.MODEL_NOT_FOUND,
+        413: ErrorKind.TOO_LARGE,
+        424: ErrorKind.UNAVAILABLE,
+        425: ErrorKind.UNAVAILABLE,
+        429: ErrorKind.RATE_LIMIT,
+        504: ErrorKind.TIMEOUT,
+        524: ErrorKind.TIMEOUT,
+    }.get(status)
+    if exact is not None:
+        return exact
+    if status >= 500:
+        return ErrorKind.UNAVAILABLE
+    return ErrorKind.UNSUPPORTED if 400 <= status < 500 else ErrorKind.PROTOCOL

@@ -1,0 +1,146 @@
+"""Reads when an upstream says that it can be asked again.
+
+Every function gives seconds to wait, rounded up to whole ones, from 0 to `LONGEST`; None where the text says nothing usable
+(negative, in the past, or senseless).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+LONGEST = 24 * 3600
+"""No hint is believed beyond a day."""
+
+_UNIT = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_EPOCH_S = 1_000_000_000
+_EPOCH_MS = 1_000_000_000_000
+# Anchored on the words that promise something: a bare number in prose is not a hint.
+_PROSE = re.compile(
+    r"\b(?:try again|retry|wait|available again|reset(?:s)?)\b(?:\s+(?:in|after|for|at least|about))*\s*:?\s*"
+    r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)"
+    r"(?P<rest>(?:\d+(?:\.\d+)?(?:ms|[smhd]))*)(?![a-z0-9])",
+    re.IGNORECASE,
+)
+_BODY_FIELDS = frozenset({"retry_after", "retryafter", "retrydelay", "retry_after_seconds", "retryafterseconds"})
+_DEEPEST = 6
+
+
+def _wait(seconds: float) -> float | None:
+    if not math.isfinite(seconds) or seconds < 0:
+        return None
+    # The epsilon keeps 4.0000000001, a product of float subtraction, from becoming 5.
+    return float(min(math.ceil(seconds - 1e-6), LONGEST))
+
+
+def duration(text: str) -> float | None:
+    """`2m59.56s`, `825ms`, `17s`, `24h0m0s`; a bare number is seconds."""
+    text = text.strip()
+    if _NUMBER.fullmatch(text):
+        return _wait(float(text))
+    if not _DURATION.fullmatch(text):
+        return None
+    return _wait(sum(float(amount) * _UNIT[unit] for amount, unit in _PART.findall(text)))
+
+
+def moment(text: str, now: float) -> float | None:
+    """A reset: a duration, an epoch in seconds or milliseconds, an ISO 8601 or an HTTP date."""
+    text = text.strip()
+    if _NUMBER.fullmatch(text):
+        number = float(text)
+        if number >= _EPOCH_MS:
+            return _wait(number / 1000 - now)
+        if number >= _EPOCH_S:
+            return _wait(number - now)
+        return _wait(number)
+    return duration(text) if _DURATION.fullmatch(text) else _date(text, now)
+
+
+def _date(text: str, now: float) -> float | None:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError):
+            return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    try:
+        return _wait(when.timestamp() - now)
+    except (OverflowError, OSError):
+        return None
+
+
+def retry_after(value: str, now: float) -> float | None:
+    """The `Retry-After` header: whole or decimal seconds, or an HTTP date."""
+    value = value.strip()
+    if _NUMBER.fullmatch(value):
+        number = float(value)
+        return _wait(number) if number < _EPOCH_S else None
+    return _date(value, now) if value[:1].isalpha() else duration(value)
+
+
+def in_prose(text: str) -> float | None:
+    """`Please try again in 7m12.5s`, `retry after 30 seconds`."""
+    found = _PROSE.search(text)
+    if not found:
+        return None
+    unit = found["unit"].lower()
+    short = "ms" if unit.startswith("mil") or unit == "ms" else unit[0]
+    first = float(found["amount"]) * _UNIT[short]
+    return _wait(first + sum(float(amount) * _UNIT[part] for amount, part in _PART.findall(found["rest"])))
+
+
+def in_body(value: Any, now: float, depth: int = 0) -> float | None:
+    """`{"retryDelay": "17s"}`, `{"retry_after": 30}`, `{"headers": {"X-RateLimit-Reset": "1795406437000"}}`, at any depth up to six."""
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, list):
+        return _first(in_body(item, now, depth + 1) for item in value)
+    if not isinstance(value, dict):
+        return None
+    for name, item in value.items():
+        hint = _field(str(name).lower(), item, now)
+        if hint is not None:
+            return hint
+    return _first(in_body(item, now, depth + 1) for item in value.values())
+
+
+def _field(name: str, item: Any, now: float) -> float | None:
+    if isinstance(item, bool) or not isinstance(item, (str, int, float)):
+        return None
+    if name in _BODY_FIELDS:
+        return duration(str(item))
+    if name == "retry-after":
+        return retry_after(str(item), now)
+    if name in {"x-ratelimit-reset", "ratelimit-reset"}:
+        return moment(str(item), now)
+    return None
+
+
+def _first(hints: Iterable[float | None]) -> float | None:
+    return next((hint for hint in hints if hint is not None), None)
+
+
+def of(
+    headers: Mapping[str, str], body: Any, message: str, now: float, reset_headers: Iterable[str] = ()
+) -> float | None:
+    """The best hint of an answer: `Retry-After`, then the body's fields, its prose, and the declared reset headers."""
+    if "retry-after" in headers:
+        hint = retry_after(headers["retry-after"], now)
+        if hint is not None:
+            return hint
+    hint = in_body(body, now)
+    if hint is None:
+        hint = in_prose(message)
+    if hint is None:
+        hint = _first(moment(headers[name], now) for name in reset_headers if name in headers)
+    return hint
