@@ -1,0 +1,46 @@
+"""Accounts: which keys are metered together. Each key counts as an account of its own until there is evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from freeride_core.ledger.store import Entry
+from freeride_core.provider import Key
+
+SECTION = "account"
+
+
+class Accounts:
+    """Evidence is the same account id: in the settings, or in what an upstream answers."""
+
+    def __init__(self, put: Callable[[Entry], None]) -> None:
+        self._put = put
+        self._by_key: dict[str, str] = {}
+
+    def of(self, key: Key) -> str:
+        """The subject that stands for the key's account in a slot."""
+        linked = self._by_key.get(key.fingerprint)
+        if linked is not None:
+            return linked
+        return f"account:{key.account_id or key.fingerprint}"
+
+    def link(self, key: Key, account: str) -> None:
+        """An upstream named the key's account."""
+        subject = f"account:{account}"
+        if key.account_id is None and self._by_key.get(key.fingerprint) != subject:
+            self._by_key[key.fingerprint] = subject
+            self._put(Entry(SECTION, key.fingerprint, subject))
+
+    def merge(self, key: Key, other_subject: str) -> None:
+        """Counters or resets of two keys moved together."""
+        if self.of(key) != other_subject:
+            self._by_key[key.fingerprint] = other_subject
+            self._put(Entry(SECTION, key.fingerprint, other_subject))
+
+    def apply(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry.section == SECTION:
+                if isinstance(entry.value, str):
+                    self._by_key[entry.name] = entry.value
+                else:
+                    self._by_key.pop(entry.name, None)

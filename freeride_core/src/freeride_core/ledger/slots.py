@@ -1,0 +1,55 @@
+"""Slots: what a cooldown holds. A slot is a provider, a subject (an account, a key or everyone) and a model (or all)."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from freeride_core.provider import Key, Scope
+
+EVERYONE = "*"
+ALL_MODELS = "*"
+
+
+class Slot(NamedTuple):
+    provider: str
+    subject: str
+    """`key:<fingerprint>`, `account:<id>` or `*`."""
+    model: str
+    """The provider's own spelling, or `*`."""
+
+    @property
+    def name(self) -> str:
+        """As it stands in the state store."""
+        return json.dumps(list(self))
+
+    @classmethod
+    def parse(cls, name: str) -> Slot:
+        """Back from `name`; ValueError if it is not one."""
+        provider, subject, model = json.loads(name)
+        return cls(str(provider), str(subject), str(model))
+
+
+def slot_of(scope: Scope, key: Key, account: str, model_id: str) -> Slot:
+    """The slot that a failure of this scope cools. `account` is the ledger's name for the key's account."""
+    if scope is Scope.KEY:
+        return Slot(key.provider, f"key:{key.fingerprint}", ALL_MODELS)
+    if scope is Scope.ACCOUNT:
+        return Slot(key.provider, account, ALL_MODELS)
+    if scope is Scope.ACCOUNT_MODEL:
+        return Slot(key.provider, account, model_id)
+    if scope is Scope.MODEL:
+        return Slot(key.provider, EVERYONE, model_id)
+    return Slot(key.provider, EVERYONE, ALL_MODELS)
+
+
+def slots_over(key: Key, account: str, model_id: str) -> tuple[Slot, ...]:
+    """Every slot whose cooldown keeps this key from asking this model."""
+    provider, own = key.provider, f"key:{key.fingerprint}"
+    return (
+        Slot(provider, EVERYONE, ALL_MODELS),
+        Slot(provider, EVERYONE, model_id),
+        Slot(provider, account, ALL_MODELS),
+        Slot(provider, account, model_id),
+        Slot(provider, own, ALL_MODELS),
+    )
