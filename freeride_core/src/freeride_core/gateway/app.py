@@ -1,0 +1,105 @@
+"""The ASGI application: the door, the hot routes, and Starlette for the rest."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+import freeride_core
+from freeride_core.gateway import door, explain
+from freeride_core.gateway.completion import Completion
+from freeride_core.gateway.dialect import ClientError
+from freeride_core.gateway.exchange import Exchange, HeaderList, Message, Receive, Scope, Send
+from freeride_core.gateway.gateway import Gateway
+from freeride_core.gateway.listing import find_model, list_models
+from freeride_core.provider import Operation
+
+_HOT = {
+    "/v1/chat/completions": Operation.CHAT,
+    "/v1/embeddings": Operation.EMBEDDINGS,
+}
+
+
+class App:
+    """Every request passes the door first; the routes that carry tokens are plain ASGI, without a framework's layers."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self._rest = _routes(gateway)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return None
+        gateway = self.gateway
+        extra: HeaderList = []
+        exchange = Exchange(scope, receive, send, extra)
+        extra += door.cors_headers(exchange.headers, gateway.settings)
+        if exchange.method == "OPTIONS" and extra:
+            return await exchange.answer(204, door.preflight_headers(), b"")
+        refused = door.refusal(exchange.method, exchange.path, exchange.query, exchange.headers, gateway.settings)
+        if refused is None and gateway.is_stopping:
+            refused = explain.stopping()
+        if refused is not None:
+            return await exchange.fail(refused)
+        operation = _HOT.get(exchange.path)
+        if operation is None or exchange.method != "POST":
+            return await self._rest(scope, receive, _with_request_id(send, exchange, extra))
+        gateway.exchanges.add(exchange)
+        try:
+            await Completion(gateway, exchange, operation).run()
+        finally:
+            gateway.exchanges.discard(exchange)
+        return None
+
+
+def _with_request_id(send: Send, exchange: Exchange, extra: HeaderList) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            request_id = (b"x-freeride-request-id", exchange.request_id.encode())
+            message["headers"] = [*message.get("headers", []), request_id, *extra]
+        await send(message)
+
+    return sending
+
+
+def _routes(gateway: Gateway) -> Starlette:
+    async def health(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
+        names = [member.provider.name for member in gateway.roster.members]
+        return JSONResponse({"ok": True, "version": freeride_core.__version__, "providers": names})
+
+    async def models(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
+        return JSONResponse({"object": "list", "data": list_models(gateway)})
+
+    async def model(request: Request) -> Response:
+        entry = find_model(gateway, request.path_params["name"])
+        if entry is None:
+            return _error(404, "No provider with a usable key serves this model for free.", "model_not_found")
+        return JSONResponse(entry)
+
+    async def nothing(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
+        return _error(404, "There is nothing at this path.", "not_found")
+
+    async def wrong_method(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
+        return _error(405, "This path does not take this method.", "method_not_allowed")
+
+    return Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/v1/models", models),
+            Route("/v1/models/{name:path}", model),
+            *(Route(path, nothing_here, methods=["POST"]) for path in _HOT),
+        ],
+        exception_handlers={404: nothing, 405: wrong_method},
+    )
+
+
+async def nothing_here(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
+    """Stands for the hot routes, so that another method on them is a 405; POST never gets here."""
+    raise AssertionError("the hot routes are answered before Starlette")
+
+
+def _error(status: int, message: str, code: str) -> Response:
+    error = ClientError(status=status, message=message, type="invalid_request_error", code=code)
+    return Response(error.body(""), status, media_type="application/json")

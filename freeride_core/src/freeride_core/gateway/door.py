@@ -1,0 +1,123 @@
+"""The door: who may speak to the gateway at all. Checked on every route, before anything else."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+from freeride_core.gateway.dialect import ClientError
+from freeride_core.settings import Settings
+
+Headers = Mapping[bytes, bytes]
+
+
+def refusal(method: str, path: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
+    """Why this request is turned away; None: it may come in. An SDK is always told not to try again."""
+    host = _hostname(headers.get(b"host", b"").decode("latin-1"))
+    if not _is_host_allowed(host, settings):
+        return _refuse(
+            421,
+            "This gateway does not answer to that Host. Names besides loopback go into FREERIDE_ALLOWED_HOSTS.",
+            "host_not_allowed",
+        )
+    origin = headers.get(b"origin")
+    if origin is not None and not _is_origin_allowed(origin.decode("latin-1"), settings):
+        return _refuse(
+            403,
+            "Requests from this web origin are not allowed. Origins besides loopback go into FREERIDE_ALLOWED_ORIGINS.",
+            "origin_not_allowed",
+        )
+    if headers.get(b"upgrade", b"").lower() == b"websocket":
+        return _refuse(426, "This gateway does not speak WebSocket; use HTTP.", "upgrade_required")
+    if settings.token is not None and path != "/health" and not _has_token(query, headers, settings.token):
+        return _refuse(401, "A token is required: send FREERIDE_TOKEN as a bearer token.", "invalid_api_key")
+    if method == "POST" and not _is_json(headers.get(b"content-type", b"")):
+        return _refuse(
+            415, "The request body must be JSON: send Content-Type: application/json.", "unsupported_media_type"
+        )
+    return None
+
+
+def cors_headers(headers: Headers, settings: Settings) -> list[tuple[bytes, bytes]]:
+    """For origins that the user allowed by name; loopback pages get none, and need none."""
+    origin = headers.get(b"origin")
+    if origin is None or origin.decode("latin-1") not in settings.allowed_origins:
+        return []
+    return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
+
+
+def preflight_headers() -> list[tuple[bytes, bytes]]:
+    """What an allowed origin may send."""
+    return [
+        (b"access-control-allow-methods", b"GET, POST"),
+        (b"access-control-allow-headers", b"authorization, content-type, x-api-key, x-freeride-force-provider"),
+        (b"access-control-max-age", b"600"),
+    ]
+
+
+def _refuse(status: int, message: str, code: str) -> ClientError:
+    return ClientError(status=status, message=message, type="invalid_request_error", code=code, is_hopeless=True)
+
+
+def _hostname(authority: str) -> str:
+    """The host without its port, in lower case; empty if it cannot be one."""
+    try:
+        return (urlsplit(f"//{authority}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_host_allowed(host: str, settings: Settings) -> bool:
+    if _is_loopback(host) or host in settings.allowed_hosts:
+        return True
+    # A page can rebind its own name to this machine, but not an address; without a token even that is refused.
+    return settings.token is not None and _address(host) is not None
+
+
+def _is_origin_allowed(origin: str, settings: Settings) -> bool:
+    if origin in settings.allowed_origins:
+        return True
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and _is_loopback(parts.hostname or "")
+
+
+def _is_json(content_type: bytes) -> bool:
+    media_type = content_type.split(b";", 1)[0].strip().lower()
+    return media_type == b"application/json" or (
+        media_type.startswith(b"application/") and media_type.endswith(b"+json")
+    )
+
+
+def _has_token(query: bytes, headers: Headers, token: str) -> bool:
+    offered = [headers.get(b"x-api-key", b""), headers.get(b"x-goog-api-key", b"")]
+    scheme, _, credential = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        offered.append(credential.strip())
+    if b"key=" in query:
+        offered += [value.encode() for name, value in parse_qsl(query.decode("latin-1")) if name == "key"]
+    return _is_any(offered, token.encode())
+
+
+def _is_any(offered: Iterable[bytes], token: bytes) -> bool:
+    """Compares every offer, each in constant time."""
+    matches = [hmac.compare_digest(offer, token) for offer in offered]
+    return any(matches)

@@ -1,0 +1,218 @@
+"""What the client is told when it gets no answer: what happened, and in one sentence what its user can do."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+
+from freeride_core.gateway.attempt import Candidate
+from freeride_core.gateway.dialect import ClientError, bad_request
+from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, Serves, Tried
+from freeride_core.gateway.roster import Roster
+from freeride_core.gateway.routing import PRESET_IDS, Route
+from freeride_core.provider import Call, ErrorKind, Failure
+
+_LONGEST_MESSAGE = 2000
+_CODES = {
+    ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
+    ErrorKind.TOO_LARGE: "request_too_large",
+    ErrorKind.CONTENT_FILTER: "content_filter",
+    ErrorKind.UNSUPPORTED: "unsupported",
+    ErrorKind.MODEL_NOT_FOUND: "model_not_found",
+}
+
+
+def outcome(ended: Outcome, roster: Roster, now: float) -> ClientError:
+    """Of a walk that served nobody."""
+    assert not isinstance(ended, Serves)
+    return _fault(ended, roster) if isinstance(ended, Faulted) else _exhausted(ended, roster, now)
+
+
+def _fault(ended: Faulted, roster: Roster) -> ClientError:
+    failure, name = ended.failure, ended.candidate.provider.name
+    words = roster.redact(failure.message)[:_LONGEST_MESSAGE] or f"The request was refused ({failure.kind})."
+    return bad_request(
+        words,
+        param=failure.param,
+        code=_CODES.get(ErrorKind(failure.kind)) if failure.kind in _CODES else str(failure.kind),
+        status=ended.status,
+        more={"provider": name, "model": ended.candidate.model.id},
+    )
+
+
+def _exhausted(ended: Exhausted, roster: Roster, now: float) -> ClientError:
+    kinds = {entry.last_error for entry in ended.tried}
+    code = kinds.pop() if len(kinds) == 1 else "mixed"
+    wait_s = 1 if ended.retry_at is None else max(1, math.ceil(ended.retry_at - now))
+    return ClientError(
+        status=503,
+        message=_summary(ended.tried, wait_s),
+        type="all_upstreams_failed",
+        code=code,
+        more={
+            "tried": [_entry(entry, now) for entry in ended.tried],
+            "suggestion": _suggestion(ended.tried, roster, now),
+        },
+        retry_after_s=wait_s,
+    )
+
+
+def _entry(entry: Tried, now: float) -> dict[str, object]:
+    return {
+        "provider": entry.provider,
+        "model": entry.model,
+        "keys_tried": entry.keys_tried,
+        "last_error": entry.last_error,
+        "status": entry.status,
+        "retry_after_s": None if entry.retry_at is None else max(0, math.ceil(entry.retry_at - now)),
+    }
+
+
+def _summary(tried: Sequence[Tried], wait_s: int) -> str:
+    if not tried:
+        return "No free upstream could answer in time."
+    asked = ", ".join(dict.fromkeys(f"{entry.provider}: {entry.last_error}" for entry in tried))
+    if any(entry.keys_tried for entry in tried):
+        return f"No free upstream could answer ({asked}). The soonest can be asked again in {wait_s} s."
+    return f"All free upstreams are cooling down ({asked}). The soonest can be asked again in {wait_s} s."
+
+
+def _suggestion(tried: Sequence[Tried], roster: Roster, now: float) -> str:
+    """One sentence, about what helps soonest."""
+    kinds = {entry.last_error for entry in tried}
+    back = min((entry.retry_at for entry in tried if entry.retry_at is not None), default=None)
+    if kinds == {ErrorKind.AUTH}:
+        names = dict.fromkeys(entry.provider for entry in tried)
+        return f"Replace the refused keys: {_variables(roster, names)}; `freeride keys --check` shows which."
+    if kinds and kinds <= {ErrorKind.NETWORK, ErrorKind.TIMEOUT}:
+        return "Check this machine's network connection, or wait a moment."
+    if kinds == {ErrorKind.MODEL_NOT_FOUND}:
+        return "Ask for 'auto' or for a model that `freeride models` lists."
+    idle = [name for name in roster.registered if name not in roster.by_name]
+    more = f", or add a key of another provider ({_variables(roster, idle)})" if idle else ""
+    if back is not None:
+        return f"Wait until {_clock(back, now)}{more}."
+    return f"Try again in a moment{more}."
+
+
+def _clock(moment: float, now: float) -> str:
+    """Local time, with the date where it is not today."""
+    local = time.localtime(moment)
+    is_today = time.strftime("%F", local) == time.strftime("%F", time.localtime(now))
+    return time.strftime("%H:%M:%S" if is_today else "%F %H:%M", local)
+
+
+def _variables(roster: Roster, names: Iterable[str]) -> str:
+    return ", ".join(credential.variable for name in names for credential in roster.registered[name].credentials[:1])
+
+
+def no_usable_keys(roster: Roster, name: str | None = None) -> ClientError:
+    """No key at all, or none of one provider."""
+    names = [name] if name is not None else list(roster.registered)
+    variables = _variables(roster, names)
+    if not roster.registered:
+        message, suggestion = "No provider is installed.", "Install the usual ones: pip install freeride-gateway."
+    else:
+        message = f"There is no usable key{f' for {name}' if name else ''}."
+        suggestion = f"Set {variables}; `freeride keys` says where a free key is made."
+    return ClientError(
+        status=503,
+        message=f"{message} {suggestion}",
+        type="no_usable_keys",
+        code="no_usable_keys",
+        more={"tried": [], "suggestion": suggestion},
+        is_hopeless=True,
+    )
+
+
+def force_provider_unknown(roster: Roster) -> ClientError:
+    names = ", ".join(roster.registered) or "none"
+    return bad_request(
+        f"X-FreeRide-Force-Provider names no installed provider. Installed: {names}.",
+        param="X-FreeRide-Force-Provider",
+        code="force_provider_unknown",
+    )
+
+
+def unknown_preset() -> ClientError:
+    return bad_request(
+        f"There is no such preset. Presets: {', '.join(PRESET_IDS)}.", param="model", code="unknown_preset"
+    )
+
+
+def embedding_model_needed(names: Sequence[str]) -> ClientError:
+    return bad_request(
+        f"Embeddings of different models cannot be mixed, so name one model. {_usable(names)}",
+        param="model",
+        code="model_required",
+    )
+
+
+def _usable(names: Sequence[str]) -> str:
+    return (
+        f"Free embedding models usable now: {', '.join(names)}." if names else "No free embedding model is usable now."
+    )
+
+
+def catalog_unavailable(names: Sequence[str]) -> ClientError:
+    return ClientError(
+        status=503,
+        message=f"Whether this model exists cannot be told yet: no model list from {', '.join(names)}.",
+        type="catalog_unavailable",
+        code="catalog_unavailable",
+        more={"tried": [], "suggestion": "Try again in a few seconds, or ask for 'auto'."},
+        retry_after_s=5,
+    )
+
+
+def no_route(call: Call, route: Route, roster: Roster, embedding_models: Sequence[str] | None) -> ClientError:
+    """Nobody could answer this request, whatever the time."""
+    if route.largest_context:
+        return bad_request(
+            f"The prompt of about {call.prompt_tokens} tokens fits no free model here; the largest takes {route.largest_context}.",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    if route.missing:
+        return bad_request(
+            f"No free model here supports what the request needs: {', '.join(sorted(route.missing))}.",
+            code="unsupported",
+        )
+    if embedding_models is not None:
+        return _model_not_found(f"No free embedding model has this name. {_usable(embedding_models)}")
+    without_key = [name for name in route.listed_at if name not in roster.by_name]
+    if route.listed_at and len(without_key) == len(route.listed_at):
+        return no_usable_keys(roster, without_key[0])
+    if route.listed_at:
+        return _model_not_found(
+            f"This model is not free at {', '.join(route.listed_at)}. `freeride models` lists what is."
+        )
+    return _model_not_found(
+        "No provider lists this model. `freeride models` lists what is free; 'auto' lets FreeRide choose."
+    )
+
+
+def _model_not_found(message: str) -> ClientError:
+    return bad_request(message, param="model", code="model_not_found", status=404)
+
+
+def broken_stream(candidate: Candidate, failure: Failure) -> ClientError:
+    """An answer that broke off after its first words."""
+    return ClientError(
+        status=502,
+        message=f"{candidate.provider.name} broke off in the middle of the answer ({failure.kind}); what came is incomplete.",
+        type="upstream_error",
+        code=str(failure.kind),
+        more={"provider": candidate.provider.name, "model": candidate.model.id},
+    )
+
+
+def stopping() -> ClientError:
+    return ClientError(
+        status=503,
+        message="The gateway is stopping.",
+        type="gateway_stopping",
+        code="gateway_stopping",
+        retry_after_s=2,
+    )

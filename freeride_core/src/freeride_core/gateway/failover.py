@@ -1,0 +1,243 @@
+"""The walk: attempt, read, note it in the ledger, next; until somebody serves or nobody is left."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from freeride_core.events import EventBus
+from freeride_core.gateway.attempt import Attempt, Candidate, Patience, Refused, Served
+from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, Serves, Tried
+from freeride_core.gateway.reaction import Reaction, cooldown_s, cooled_scope, reaction_to
+from freeride_core.gateway.routing import Route
+from freeride_core.gateway.selection import Selection
+from freeride_core.gateway.upstream import Upstreams, Withdrawn
+from freeride_core.ledger.cooldown import Cooldown
+from freeride_core.ledger.ledger import Ledger
+from freeride_core.provider import Call, ErrorKind, Failure, Scope
+from freeride_core.settings import Settings
+
+MAX_ATTEMPTS = 16
+MAX_EMPTY = 2
+"""Answers without a word that are passed over in one request."""
+_FIRST_BYTE_S = 30.0
+_OUTAGES = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT, ErrorKind.NETWORK})
+_NO_USE_WAITING = frozenset(
+    {ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT_LENGTH, ErrorKind.TOO_LARGE, ErrorKind.MODEL_NOT_FOUND}
+)
+_NEVER_SHOWN = frozenset({401, 402, 403, 429})
+"""Statuses on which agents bench their key; the key they know is ours, and it is fine."""
+
+
+class Walk:
+    """All attempts of one request. `run` once; `close` whatever happens."""
+
+    def __init__(
+        self,
+        call: Call,
+        route: Route,
+        request_id: str,
+        *,
+        ledger: Ledger,
+        upstreams: Upstreams,
+        settings: Settings,
+        events: EventBus,
+    ) -> None:
+        self.call = call
+        self.request_id = request_id
+        self.candidate: Candidate | None = None
+        """Who is, or was last, asked."""
+        self.attempts = 0
+        self._ledger = ledger
+        self._upstreams = upstreams
+        self._settings = settings
+        self._events = events
+        self._selection = Selection(call, route, ledger)
+        self._tried: dict[tuple[str, str], Tried] = {}
+        self._faults: list[Faulted] = []
+        self._offline: list[tuple[Candidate, Failure, float]] = []
+        self._is_anyone_reached = False
+        self._attempt: Attempt | None = None
+        self._empty: list[Serves] = []
+
+    async def run(self) -> Outcome:
+        until = time.monotonic() + self._settings.total_timeout
+        while self.attempts < MAX_ATTEMPTS and time.monotonic() < until:
+            is_all_outages = all(entry.last_error in _OUTAGES for entry in self._tried.values())
+            candidate = await self._selection.next(is_all_outages=is_all_outages)
+            if candidate is None:
+                break
+            outcome = await self._try(candidate)
+            if outcome is not None:
+                return outcome
+        if self._empty:
+            self.candidate = self._empty[0].attempt.candidate
+            return self._empty[0]
+        return self._exhausted()
+
+    async def close(self) -> None:
+        """Drops whatever is still open upstream."""
+        for attempt in (self._attempt, *(empty.attempt for empty in self._empty)):
+            if attempt is not None:
+                await attempt.close()
+
+    async def _try(self, candidate: Candidate) -> Outcome | None:
+        """One attempt. None: it failed, and the walk goes on."""
+        key, (name, model_id) = candidate.key, candidate.pair
+        traffic = self._ledger.traffic.on(key)
+        self.candidate = candidate
+        self.attempts += 1
+        self._emit("provider_attempt", candidate, operation=self.call.operation.value)
+        attempt = self._attempt = Attempt(
+            self.call, candidate, self._upstreams, self._patience(candidate), self._ledger.now
+        )
+        sent_at, started = self._ledger.now(), time.monotonic()
+        probed = self._ledger.begin_probe(key, model_id)
+        traffic.in_flight += 1
+        traffic.unread += 1
+        is_read = False
+        try:
+            result = await attempt.run(lambda: self._selection.is_wanted(candidate))
+            is_read = True
+            self._ledger.traffic.read(key, is_good=isinstance(result, Served))
+        except Withdrawn:
+            self.attempts -= 1
+            self._respond(candidate, started, "WITHDRAWN")
+            return None
+        finally:
+            self._ledger.end_probe(probed)
+            traffic.in_flight -= 1
+            if not is_read:
+                traffic.unread -= 1
+        if isinstance(result, Served):
+            self._ledger.traffic.note_first_event(name, model_id, time.monotonic() - started, sent_at)
+            return self._serve(attempt, result, started)
+        await attempt.close()
+        self._attempt = None
+        return self._refuse(candidate, result, sent_at, started)
+
+    def _patience(self, candidate: Candidate) -> Patience:
+        settings = self._settings
+        first_byte_s = settings.first_byte_timeout or candidate.provider.first_byte_timeout or _FIRST_BYTE_S
+        return Patience(first_byte_s, settings.answer_timeout, settings.idle_timeout)
+
+    def _serve(self, attempt: Attempt, served: Served, started: float) -> Outcome | None:
+        candidate = attempt.candidate
+        self._reach()
+        if served.is_empty and len(self._empty) < MAX_EMPTY:
+            refused = Refused(Failure(kind=ErrorKind.PROTOCOL, message="the answer says nothing"), 200)
+            self._count(candidate, refused, None)
+            self._respond(candidate, started, "EMPTY")
+            self._empty.append(Serves(served, attempt))
+            self._attempt = None
+            return None
+        self._ledger.recover(candidate.key, candidate.model.id)
+        self._respond(candidate, started, "OK")
+        return Serves(served, attempt)
+
+    def _refuse(self, candidate: Candidate, refused: Refused, sent_at: float, started: float) -> Outcome | None:
+        failure = refused.failure
+        if refused.is_connect:
+            # Whether it is the upstream or this machine that is offline shows only when somebody else answers.
+            self._offline.append((candidate, failure, sent_at))
+            self._selection.leave_provider(candidate)
+            cooldown = self._reach() if self._is_anyone_reached else None
+        else:
+            self._reach()
+            cooldown = self.react(candidate, failure, sent_at, refused.account)
+        self._count(candidate, refused, cooldown)
+        self._respond(candidate, started, str(failure.kind), cooldown)
+        reaction = reaction_to(failure)
+        if reaction.is_final:
+            status = refused.status or reaction.answers
+            is_fit = 400 <= status < 500 and status not in _NEVER_SHOWN
+            return Faulted(failure, status if is_fit else reaction.answers, candidate)
+        if reaction.leaves_model:
+            self._selection.leave_model(candidate)
+            self._faults.append(Faulted(failure, reaction.answers, candidate))
+        return None
+
+    def react(
+        self, candidate: Candidate, failure: Failure, sent_at: float, account: str | None = None
+    ) -> Cooldown | None:
+        """Notes in the ledger what a failure means, also for one in the middle of a stream."""
+        (name, model_id), key = candidate.pair, candidate.key
+        reaction = reaction_to(failure)
+        now = self._ledger.now()
+        if account is not None:
+            self._ledger.accounts.link(key, account)
+        if reaction.remembers_feature and failure.feature in self.call.features:
+            self._ledger.learned.note_missing(name, model_id, str(failure.feature), now)
+        if reaction.remembers_size:
+            tokens = self.call.prompt_tokens + self.call.output_tokens
+            self._ledger.learned.note_too_big(name, model_id, tokens, now)
+            if failure.kind == ErrorKind.CONTEXT_LENGTH:
+                self._selection.outgrow(candidate)
+        if not reaction.cools:
+            return None
+        scope = cooled_scope(failure, reaction, candidate.provider)
+        if scope in (Scope.KEY, Scope.ACCOUNT):
+            self._selection.shake(candidate)
+        if scope is Scope.ACCOUNT and account is None and failure.retry_at is not None:
+            self._ledger.note_reset(key, failure.retry_at)
+        cooldown = self._cool(candidate, failure, reaction, scope, sent_at)
+        if reaction.is_outage and scope is not Scope.PROVIDER and self._ledger.note_outage(key, model_id):
+            self._cool(candidate, failure, reaction, Scope.PROVIDER, sent_at)
+        return cooldown
+
+    def _cool(
+        self, candidate: Candidate, failure: Failure, reaction: Reaction, scope: Scope, sent_at: float
+    ) -> Cooldown:
+        now = self._ledger.now()
+        return self._ledger.cool(
+            candidate.key,
+            candidate.model.id,
+            scope,
+            kind=str(failure.kind),
+            wait_s=lambda strikes: cooldown_s(failure, reaction, scope, strikes, now),
+            is_outage=reaction.is_outage,
+            sent_at=sent_at,
+        )
+
+    def _reach(self) -> Cooldown | None:
+        """Somebody answered, so this machine is not offline: whoever could not be reached is down. Gives the last cooldown."""
+        self._is_anyone_reached = True
+        cooldown: Cooldown | None = None
+        for candidate, failure, sent_at in self._offline:
+            cooldown = self._cool(candidate, failure, reaction_to(failure), Scope.PROVIDER, sent_at)
+        self._offline.clear()
+        return cooldown
+
+    def _count(self, candidate: Candidate, refused: Refused, cooldown: Cooldown | None) -> None:
+        entry = self._tried.setdefault(candidate.pair, Tried(*candidate.pair))
+        entry.keys_tried += 1
+        entry.last_error = str(refused.failure.kind)
+        entry.status = refused.status
+        entry.retry_at = cooldown.until if cooldown is not None else None
+
+    def _exhausted(self) -> Outcome:
+        retry_at: float | None = None
+        for choice, kind, until in self._selection.cooling():
+            pair = (choice.member.provider.name, choice.model.id)
+            entry = self._tried.setdefault(pair, Tried(*pair, last_error=kind, retry_at=until))
+            if entry.retry_at is not None and entry.keys_tried == 0:
+                entry.retry_at = min(entry.retry_at, until)
+            retry_at = until if retry_at is None else min(retry_at, until)
+        if self._faults and all(entry.last_error in _NO_USE_WAITING for entry in self._tried.values()):
+            return self._faults[0]
+        return Exhausted(tuple(self._tried.values()), retry_at)
+
+    def _respond(self, candidate: Candidate, started: float, status: str, cooldown: Cooldown | None = None) -> None:
+        fields: dict[str, object] = {}
+        if cooldown is not None:
+            fields["retry_after_s"] = max(0, math.ceil(cooldown.until - self._ledger.now()))
+        if status == "OK" and self.call.stream:
+            fields["first_chunk"] = True
+        duration_ms = round((time.monotonic() - started) * 1000)
+        self._emit("provider_response", candidate, duration_ms=duration_ms, status=status.upper(), **fields)
+
+    def _emit(self, event: str, candidate: Candidate, **fields: object) -> None:
+        name, model_id = candidate.pair
+        self._events.emit(
+            event, self.request_id, provider=name, key_index=candidate.key.index, model=model_id, **fields
+        )

@@ -1,0 +1,148 @@
+"""The gateway: one live object that holds everything a request needs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from freeride_core.event_log import JsonlSink
+from freeride_core.events import EventBus, drain, plugin_observers
+from freeride_core.gateway.exchange import Exchange
+from freeride_core.gateway.failover import Walk
+from freeride_core.gateway.keepalive import EVERY_S
+from freeride_core.gateway.roster import Member, Roster, make_roster
+from freeride_core.gateway.routing import Route, Router, usable_models
+from freeride_core.gateway.upstream import Upstreams, UpstreamTrouble
+from freeride_core.keys import SecretFilter
+from freeride_core.ledger.catalog import Catalogs
+from freeride_core.ledger.ledger import Ledger
+from freeride_core.ledger.legacy import import_cooldowns
+from freeride_core.ledger.store import Entry, StateStore
+from freeride_core.ledger.sync import StateSync
+from freeride_core.plugins import Plugins
+from freeride_core.provider import Account, Answer, Call, Model, Operation, Phase, Provider, UpstreamRequest
+from freeride_core.settings import Settings, SettingsError, SettingsWatch
+
+_RELOAD_EVERY_S = 2.0
+_CATALOG_TIMEOUT_S = 20.0
+
+
+class Gateway:
+    """Composed once; `run` keeps its background work going until it is cancelled."""
+
+    def __init__(self, settings: Settings, plugins: Plugins, *, keep_alive_s: float = EVERY_S) -> None:
+        self.settings = settings
+        self.plugins = plugins
+        self.keep_alive_s = keep_alive_s
+        self.now = time.time
+        self.roster: Roster = make_roster(settings, plugins.providers)
+        self.events = EventBus()
+        self.store = StateStore(settings.home / "state.db")
+        self._sync = StateSync(self.store, self._apply)
+        self.ledger = Ledger(self.now, self._sync.put)
+        self.catalogs = Catalogs(plugins.providers, self.now, self._sync.put, self._fetch)
+        self.upstreams = Upstreams(settings.connect_timeout)
+        self.router = Router(self.catalogs.models, lambda: self.catalogs.version)
+        self.exchanges: set[Exchange] = set()
+        self.secrets = SecretFilter(self.roster.redact)
+        self.is_stopping = False
+        self._watch = SettingsWatch(settings)
+        self._apply(self.store.read_all())
+
+    def _apply(self, entries: Sequence[Entry]) -> None:
+        self.ledger.apply(entries)
+        self.catalogs.apply(entries)
+
+    def import_legacy(self) -> list[str]:
+        """Takes over an older version's cooldowns, once. Gives lines for people."""
+        entries, lines = import_cooldowns(self.settings.home, self.plugins.providers, self.roster.keys(), self.now())
+        for entry in entries:
+            self._sync.put(entry)
+        self._apply(entries)
+        return lines
+
+    # What requests ask
+
+    def walk(self, call: Call, route: Route, request_id: str) -> Walk:
+        return Walk(
+            call,
+            route,
+            request_id,
+            ledger=self.ledger,
+            upstreams=self.upstreams,
+            settings=self.settings,
+            events=self.events,
+        )
+
+    def undecided(self, force: str | None) -> list[str]:
+        """Providers with a key whose model list is not known yet."""
+        names = [member.provider.name for member in self.roster.members]
+        return [name for name in names if force in (None, name) and not self.catalogs.is_known(name)]
+
+    def usable_models(self) -> Mapping[str, list[tuple[Member, Model]]]:
+        """Free models by canonical name, with who serves them."""
+        return usable_models(self.roster, self.catalogs.models, lambda _: Account())
+
+    def embedding_models(self) -> list[str]:
+        """Names of free embedding models that can be used now."""
+        return [
+            canonical
+            for canonical, served in self.usable_models().items()
+            if any(Operation.EMBEDDINGS in model.operations for _, model in served)
+        ]
+
+    # Background work
+
+    async def run(self) -> None:
+        """Catalogs, state, events and settings, all off the request path; until cancelled."""
+        sink = JsonlSink(self.settings.events_path) if self.settings.events else None
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sync.run())
+            group.create_task(drain(self.events, sink, plugin_observers(self.plugins.hooks)))
+            group.create_task(self.catalogs.run(lambda: self.roster.keys()))
+            group.create_task(self._reload())
+
+    async def _reload(self) -> None:
+        """Follows changes of `.env` and `config.toml`."""
+        while True:
+            await asyncio.sleep(_RELOAD_EVERY_S)
+            try:
+                settings = await asyncio.to_thread(self._watch.changed)
+            except SettingsError as error:
+                print(f"freeride: the changed settings are ignored: {error}", file=sys.stderr)  # noqa: T201
+                continue
+            if settings is not None:
+                self.settings = settings
+                self.roster = make_roster(settings, self.plugins.providers)
+                self.secrets.redact = self.roster.redact
+                self.upstreams.connect_timeout_s = settings.connect_timeout
+                for line in self.roster.warnings:
+                    print(f"freeride: {line}", file=sys.stderr)  # noqa: T201
+
+    async def _fetch(self, provider: Provider, request: UpstreamRequest) -> Answer:
+        """A catalog's answer. Raises OSError where there is none."""
+        try:
+            async with asyncio.timeout(_CATALOG_TIMEOUT_S):
+                upstream = await self.upstreams.send(request)
+                try:
+                    body = await upstream.body()
+                finally:
+                    await upstream.close()
+        except (UpstreamTrouble, TimeoutError) as error:
+            raise OSError(f"no catalog from {provider.name}") from error
+        phase = Phase.BODY if upstream.status == 200 else Phase.STATUS
+        return Answer(upstream.status, upstream.headers, body, self.now(), phase)
+
+    def abort(self) -> None:
+        """Ends what is still in flight with an error."""
+        for exchange in tuple(self.exchanges):
+            exchange.abort()
+
+    async def close(self) -> None:
+        await self.upstreams.close()
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self._sync.flush)
+        self.store.close()

@@ -1,0 +1,51 @@
+"""How a walk ended, and what became of everyone who was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from freeride_core.gateway.attempt import Attempt, Candidate, Served
+from freeride_core.provider import Failure
+
+
+@dataclass(slots=True)
+class Tried:
+    """What became of one (provider, model)."""
+
+    provider: str
+    model: str
+    keys_tried: int = 0
+    """0: it was cooling."""
+    last_error: str = ""
+    status: int | None = None
+    retry_at: float | None = None
+    """When its cooldown ends, seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serves:
+    """Somebody answers. Close `attempt` when the answer has been passed on."""
+
+    served: Served
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """The client's own fault, or a request that no candidate can do; in the upstream's words."""
+
+    failure: Failure
+    status: int
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """Nobody could answer now."""
+
+    tried: tuple[Tried, ...]
+    retry_at: float | None
+    """When the soonest slot is back; None: no cooldown stands in the way."""
+
+
+Outcome = Serves | Faulted | Exhausted

@@ -1,0 +1,80 @@
+"""The one table that says what a failure means. Nothing else decides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from freeride_core.provider import ErrorKind, Failure, Provider, Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    """What follows from one kind of failure."""
+
+    cools: bool = False
+    scope: Scope | None = None
+    """What is cooled where the reading names nothing; None: what the provider meters."""
+    wait_s: float = 0.0
+    """How long, without a hint."""
+    model_wait_s: float | None = None
+    """How long, without a hint, where only a model is cooled."""
+    longest_s: float = 0.0
+    """Up to which the wait doubles with each failure in a row; 0: it does not."""
+    trusts_hint: bool = True
+    """Whether the upstream's own word on when to come back counts."""
+    is_outage: bool = False
+    """The upstream is down rather than unwilling: afterwards one request probes it, and it is tried when nothing else is left."""
+    leaves_model: bool = False
+    """This request does not ask the same (provider, model) again, with whichever key."""
+    remembers_feature: bool = False
+    remembers_size: bool = False
+    is_final: bool = False
+    """The client's own fault: nothing else is tried, and nothing is held against anyone."""
+    answers: int = 503
+    """The status for the client when this is what is left."""
+
+
+UNKNOWN = Reaction()
+"""For a kind that this core does not know: the next candidate, and nothing is cooled."""
+
+_OUTAGE = Reaction(cools=True, scope=Scope.MODEL, wait_s=30, longest_s=600, is_outage=True)
+
+TABLE: dict[str, Reaction] = {
+    ErrorKind.RATE_LIMIT: Reaction(cools=True, wait_s=120, model_wait_s=60),
+    ErrorKind.QUOTA_EXHAUSTED: Reaction(cools=True, scope=Scope.ACCOUNT, wait_s=3600),
+    ErrorKind.AUTH: Reaction(cools=True, scope=Scope.KEY, wait_s=300, longest_s=3600, trusts_hint=False),
+    ErrorKind.MODEL_NOT_FOUND: Reaction(cools=True, scope=Scope.MODEL, wait_s=600, trusts_hint=False),
+    ErrorKind.UNSUPPORTED: Reaction(leaves_model=True, remembers_feature=True, answers=400),
+    ErrorKind.CONTEXT_LENGTH: Reaction(leaves_model=True, remembers_size=True, answers=400),
+    ErrorKind.TOO_LARGE: Reaction(leaves_model=True, remembers_size=True, answers=413),
+    ErrorKind.UNAVAILABLE: _OUTAGE,
+    ErrorKind.TIMEOUT: _OUTAGE,
+    ErrorKind.NETWORK: _OUTAGE,
+    ErrorKind.PROTOCOL: UNKNOWN,
+    ErrorKind.BAD_REQUEST: Reaction(is_final=True, answers=400),
+    ErrorKind.CONTENT_FILTER: Reaction(is_final=True, answers=400),
+}
+
+
+def reaction_to(failure: Failure) -> Reaction:
+    return TABLE.get(failure.kind, UNKNOWN)
+
+
+def cooled_scope(failure: Failure, reaction: Reaction, provider: Provider) -> Scope:
+    """What a failure cools: what the reading names, else what is usual for the kind, else what the provider meters."""
+    return failure.scope or reaction.scope or provider.meter
+
+
+LONGEST_S = 24 * 3600.0
+"""No cooldown is longer than a day, whatever a hint says."""
+
+
+def cooldown_s(failure: Failure, reaction: Reaction, scope: Scope, strikes: int, now: float) -> float:
+    """How long to cool, seconds. `strikes` counts the failures in a row, this one included."""
+    if reaction.trusts_hint and failure.retry_at is not None and failure.retry_at >= now:
+        return min(failure.retry_at - now, LONGEST_S)
+    is_about_model = scope in (Scope.MODEL, Scope.ACCOUNT_MODEL)
+    wait_s = reaction.model_wait_s if is_about_model and reaction.model_wait_s is not None else reaction.wait_s
+    if not reaction.longest_s:
+        return wait_s
+    return float(min(wait_s * 2 ** min(strikes - 1, 30), reaction.longest_s))

@@ -1,0 +1,71 @@
+"""The roster: the providers that can be asked, in order, with their keys and what is free there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from freeride_core.free import Allowlist
+from freeride_core.keys import Redactor, read_keys
+from freeride_core.provider import Account, FreePolicy, Key, Model, Provider
+from freeride_core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One provider with at least one key."""
+
+    provider: Provider
+    keys: tuple[Key, ...]
+    free: FreePolicy
+    """The user's list where there is one, else the package's policy."""
+
+    def is_free(self, model: Model, account: Account) -> bool:
+        return self.free.allows(model, account)
+
+
+@dataclass(frozen=True)
+class Roster:
+    """A snapshot; a change of settings makes a new one."""
+
+    members: tuple[Member, ...]
+    is_users_order: bool
+    """The user set the order of providers, so it outranks tier."""
+    registered: Mapping[str, Provider]
+    """Every installed provider, with or without a key."""
+    warnings: tuple[str, ...]
+    redact: Redactor
+    by_name: Mapping[str, Member] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {member.provider.name: member for member in self.members})
+
+    def keys(self) -> dict[str, tuple[Key, ...]]:
+        return {member.provider.name: member.keys for member in self.members}
+
+
+def make_roster(settings: Settings, installed: Mapping[str, Provider]) -> Roster:
+    """Who can be asked under these settings."""
+    if settings.providers is None:
+        order = sorted(installed, key=lambda name: (installed[name].rank, name))
+    else:
+        order = [name for name in settings.providers if name in installed]
+    members: list[Member] = []
+    warnings: list[str] = []
+    secrets: list[str] = [settings.token] if settings.token else []
+    for name in order:
+        provider = installed[name]
+        keys, complaints = read_keys(provider, settings)
+        warnings += complaints
+        secrets += [key.secret for key in keys]
+        if keys:
+            listed = settings.free_models(provider)
+            free = provider.free if listed is None else Allowlist(listed)
+            members.append(Member(provider, keys, free))
+    return Roster(
+        members=tuple(members),
+        is_users_order=settings.providers is not None,
+        registered=installed,
+        warnings=tuple(warnings),
+        redact=Redactor(secrets),
+    )

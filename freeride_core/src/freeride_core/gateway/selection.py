@@ -1,0 +1,144 @@
+"""Selection: who is asked next in one walk, by what the ledger knows at that very moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from freeride_core.gateway.attempt import Candidate
+from freeride_core.gateway.routing import Choice, Route
+from freeride_core.ledger.ledger import Ledger, Readiness
+from freeride_core.provider import Call, Key
+
+_VERDICT_WAIT_S = 1.0
+"""How long a walk with no other choice waits for what becomes of another's request on the same key."""
+
+
+class Selection:
+    """Candidates of one walk, lazily and in order. A (key, model) is given out once."""
+
+    def __init__(self, call: Call, route: Route, ledger: Ledger) -> None:
+        self._route = route
+        self._ledger = ledger
+        self._features = call.features
+        self._tokens = call.prompt_tokens + call.output_tokens
+        self._given: set[tuple[str, str, str]] = set()
+        self._left: set[tuple[str, str]] = set()
+        self._unreachable: set[str] = set()
+        self._shaken: set[str] = set()
+        self._too_small = 0
+        self._last_resort: Candidate | None = None
+
+    # What the walk tells
+
+    def leave_model(self, candidate: Candidate) -> None:
+        """No other key would fare better with this model."""
+        self._left.add(candidate.pair)
+
+    def leave_provider(self, candidate: Candidate) -> None:
+        """It cannot be reached."""
+        self._unreachable.add(candidate.provider.name)
+
+    def shake(self, candidate: Candidate) -> None:
+        """A key failed as a key: its siblings may, so others' verdicts on them are worth waiting for."""
+        self._shaken.add(candidate.provider.name)
+
+    def outgrow(self, candidate: Candidate) -> None:
+        """The prompt does not fit into this model's window: only larger ones are left."""
+        self._too_small = max(self._too_small, candidate.model.context or 0)
+
+    # What the walk asks
+
+    async def next(self, *, is_all_outages: bool) -> Candidate | None:
+        """The next candidate; None: nobody is left. `is_all_outages`: whoever was asked so far is down."""
+        candidate = self._free() or await self._after_verdicts() or (self._soonest() if is_all_outages else None)
+        if candidate is not None:
+            self._given.add((*candidate.pair, candidate.key.fingerprint))
+        return candidate
+
+    def is_wanted(self, candidate: Candidate) -> bool:
+        """Whether nothing has been read since that speaks against sending to it."""
+        state = self._ledger.state(candidate.key, candidate.model.id)
+        return state.readiness is not Readiness.COOLING or candidate is self._last_resort
+
+    def cooling(self) -> Iterator[tuple[Choice, str, float]]:
+        """Choices that a cooldown keeps from answering this request: with its kind and end."""
+        for choice in self._route.choices:
+            pair = (choice.member.provider.name, choice.model.id)
+            if pair in self._left or not self._can_fit(choice):
+                continue
+            for key in choice.member.keys:
+                cooldown = self._ledger.state(key, choice.model.id).cooldown
+                if cooldown is not None:
+                    yield choice, cooldown.kind, cooldown.until
+
+    def _can_fit(self, choice: Choice) -> bool:
+        name, model = choice.member.provider.name, choice.model
+        now, learned = self._ledger.now(), self._ledger.learned
+        return (
+            (model.context is None or model.context > self._too_small)
+            and not learned.lacks(name, model.id, self._features, now)
+            and not learned.refuses(name, model.id, self._tokens, now)
+        )
+
+    def _open(self) -> Iterator[tuple[Choice, list[Key]]]:
+        """Choices that this walk has not ruled out, with the keys not given out yet."""
+        for choice in self._route.choices:
+            name, model_id = choice.member.provider.name, choice.model.id
+            if name in self._unreachable or (name, model_id) in self._left or not self._can_fit(choice):
+                continue
+            keys = [key for key in choice.member.keys if (name, model_id, key.fingerprint) not in self._given]
+            if keys:
+                yield choice, keys
+
+    def _free(self, *, joins_suspects: bool = False) -> Candidate | None:
+        """The first choice with a free key: fewest requests in flight, then the lowest index. One that another request is
+        probing after an outage only when there is no other."""
+        probed: Candidate | None = None
+        for choice, keys in self._open():
+            provider, model = choice.member.provider, choice.model
+            best: tuple[int, int] | None = None
+            chosen: Key | None = None
+            for key in keys:
+                readiness = self._ledger.state(key, model.id).readiness
+                if readiness is Readiness.COOLING:
+                    continue
+                if not joins_suspects and provider.name in self._shaken and self._ledger.traffic.is_suspect(key):
+                    continue
+                if readiness is Readiness.PROBING:
+                    probed = probed or Candidate(provider, model, key)
+                    continue
+                rank = (self._ledger.traffic.on(key).in_flight, key.index)
+                if best is None or rank < best:
+                    best, chosen = rank, key
+            if chosen is not None:
+                return Candidate(provider, model, chosen)
+        return probed
+
+    async def _after_verdicts(self) -> Candidate | None:
+        """Keys on which others wait for a first word are asked once that is in, or does not come."""
+        until = time.monotonic() + _VERDICT_WAIT_S
+        while (suspect := self._free(joins_suspects=True)) is not None:
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                return suspect
+            await self._ledger.traffic.verdict(left_s)
+            candidate = self._free()
+            if candidate is not None:
+                return candidate
+        return None
+
+    def _soonest(self) -> Candidate | None:
+        """If nothing but outages stands in the way, the one that ends first is tried all the same; once."""
+        if self._last_resort is not None:
+            return None
+        soonest: tuple[float, Candidate] | None = None
+        for choice, keys in self._open():
+            for key in keys:
+                state = self._ledger.state(key, choice.model.id)
+                if state.cooldown is None or not state.is_outage:
+                    return None
+                if soonest is None or state.cooldown.until < soonest[0]:
+                    soonest = (state.cooldown.until, Candidate(choice.member.provider, choice.model, key))
+        self._last_resort = soonest[1] if soonest else None
+        return self._last_resort

@@ -1,0 +1,190 @@
+"""Runs the gateway under uvicorn: in the foreground for `freeride serve`, in a thread for demos and tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from types import FrameType, TracebackType
+from typing import Self
+
+import uvicorn
+
+from freeride_core.gateway.app import App
+from freeride_core.gateway.gateway import Gateway
+from freeride_core.keys import guard_output
+from freeride_core.plugins import Plugins, load_plugins
+from freeride_core.settings import Settings
+
+GRACE_S = 10.0
+"""How long requests in flight may take once the gateway is told to stop."""
+_AFTERWARDS_S = 2
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with a stop that lets streams end in an error event instead of silence."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway, on_ready: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.servers:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.stop()
+        super().handle_exit(sig, frame)
+
+    def stop(self) -> None:
+        """No new requests; what is in flight has `GRACE_S` seconds."""
+        if not self._gateway.is_stopping:
+            self._gateway.is_stopping = True
+            asyncio.get_running_loop().call_later(GRACE_S, self._gateway.abort)
+        self.should_exit = True
+
+
+def _config(gateway: Gateway) -> uvicorn.Config:
+    return uvicorn.Config(
+        App(gateway),
+        loop="auto",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="critical",
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        backlog=2048,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(GRACE_S) + _AFTERWARDS_S,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _background(gateway: Gateway) -> AsyncIterator[None]:
+    work = asyncio.create_task(gateway.run())
+    try:
+        yield
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+        await gateway.close()
+
+
+async def _serve(gateway: Gateway, listener: socket.socket, on_ready: Callable[[str], None]) -> None:
+    server = Server(_config(gateway), gateway, on_ready)
+    gateway.plugins.hooks.hook.freeride_startup(settings=gateway.settings)
+    async with _background(gateway):
+        await server.serve(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket. Raises OSError where it cannot be had; no other port is ever taken instead."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def serve(
+    settings: Settings, plugins: Plugins, listener: socket.socket, on_ready: Callable[[Gateway, str], None]
+) -> None:
+    """Serves until a signal says stop. Returns without a traceback."""
+    _keep_big_blocks()
+    gateway = Gateway(settings, plugins)
+    guard_output(gateway.secrets)
+    runner = asyncio.Runner(loop_factory=_loop_factory())
+    with runner, contextlib.suppress(KeyboardInterrupt):
+        runner.run(_serve(gateway, listener, lambda url: on_ready(gateway, url)))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # not on Windows
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _keep_big_blocks() -> None:
+    """glibc gives freed blocks of a megabyte back to the kernel at once, and asks for them again with the next request."""
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
+        mallopt(-1, 64 << 20)  # M_TRIM_THRESHOLD
+
+
+class GatewayThread:
+    """A gateway in a thread of its own, on a free port of 127.0.0.1: a context manager with `url` and `gateway`."""
+
+    def __init__(
+        self, settings: Settings, plugins: Plugins | None = None, *, port: int = 0, keep_alive_s: float = 10.0
+    ) -> None:
+        self._settings = settings
+        self._plugins = plugins or load_plugins(("provider",))
+        self._port = port
+        self._keep_alive_s = keep_alive_s
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: Server | None = None
+        self._error: BaseException | None = None
+        self.url = ""
+        self.gateway: Gateway
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(20) or self._error is not None:
+            raise RuntimeError("the gateway did not start") from self._error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stops as on a signal, and waits for the end."""
+        if self._loop is not None and self._server is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._server.stop)
+        self._thread.join(GRACE_S + 2 * _AFTERWARDS_S)
+
+    def _run(self) -> None:
+        try:
+            listener = listen("127.0.0.1", self._port)
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(self._main(listener))
+        except BaseException as error:
+            self._error = error
+            self._ready.set()
+            raise
+
+    async def _main(self, listener: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.gateway = Gateway(self._settings, self._plugins, keep_alive_s=self._keep_alive_s)
+        self._server = Server(_config(self.gateway), self.gateway, self._on_ready)
+        async with _background(self.gateway):
+            await self._server.serve(sockets=[listener])
+
+    def _on_ready(self, url: str) -> None:
+        self.url = url
+        self._ready.set()

@@ -1,0 +1,164 @@
+"""Server-sent events on the byte path: finding events, judging the first ones, relaying the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from freeride_core.provider import Failure
+
+MAX_HELD = 64 * 1024
+"""Bytes held back before a stream commits, and of an event that does not end."""
+DONE = b"data: [DONE]\n\n"
+
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
+_NO_FINISH = b'"finish_reason":null'
+_CONTENT = (
+    "content",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "refusal",
+    "tool_calls",
+    "function_call",
+    "audio",
+)
+
+
+class Event(NamedTuple):
+    """One event. `data` is None for a block of comments."""
+
+    name: str
+    data: bytes | None
+
+    @property
+    def is_done(self) -> bool:
+        return self.data is not None and self.data.strip() == b"[DONE]"
+
+
+def parse(block: bytes) -> Event:
+    """One block of lines. Only CR, LF and CRLF end a line: U+2028 inside a JSON string does not."""
+    name = ""
+    data: list[bytes] = []
+    for line in _LINE_END.split(block):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+    return Event(name, b"\n".join(data) if data else None)
+
+
+def split(data: bytes) -> tuple[list[bytes], bytes]:
+    """Whole blocks, each with the blank line that ends it, and the rest."""
+    blocks: list[bytes] = []
+    start = 0
+    for blank in _BLANK_LINE.finditer(data):
+        blocks.append(data[start : blank.end()])
+        start = blank.end()
+    return blocks, data[start:]
+
+
+def shows_content(choices: Any) -> bool:
+    """Whether any choice (of a chunk or of a whole answer) says or does something."""
+    if not isinstance(choices, list):
+        return False
+    for choice in choices:
+        if isinstance(choice, dict):
+            part = choice.get("delta") or choice.get("message") or {}
+            if isinstance(part, dict) and any(part.get(name) for name in _CONTENT):
+                return True
+            if choice.get("text"):
+                return True
+    return False
+
+
+def finish_of(choices: Any) -> str:
+    """The first choice's finish reason; empty where there is none."""
+    if isinstance(choices, list):
+        for choice in choices:
+            if isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str):
+                return str(choice["finish_reason"])
+    return ""
+
+
+def completion_tokens(body: Any) -> int:
+    """Completion tokens that the upstream reports, in the usual place or one level down; 0: none."""
+    if not isinstance(body, dict):
+        return 0
+    for place in (body, *body.values()):
+        usage = place.get("usage") if isinstance(place, dict) else None
+        if isinstance(usage, dict) and isinstance(usage.get("completion_tokens"), int):
+            return int(usage["completion_tokens"])
+    return 0
+
+
+class Relay:
+    """Passes a committed stream on, whole events as soon as they are whole, and notices how it ends.
+
+    `find_failure` reads an event that may hold an error; it is asked only about events with a marker.
+    """
+
+    def __init__(self, find_failure: Callable[[Event], Failure | None]) -> None:
+        self._find_failure = find_failure
+        self._tail = b""
+        self.is_finished = False
+        """A finish reason was seen."""
+        self.is_done = False
+        """`[DONE]` was seen; what follows is not relayed."""
+        self.failure: Failure | None = None
+        """An error event was seen; it and what follows are not relayed."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What can be sent on now."""
+        data = self._tail + chunk if self._tail else chunk
+        self._tail = b""
+        if not data.endswith(b"\n\n"):
+            cut = _last_blank_line(data)
+            if cut == 0 and len(data) > MAX_HELD:
+                cut = len(data)  # an event of such a size is content; holding it back any longer helps nobody
+            data, self._tail = data[:cut], data[cut:]
+        return self._inspect(data) if data else b""
+
+    def end(self) -> bytes:
+        """What is left when the upstream's stream has ended."""
+        data, self._tail = self._tail, b""
+        return self._inspect(data) if data else b""
+
+    def _inspect(self, data: bytes) -> bytes:
+        if b'"error' in data or b"event:" in data or b"[DONE]" in data:
+            data = self._inspect_closely(data)
+        if not self.is_finished and data.count(b'"finish_reason"') > data.count(_NO_FINISH) and _FINISH.search(data):
+            self.is_finished = True
+        return data
+
+    def _inspect_closely(self, data: bytes) -> bytes:
+        blocks, rest = split(data)
+        if rest:
+            blocks.append(rest)
+        passed: list[bytes] = []
+        for block in blocks:
+            event = parse(block)
+            if event.is_done:
+                self.is_done = True
+                passed.append(block if not rest or block is not rest else DONE)
+                break
+            if event.data is not None and (b'"error' in block or event.name):
+                self.failure = self._find_failure(event)
+                if self.failure is not None:
+                    break
+            passed.append(block)
+        return b"".join(passed)
+
+
+def _last_blank_line(data: bytes) -> int:
+    """Where the last whole event ends; 0: there is none."""
+    end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4 if b"\r\n\r\n" in data else 0)
+    if b"\r" in data and end <= 1:
+        for blank in _BLANK_LINE.finditer(data):
+            end = blank.end()
+    return end if end > 1 else 0

@@ -1,0 +1,160 @@
+"""Connections to upstreams: requests out, answers in, and what can go wrong on the way as values.
+
+Speaks httpx's transport interface, so that another transport is a change of this module alone.
+"""
+
+from __future__ import annotations
+
+import ssl
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from freeride_core.provider import ErrorKind, Failure, UpstreamRequest
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes of an upstream's answer that is read whole."""
+MAX_ERROR_BODY = 1024 * 1024
+
+
+class UpstreamTrouble(Exception):
+    """A connection failed; `failure` says how, without the exception's own words, which may hold a header."""
+
+    def __init__(self, kind: ErrorKind, message: str, *, is_connect: bool = False) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind=kind, message=message)
+        self.is_connect = is_connect
+        """The upstream was never reached."""
+
+
+class Withdrawn(Exception):
+    """The request was not sent: its slot cooled while it waited for a connection."""
+
+
+@dataclass(slots=True)
+class UpstreamAnswer:
+    """An answer whose head has arrived."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case; a repeated header keeps its first value."""
+    _response: httpx.Response
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, decoded where the upstream encoded it although it was asked not to."""
+        try:
+            if self.headers.get("content-encoding", "identity") == "identity":
+                async for chunk in self._response.aiter_raw():
+                    if chunk:
+                        yield chunk
+            else:
+                async for chunk in self._response.aiter_bytes():
+                    if chunk:
+                        yield chunk
+        except httpx.HTTPError as error:
+            raise _trouble(error) from None
+
+    async def body(self, limit: int = MAX_BODY) -> bytes:
+        """The whole body; more than `limit` bytes is trouble."""
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in self.chunks():
+            size += len(chunk)
+            if size > limit:
+                raise UpstreamTrouble(ErrorKind.PROTOCOL, f"the answer is larger than {limit} bytes")
+            parts.append(chunk)
+        return b"".join(parts)
+
+    async def close(self) -> None:
+        """Gives the connection back, or drops it where the body was not read to its end."""
+        await self._response.aclose()
+
+
+class Upstreams:
+    """All upstream connections of the process: one transport, one TLS context, one keep-alive pool each, for life."""
+
+    def __init__(self, connect_timeout_s: float) -> None:
+        self.connect_timeout_s = connect_timeout_s
+        self._tls: ssl.SSLContext | None = None
+        self._transports: dict[tuple[str, str], httpx.AsyncBaseTransport] = {}
+
+    async def send(self, request: UpstreamRequest, is_wanted: Callable[[], bool] | None = None) -> UpstreamAnswer:
+        """Sends and waits for the head. `is_wanted` is asked once more just before the first byte goes out.
+
+        Raises `UpstreamTrouble` or `Withdrawn`; being cancelled drops the connection.
+        """
+        extensions: dict[str, Any] = {
+            "timeout": {"connect": self.connect_timeout_s, "read": None, "write": None, "pool": None}
+        }
+        if is_wanted is not None:
+            extensions["trace"] = _withdraw_unless(is_wanted)
+        message = httpx.Request(
+            request.method,
+            request.url,
+            headers=[*request.headers, ("accept-encoding", "identity"), ("user-agent", "freeride")],
+            content=request.body or None,
+            extensions=extensions,
+        )
+        try:
+            response = await self._transport(request.url).handle_async_request(message)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _trouble(error) from None
+        response.request = message
+        headers: dict[str, str] = {}
+        for name, value in response.headers.multi_items():
+            headers.setdefault(name.lower(), value)
+        return UpstreamAnswer(response.status_code, headers, response)
+
+    def _transport(self, url: str) -> httpx.AsyncBaseTransport:
+        parts = urlsplit(url)
+        origin = (parts.scheme, parts.netloc)
+        transport = self._transports.get(origin)
+        if transport is None:
+            if self._tls is None and parts.scheme == "https":
+                self._tls = ssl.create_default_context()
+            transport = self._transports[origin] = httpx.AsyncHTTPTransport(
+                verify=self._tls or False,  # never consulted for http://; a context is dear to build
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0),
+                proxy=_proxy_for(parts.scheme, parts.hostname or ""),
+            )
+        return transport
+
+    async def close(self) -> None:
+        for transport in self._transports.values():
+            await transport.aclose()
+        self._transports.clear()
+
+
+def _proxy_for(scheme: str, host: str) -> httpx.Proxy | None:
+    """The proxy that the environment names for this host, as every other tool reads it."""
+    address = urllib.request.getproxies().get(scheme)
+    if not address or urllib.request.proxy_bypass(host):
+        return None
+    return httpx.Proxy(address if "://" in address else f"http://{address}")
+
+
+def _withdraw_unless(is_wanted: Callable[[], bool]) -> Callable[[str, Mapping[str, Any]], Any]:
+    async def trace(event: str, info: Mapping[str, Any]) -> None:  # noqa: ARG001 - httpcore's signature
+        if event.endswith(".send_request_headers.started") and not is_wanted():
+            raise Withdrawn
+
+    return trace
+
+
+def _trouble(error: Exception) -> UpstreamTrouble:
+    """Our own words for what httpx met: its exceptions may quote a header, and headers hold keys."""
+    if isinstance(error, httpx.ConnectTimeout):
+        return UpstreamTrouble(ErrorKind.TIMEOUT, "no connection in time", is_connect=True)
+    if isinstance(error, (httpx.ConnectError, httpx.ProxyError)):
+        return UpstreamTrouble(ErrorKind.NETWORK, "no connection", is_connect=True)
+    if isinstance(error, httpx.TimeoutException):
+        return UpstreamTrouble(ErrorKind.TIMEOUT, "no answer in time")
+    if isinstance(error, httpx.DecodingError):
+        return UpstreamTrouble(ErrorKind.PROTOCOL, "the answer's encoding is broken")
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
+        return UpstreamTrouble(ErrorKind.PROTOCOL, "the request cannot be sent")
+    return UpstreamTrouble(ErrorKind.NETWORK, "the connection broke")

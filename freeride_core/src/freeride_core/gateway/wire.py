@@ -1,0 +1,189 @@
+"""The request as a client sent it, decoded once and shallowly; and the headers that pass through."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from freeride_core.provider import Call, Feature, Operation
+
+_ONCE = frozenset({"model", "stream", "stream_options"})
+"""Fields that decide where a request goes; twice is a contradiction."""
+_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SKIP = re.compile(r"[ \t\n\r]*")
+_VALUE = json.JSONDecoder()
+_DATA_URL = re.compile(rb"data:[^\"]*")
+
+Pair = tuple[bytes, str, msgspec.Raw]
+"""A top-level member: its name as raw JSON, its name, its value as raw JSON."""
+
+
+class BadRequest(Exception):
+    """The client's own fault, in words that hold nothing of the body."""
+
+    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+
+
+def decode(body: bytes) -> list[Pair]:
+    """The top-level members of a JSON object. Whatever Python's `json` accepts is accepted. Raises `BadRequest`."""
+    try:
+        members = _DECODER.decode(body)
+    except RecursionError:
+        raise BadRequest("The request body is nested too deep.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_patiently(body)
+    pairs = [(_raw_name(name), name, value) for name, value in members.items()]
+    # The quick decoder keeps the last of a repeated name; if the lengths do not add up, read again with patience.
+    compact = 1 + sum(len(raw) + len(memoryview(value)) + 2 for raw, _, value in pairs)
+    spaced = compact + max(2 * len(pairs) - 1, 0)
+    if len(body) not in (compact, spaced) or (len(body) == spaced and body[1:2] == b'"' and _is_compact(body)):
+        return _decode_patiently(body)
+    return pairs
+
+
+def _raw_name(name: str) -> bytes:
+    return msgspec.json.encode(name)
+
+
+def _is_compact(body: bytes) -> bool:
+    """Whether the first member is written without a space: then the spaced length is a coincidence."""
+    colon = body.find(b'":', 1)
+    return body[colon + 2 : colon + 3] != b" "
+
+
+def _decode_patiently(body: bytes) -> list[Pair]:
+    try:
+        text = body.decode(json.detect_encoding(body), "surrogatepass")
+        pairs = _members(text.removeprefix("\ufeff"))
+    except RecursionError:
+        raise BadRequest("The request body is nested too deep.") from None
+    except (ValueError, StopIteration, IndexError):
+        raise BadRequest("The request body is not valid JSON.") from None
+    names = [name for _, name, _ in pairs]
+    for name in _ONCE:
+        if names.count(name) > 1:
+            raise BadRequest(f"The field '{name}' stands twice in the request.", param=name)
+    return pairs
+
+
+def _members(text: str) -> list[Pair]:
+    """Each member of the top-level object as it is written; ValueError if the text is not JSON."""
+    at = _skip(text, 0)
+    if text[at] != "{":
+        _, end = _VALUE.raw_decode(text, at)
+        if _skip(text, end) != len(text):
+            raise ValueError
+        raise BadRequest("The request body is not a JSON object.")
+    pairs: list[Pair] = []
+    at = _skip(text, at + 1)
+    while text[at] != "}":
+        if pairs:
+            if text[at] != ",":
+                raise ValueError
+            at = _skip(text, at + 1)
+        if text[at] != '"':
+            raise ValueError
+        name, end = _VALUE.raw_decode(text, at)
+        raw_name = text[at:end]
+        at = _skip(text, end)
+        if text[at] != ":":
+            raise ValueError
+        at = _skip(text, at + 1)
+        _, end = _VALUE.raw_decode(text, at)
+        raw = text[at:end].encode("utf-8", "surrogatepass")
+        pairs.append((raw_name.encode("utf-8", "surrogatepass"), name, msgspec.Raw(raw)))
+        at = _skip(text, end)
+    if _skip(text, at + 1) != len(text):
+        raise ValueError
+    return pairs
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SKIP.match(text, at)
+    return match.end() if match else at
+
+
+def parse_call(operation: Operation, body: bytes) -> Call:
+    """A client's request as a `Call`. Raises `BadRequest`."""
+    if body[:1] not in (b"{", b"[", b'"') and not body.strip():
+        raise BadRequest("The request has no body.")
+    pairs = decode(body)
+    fields = {name: value for _, name, value in pairs}
+    model = _model(fields)
+    required = "messages" if operation is Operation.CHAT else "input"
+    if required not in fields:
+        raise BadRequest(f"The field '{required}' is missing.", param=required)
+    messages = bytes(fields.get("messages", b""))
+    return Call(
+        operation=operation,
+        model=model,
+        stream=operation is Operation.CHAT and bytes(fields.get("stream", b"")) == b"true",
+        pairs=pairs,
+        body=body,
+        features=_features(fields, messages),
+        prompt_tokens=_prompt_tokens(fields, messages),
+        output_tokens=max(_whole(fields.get("max_tokens")), _whole(fields.get("max_completion_tokens"))),
+    )
+
+
+def _model(fields: Mapping[str, msgspec.Raw]) -> str:
+    if "model" not in fields:
+        raise BadRequest("The field 'model' is missing. Use 'auto' to let FreeRide choose.", param="model")
+    value = json.loads(bytes(fields["model"]))
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadRequest("The field 'model' is neither a string nor null.", param="model")
+    return value
+
+
+def _features(fields: Mapping[str, msgspec.Raw], messages: bytes) -> frozenset[str]:
+    """What the request needs. Found by byte tests: inside a JSON string a quote is escaped, so these cannot be text."""
+    features: set[str] = set()
+    for name in ("tools", "functions"):
+        if bytes(fields.get(name, b"")).strip(b"[] \t\r\n") not in (b"", b"null"):
+            features.add(Feature.TOOLS)
+    if b'"image_url"' in messages or b'"input_image"' in messages:
+        features.add(Feature.IMAGES)
+    if b'"json_schema"' in bytes(fields.get("response_format", b"")):
+        features.add(Feature.JSON_SCHEMA)
+    if any(mark in messages for mark in (b'"content":[', b'"content": [', b'"content":null', b'"content": null')):
+        features.add(Feature.CONTENT_PARTS)
+    return frozenset(features)
+
+
+def _prompt_tokens(fields: Mapping[str, msgspec.Raw], messages: bytes) -> int:
+    """About four bytes a token; an escaped character is one, and an inline image is not text at all."""
+    if b'"data:' in messages:
+        messages = _DATA_URL.sub(b"", messages)
+    size = 0
+    for raw in (messages, bytes(fields.get("tools", b"")), bytes(fields.get("input", b""))):
+        size += len(raw) - 2 * raw.count(b"\\u")
+    return size // 4
+
+
+def _whole(raw: msgspec.Raw | None) -> int:
+    if raw is None:
+        return 0
+    digits = bytes(raw)
+    return int(digits) if digits.isdigit() and len(digits) < 12 else 0
+
+
+_RELAYED = frozenset({"x-request-id", "request-id"})
+
+
+def relayed_headers(headers: Mapping[str, str], more: Iterable[str]) -> list[tuple[bytes, bytes]]:
+    """The upstream's rate-limit and request-id headers, and those that a package names."""
+    named = _RELAYED.union(more)
+    return [
+        (name.encode("latin-1"), value.encode("latin-1", "replace"))
+        for name, value in headers.items()
+        if name in named or name.startswith(("x-ratelimit-", "ratelimit"))
+    ]

@@ -1,0 +1,297 @@
+"""Doubles for tests of the gateway: upstreams that follow a script over real sockets, and providers that ask them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+from freeride_core import (
+    About,
+    CompatibleCatalog,
+    CompatibleProvider,
+    CompatibleWire,
+    Credential,
+    Model,
+    Operation,
+    Provider,
+    Rule,
+    Scope,
+    WholeCatalog,
+)
+from freeride_core.plugins import Plugins, load_plugins
+from freeride_core.settings import Settings, load_settings
+
+TEXT = "Hello from a double."
+
+
+@dataclass
+class Seen:
+    """A request that reached an upstream."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    gone_after_s: float | None = None
+    """Seconds from its arrival until the other side had left, where it did so before the answer was over."""
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def key(self) -> str:
+        return self.headers.get("authorization", "").removeprefix("Bearer ")
+
+
+HANG = "hang"
+RESET = "reset"
+Step = bytes | float | str
+"""Bytes to send, seconds to wait, or `HANG` (until the other side leaves) or `RESET`."""
+Script = list[Step]
+
+
+def reply(status: int, body: Any, headers: Mapping[str, str] | None = None, content_type: str = "application/json") -> Script:
+    """A whole answer. A body that is not bytes is sent as JSON."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = [f"HTTP/1.1 {status} X", f"content-type: {content_type}", f"content-length: {len(data)}"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    return ["\r\n".join(lines).encode() + b"\r\n\r\n" + data]
+
+
+def completion(text: str = TEXT, **more: Any) -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1763870400,
+        "model": "some-model",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+        **more,
+    }
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
+    """One event of a stream."""
+    content = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1763870400,
+        "model": "some-model",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        **more,
+    }
+    return b"data: " + json.dumps(content).encode() + b"\n\n"
+
+
+SSE_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+DONE = b"data: [DONE]\n\n"
+
+
+def framed(data: bytes) -> bytes:
+    """As one chunk of a chunked body."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def stream(*steps: Step, ends: bool = True) -> Script:
+    """A 200 event stream: bytes are sent as chunks of their own; `ends` closes the body properly."""
+    script: Script = [SSE_HEAD]
+    script += [framed(step) if isinstance(step, bytes) else step for step in steps]
+    return [*script, b"0\r\n\r\n"] if ends else script
+
+
+def good_stream(text: str = TEXT) -> Script:
+    words = [chunk({"content": word + " "}) for word in text.split()]
+    return stream(chunk({"role": "assistant", "content": ""}), *words, chunk({}, "stop"), DONE)
+
+
+def good(seen: Seen) -> Script:
+    """What a healthy upstream says."""
+    if seen.method == "GET":
+        return reply(200, {"object": "list", "data": []})
+    if seen.path.endswith("/embeddings"):
+        return reply(200, {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 1.0]}]})
+    return good_stream() if seen.json.get("stream") else reply(200, completion())
+
+
+class Upstream:
+    """A scripted upstream on 127.0.0.1. `answer` maps each request to what is sent; it can be replaced at any time."""
+
+    def __init__(self, answer: Callable[[Seen], Script] = good) -> None:
+        self.answer = answer
+        self.seen: list[Seen] = []
+        self.connections = 0
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def posts(self) -> list[Seen]:
+        return [seen for seen in self.seen if seen.method == "POST"]
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
+        self._thread.start()
+        assert ready.wait(5)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(5)
+
+    def _run(self, ready: threading.Event) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._main(ready))
+        self._loop.close()
+
+    async def _main(self, ready: threading.Event) -> None:
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        await self._stop.wait()
+        server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            while await self._serve(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = await reader.readuntil(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        method, path, _ = first.split(" ", 2)
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        seen = Seen(method, path, headers, body)
+        self.seen.append(seen)
+        arrived = time.monotonic()
+        gone = asyncio.ensure_future(reader.read(1))
+        try:
+            for step in self.answer(seen):
+                if not await self._do(step, writer, gone):
+                    return False
+                if gone.done():
+                    seen.gone_after_s = time.monotonic() - arrived
+                    return False
+        finally:
+            if gone.done():
+                seen.gone_after_s = seen.gone_after_s or time.monotonic() - arrived
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+        return True
+
+    async def _do(self, step: Step, writer: asyncio.StreamWriter, gone: asyncio.Future[bytes]) -> bool:
+        """One step of a script; False ends the connection."""
+        if isinstance(step, bytes):
+            writer.write(step)
+            await writer.drain()
+        elif isinstance(step, float):
+            await asyncio.wait({gone}, timeout=step)
+        elif step == HANG:
+            await asyncio.wait({gone})
+        elif step == RESET:
+            raw = writer.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            return False
+        return True
+
+
+ABOUT = About(
+    title="A double",
+    homepage="https://double.invalid",
+    keys_url="https://double.invalid/keys",
+    free_day="everything",
+    sign_up="none",
+    data_use="none",
+    source="tests",
+    checked="2026-11-23",
+)
+MODEL = Model(id="double/one", canonical="double/one", tier=1, context=100_000, tools=True, vision=False, json_schema=True)
+
+
+def provider(
+    name: str,
+    *,
+    models: Iterable[Model] = (MODEL,),
+    rules: tuple[Rule, ...] = (),
+    meter: Scope = Scope.ACCOUNT,
+    rank: int = 100,
+    embeds: bool = False,
+    **wire: Any,
+) -> Provider:
+    """A provider that asks whatever FREERIDE_<NAME>_BASE_URL says, with keys from <NAME>_KEY."""
+    return CompatibleProvider(
+        name=name,
+        about=ABOUT,
+        credentials=(Credential(variable=f"{name.upper()}_KEY"),),
+        base_url=f"https://{name}.invalid/v1",
+        free=WholeCatalog(),
+        catalog=CompatibleCatalog(models=tuple(models), checked="2026-11-23", path=None),
+        chat=CompatibleWire(path="/chat/completions", rules=rules, **wire),
+        embeddings=CompatibleWire(path="/embeddings", rules=rules) if embeds else None,
+        meter=meter,
+        rank=rank,
+    )
+
+
+EMBEDDER = Model(id="double/embed", canonical="double/embed", operations=frozenset({Operation.EMBEDDINGS}))
+
+
+def plugins(*providers: Provider) -> Plugins:
+    """As if these providers were installed, and nothing else."""
+    empty = load_plugins(())
+    by_name = MappingProxyType({each.name: each for each in providers})
+    return Plugins(providers=by_name, binders={}, rows=(), hooks=empty.hooks, modules={})
+
+
+@dataclass
+class Bench:
+    """Settings for providers that ask scripted upstreams."""
+
+    home: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, upstream: Upstream | str, *keys: str) -> None:
+        url = upstream if isinstance(upstream, str) else upstream.url
+        self.environ[f"FREERIDE_{name.upper()}_BASE_URL"] = url
+        self.environ[f"{name.upper()}_KEY"] = json.dumps(list(keys or (f"{name}-key-0000000000000000",)))
+
+    def settings(self, **flags: Any) -> Settings:
+        return load_settings({"FREERIDE_HOME": str(self.home), **self.environ}, **flags)
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 5.0) -> Any:
+    """Polls until the condition holds, and gives its value; fails after the timeout."""
+    due = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < due, "it did not come to pass in time"
+        time.sleep(0.01)
+    return value
