@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from freeride_core.provider import Account, Model
+from freeride_core.provider import Account, FreePolicy, Model
+
+
+class _OfModel:
+    """A policy that looks at the model alone."""
+
+    asks_account: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
-class Allowlist:
+class Allowlist(_OfModel):
     """Free are the named ids, as checked on a date."""
 
     ids: frozenset[str]
@@ -19,7 +26,7 @@ class Allowlist:
 
 
 @dataclass(frozen=True)
-class FreeSuffix:
+class FreeSuffix(_OfModel):
     """Free are ids that end in a suffix by which the upstream marks its free variants."""
 
     suffix: str
@@ -29,7 +36,7 @@ class FreeSuffix:
 
 
 @dataclass(frozen=True)
-class ZeroPrice:
+class ZeroPrice(_OfModel):
     """Free are models that the live catalog prices at exactly zero. An unknown or a dynamic (negative) price is not zero."""
 
     def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the price tells
@@ -37,7 +44,7 @@ class ZeroPrice:
 
 
 @dataclass(frozen=True)
-class Promoted:
+class Promoted(_OfModel):
     """Free are models that the live catalog itself marks as free of charge."""
 
     def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the mark tells
@@ -45,7 +52,7 @@ class Promoted:
 
 
 @dataclass(frozen=True)
-class WholeCatalog:
+class WholeCatalog(_OfModel):
     """Everything is free within the allowance and nothing can be billed, except the named ids."""
 
     excluded: frozenset[str] = frozenset()
@@ -58,6 +65,8 @@ class WholeCatalog:
 class UnbillableAccount:
     """Free is what an account calls that provably cannot be billed."""
 
+    asks_account: ClassVar[bool] = True
+
     def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the account tells
         return account.can_be_billed is False
 
@@ -66,7 +75,11 @@ class UnbillableAccount:
 class AnyOf:
     """Free is what one of several policies allows."""
 
-    policies: tuple[Allowlist | FreeSuffix | ZeroPrice | Promoted | WholeCatalog | UnbillableAccount, ...]
+    policies: tuple[FreePolicy, ...]
+
+    @property
+    def asks_account(self) -> bool:
+        return any(policy.asks_account for policy in self.policies)
 
     def allows(self, model: Model, account: Account) -> bool:
         return any(policy.allows(model, account) for policy in self.policies)

@@ -187,6 +187,10 @@ class Account:
 class FreePolicy(Protocol):
     """Says whether an attempt costs nothing. Asked before a candidate exists; silence means no."""
 
+    @property
+    def asks_account(self) -> bool:
+        """Whether the answer depends on the account: then the provider's probe is asked for its facts."""
+
     def allows(self, model: Model, account: Account) -> bool: ...
 
 

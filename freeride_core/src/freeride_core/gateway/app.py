@@ -45,6 +45,7 @@ class App:
             return await exchange.fail(refused)
         operation = _HOT.get(exchange.path)
         if operation is None or exchange.method != "POST":
+            scope["freeride.request_id"] = exchange.request_id
             return await self._rest(scope, receive, _with_request_id(send, exchange, extra))
         gateway.exchanges.add(exchange)
         try:
@@ -75,14 +76,14 @@ def _routes(gateway: Gateway) -> Starlette:
     async def model(request: Request) -> Response:
         entry = find_model(gateway, request.path_params["name"])
         if entry is None:
-            return _error(404, "No provider with a usable key serves this model for free.", "model_not_found")
+            return _error(request, 404, "No provider with a usable key serves this model for free.", "model_not_found")
         return JSONResponse(entry)
 
-    async def nothing(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
-        return _error(404, "There is nothing at this path.", "not_found")
+    async def nothing(request: Request, error: Exception) -> Response:  # noqa: ARG001 - likewise
+        return _error(request, 404, "There is nothing at this path.", "not_found")
 
-    async def wrong_method(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
-        return _error(405, "This path does not take this method.", "method_not_allowed")
+    async def wrong_method(request: Request, error: Exception) -> Response:  # noqa: ARG001 - likewise
+        return _error(request, 405, "This path does not take this method.", "method_not_allowed")
 
     return Starlette(
         routes=[
@@ -100,6 +101,6 @@ async def nothing_here(request: Request) -> Response:  # noqa: ARG001 - Starlett
     raise AssertionError("the hot routes are answered before Starlette")
 
 
-def _error(status: int, message: str, code: str) -> Response:
+def _error(request: Request, status: int, message: str, code: str) -> Response:
     error = ClientError(status=status, message=message, type="invalid_request_error", code=code)
-    return Response(error.body(""), status, media_type="application/json")
+    return Response(error.body(request.scope["freeride.request_id"]), status, media_type="application/json")

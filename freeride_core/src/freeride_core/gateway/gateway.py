@@ -13,6 +13,7 @@ from freeride_core.events import EventBus, drain, plugin_observers
 from freeride_core.gateway.exchange import Exchange
 from freeride_core.gateway.failover import Walk
 from freeride_core.gateway.keepalive import EVERY_S
+from freeride_core.gateway.proofs import Proofs
 from freeride_core.gateway.roster import Member, Roster, make_roster
 from freeride_core.gateway.routing import Route, Router, usable_models
 from freeride_core.gateway.upstream import Upstreams, UpstreamTrouble
@@ -23,7 +24,7 @@ from freeride_core.ledger.legacy import import_cooldowns
 from freeride_core.ledger.store import Entry, StateStore
 from freeride_core.ledger.sync import StateSync
 from freeride_core.plugins import Plugins
-from freeride_core.provider import Account, Answer, Call, Model, Operation, Phase, Provider, UpstreamRequest
+from freeride_core.provider import Answer, Call, Model, Operation, Phase, Provider, UpstreamRequest
 from freeride_core.settings import Settings, SettingsError, SettingsWatch
 
 _RELOAD_EVERY_S = 2.0
@@ -45,7 +46,10 @@ class Gateway:
         self.ledger = Ledger(self.now, self._sync.put)
         self.catalogs = Catalogs(plugins.providers, self.now, self._sync.put, self._fetch)
         self.upstreams = Upstreams(settings.connect_timeout)
-        self.router = Router(self.catalogs.models, lambda: self.catalogs.version)
+        self.proofs = Proofs(self._fetch, self.now)
+        self.router = Router(
+            self.catalogs.models, lambda: self.catalogs.version + self.proofs.version, self.proofs.account
+        )
         self.exchanges: set[Exchange] = set()
         self.secrets = SecretFilter(self.roster.redact)
         self.is_stopping = False
@@ -84,7 +88,7 @@ class Gateway:
 
     def usable_models(self) -> Mapping[str, list[tuple[Member, Model]]]:
         """Free models by canonical name, with who serves them."""
-        return usable_models(self.roster, self.catalogs.models, lambda _: Account())
+        return usable_models(self.roster, self.catalogs.models, self.proofs.account)
 
     def embedding_models(self) -> list[str]:
         """Names of free embedding models that can be used now."""
@@ -103,6 +107,7 @@ class Gateway:
             group.create_task(self._sync.run())
             group.create_task(drain(self.events, sink, plugin_observers(self.plugins.hooks)))
             group.create_task(self.catalogs.run(lambda: self.roster.keys()))
+            group.create_task(self.proofs.run(lambda: self.roster.members))
             group.create_task(self._reload())
 
     async def _reload(self) -> None:

@@ -67,7 +67,7 @@ class Router:
 
     models: Callable[[str], tuple[Model, ...]]
     version: Callable[[], int]
-    account: Callable[[str], Account] = lambda _: Account()
+    account: Callable[[Member], Account] = lambda _: Account()
     _plans: dict[tuple[object, ...], Route] = field(default_factory=dict)
     _names: dict[str, set[str]] = field(default_factory=dict)
     _routers: dict[str, str] = field(default_factory=dict)
@@ -143,7 +143,7 @@ class Router:
         for member in members:
             if operation not in member.provider.wires:
                 continue
-            account = self.account(member.provider.name)
+            account = self.account(member)
             for model in self.models(member.provider.name):
                 if wanted.preset is None and model.canonical not in wanted.canonical:
                     continue
@@ -204,13 +204,13 @@ def _that_fit(route: Route, call: Call, *, is_concrete: bool) -> Route:
 
 
 def usable_models(
-    roster: Roster, models: Callable[[str], tuple[Model, ...]], account: Callable[[str], Account]
+    roster: Roster, models: Callable[[str], tuple[Model, ...]], account: Callable[[Member], Account]
 ) -> Mapping[str, list[tuple[Member, Model]]]:
     """Free models by canonical name, over every provider with a key, in the roster's order."""
     found: dict[str, list[tuple[Member, Model]]] = {}
     for member in roster.members:
         name = member.provider.name
         for model in models(name):
-            if member.is_free(model, account(name)):
+            if member.is_free(model, account(member)):
                 found.setdefault(model.canonical, []).append((member, model))
     return found
