@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,43 +21,45 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 11343,
 ) -> None:
     """Serve one OpenAI-compatible endpoint over every free tier that you have a key for."""
+    from freeride_core.cli.terminal import complain, fail, where_to_get_keys
     from freeride_core.gateway.roster import make_roster
     from freeride_core.gateway.server import serve as serve_until_stopped
     from freeride_core.plugins import load_plugins
-    from freeride_core.settings import SettingsError, check_settings, load_settings
+    from freeride_core.settings import check_settings, load_settings
 
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        _fail(str(error))
+    settings = load_settings()
     if settings.token is None and not _is_loopback(host):
-        _fail(f"other machines can reach {host}: set FREERIDE_TOKEN first, or leave --host at 127.0.0.1")
+        fail(f"other machines can reach {host}: set FREERIDE_TOKEN first, or leave --host at 127.0.0.1")
     plugins = load_plugins(("provider",))
     roster = make_roster(settings, plugins.providers)
+    for row in plugins.rows:
+        if row.status != "ok":
+            complain(f"the provider {row.name!r} cannot be used: {row.reason}")
     for line in (*check_settings(settings, plugins.providers), *roster.warnings):
-        _complain(line)
+        complain(line)
     if not roster.members:
-        _fail(_where_to_get_keys(roster))
+        fail(where_to_get_keys(roster.registered.values()))
     listener = _listen(host, port)
 
     def show(gateway: Gateway, url: str) -> None:
         for line in (gateway.store.notice, *gateway.import_legacy()):
             if line:
-                _complain(line)
+                complain(line)
         typer.echo(_banner(gateway.roster, url))
 
     serve_until_stopped(settings, plugins, listener, show)
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    from freeride_core.cli.terminal import fail
     from freeride_core.gateway.server import listen
 
     try:
         return listen(host, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            _fail(f"{host}:{port} is in use: stop what runs there, or choose another port with --port")
-        _fail(f"cannot listen on {host}:{port}: {error.strerror}")
+            fail(f"{host}:{port} is in use: stop what runs there, or choose another port with --port")
+        fail(f"cannot listen on {host}:{port}: {error.strerror}")
 
 
 def _is_loopback(host: str) -> bool:
@@ -79,25 +81,3 @@ def _banner(roster: Roster, url: str) -> str:
         f"    OPENAI_API_BASE={url}/v1\n"
         "    OPENAI_API_KEY=any\n"
     )
-
-
-def _where_to_get_keys(roster: Roster) -> str:
-    if not roster.registered:
-        return "no provider is installed; the usual ones come with: pip install freeride-gateway"
-    lines = ["there is no key of any provider; a free one is made in a minute:"]
-    width = max(len(provider.about.title) for provider in roster.registered.values())
-    for provider in sorted(roster.registered.values(), key=lambda provider: (provider.rank, provider.name)):
-        for credential in provider.credentials[:1]:
-            names = [credential.variable, *([credential.account_variable] if credential.account_variable else [])]
-            lines.append(f"  {provider.about.title:<{width}}  {provider.about.keys_url}  ->  {' and '.join(names)}")
-    lines.append("Export the variable, or put it into $FREERIDE_HOME/.env. To look around without a key: freeride demo")
-    return "\n".join(lines)
-
-
-def _complain(line: str) -> None:
-    typer.echo(f"freeride: {line}", err=True)
-
-
-def _fail(line: str) -> NoReturn:
-    _complain(line)
-    raise typer.Exit(1)

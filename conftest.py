@@ -1,0 +1,124 @@
+"""For every test of every member: an environment without the machine's keys, a home of its own, and no way off loopback."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+# By shape, not by name: the variables of a provider that is not installed today must not leak in either.
+_LEAKY = re.compile(
+    r"FREERIDE_.*|.*_(API_KEY|TOKEN|ACCOUNT_ID)(_\d+)?|.*_BASE_URL|.*_FREE_MODELS_OVERRIDE|(?i:.*_proxy)|CI|DO_NOT_TRACK|NO_COLOR"
+)
+_HOME_VARIABLES = ("HOME", "USERPROFILE")
+
+
+@pytest.fixture(scope="session")
+def machine_environ() -> Mapping[str, str]:
+    """The environment before the tests replaced it, without keys: for package installers, which need the machine's settings."""
+    return dict(_MACHINE_ENVIRON)
+
+
+_MACHINE_ENVIRON = {
+    name: value for name, value in os.environ.items() if not _LEAKY.fullmatch(name) or name.lower().endswith("_proxy")
+}
+
+
+def _isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    for name in [name for name in os.environ if _LEAKY.fullmatch(name)]:
+        monkeypatch.delenv(name)
+    for name in _HOME_VARIABLES:
+        monkeypatch.setenv(name, str(home))
+    monkeypatch.setenv("FREERIDE_HOME", str(home / ".freeride"))
+    monkeypatch.setenv("FREERIDE_TELEMETRY", "off")
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For what is set up before the first test: fixtures of modules and of the session."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _isolate(monkeypatch, tmp_path_factory.mktemp("session-home"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    _isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def freeride_home() -> Path:
+    """This test's `$FREERIDE_HOME`, made."""
+    home = Path(os.environ["FREERIDE_HOME"])
+    home.mkdir(mode=0o700)
+    return home
+
+
+_escapes: list[str] = []
+
+
+def _is_loopback(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else str(host)
+    if name in ("", "None", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse(host: object) -> None:
+    if not _is_loopback(host):
+        _escapes.append(str(host))
+        raise ConnectionRefusedError(f"a test may not leave loopback: {host}")
+
+
+def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(own: socket.socket, address: Any) -> Any:
+        if own.family in (socket.AF_INET, socket.AF_INET6):
+            _refuse(address[0])
+        return connect(own, address)
+
+    return guarded
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loopback_only() -> Iterator[None]:
+    look_up, connect_tcp = socket.getaddrinfo, anyio.connect_tcp
+
+    def guarded_look_up(host: Any, *rest: Any, **more: Any) -> Any:
+        _refuse(host)
+        return look_up(host, *rest, **more)
+
+    async def guarded_connect_tcp(remote_host: Any, *rest: Any, **more: Any) -> Any:
+        _refuse(remote_host)
+        return await connect_tcp(remote_host, *rest, **more)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(socket.socket, "connect", _guarded(socket.socket.connect))
+        monkeypatch.setattr(socket.socket, "connect_ex", _guarded(socket.socket.connect_ex))
+        monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
+        monkeypatch.setattr(anyio, "connect_tcp", guarded_connect_tcp)  # uvloop's own sockets pass by the others
+        yield
+
+
+@pytest.fixture
+def escapes() -> list[str]:
+    """Where this test tried to go, for a test that is meant to try; every other one fails."""
+    return _escapes
+
+
+@pytest.fixture(autouse=True)
+def _no_escape(_loopback_only: None, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that swallowed the refusal."""
+    _escapes.clear()
+    yield
+    assert not _escapes or "escapes" in request.fixturenames, f"this test tried to reach {_escapes}"

@@ -1,0 +1,125 @@
+"""The `freeride` command: lists all commands without importing one, and imports the one that runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from freeride_core import __version__
+from freeride_core.home import SettingsError
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context, HelpFormatter
+
+PLUGIN_GROUP = "freeride.commands"
+
+# Where each command is and what it does: `module:function`, the function's parameters being the command's.
+BUILT_IN: Mapping[str, tuple[str, str]] = {
+    "serve": ("freeride_core.cli.serve:serve", "Run the gateway."),
+    "demo": ("freeride_core.cli.demo:demo", "Watch a failover on simulated providers; no key needed."),
+    "bind": ("freeride_core.cli.bind:bind", "Point an agent at the gateway."),
+    "keys": ("freeride_core.cli.keys:keys", "Show your keys and what each of them can do now."),
+    "models": ("freeride_core.cli.models:models", "Show the free models that you can use now."),
+    "watch": ("freeride_core.cli.watch:watch", "Follow what the gateway does."),
+    "plugins": ("freeride_core.cli.plugins:plugins", "Show the installed providers and binders."),
+    "simulate": ("freeride_core.cli.simulate:simulate", "Play one provider on a local port."),
+    "version": ("freeride_core.cli.version:version", "Show the version."),
+}
+ALIASES: Mapping[str, str] = {"list": "models"}
+
+
+class CommandGroup(TyperGroup):
+    """Knows every command by name; a plugin's command also by its distribution."""
+
+    @cached_property
+    def _offers(self) -> dict[str, list[EntryPoint]]:
+        """The plugins' commands by name. A built-in name cannot be taken over."""
+        offers: dict[str, list[EntryPoint]] = {}
+        for entry_point in entry_points(group=PLUGIN_GROUP):
+            if entry_point.name not in BUILT_IN and entry_point.name not in ALIASES:
+                offers.setdefault(entry_point.name, []).append(entry_point)
+        return offers
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the signature is the base class's
+        return [*BUILT_IN, *sorted(self._offers)]
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002 - likewise
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name in BUILT_IN:
+            return _make_command(name, EntryPoint(name, BUILT_IN[name][0], PLUGIN_GROUP).load())
+        offers = self._offers.get(name)
+        return None if offers is None else _load_plugin_command(name, offers)
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002 - likewise
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in BUILT_IN.items()])
+        if self._offers:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, _origins(offers)) for name, offers in sorted(self._offers.items())])
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        command = None if args[0].startswith("-") else self.get_command(ctx, args[0])
+        if command is None:
+            _stop(f"there is no command {args[0]!r}; `freeride --help` lists them", 2)
+        return args[0], command, args[1:]
+
+    def invoke(self, ctx: Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            _stop(str(error), 1)
+
+
+def _origins(offers: list[EntryPoint]) -> str:
+    return "from " + ", ".join(sorted(offer.dist.name if offer.dist else "unknown" for offer in offers))
+
+
+def _load_plugin_command(name: str, offers: list[EntryPoint]) -> Command:
+    if len(offers) > 1:
+        _stop(f"the command {name!r} comes {_origins(offers)}: uninstall all but one of them", 1)
+    try:
+        return _make_command(name, offers[0].load())
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:  # SystemExit too: whatever a plugin does at import is the plugin's fault
+        _stop(f"the command {name!r} {_origins(offers)} cannot be loaded: {type(fault).__name__}: {fault}", 1)
+
+
+def _make_command(name: str, target: typer.Typer | Callable[..., Any]) -> Command:
+    app = target
+    if not isinstance(app, typer.Typer):
+        app = make_app()
+        app.command(name)(target)
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    sys.stderr.write(f"freeride: {message}\n")
+    raise typer.Exit(code)
+
+
+def make_app(**settings: Any) -> typer.Typer:
+    """A Typer app in the house's style: plain help, plain errors, nothing to install into a shell."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings)
+
+
+app = make_app(cls=CommandGroup, no_args_is_help=True)
+
+
+@app.callback()
+def _options(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    """One local OpenAI-compatible endpoint over every free LLM tier you have a key for."""
+    if version:
+        typer.echo(f"freeride {__version__}")
+        raise typer.Exit
+
+
+freeride = typer.main.get_command(app)

@@ -1,0 +1,100 @@
+"""`freeride models`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from freeride_core.cli.terminal import complain, fail, show_table, where_to_get_keys
+
+if TYPE_CHECKING:
+    from freeride_core.cli.situation import Situation
+    from freeride_core.gateway.roster import Member, Roster
+    from freeride_core.provider import Model
+
+
+def models(
+    show_all: Annotated[bool, typer.Option("--all", help="Also of providers that you have no key for.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
+) -> None:
+    """Show the free models that you can use now, best first."""
+    from freeride_core.cli.situation import read_situation
+    from freeride_core.gateway.routing import usable_models
+    from freeride_core.provider import Account
+
+    situation = read_situation()
+    roster = _with_keyless(situation) if show_all else situation.roster
+    if not roster.members:
+        fail(where_to_get_keys(roster.registered.values()))
+    free = usable_models(roster, situation.catalogs.models, lambda _: Account())
+    rows = [_row(situation, canonical, served) for canonical, served in free.items()]
+    rows.sort(key=lambda row: (row["operations"] != ["chat.completions"], row["tier"]))
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    elif rows:
+        show_table(("ID", "FOR", "CONTEXT", "TIER", "TOOLS", "VISION", "PROVIDERS"), [_cells(row) for row in rows])
+    else:
+        names = ", ".join(member.provider.name for member in roster.members)
+        complain(f"no model of {names} is known to be free for you")
+
+
+def _with_keyless(situation: Situation) -> Roster:
+    from freeride_core.gateway.roster import Member
+
+    roster = situation.roster
+    keyless = [
+        Member(provider, (), provider.free)
+        for name, provider in roster.registered.items()
+        if name not in roster.by_name
+    ]
+    return replace(roster, members=(*roster.members, *keyless))
+
+
+def _row(situation: Situation, canonical: str, served: Sequence[tuple[Member, Model]]) -> dict[str, Any]:
+    offered = [model for _, model in served]
+    contexts = [model.context for model in offered if model.context]
+    at: dict[str, dict[str, str]] = {}
+    for member, model in served:
+        at.setdefault(member.provider.name, {"id": model.id, "state": _state(situation, member, model)})
+    return {
+        "id": offered[0].id,
+        "canonical": canonical,
+        "operations": sorted({operation.value for model in offered for operation in model.operations}),
+        "context": max(contexts, default=None),
+        "tier": min(model.tier for model in offered),
+        "tools": _any([model.tools for model in offered]),
+        "vision": _any([model.vision for model in offered]),
+        "providers": at,
+    }
+
+
+def _state(situation: Situation, member: Member, model: Model) -> str:
+    from freeride_core.ledger.ledger import Readiness
+
+    if not member.keys:
+        return "no key"
+    states = [situation.ledger.state(key, model.id) for key in member.keys]
+    return "cooling" if all(state.readiness is Readiness.COOLING for state in states) else "ready"
+
+
+def _any(claims: list[bool | None]) -> bool | None:
+    """True where one says so, None where nobody knows better."""
+    return True if True in claims else None if None in claims else False
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    words = {True: "yes", False: "no", None: "?"}
+    places = [name if at["state"] == "ready" else f"{name} ({at['state']})" for name, at in row["providers"].items()]
+    return [
+        row["id"],
+        " ".join(operation.partition(".")[0] for operation in row["operations"]),
+        str(row["context"] or "?"),
+        str(row["tier"]),
+        words[row["tools"]],
+        words[row["vision"]],
+        ", ".join(places),
+    ]

@@ -1,0 +1,29 @@
+"""`freeride plugins`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from freeride_core.cli.terminal import complain, show_table
+
+_COLUMNS = ("kind", "name", "distribution", "version", "api", "status", "reason")
+
+
+def plugins(as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False) -> None:
+    """Show the installed providers and binders, and why one cannot be used."""
+    from freeride_core.plugins import load_plugins
+
+    rows = [asdict(row) for row in load_plugins().rows]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    elif rows:
+        show_table(
+            [name.upper() for name in _COLUMNS],
+            [["-" if row[name] is None else str(row[name]) for name in _COLUMNS] for row in rows],
+        )
+    if not rows:
+        complain("no plugin is installed; the usual ones come with: pip install freeride-gateway")

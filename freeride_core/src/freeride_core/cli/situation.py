@@ -1,0 +1,60 @@
+"""The situation that `keys` and `models` report: settings, plugins, keys, and what the state remembers of them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from freeride_core.cli.terminal import complain
+from freeride_core.gateway.roster import Roster, make_roster
+from freeride_core.ledger.catalog import Catalogs
+from freeride_core.ledger.ledger import Ledger
+from freeride_core.ledger.store import Entry, StateStore
+from freeride_core.plugins import load_plugins
+from freeride_core.provider import Answer, Provider, UpstreamRequest
+from freeride_core.settings import Settings, check_settings, load_settings
+
+
+@dataclass(frozen=True)
+class Situation:
+    """As it was at one moment."""
+
+    settings: Settings
+    roster: Roster
+    ledger: Ledger
+    catalogs: Catalogs
+    now: float
+    """Seconds since the epoch."""
+
+
+def read_situation() -> Situation:
+    """The situation now; what is wrong with it is told on stderr. Raises `SettingsError`."""
+    settings = load_settings()
+    plugins = load_plugins(("provider",))
+    roster = make_roster(settings, plugins.providers)
+    for row in plugins.rows:
+        if row.reason:
+            complain(f"the provider {row.name!r} cannot be used: {row.reason}")
+    for line in (*check_settings(settings, plugins.providers), *roster.warnings):
+        complain(line)
+    now = time.time()
+    ledger = Ledger(lambda: now, _keep)
+    catalogs = Catalogs(plugins.providers, lambda: now, _keep, _fetch)
+    path = settings.home / "state.db"
+    if path.exists():
+        store = StateStore(path)
+        if store.notice:
+            complain(store.notice)
+        entries = store.read_all()
+        store.close()
+        ledger.apply(entries)
+        catalogs.apply(entries)
+    return Situation(settings, roster, ledger, catalogs, now)
+
+
+def _keep(_entry: Entry) -> None:
+    """A report changes nothing."""
+
+
+async def _fetch(_provider: Provider, _request: UpstreamRequest) -> Answer:
+    raise AssertionError("a report shows what is known and asks nobody")

@@ -1,0 +1,56 @@
+"""What several commands say in the same words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from freeride_core.provider import Provider
+
+
+def complain(line: str) -> None:
+    """Tells people, where data on stdout is not disturbed."""
+    typer.echo(f"freeride: {line}", err=True)
+
+
+def fail(line: str) -> NoReturn:
+    """Tells people why the command cannot go on, and ends it."""
+    complain(line)
+    raise typer.Exit(1)
+
+
+def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Aligned columns on stdout. Upstreams choose some of these texts, so nothing in them steers the terminal."""
+    lines = [list(titles), *([_printable(cell) for cell in row] for row in rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    for line in lines:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def clock(moment: float, now: float) -> str:
+    """Local time, with the date where it is not today; `moment` and `now` are seconds since the epoch."""
+    local, today = time.localtime(moment), time.localtime(now)
+    return time.strftime("%H:%M:%S" if local[:3] == today[:3] else "%Y-%m-%d %H:%M", local)
+
+
+def where_to_get_keys(installed: Iterable[Provider]) -> str:
+    """What to do without a key: a line for each provider, with the page and the variables."""
+    providers = sorted(installed, key=lambda provider: (provider.rank, provider.name))
+    if not providers:
+        return "no usable provider is installed; the usual ones come with: pip install freeride-gateway"
+    lines = ["there is no key of any provider; a free one is made in a minute:"]
+    width = max(len(provider.about.title) for provider in providers)
+    for provider in providers:
+        for credential in provider.credentials[:1]:
+            names = [credential.variable, *([credential.account_variable] if credential.account_variable else [])]
+            lines.append(f"  {provider.about.title:<{width}}  {provider.about.keys_url}  ->  {' and '.join(names)}")
+    lines.append("Export the variable, or put it into $FREERIDE_HOME/.env. To look around without a key: freeride demo")
+    return "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

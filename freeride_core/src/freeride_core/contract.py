@@ -1,0 +1,113 @@
+"""What a plugin must bring: checked once, when it is loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import NoneType
+from typing import Any, NoReturn, TypeVar
+
+from freeride_core.binder import Binder
+from freeride_core.binder import Scope as BinderScope
+from freeride_core.hookspecs import API_VERSION
+from freeride_core.provider import (
+    About,
+    Catalog,
+    Credential,
+    Limit,
+    Model,
+    Operation,
+    Probe,
+    Provider,
+    Scope,
+    Wire,
+)
+
+_Member = TypeVar("_Member")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Faulty(Exception):
+    """The plugin breaks a rule; the text says which."""
+
+
+def fault(reason: str) -> NoReturn:
+    """Says which rule the plugin breaks."""
+    raise Faulty(reason)
+
+
+def article(kind: type) -> str:
+    """`an About`, `a dict`."""
+    return f"{'an' if kind.__name__[0] in 'AEIOUaeio' else 'a'} {kind.__name__}"
+
+
+def check_version(api: int | None) -> None:
+    """`Faulty` unless this core speaks the plugin's version of the contract."""
+    # When there is a second version, the one before it is adapted here.
+    if api == API_VERSION:
+        return
+    if api is None:
+        fault("its api_version is not a number")
+    remedy = "upgrade freeride-core" if api > API_VERSION else "upgrade the plugin"
+    fault(f"it speaks plugin API {api} and this core {API_VERSION}: {remedy}")
+
+
+def check_provider(provider: Provider, name: str) -> None:
+    """`Faulty` unless every member is there and of its type; `name` is the entry point's."""
+    _check_name(provider, name)
+    _member(provider, "rank", int)
+    _member(provider, "about", About)
+    _member(provider, "base_url", str)
+    _member(provider, "meter", Scope)
+    _members(provider, "limits", Limit)
+    _members(provider, "free_models_variables", str)
+    _members(provider, "former_names", str)
+    for credential in _members(provider, "credentials", Credential):
+        re.compile(credential.pattern or "")
+    catalog = _member(provider, "catalog", Catalog)
+    _member(catalog, "checked", str)
+    _members(catalog, "models", Model)
+    if not callable(getattr(_member(provider, "free", object), "allows", None)):
+        fault("`free` has no `allows`")
+    wires = _member(provider, "wires", Mapping)
+    if not wires or not all(
+        isinstance(operation, Operation) and isinstance(wire, Wire) for operation, wire in wires.items()
+    ):
+        fault("`wires` does not map one or more of Operation to a Wire")
+    _member(provider, "probe", (Probe, NoneType))
+    _member(provider, "first_byte_timeout", (int, float, NoneType))
+
+
+def check_binder(binder: Binder, name: str) -> None:
+    """`Faulty` unless every member is there and of its type; `name` is the entry point's."""
+    _check_name(binder, name)
+    _member(binder, "title", str)
+    _member(binder, "homepage", str)
+    if not _members(binder, "scopes", BinderScope):
+        fault("`scopes` is empty")
+
+
+def _check_name(plugin: Provider | Binder, name: str) -> None:
+    own = _member(plugin, "name", str)
+    if own != name:
+        fault(f"its entry point is named {name!r}, and it names itself {own!r}")
+    if not _NAME.fullmatch(name):
+        fault(f"its name {name!r} has more than lower-case letters, digits and underscores")
+
+
+def _member(owner: object, name: str, kind: Any) -> Any:
+    try:
+        value = getattr(owner, name)
+    except AttributeError:
+        fault(f"`{name}` is missing")
+    if not isinstance(value, kind):
+        fault(f"`{name}` is {article(type(value))}, not {article(kind[0] if isinstance(kind, tuple) else kind)}")
+    return value
+
+
+def _members(owner: object, name: str, kind: type[_Member]) -> tuple[_Member, ...]:
+    values = _member(owner, name, tuple)
+    for value in values:
+        if not isinstance(value, kind):
+            fault(f"`{name}` holds {article(type(value))}, not {article(kind)}")
+    return tuple(values)

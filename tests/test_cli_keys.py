@@ -1,0 +1,192 @@
+"""`freeride keys`: which keys there are, what each can do now, and whether its provider takes it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from freeride_core.cli.group import app
+from freeride_core.keys import fingerprint
+from freeride_core.ledger.store import Entry, StateStore
+
+SOURCE = """
+from freeride_core import *
+
+class Quota(Probe):
+    def request(self, key):
+        return UpstreamRequest("GET", key.base_url + "/quota", (("authorization", f"Bearer {key.secret}"),))
+    def read(self, answer):
+        if answer.status == 200 and answer.json:
+            return Proof(valid=True, note=answer.json["note"])
+        return Proof(valid=False if answer.status == 401 else None, note=answer.json["note"])
+
+@hookimpl
+def freeride_register_provider():
+    return CompatibleProvider(
+        name="acme", rank=1, about=About(title="Acme Cloud", homepage="h", keys_url="https://acme.example/keys", free_day="f",
+        sign_up="s", data_use="d", source="s", checked="2026-11-23"),
+        credentials=(Credential(variable="ACME_API_KEY", pattern="ak_[a-z0-9]+", account_variable="ACME_ACCOUNT"),),
+        base_url="https://acme.example/v1", free=FreeSuffix(":free"),
+        catalog=CompatibleCatalog(checked="2026-11-23", models=(Model(id="m:free", canonical="m"),), path=CATALOG),
+        chat=CompatibleWire(path="/chat/completions"), probe=PROBE,
+    )
+"""
+GOOD, BAD, ODD = "ak_goodgoodgood1", "ak_refusedrefused2", "NOT-LIKE-THE-OTHERS"
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(install: Any, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`freeride keys` with one provider."""
+
+    def run(*arguments: str, probe: str = "None", catalog: str = "'/models'", **environ: str) -> Result:
+        source = SOURCE.replace("CATALOG", catalog).replace("PROBE", probe)
+        install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=source)
+        monkeypatch.setenv("FREERIDE_PROVIDERS", "acme")
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        result = CliRunner().invoke(app, ["keys", *arguments])
+        for secret in (GOOD, BAD, ODD):
+            assert not [at for at in range(len(secret) - 7) if secret[at : at + 8] in result.output]
+        return result
+
+    return run
+
+
+class Upstream(BaseHTTPRequestHandler):
+    """Takes one key, refuses another, and shows its list to everybody where it is told to."""
+
+    def do_GET(self) -> None:
+        key = self.headers.get("authorization", "").removeprefix("Bearer ")
+        status = 200 if key == GOOD or self.path.startswith("/public") else 401
+        note = "38 of 50 left" if status == 200 else f"no such key {key}"
+        body = b"<html>" if key == ODD else json.dumps({"note": note, "data": [], "error": {"message": "no"}}).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def upstream() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def checks(result: Result) -> list[tuple[str, str]]:
+    return [(row["check"], row["note"]) for row in json.loads(result.stdout)]
+
+
+def test_without_a_key_it_says_where_to_get_one(command: Command) -> None:
+    result = command("--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (1, [])
+    assert "Acme Cloud" in result.stderr
+    assert "https://acme.example/keys  ->  ACME_API_KEY and ACME_ACCOUNT" in result.stderr
+
+
+def test_each_key_is_a_line(command: Command) -> None:
+    result = command(ACME_API_KEY=json.dumps([GOOD, BAD]), ACME_API_KEY_3=ODD)
+    assert result.exit_code == 0
+    titles, *lines = [line.split() for line in result.stdout.splitlines()]
+    assert titles == ["PROVIDER", "KEY", "VARIABLE", "FINGERPRINT", "STATE"]
+    assert lines == [
+        ["acme", "k0", "ACME_API_KEY", fingerprint(GOOD), "usable"],
+        ["acme", "k1", "ACME_API_KEY", fingerprint(BAD), "usable"],
+        ["acme", "k2", "ACME_API_KEY_3", fingerprint(ODD), "usable"],
+    ]
+    assert "freeride: ACME_API_KEY_3 (k2) does not look like a key of acme\n" in result.stderr
+    assert result.stderr.count("does not look like") == 1
+
+
+def test_a_key_that_is_left_out_is_told(command: Command) -> None:
+    result = command(ACME_API_KEY=json.dumps([GOOD, "two words"]))
+    assert "ACME_API_KEY[1] is not used: it holds white space" in result.stderr
+    assert len(result.stdout.splitlines()) == 2
+
+
+def test_cooldowns_come_from_the_state(command: Command, freeride_home: Path) -> None:
+    def cooldown(subject: str, model: str, until: float, kind: str = "rate_limit") -> Entry:
+        value = {"kind": kind, "until": until, "strikes": 1, "noted": 0.0}
+        return Entry("cooldown", json.dumps(["acme", subject, model]), value)
+
+    later = 4_000_000_000.0
+    store = StateStore(freeride_home / "state.db")
+    store.write(
+        [
+            cooldown(f"key:{fingerprint(GOOD)}", "*", later, "auth"),
+            cooldown("account:account-2", "m:free", later),
+            cooldown(f"key:{fingerprint(BAD)}", "*", 1.0),
+            cooldown("account:somebody-else", "*", later),
+        ]
+    )
+    store.close()
+    variables = {"ACME_API_KEY": GOOD, "ACME_API_KEY_2": BAD, "ACME_ACCOUNT_2": "account-2"}
+    cooling, usable = json.loads(command("--json", **variables).stdout)
+    assert (cooling["state"], cooling["kind"], cooling["until"], cooling["cooling_models"]) == (
+        "cooling",
+        "auth",
+        later,
+        {},
+    )
+    assert (usable["state"], usable["kind"], usable["until"]) == ("usable", None, None)
+    assert usable["cooling_models"] == {"m:free": {"kind": "rate_limit", "until": later}}
+
+
+def test_the_table_says_until_when_and_why(command: Command, freeride_home: Path) -> None:
+    store = StateStore(freeride_home / "state.db")
+    value = {"kind": "quota_exhausted", "until": 4_000_000_000.0, "strikes": 1, "noted": 0.0}
+    store.write([Entry("cooldown", json.dumps(["acme", "*", "*"]), value)])
+    store.close()
+    result = command(ACME_API_KEY=GOOD)
+    assert "cooling until 2096-10-0" in result.stdout
+    assert "(quota_exhausted)" in result.stdout
+
+
+class TestCheck:
+    def test_a_probe_tells_and_its_note_is_shown_without_the_key(self, command: Command, upstream: str) -> None:
+        result = command(
+            "--check", "--json", probe="Quota()", ACME_API_KEY=json.dumps([GOOD, BAD]), FREERIDE_ACME_BASE_URL=upstream
+        )
+        assert checks(result) == [("valid", "38 of 50 left"), ("refused", "no such key ‹key›")]
+        assert result.stderr == "checking 2 keys ...\n"
+
+    def test_the_table_gets_a_column(self, command: Command, upstream: str) -> None:
+        result = command("--check", probe="Quota()", ACME_API_KEY=GOOD, FREERIDE_ACME_BASE_URL=upstream)
+        titles, line = result.stdout.splitlines()
+        assert titles.split()[-1] == "CHECK"
+        assert line.endswith("valid: 38 of 50 left")
+
+    def test_without_a_probe_the_catalog_tells_if_it_is_not_public(self, command: Command, upstream: str) -> None:
+        result = command("--check", "--json", ACME_API_KEY=json.dumps([GOOD, BAD]), FREERIDE_ACME_BASE_URL=upstream)
+        assert checks(result) == [("valid", ""), ("refused", "")]
+
+    def test_a_public_catalog_tells_nothing(self, command: Command, upstream: str) -> None:
+        result = command("--check", "--json", ACME_API_KEY=BAD, FREERIDE_ACME_BASE_URL=f"{upstream}/public")
+        assert checks(result) == [("unknown", "its model list is public")]
+
+    def test_where_nothing_can_be_asked_nothing_is_known(self, command: Command, upstream: str) -> None:
+        result = command("--check", "--json", catalog="None", ACME_API_KEY=GOOD, FREERIDE_ACME_BASE_URL=upstream)
+        assert checks(result) == [("unknown", "the provider has nothing that can be asked for free")]
+
+    def test_an_upstream_that_is_not_there_is_unknown(self, command: Command) -> None:
+        result = command("--check", "--json", ACME_API_KEY=GOOD, FREERIDE_ACME_BASE_URL="http://127.0.0.1:1")
+        assert (result.exit_code, checks(result)) == (0, [("unknown", "it cannot be reached")])
+
+    def test_a_plugin_that_fails_is_unknown_and_the_others_are_asked(self, command: Command, upstream: str) -> None:
+        result = command(
+            "--check", "--json", probe="Quota()", ACME_API_KEY=json.dumps([ODD, GOOD]), FREERIDE_ACME_BASE_URL=upstream
+        )
+        assert checks(result) == [("unknown", "the provider's plugin failed: TypeError"), ("valid", "38 of 50 left")]
