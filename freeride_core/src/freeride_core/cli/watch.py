@@ -1,0 +1,82 @@
+"""`freeride watch`: what the gateway does, live, from its event log."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from freeride_core.event_log import Follower
+from freeride_core.settings import Settings, SettingsError, load_settings
+from freeride_core.timeline import render
+
+_POLL_S = 0.05
+
+
+def watch(
+    since_start: Annotated[
+        bool, typer.Option("--since-start", help="Begin with all that the log holds, not with what comes from now on.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the events as they are, one JSON object a line.")
+    ] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, on a terminal either.")] = False,
+) -> None:
+    """Show what the gateway does, live: requests, attempts, failovers."""
+    settings = _load_settings()
+    path = settings.events_path
+    color = sys.stdout.isatty() and not no_color and not settings.environ.get("NO_COLOR")
+    try:
+        with closing(Follower(path, from_start=since_start)) as follower:
+            typer.echo(f"watching {path}  (Ctrl-C to stop)", err=True)
+            if not settings.events:
+                typer.echo(
+                    "events are turned off (FREERIDE_EVENTS): a gateway with these settings writes none", err=True
+                )
+            while True:
+                _show(follower.poll(), as_json=as_json, color=color)
+                time.sleep(_POLL_S)
+    except KeyboardInterrupt:
+        return
+    except BrokenPipeError:
+        # Whoever read us has gone. The interpreter flushes once more at exit, and must find something that listens.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _fail(f"cannot read {path}: {error.strerror}")
+
+
+def _load_settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"freeride: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def _show(lines: list[bytes], *, as_json: bool, color: bool) -> None:
+    events = [(line, event) for line in lines if (event := _parse(line)) is not None]
+    if not events:
+        return
+    if as_json:
+        typer.echo(b"".join(line + b"\n" for line, _ in events), nl=False)
+    else:
+        typer.echo("".join(render(event, color=color) + "\n" for _, event in events), nl=False, color=color)
+
+
+def _parse(line: bytes) -> Mapping[str, Any] | None:
+    """The line's event; None for half a line that a killed process or a full disk left."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
