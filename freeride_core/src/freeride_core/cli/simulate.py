@@ -1,0 +1,176 @@
+"""`freeride simulate`: providers that live on this machine and need no key."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from freeride_core.simulator import Profile, Seen, Simulator
+
+
+def simulate(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Providers to simulate.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All installed providers.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the first, the others follow; 0: any.", min=0, max=65535)] = 0,
+    case: Annotated[str | None, typer.Option(help="Answer every request with this case; --list shows them.")] = None,
+    quotas: Annotated[bool, typer.Option("--quotas/--no-quotas", help="Whether quotas deplete.")] = True,
+    reply: Annotated[str | None, typer.Option(help="All that the simulated model says.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show the cases that can be played, and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Play providers on local ports, with their real answers, errors and quotas.
+
+    Prints the variables that make a gateway use them, and a line for each request.
+    """
+    profiles = _profiles(names or [], every=every)
+    if show:
+        typer.echo(_catalogue(profiles, as_json=as_json))
+        return
+    if port and port + len(profiles) - 1 > 65535:
+        _fail(f"there are no {len(profiles)} ports from {port} on")
+    from freeride_core.simulator import Simulator
+
+    simulators = [
+        Simulator(profile, quotas=quotas, text=reply, on_answer=_Line(profile.provider)) for profile in profiles
+    ]
+    if case is not None:
+        _order(simulators, case)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_play(simulators, port, as_json=as_json))
+
+
+def _profiles(names: Sequence[str], *, every: bool) -> list[Profile]:
+    from freeride_core.plugins import load_plugins
+    from freeride_core.simulator import ProfileError
+    from freeride_core.simulator.installed import installed_profile
+
+    plugins = load_plugins(("provider",))
+    installed = ", ".join(plugins.providers) or "none"
+    if every:
+        names = list(plugins.providers)
+    if not names:
+        _fail(f"which provider? installed: {installed}")
+    for name in names:
+        reason = next((row.reason for row in plugins.rows if row.name == name), None)
+        if reason is None:
+            _fail(f"no provider {name!r} is installed; installed: {installed}")
+        if reason:
+            _fail(f"the provider {name!r} cannot be used: {reason}")
+    try:
+        return [installed_profile(plugins, name) for name in dict.fromkeys(names)]
+    except ProfileError as error:
+        _fail(str(error))
+
+
+def _order(simulators: Sequence[Simulator], case: str) -> None:
+    for simulator in simulators:
+        try:
+            simulator.always(case)
+        except ValueError as error:
+            _fail(f"{error}; `freeride simulate {simulator.profile.provider} --list` shows them")
+
+
+async def _play(simulators: Sequence[Simulator], port: int, *, as_json: bool) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not every platform's loop has signals; there Ctrl-C is an exception.
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        for index, simulator in enumerate(simulators):
+            await _start(simulator, port + index if port else 0)
+        _announce(simulators, as_json=as_json)
+        await stopped.wait()
+    finally:
+        for simulator in simulators:
+            await simulator.stop()
+
+
+async def _start(simulator: Simulator, port: int) -> None:
+    try:
+        await simulator.start(port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            _fail(f"127.0.0.1:{port} is in use: stop what runs there, or choose another port with --port")
+        _fail(f"cannot listen on 127.0.0.1:{port}: {error.strerror}")
+
+
+def _announce(simulators: Sequence[Simulator], *, as_json: bool) -> None:
+    variables = {name: value for simulator in simulators for name, value in simulator.env.items()}
+    for simulator in simulators:
+        typer.echo(f"simulating {simulator.profile.provider} at {simulator.base_url}", err=True)
+    typer.echo("a gateway that has these variables uses it; Ctrl-C to stop", err=True)
+    if as_json:
+        rows = [
+            {"provider": simulator.profile.provider, "port": simulator.port, "base_url": simulator.base_url}
+            for simulator in simulators
+        ]
+        typer.echo(json.dumps({"simulators": rows, "env": variables}))
+    else:
+        typer.echo("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
+    sys.stdout.flush()
+
+
+class _Line:
+    """Tells people of each request, in one line."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+
+    def __call__(self, seen: Seen) -> None:
+        from freeride_core.keys import fingerprint
+
+        now = time.time()
+        clock = time.strftime("%H:%M:%S", time.localtime(now)) + f".{int(now * 1000) % 1000:03d}"
+        model = seen.model + (" stream" if seen.stream else "")
+        key = f"key {fingerprint(seen.key)}" if seen.key else "no key"
+        words = (self._provider, seen.method, seen.path, model, key, "→", str(seen.status or "-"), seen.answered)
+        line = "  ".join(word for word in words if word)
+        # What a client sends must not steer the terminal.
+        shown = "".join(letter if letter.isprintable() else "?" for letter in line)
+        typer.echo(f"[{clock}] {shown}", err=True)
+
+
+def _catalogue(profiles: Sequence[Profile], *, as_json: bool) -> str:
+    from freeride_core.simulator import BEHAVIOURS
+
+    built_in = {behaviour.name: behaviour.does for behaviour in BEHAVIOURS.values()}
+    cases = {profile.provider: _rows(profile) for profile in profiles}
+    if as_json:
+        return json.dumps({"cases": cases, "built_in": built_in})
+    lines = []
+    for provider, rows in cases.items():
+        lines.append(f"{provider}: cases of its own")
+        lines += [f"  {row['name']:<28} {row['status'] or '-':>3}  {row['kind']:<16} {row['source']}" for row in rows]
+    lines.append("built in, for every provider")
+    lines += [f"  {name:<28} {does}" for name, does in built_in.items()]
+    return "\n".join(lines)
+
+
+def _rows(profile: Profile) -> list[dict[str, str | int]]:
+    return [
+        {
+            "name": case.name,
+            "operation": case.operation,
+            "status": 0 if case.play and case.play != "silence" else case.status,
+            "kind": str(case.expect.kind) if case.expect else "",
+            "source": f"{case.source} ({case.confidence}, {case.date or profile.checked})",
+        }
+        for case in profile.cases
+    ]
+
+
+def _fail(line: str) -> NoReturn:
+    typer.echo(f"freeride: {line}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,25 @@
+"""Simulated upstreams: they play a provider package's `simulator.toml` over real sockets.
+
+Nothing here ever contacts anything; it listens on 127.0.0.1 only.
+"""
+
+from freeride_core.simulator.behaviour import BEHAVIOURS
+from freeride_core.simulator.profile import Case, Profile, ProfileError, read_profile
+from freeride_core.simulator.reading import answer_of, expectation_of, reading_of
+from freeride_core.simulator.seen import Seen
+from freeride_core.simulator.server import Simulator
+from freeride_core.simulator.thread import SimulatorThread
+
+__all__ = [
+    "BEHAVIOURS",
+    "Case",
+    "Profile",
+    "ProfileError",
+    "Seen",
+    "Simulator",
+    "SimulatorThread",
+    "answer_of",
+    "expectation_of",
+    "read_profile",
+    "reading_of",
+]

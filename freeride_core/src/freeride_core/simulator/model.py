@@ -1,0 +1,133 @@
+"""The simulated model: what it says to a conversation, without a thought."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_JOIN = re.compile(r"Join these words with underscores and reply with only the result:[ \t]*([^\n\r]+)")
+_WORD = re.compile(r"[\w-]+")
+_NAME = re.compile(r"\b[A-Z]\w+\b")
+_DEEPEST = 5
+_LONGEST_ECHO = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A text, or a call of a tool."""
+
+    text: str = ""
+    tool: str = ""
+    arguments: str = ""
+    """JSON."""
+
+    @property
+    def tokens(self) -> int:
+        return count_tokens(self.text + self.tool + self.arguments)
+
+
+def count_tokens(text: str) -> int:
+    """About four characters a token, at least one."""
+    return max(1, len(text) // 4)
+
+
+def say(request: Mapping[str, Any], provider: str, model: str, fixed: str | None = None) -> Saying:
+    """The model's next turn; `fixed` replaces every text, never a tool call."""
+    messages = _messages(request)
+    text = last_user_text(request)
+    results = _results_at_end(messages)
+    tool = _chosen_tool(request, text, answered=bool(results))
+    if tool is not None:
+        name = str(tool.get("name", ""))
+        arguments = _sample(tool.get("parameters"), text, 0)
+        return Saying(tool=name, arguments=json.dumps(arguments if isinstance(arguments, dict) else {}))
+    if fixed is not None:
+        return Saying(fixed)
+    if results:
+        return Saying(f"The tool answered: {results[-1][:_LONGEST_ECHO]}")
+    joined = _JOIN.search(text)
+    if joined:
+        return Saying("_".join(_WORD.findall(joined[1])))
+    return Saying(f"Hello! This is {model}, as simulated for {provider}.")
+
+
+def last_user_text(request: Mapping[str, Any]) -> str:
+    """The text of the last user message; empty where there is none."""
+    for message in reversed(_messages(request)):
+        if message.get("role") == "user":
+            return _text(message.get("content"))
+    return ""
+
+
+def _messages(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    messages = request.get("messages")
+    return [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    parts = [part.get("text") for part in content if isinstance(part, dict)]
+    return "\n".join(part for part in parts if isinstance(part, str))
+
+
+def _results_at_end(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The tool results that follow the last user message."""
+    results: list[str] = []
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            break
+        if message.get("role") == "tool":
+            results.insert(0, _text(message.get("content")))
+    return results
+
+
+def _chosen_tool(request: Mapping[str, Any], text: str, *, answered: bool) -> Mapping[str, Any] | None:
+    rows = request.get("tools")
+    functions = [row.get("function") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    tools = [function for function in functions if isinstance(function, dict)]
+    choice = request.get("tool_choice")
+    if not tools or choice == "none":
+        return None
+    if choice == "required":
+        return tools[0]
+    if isinstance(choice, dict):
+        wanted = choice.get("function", {}).get("name")
+        return next((tool for tool in tools if tool.get("name") == wanted), None)
+    if answered:
+        return None
+    return next((tool for tool in tools if _is_named(str(tool.get("name", "")), text)), None)
+
+
+def _is_named(name: str, text: str) -> bool:
+    return bool(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+
+
+def _sample(schema: object, text: str, depth: int) -> Any:
+    """A value that fits the plain parts of a JSON schema."""
+    if not isinstance(schema, dict) or depth > _DEEPEST:
+        return {} if depth == 0 else "sample"
+    if "const" in schema:
+        return schema["const"]
+    if isinstance(schema.get("enum"), list) and schema["enum"]:
+        return schema["enum"][0]
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one != "null"), "null")
+    if kind == "object" or isinstance(schema.get("properties"), dict):
+        properties = schema.get("properties") or {}
+        wanted = schema.get("required") or list(properties)
+        return {name: _sample(properties.get(name, {}), text, depth + 1) for name in wanted}
+    plain: dict[object, Any] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "null": None}
+    return plain[kind] if kind in plain else _word(text)
+
+
+def _word(text: str) -> str:
+    """The last name in what the user said: `Paris` for a question about its weather."""
+    names = _NAME.findall(text)
+    return names[-1] if names else "sample"

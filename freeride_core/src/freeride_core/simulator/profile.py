@@ -1,0 +1,253 @@
+"""A provider's `simulator.toml`: how its upstream was seen to behave, as data.
+
+`read_profile` gives a checked `Profile` or a `ProfileError` that names every mistake and its place.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import tomllib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from freeride_core.provider import ErrorKind, Feature, Scope
+
+REQUIRED_CASES = ("rate-limited", "bad-key", "unknown-model", "server-error")
+"""Every profile says how its upstream does these."""
+CHAT, EMBEDDINGS, MODELS = "chat.completions", "embeddings", "models"
+GOOD = ("chat", "chat-stream", EMBEDDINGS, MODELS)
+"""Names for the good answers, wherever the name of a case may stand."""
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Listing(_Table, frozen=True, kw_only=True):
+    """The catalog."""
+
+    path: str
+    body: str
+    headers: dict[str, str] = {}
+    public: bool = False
+    """Whether it answers bad keys too."""
+    unlisted: tuple[str, ...] = ()
+    """Ids that are answered although the list does not show them; `*` is a wildcard."""
+    paid: tuple[str, ...] = ()
+    """Ids of the list that cost money: nothing may ever ask for them."""
+
+
+class Page(_Table, frozen=True, kw_only=True):
+    """A further GET: what a probe asks."""
+
+    path: str
+    body: str
+    status: int = 200
+    headers: dict[str, str] = {}
+    public: bool = False
+
+
+class GoodAnswer(_Table, frozen=True, kw_only=True):
+    """A good answer that is not streamed; the headers are those of all good answers."""
+
+    body: str
+    tool_call_body: str | None = None
+    headers: dict[str, str] = {}
+    delay_ms: float = 0
+
+
+class Stream(_Table, frozen=True, kw_only=True):
+    """The upstream's SSE dialect, as templates of event data in the order in which they are sent."""
+
+    before: tuple[str, ...] = ()
+    """Raw blocks: comments."""
+    role: str | None = None
+    reasoning: str | None = None
+    text: str
+    tool_call: tuple[str, ...] = ()
+    finish: str
+    usage: str | None = None
+    usage_always: bool = False
+    after: tuple[str, ...] = ()
+    chunk_delay_ms: float = 15
+
+
+class Embeddings(_Table, frozen=True, kw_only=True):
+    path: str
+    body: str
+    models: tuple[str, ...]
+    dimensions: int = 8
+
+
+class Quota(_Table, frozen=True, kw_only=True):
+    """A window that depletes."""
+
+    name: str
+    unit: Literal["requests", "tokens", "neurons"]
+    amount: float
+    window: Literal["minute", "day"]
+    kind: Literal["fixed", "utc_day", "leaky"]
+    scope: Literal["key", "account", "account_model", "model"]
+    case: str
+    """What is answered when it is used up."""
+    operation: Literal["chat.completions", "embeddings"] | None = None
+    """None: both share it."""
+    per_prompt_token: float = 1.0
+    per_answer_token: float = 1.0
+    too_large: str | None = None
+    """What is answered to a request that can never fit. Where it is given, the upstream admits by reservation."""
+    reserve: int = 0
+    """Answer tokens reserved for a request that does not say how many it wants."""
+
+
+class Match(_Table, frozen=True, kw_only=True):
+    """Regular expressions; all that are given must be found."""
+
+    key: str | None = None
+    model: str | None = None
+    text: str | None = None
+    body: str | None = None
+
+    def fits(self, key: str, model: str, text: str, body: str) -> bool:
+        pairs = ((self.key, key), (self.model, model), (self.text, text), (self.body, body))
+        return all(pattern is None or re.search(pattern, value, re.DOTALL) for pattern, value in pairs)
+
+
+class Expectation(_Table, frozen=True, kw_only=True):
+    """How the package must read a case."""
+
+    kind: ErrorKind
+    scope: Scope | None = None
+    """None: what is usual for the kind."""
+    retry_after: float | Literal["utc_midnight"] | None = None
+    """Seconds; None: the upstream says nothing."""
+    feature: Feature | None = None
+
+
+class Case(_Table, frozen=True, kw_only=True):
+    """One thing that the upstream was seen, or is documented, to answer."""
+
+    name: str
+    operation: Literal["chat.completions", "embeddings", "models"] = "chat.completions"
+    match: Match | None = None
+    status: int = 200
+    headers: dict[str, str] = {}
+    body: str | None = None
+    sse: tuple[str, ...] | None = None
+    play: Literal["hang", "reset", "close", "silence"] | None = None
+    expect: Expectation | None = None
+    """None: a good answer."""
+    source: str
+    date: datetime.date | None = None
+    """None: the profile's `checked`."""
+    confidence: Literal["seen live", "documented", "community", "guess"]
+    divergence: str | None = None
+    """Why the expectation is known not to hold."""
+
+
+class Profile(_Table, frozen=True, kw_only=True):
+    """One simulated upstream."""
+
+    provider: str
+    checked: datetime.date
+    base_path: str
+    key_variable: str
+    good_key: str
+    account_variable: str | None = None
+    account: str | None = None
+    default_model: str
+    catalog: Listing
+    pages: tuple[Page, ...] = msgspec.field(default=(), name="route")
+    answer: GoodAnswer
+    stream: Stream
+    embeddings: Embeddings | None = None
+    quotas: tuple[Quota, ...] = msgspec.field(default=(), name="quota")
+    cases: tuple[Case, ...] = msgspec.field(default=(), name="case")
+
+    @property
+    def chat_path(self) -> str:
+        return self.base_path + "/chat/completions"
+
+    def case(self, name: str) -> Case | None:
+        """The case of that name; None: there is none."""
+        return next((case for case in self.cases if case.name == name), None)
+
+    def chat_models(self) -> frozenset[str]:
+        """Ids and patterns that the chat route knows."""
+        return frozenset({self.default_model, *self.catalog.unlisted, *listed_ids(self.catalog.body)})
+
+    def embedding_models(self) -> frozenset[str]:
+        return frozenset(self.embeddings.models if self.embeddings else ())
+
+
+def is_known(model: str, known: Iterable[str]) -> bool:
+    """Whether `model` is one of `known`, where `*` is a wildcard."""
+    return any(model == pattern or ("*" in pattern and fnmatchcase(model, pattern)) for pattern in known)
+
+
+def listed_ids(catalog: str) -> frozenset[str]:
+    """The ids and names in a catalog's rows."""
+    # Placeholders stand where a number or a text may stand; 0 reads as either.
+    body = json.loads(re.sub(r"\{\{[^{}]*\}\}", "0", catalog))
+    rows = body
+    if isinstance(body, dict):
+        rows = next((body[name] for name in ("data", "result", "models") if isinstance(body.get(name), list)), [])
+    return frozenset(
+        row[name]
+        for row in rows
+        if isinstance(row, dict)
+        for name in ("id", "name")
+        if isinstance(row.get(name), str) and row[name]
+    )
+
+
+class ProfileError(ValueError):
+    """A profile with mistakes, each with its place."""
+
+    def __init__(self, place: str, mistakes: Iterable[str]) -> None:
+        self.place = place
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(f"{place}: {mistake}" for mistake in self.mistakes))
+
+
+def read_profile(path: Path) -> Profile:
+    """The profile in a file. ProfileError: what is wrong, and where."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(str(path), (f"cannot be read: {error}",)) from None
+    return parse_profile(text, str(path))
+
+
+def parse_profile(text: str, place: str = "simulator.toml") -> Profile:
+    """The profile in a text; `place` is what mistakes are reported under."""
+    from freeride_core.simulator.check import mistakes_in
+
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(place, (f"not TOML: {error}",)) from None
+    try:
+        profile = msgspec.convert(table, Profile)
+    except msgspec.ValidationError as error:
+        raise ProfileError(place, (_with_names(str(error), table),)) from None
+    mistakes = tuple(mistakes_in(profile))
+    if mistakes:
+        raise ProfileError(place, mistakes)
+    return profile
+
+
+def _with_names(message: str, table: dict[str, Any]) -> str:
+    """`$.case[3].status` says little to an author: add the name."""
+    found = re.search(r"\$\.(case|quota)\[(\d+)\]", message)
+    if not found:
+        return message
+    row = table[found[1]][int(found[2])]
+    name = row.get("name") if isinstance(row, dict) else None
+    return f"{message} ({found[1]} {name!r})" if name else message

@@ -1,0 +1,183 @@
+"""Quotas that deplete and come back, with the window arithmetic of real upstreams."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from freeride_core.simulator.profile import Quota
+
+DAY_S = 86400
+_WINDOW_S = {"minute": 60, "day": DAY_S}
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one request wants of the quotas."""
+
+    key: str
+    account: str
+    model: str
+    operation: str
+    prompt_tokens: int
+    answer_tokens: int
+    """What the answer will really have."""
+    asked_tokens: int
+    """The most that the client asked for; 0: it did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one quota stands for one request."""
+
+    limit: float
+    used: float
+    reset_s: float
+    requested: float
+    wait_s: float
+    """Until this request would fit."""
+
+    def aspects(self, now: float) -> dict[str, str]:
+        """What placeholders may ask of a quota."""
+        return {
+            "limit": whole(self.limit),
+            "used": whole(math.ceil(self.used - 1e-9)),
+            "remaining": whole(max(0, math.floor(self.limit - self.used + 1e-9))),
+            "reset_s": whole(math.ceil(self.reset_s)),
+            "reset_ms": whole(math.ceil(self.reset_s * 1000)),
+            "reset_go": go_duration(self.reset_s),
+            "reset_epoch": whole(math.ceil(now + self.reset_s)),
+            "reset_epoch_ms": whole(math.ceil((now + self.reset_s) * 1000)),
+            "requested": whole(math.ceil(self.requested)),
+            "retry_s": whole(math.ceil(self.wait_s - 1e-6)),
+            "retry_go": go_duration(self.wait_s),
+        }
+
+
+def whole(number: float) -> str:
+    """Without a needless `.0`."""
+    return str(int(number)) if number == int(number) else str(number)
+
+
+def go_duration(seconds: float) -> str:
+    """As Go prints durations: `2m59.56s`, `825ms`, `24h0m0s`, `0s`."""
+    milliseconds = round(seconds * 1000)
+    if milliseconds == 0:
+        return "0s"
+    if milliseconds < 1000:
+        return f"{milliseconds}ms"
+    minutes, rest = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text
+
+
+class Bucket:
+    """One window of one account, key or model."""
+
+    def __init__(self, quota: Quota) -> None:
+        self._amount = quota.amount
+        self._kind = quota.kind
+        self._window_s = _WINDOW_S[quota.window]
+        self._used = 0.0
+        self._since: float | None = None
+        """Leaky: when `_used` was right; otherwise the window's begin; None: it has not begun."""
+
+    def used(self, now: float) -> float:
+        if self._since is None:
+            return 0.0
+        if self._kind == "leaky":
+            return max(0.0, self._used - (now - self._since) * self._amount / self._window_s)
+        return self._used if now < self._since + self._window_s else 0.0
+
+    def charge(self, cost: float, now: float) -> None:
+        self._used = self.used(now) + cost
+        if self._kind == "leaky":
+            self._since = now
+        elif self._kind == "utc_day":
+            self._since = now - now % DAY_S
+        elif self._since is None or now >= self._since + self._window_s:
+            self._since = now
+
+    def reset_s(self, now: float) -> float:
+        """Until it is full again."""
+        if self._kind == "utc_day":
+            return DAY_S - now % DAY_S
+        if self._kind == "leaky":
+            return self.used(now) * self._window_s / self._amount if self._amount else self._window_s
+        if self._since is None or now >= self._since + self._window_s:
+            return 0.0
+        return self._since + self._window_s - now
+
+    def wait_s(self, cost: float, now: float) -> float:
+        """Until `cost` fits; 0: now. What never fits waits for the reset."""
+        missing = self.used(now) + cost - self._amount
+        if missing <= 1e-9:
+            return 0.0
+        if self._kind == "leaky" and cost <= self._amount:
+            return missing * self._window_s / self._amount
+        return self.reset_s(now) or float(self._window_s)
+
+
+class Meter:
+    """All quotas of one simulated upstream."""
+
+    def __init__(self, quotas: Iterable[Quota]) -> None:
+        self._quotas = tuple(quotas)
+        self._buckets: dict[tuple[str, ...], Bucket] = {}
+
+    def refusal(self, demand: Demand, now: float) -> str | None:
+        """The case that answers a request which does not fit; None: it fits."""
+        mine = [quota for quota in self._quotas if _concerns(quota, demand)]
+        for quota in mine:
+            if quota.too_large is not None and _needed(quota, demand) > quota.amount:
+                return quota.too_large
+        for quota in mine:
+            if self._bucket(quota, demand).wait_s(_needed(quota, demand), now) > 0:
+                return quota.case
+        return None
+
+    def charge(self, demand: Demand, now: float) -> None:
+        """The request is answered: it costs what it really used."""
+        for quota in self._quotas:
+            if _concerns(quota, demand):
+                self._bucket(quota, demand).charge(_cost(quota, demand, demand.answer_tokens), now)
+
+    def standings(self, demand: Demand, now: float) -> Mapping[str, Standing]:
+        """How every quota stands for this request, by name."""
+        result = {}
+        for quota in self._quotas:
+            bucket, needed = self._bucket(quota, demand), _needed(quota, demand)
+            result[quota.name] = Standing(
+                quota.amount, bucket.used(now), bucket.reset_s(now), needed, bucket.wait_s(needed, now)
+            )
+        return result
+
+    def _bucket(self, quota: Quota, demand: Demand) -> Bucket:
+        owner = {
+            "key": (demand.key,),
+            "account": (demand.account,),
+            "account_model": (demand.account, demand.model),
+            "model": (demand.model,),
+        }[quota.scope]
+        return self._buckets.setdefault((quota.name, *owner), Bucket(quota))
+
+
+def _concerns(quota: Quota, demand: Demand) -> bool:
+    return quota.operation is None or quota.operation == demand.operation
+
+
+def _cost(quota: Quota, demand: Demand, answer_tokens: int) -> float:
+    if quota.unit == "requests":
+        return 1.0
+    return demand.prompt_tokens * quota.per_prompt_token + answer_tokens * quota.per_answer_token
+
+
+def _needed(quota: Quota, demand: Demand) -> float:
+    """What must be free for the request to be let in. Without reservation, the last drop is enough."""
+    if quota.unit == "requests" or quota.too_large is None:
+        return 1.0
+    return _cost(quota, demand, demand.asked_tokens or quota.reserve)

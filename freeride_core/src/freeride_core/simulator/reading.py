@@ -1,0 +1,82 @@
+"""What a provider package makes of the cases of its own profile, and what the profile says it must make of them."""
+
+from __future__ import annotations
+
+from freeride_core.provider import Answer, ErrorKind, Failure, Feature, Operation, Phase, Provider, Scope
+from freeride_core.simulator.dialect import Turn, case_reply
+from freeride_core.simulator.model import Saying
+from freeride_core.simulator.profile import EMBEDDINGS, Case, Expectation, Profile
+from freeride_core.simulator.quota import Demand, Meter
+from freeride_core.simulator.render import next_utc_midnight
+
+
+def reading_of(provider: Provider, profile: Profile, case: Case, now: float) -> Expectation | None:
+    """How the package reads the scripted case: the whole answer, or the first event of a stream. None: it sees no failure."""
+    operation = Operation.EMBEDDINGS if case.operation == EMBEDDINGS else Operation.CHAT
+    failure = provider.wires[operation].read(answer_of(profile, case, now)).failure
+    if failure is None:
+        return None
+    return Expectation(
+        kind=ErrorKind(failure.kind),
+        scope=_scope(failure, provider),
+        retry_after=None if failure.retry_at is None else failure.retry_at - now,
+        feature=None if failure.feature is None else Feature(failure.feature),
+    )
+
+
+def expectation_of(provider: Provider, case: Case, now: float) -> Expectation | None:
+    """What the profile expects of that, with its scope and its time worked out."""
+    expected = case.expect
+    if expected is None:
+        return None
+    wait_s = next_utc_midnight(now) - now if expected.retry_after == "utc_midnight" else expected.retry_after
+    scope = expected.scope or _scope(Failure(kind=expected.kind), provider)
+    return Expectation(kind=expected.kind, scope=scope, retry_after=wait_s, feature=expected.feature)
+
+
+def answer_of(profile: Profile, case: Case, now: float) -> Answer:
+    """The scripted case as a wire is shown it. ValueError: the case never answers."""
+    if case.play is not None:
+        raise ValueError(f"case {case.name!r} gives no answer to read")
+    demand = Demand(
+        key=profile.good_key,
+        account=profile.good_key,
+        model=profile.default_model,
+        operation=case.operation,
+        prompt_tokens=1,
+        answer_tokens=1,
+        asked_tokens=0,
+    )
+    turn = Turn(
+        profile=profile,
+        request={},
+        model=profile.default_model,
+        stream=case.sse is not None,
+        saying=Saying(),
+        prompt_tokens=1,
+        serial=case.name,
+        key=profile.good_key,
+        now=now,
+        slow_s=0.0,
+        standings=Meter(profile.quotas).standings(demand, now),
+    )
+    reply = case_reply(case, turn, by_quota=False)
+    event, body = _first_event(reply.pieces[0]) if case.sse is not None else ("", b"".join(reply.pieces))
+    phase = Phase.EVENT if case.sse is not None else Phase.BODY if case.status == 200 else Phase.STATUS
+    return Answer(case.status, dict(reply.headers), body, now, phase, event)
+
+
+def _scope(failure: Failure, provider: Provider) -> Scope:
+    """What the failure names, else what is usual for its kind."""
+    usual = {
+        ErrorKind.RATE_LIMIT: provider.meter,
+        ErrorKind.QUOTA_EXHAUSTED: Scope.ACCOUNT,
+        ErrorKind.AUTH: Scope.KEY,
+    }
+    return failure.scope or usual.get(ErrorKind(failure.kind), Scope.MODEL)
+
+
+def _first_event(block: bytes) -> tuple[str, bytes]:
+    lines = [line.partition(b":") for line in block.splitlines()]
+    event = next((value.strip().decode() for field, _, value in lines if field == b"event"), "")
+    return event, b"\n".join(value.strip() for field, _, value in lines if field == b"data")

@@ -1,0 +1,180 @@
+"""Decides what a simulated upstream answers: orders first, then matching cases, keys, models, quotas, and the good answer."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from freeride_core.simulator.behaviour import BEHAVIOURS
+from freeride_core.simulator.dialect import Turn, case_reply, good_chat, good_embeddings, page_reply
+from freeride_core.simulator.embedding import inputs_of
+from freeride_core.simulator.model import Saying, count_tokens, last_user_text, say
+from freeride_core.simulator.orders import Orders
+from freeride_core.simulator.profile import CHAT, EMBEDDINGS, GOOD, MODELS, Case, Page, Profile, is_known
+from freeride_core.simulator.quota import Demand, Meter
+from freeride_core.simulator.reply import Reply, error_reply
+from freeride_core.simulator.seen import Seen
+
+
+class Upstream:
+    """One simulated upstream, without a socket."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        quotas: bool = True,
+        seed: int = 0,
+        now: Callable[[], float] = time.time,
+        accounts: Mapping[str, str] | None = None,
+        text: str | None = None,
+        slow_s: float = 2.0,
+    ) -> None:
+        self.profile = profile
+        self.orders = Orders(profile)
+        self._quotas = quotas
+        self._seed = seed
+        self._now = now
+        self._accounts = accounts or {}
+        self._text = text
+        self._slow_s = slow_s
+        self._meter = Meter(profile.quotas)
+        self._serials = itertools.count()
+        self._known = {CHAT: profile.chat_models(), EMBEDDINGS: profile.embedding_models()}
+        self._pages = {page.path: page for page in profile.pages}
+
+    def answer(self, seen: Seen) -> Reply:
+        """The reply to a request; completes what `seen` says about it."""
+        request = _decoded(seen.body)
+        seen.operation = self._operation(seen)
+        model = request.get("model")
+        seen.model = model if isinstance(model, str) else ""
+        seen.stream = request.get("stream") is True
+        turn = self._turn(seen, request)
+        seen.answered, reply = self._decide(seen, turn)
+        seen.status = reply.status if reply.head else 0
+        return reply
+
+    def _operation(self, seen: Seen) -> str:
+        places = {("POST", self.profile.chat_path): CHAT, ("GET", self.profile.catalog.path): MODELS}
+        if self.profile.embeddings is not None:
+            places["POST", self.profile.embeddings.path] = EMBEDDINGS
+        return places.get((seen.method, seen.path), "")
+
+    def _turn(self, seen: Seen, request: Mapping[str, Any]) -> Turn:
+        model = seen.model or self.profile.default_model
+        is_chat = seen.operation == CHAT
+        prompt = request.get("messages" if is_chat else "input")
+        return Turn(
+            profile=self.profile,
+            request=request,
+            model=model,
+            stream=seen.stream,
+            saying=say(request, self.profile.provider, model, self._text) if is_chat else Saying(),
+            prompt_tokens=count_tokens(prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False)),
+            serial=f"{self.profile.provider}:{self._seed}:{next(self._serials)}",
+            key=seen.key,
+            now=self._now(),
+            slow_s=self._slow_s,
+        )
+
+    def _decide(self, seen: Seen, turn: Turn) -> tuple[str, Reply]:
+        ordered = None
+        if seen.operation:
+            ordered = self.orders.take(is_catalog=seen.operation == MODELS, key=seen.key, model=seen.model)
+        if ordered is not None and ordered not in GOOD:
+            return ordered, self._ordered_reply(ordered, seen, turn)
+        if ordered is None:
+            case = self._fault(seen, turn)
+            if case is not None:
+                return case.name, case_reply(case, self._metered(seen, turn), by_quota=False)
+        return self._good(seen, turn, is_free=ordered is not None)
+
+    def _ordered_reply(self, name: str, seen: Seen, turn: Turn) -> Reply:
+        case = self.profile.case(name)
+        if case is None:
+            return BEHAVIOURS[name].reply(self._metered(seen, turn))
+        return case_reply(case, self._metered(seen, turn), by_quota=False)
+
+    def _fault(self, seen: Seen, turn: Turn) -> Case | None:
+        """What is wrong with the request itself, where a case of the profile says so."""
+        text = last_user_text(turn.request)
+        body = seen.body.decode("utf-8", "replace")
+        for case in self.profile.cases:
+            if case.match and case.operation == seen.operation and case.match.fits(seen.key, seen.model, text, body):
+                return case
+        if not self._is_public(seen) and (not seen.key or "bad" in seen.key.lower() or self._is_refused(seen.key)):
+            return self.profile.case("bad-key")
+        known = self._known.get(seen.operation)
+        if known is not None and not is_known(turn.model, known):
+            return self.profile.case("unknown-model")
+        return None
+
+    def _is_public(self, seen: Seen) -> bool:
+        place = self.profile.catalog if seen.operation == MODELS else self._pages.get(seen.path)
+        return place is not None and place.public
+
+    def _is_refused(self, key: str) -> bool:
+        """Whether the profile's own idea of a bad key, made for one operation, fits this key elsewhere too."""
+        case = self.profile.case("bad-key")
+        match = case.match if case is not None else None
+        return match is not None and match.key is not None and match.fits(key, "", "", "")
+
+    def _good(self, seen: Seen, turn: Turn, *, is_free: bool) -> tuple[str, Reply]:
+        if seen.operation == MODELS:
+            return MODELS, page_reply(self.profile.catalog, turn)
+        if not seen.operation:
+            page = self._pages.get(seen.path) if seen.method == "GET" else None
+            return self._page(page, seen, turn)
+        if (seen.operation == CHAT and not isinstance(turn.request.get("messages"), list)) or (
+            seen.operation == EMBEDDINGS and not inputs_of(turn.request)
+        ):
+            case = self.profile.case("invalid-json")
+            reply = case_reply(case, turn, by_quota=False) if case else None
+            return "invalid-json", reply or error_reply(400, "The body is not a request.", "invalid_request_error")
+        if self._quotas and not is_free:
+            demand = self._demand(seen, turn)
+            refused = self._meter.refusal(demand, turn.now)
+            case = self.profile.case(refused) if refused else None
+            if case is not None:
+                return case.name, case_reply(case, self._metered(seen, turn), by_quota=True)
+            self._meter.charge(demand, turn.now)
+        metered = self._metered(seen, turn)
+        if seen.operation == EMBEDDINGS:
+            return EMBEDDINGS, good_embeddings(metered)
+        return "chat-stream" if turn.stream else "chat", good_chat(metered)
+
+    def _page(self, page: Page | None, seen: Seen, turn: Turn) -> tuple[str, Reply]:
+        if page is not None:
+            return page.path, page_reply(page, self._metered(seen, turn))
+        case = self.profile.case("unknown-path")
+        reply = case_reply(case, self._metered(seen, turn), by_quota=False) if case else None
+        return "unknown-path", reply or error_reply(404, "There is nothing at this path.", "not_found_error")
+
+    def _metered(self, seen: Seen, turn: Turn) -> Turn:
+        return replace(turn, standings=self._meter.standings(self._demand(seen, turn), turn.now))
+
+    def _demand(self, seen: Seen, turn: Turn) -> Demand:
+        asked = turn.request.get("max_completion_tokens", turn.request.get("max_tokens"))
+        return Demand(
+            key=seen.key,
+            account=self._accounts.get(seen.key, seen.key),
+            model=turn.model,
+            operation=seen.operation,
+            prompt_tokens=turn.prompt_tokens,
+            answer_tokens=turn.saying.tokens if seen.operation == CHAT else 0,
+            asked_tokens=asked if isinstance(asked, int) else 0,
+        )
+
+
+def _decoded(body: bytes) -> Mapping[str, Any]:
+    """The request; empty where the body is no JSON object."""
+    try:
+        value = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
