@@ -1,7 +1,15 @@
 """What plugin authors import. Start with `freeride_core.hookspecs`."""
 
 from freeride_core.binder import Binder, Endpoint, Unreadable
-from freeride_core.compatible import CompatibleCatalog, CompatibleProvider, CompatibleWire, Reset, Rule
+from freeride_core.compatible import (
+    CompatibleCatalog,
+    CompatibleProbe,
+    CompatibleProvider,
+    CompatibleWire,
+    Reset,
+    Rule,
+    canonical_of,
+)
 from freeride_core.free import Allowlist, AnyOf, FreeSuffix, Promoted, UnbillableAccount, WholeCatalog, ZeroPrice
 from freeride_core.hookspecs import API_VERSION, hookimpl
 from freeride_core.provider import (
@@ -43,6 +51,7 @@ __all__ = [
     "Call",
     "Catalog",
     "CompatibleCatalog",
+    "CompatibleProbe",
     "CompatibleProvider",
     "CompatibleWire",
     "Credential",
@@ -72,5 +81,6 @@ __all__ = [
     "WholeCatalog",
     "Wire",
     "ZeroPrice",
+    "canonical_of",
     "hookimpl",
 ]

@@ -51,7 +51,7 @@ class Binder(ABC):
     scopes: tuple[Scope, ...] = (Scope.HOME,)
     """First is the default."""
     after: str = ""
-    """What the user does next: `Restart aider.`"""
+    """What the user does next: `Restart the agent.`"""
 
     @abstractmethod
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:

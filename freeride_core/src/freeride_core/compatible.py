@@ -5,12 +5,16 @@ Each knob is here because a shipped package needs it. A wire format of its own o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from freeride_core import retry_hint
 from freeride_core.complaint import USUAL, Complaint, Reset, Rule, by_status
@@ -28,6 +32,7 @@ from freeride_core.provider import (
     Operation,
     Phase,
     Probe,
+    Proof,
     Provider,
     Reading,
     Scope,
@@ -35,7 +40,26 @@ from freeride_core.provider import (
     Wire,
 )
 
-__all__ = ["CompatibleCatalog", "CompatibleProvider", "CompatibleWire", "Reset", "Rule", "bearer"]
+__all__ = [
+    "CompatibleCatalog",
+    "CompatibleProbe",
+    "CompatibleProvider",
+    "CompatibleWire",
+    "Reset",
+    "Rule",
+    "bearer",
+    "canonical_of",
+]
+
+# How the same weights are stored; the model behind them behaves alike.
+_QUANTISATION = re.compile(r"(?:-(?:fp4|fp8|nvfp4|mxfp4|fp16|bf16|int4|int8|awq|gptq|gguf)(?:-fast)?)+$")
+
+
+def canonical_of(model_id: str, makers: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The canonical name of a model that nobody has named by hand: in lower case, without quantisation, its maker as
+    `makers` spells it. The upstream's own marks, such as a suffix for free variants, are the package's to cut off first."""
+    maker, slash, name = _QUANTISATION.sub("", model_id.lower()).partition("/")
+    return makers.get(maker, maker) + slash + name
 
 
 def bearer(key: Key, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -67,7 +91,7 @@ class CompatibleWire(Wire):
     dropped: frozenset[str] = frozenset()
     """Parameters that the upstream rejects."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters that the upstream needs where the client gives none."""
+    """Parameters that the upstream needs where the client gives none or null; like the client's, clamped by the model."""
     rules: tuple[Rule, ...] = ()
     """What this upstream is known to say, before what all say."""
     reset_headers: tuple[str, ...] = ()
@@ -94,14 +118,14 @@ class CompatibleWire(Wire):
                 changes[old] = None
                 if new not in call.fields:
                     changes[new] = bytes(call.fields[old])
-        if model.max_output is not None and call.output_tokens > model.max_output:
-            clamped = str(model.max_output).encode()
-            for name in ("max_tokens", "max_completion_tokens"):
-                if changes.get(name, call.fields.get(name)) is not None:
-                    changes[name] = clamped
         for name, value in self.defaults.items():
-            if name not in call.fields and name not in changes:
+            if _decoded(changes.get(name, call.fields.get(name))) is None:
                 changes[name] = json.dumps(value).encode()
+        if model.max_output is not None:
+            for name in ("max_tokens", "max_completion_tokens"):
+                asked = _decoded(changes.get(name, call.fields.get(name)))
+                if isinstance(asked, (int, float)) and asked > model.max_output:
+                    changes[name] = str(model.max_output).encode()
         return changes
 
     def read(self, answer: Answer) -> Reading:
@@ -147,6 +171,10 @@ class CompatibleWire(Wire):
         return found[1] if found else None
 
 
+def _decoded(raw: bytes | msgspec.Raw | None) -> Any:
+    return None if raw is None else json.loads(bytes(raw))
+
+
 def _is_page(answer: Answer) -> bool:
     return answer.headers.get("content-type", "").startswith("text/html")
 
@@ -188,16 +216,13 @@ class CompatibleCatalog(Catalog):
     """What the base URL must end in, and what is cut off before `path`, where the list lives beside the API: `/v1`."""
     rows: str = "data"
     """The member of the answer that holds the entries."""
-    parse_entry: Callable[[Mapping[str, Any], Mapping[str, Model]], Model | None] | None = None
-    """One entry, and the dated models by id, into a model; None: not one of ours. None for the whole: the entries' ids only confirm
-    the dated list."""
+    parse_entry: Callable[[Mapping[str, Any], Mapping[str, Model]], Sequence[Model]] | None = None
+    """One entry, and the dated models by id, into models: usually one, none if it is not one of ours. None for the whole: the
+    entries' ids only confirm the dated list."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def request(self, key: Key) -> UpstreamRequest | None:
-        if self.path is None or not key.base_url.endswith(self.base_suffix):
-            return None
-        base = key.base_url[: len(key.base_url) - len(self.base_suffix)]
-        return UpstreamRequest("GET", base + self.path, bearer(key, self.headers))
+        return None if self.path is None else _get(key, self.base_suffix, self.path, self.headers)
 
     def parse(self, answer: Answer) -> tuple[Model, ...]:
         body = answer.json
@@ -206,21 +231,53 @@ class CompatibleCatalog(Catalog):
             raise ValueError(f"the catalog answer has no list under {self.rows!r}")
         dated = {model.id: model for model in self.models}
         live: dict[str, Model] = {}
+        parse_entry = self.parse_entry or _dated_entry
         for row in rows:
-            model = self._model(row, dated)
-            if model is not None:
-                live.setdefault(model.id, model)
+            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):  # one odd entry drops no other
+                for model in parse_entry(row, dated):
+                    live.setdefault(model.id, model)
         return tuple(live.values())
 
-    def _model(self, row: Any, dated: Mapping[str, Model]) -> Model | None:
-        if not isinstance(row, dict):
-            return None
-        if self.parse_entry is None:
-            return dated.get(row.get("id", ""))
+
+def _dated_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> Sequence[Model]:
+    return (dated[row["id"]],)
+
+
+def _get(key: Key, base_suffix: str, path: str, headers: Mapping[str, str]) -> UpstreamRequest | None:
+    """Asks for what lies beside the API; None where the base URL does not end as it must."""
+    if not key.base_url.endswith(base_suffix):
+        return None
+    return UpstreamRequest("GET", key.base_url.removesuffix(base_suffix) + path, bearer(key, headers))
+
+
+def _is_valid(body: Any) -> Proof:  # noqa: ARG001 - the status has said it
+    return Proof(valid=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompatibleProbe(Probe):
+    """A GET that answers 200 to a good key."""
+
+    path: str
+    base_suffix: str = ""
+    """As with the catalog."""
+    refusals: Mapping[int, str] = field(default_factory=lambda: {401: "", 403: ""})
+    """The statuses that a bad key gets, each with a note."""
+    describe: Callable[[Any], Proof] = _is_valid
+    """What the body of a 200 says."""
+
+    def request(self, key: Key) -> UpstreamRequest | None:
+        return _get(key, self.base_suffix, self.path, {})
+
+    def read(self, answer: Answer) -> Proof:
+        if answer.status in self.refusals:
+            return Proof(valid=False, note=self.refusals[answer.status])
+        if answer.status != 200:
+            return Proof(valid=None)
         try:
-            return self.parse_entry(row, dated)
+            return self.describe(answer.json)
         except (KeyError, TypeError, ValueError, AttributeError):
-            return None  # one odd entry never drops the others
+            return Proof(valid=True)
 
 
 class CompatibleProvider(Provider):

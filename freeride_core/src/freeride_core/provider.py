@@ -129,7 +129,7 @@ class Key:
     index: int
     """0 for the first key of the provider: `k0` in events."""
     variable: str
-    """Where it came from: `GROQ_API_KEY_2`."""
+    """Where it came from: `ACME_API_KEY_2`."""
     account_id: str | None = field(default=None, repr=False)
     base_url: str
     """Scheme, authority and prefix of all of this provider's requests; no trailing slash."""

@@ -38,7 +38,7 @@ class App:
         extra += door.cors_headers(exchange.headers, gateway.settings)
         if exchange.method == "OPTIONS" and extra:
             return await exchange.answer(204, door.preflight_headers(), b"")
-        refused = door.refusal(exchange.method, exchange.path, exchange.query, exchange.headers, gateway.settings)
+        refused = door.refusal(exchange.method, exchange.query, exchange.headers, gateway.settings)
         if refused is None and gateway.is_stopping:
             refused = explain.stopping()
         if refused is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -20,9 +21,11 @@ from freeride_core.provider import (
     Phase,
     Provider,
     Reading,
+    UpstreamRequest,
     Wire,
 )
 
+_log = logging.getLogger(__name__)
 _COMMENTS_EXTEND = 4
 """A comment shows that the upstream lives; it may take this many times as long to its first event."""
 
@@ -73,6 +76,11 @@ class Refused:
     """The upstream was never reached."""
 
 
+class PluginFault(Exception):
+    """A provider's package raised where it should have answered. Its text names the exception's type and no more: the
+    exception's own words may quote a prompt or a key."""
+
+
 class Attempt:
     """Asks one candidate. Use `run` once, and `close` whatever happens."""
 
@@ -90,9 +98,9 @@ class Attempt:
 
     async def run(self, is_wanted: Callable[[], bool]) -> Served | Refused:
         """Until the answer is whole (or its stream commits), or has failed. Raises `Withdrawn` if it was not sent."""
-        request = self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
         first = self._patience.first_byte_s if self.call.stream else self._patience.answer_s
         try:
+            request = self._prepare()
             async with asyncio.timeout(first) as budget:
                 self._answer = answer = await self._upstreams.send(request, is_wanted)
                 if answer.status != 200:
@@ -104,6 +112,15 @@ class Attempt:
             return Refused(Failure(kind=ErrorKind.TIMEOUT, message="no answer in time"), self._status)
         except UpstreamTrouble as trouble:
             return Refused(trouble.failure, self._status, is_connect=trouble.is_connect)
+        except PluginFault as fault:
+            _log.warning("provider %s: its package failed: %s", self.candidate.provider.name, fault)
+            return Refused(Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed"), self._status)
+
+    def _prepare(self) -> UpstreamRequest:
+        try:
+            return self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
+        except Exception as error:
+            raise PluginFault(f"{type(error).__name__} in prepare") from None
 
     @property
     def _status(self) -> int | None:
@@ -129,11 +146,18 @@ class Attempt:
             call=self.call,
             model=self.candidate.model,
         )
-        return answer, self._wire.read(answer)
+        try:
+            return answer, self._wire.read(answer)
+        except Exception as error:
+            raise PluginFault(f"{type(error).__name__} in read") from None
 
     def find_failure(self, event: sse.Event) -> Failure | None:
         """What an event of a committed stream says has failed."""
-        return self.read(event.data or b"", Phase.EVENT, event.name)[1].failure
+        try:
+            return self.read(event.data or b"", Phase.EVENT, event.name)[1].failure
+        except PluginFault as fault:
+            _log.warning("provider %s: its package failed: %s", self.candidate.provider.name, fault)
+            return None
 
     def _refuse(self, body: bytes, phase: Phase) -> Refused:
         answer, reading = self.read(body, phase)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from freeride_core.provider import Call, ErrorKind, Failure, Operation
 if TYPE_CHECKING:
     from freeride_core.gateway.gateway import Gateway
 
+_log = logging.getLogger(__name__)
 _DRAIN_S = 1.0
 """How long an upstream may take to end its answer after `[DONE]`, so that its connection can be used again."""
 
@@ -49,6 +52,11 @@ class Completion:
                 await self._fail(explain.stopping())
             else:
                 self._emit("request_failed", code="client_gone")
+        except Exception as error:
+            # Where it happened, without the exception's words: they may quote a prompt.
+            frames = traceback.extract_tb(error.__traceback__)
+            _log.error("internal error: %s at %s:%s", type(error).__name__, frames[-1].filename, frames[-1].lineno)
+            await self._fail(explain.internal_error())
         finally:
             exchange.unwatch()
             if self._walk is not None:
@@ -65,7 +73,8 @@ class Completion:
             return await exchange.fail(too_large, [(b"connection", b"close")])
         except BadRequest as fault:
             return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
-        self._emit("request_start", model=call.model or "auto", stream=call.stream, operation=call.operation.value)
+        model = gateway.roster.redact(call.model) or "auto"  # a client may put anything there, a key too
+        self._emit("request_start", model=model, stream=call.stream, operation=call.operation.value)
         exchange.watch()
         route = await self._route(call)
         if isinstance(route, ClientError):
@@ -219,7 +228,7 @@ class Completion:
         ]
 
     async def _fail(self, error: ClientError) -> None:
-        self._emit("request_failed", code=error.code or error.type, tried=_names(error))
+        self._emit("request_failed", code=error.type if error.more.get("tried") else error.code, tried=_names(error))
         self._exchange.unwatch()
         await self._exchange.fail(error, self._who(self._walk.candidate if self._walk else None))
 

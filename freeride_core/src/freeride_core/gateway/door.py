@@ -13,7 +13,7 @@ from freeride_core.settings import Settings
 Headers = Mapping[bytes, bytes]
 
 
-def refusal(method: str, path: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
+def refusal(method: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
     """Why this request is turned away; None: it may come in. An SDK is always told not to try again."""
     host = _hostname(headers.get(b"host", b"").decode("latin-1"))
     if not _is_host_allowed(host, settings):
@@ -31,7 +31,7 @@ def refusal(method: str, path: str, query: bytes, headers: Headers, settings: Se
         )
     if headers.get(b"upgrade", b"").lower() == b"websocket":
         return _refuse(426, "This gateway does not speak WebSocket; use HTTP.", "upgrade_required")
-    if settings.token is not None and path != "/health" and not _has_token(query, headers, settings.token):
+    if settings.token is not None and not _has_token(query, headers, settings.token):
         return _refuse(401, "A token is required: send FREERIDE_TOKEN as a bearer token.", "invalid_api_key")
     if method == "POST" and not _is_json(headers.get(b"content-type", b"")):
         return _refuse(

@@ -216,3 +216,12 @@ def stopping() -> ClientError:
         code="gateway_stopping",
         retry_after_s=2,
     )
+
+
+def internal_error() -> ClientError:
+    return ClientError(
+        status=500,
+        message="The gateway itself failed; its terminal says where.",
+        type="internal_error",
+        code="internal_error",
+    )

@@ -1,0 +1,291 @@
+"""Applies a binder's edit to the file it names, and takes it back: the only file I/O for binders.
+
+A file's bytes from before the first binding are kept under `backups/` in FreeRide's home, each with a record beside it that
+says what was written. So an undo gives back the same bytes, and never somebody else's later work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import io
+import json
+import os
+import re
+import secrets
+import stat
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
+
+_PRIVATE = 0o600
+_HARMLESS_KEY = Endpoint("").key
+_SHORTEST_SECRET = 8
+_SECRET = re.compile(
+    r"""(?P<lead>(?:[\w.-]*(?:key|token|secret|password|authorization)[\w.-]*["']?[ \t]*[:=]|[\w.-]+=)
+        [ \t]*(?:bearer[ \t]+)?)
+        (?P<value>"[^"\r\n]*"|'[^'\r\n]*'|[^\s,}\]]+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class BindingError(Exception):
+    """The file stays as it is. The text is one line for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What one file will hold instead of what it holds. None: there is no file."""
+
+    path: Path
+    """As the binder names it."""
+    target: Path
+    """The file itself, behind symbolic links."""
+    before: bytes | None
+    after: bytes | None
+
+    @property
+    def is_needed(self) -> bool:
+        return self.before != self.after
+
+    def diff(self) -> str:
+        """The unified diff for people: what looks like a secret is masked, so it does not apply as a patch."""
+        lines = difflib.unified_diff(
+            _lines(self.before),
+            _lines(self.after),
+            "/dev/null" if self.before is None else str(self.path),
+            "/dev/null" if self.after is None else str(self.path),
+        )
+        shown = (line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+        return _SECRET.sub(_mask, "".join(shown))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is known of one bound file. It holds no key."""
+
+    binder: str
+    path: str
+    target: str
+    root: str
+    model: str
+    backup: str | None
+    """The name of the backup beside the record; None: there was no file before."""
+    mode: int
+    before_sha256: str | None
+    after_sha256: str
+    is_mixed: bool = False
+    """Somebody else changed the file between two bindings, so the backup lacks that change."""
+
+
+def plan_binding(binder: Binder, endpoint: Endpoint, path: Path) -> Change:
+    """What `binder` makes of the file at `path`. `Unreadable` or `BindingError` where it can make nothing of it."""
+    target = _resolve(path)
+    before = _read(target)
+    return Change(path=path, target=target, before=before, after=_edit(binder, before, endpoint))
+
+
+class Backups:
+    """The files that are bound now, and what they held before."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "backups"
+
+    def records(self) -> list[Record]:
+        """All bound files, in the order of their paths."""
+        found = [record for path in self.folder.glob("*.json") if (record := _read_record(path)) is not None]
+        return sorted(found, key=lambda record: record.path)
+
+    def record(self, path: Path) -> Record | None:
+        """What is known of the file at `path`; None: it is not bound."""
+        return _read_record(self._record_path(_resolve(path)))
+
+    def backup_path(self, record: Record) -> Path | None:
+        """Where the bytes from before are kept; None: there was no file."""
+        return self.folder / record.backup if record.backup else None
+
+    def apply(self, change: Change, binder: Binder, endpoint: Endpoint) -> Record:
+        """Keeps the bytes from before, then writes the new ones. The file keeps its mode and owner.
+
+        A new file is for its owner alone, as it holds a key.
+        """
+        if change.after is None:
+            raise ValueError("a binding never removes a file")
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        record = self._started(change, binder, endpoint)
+        record = replace(record, root=endpoint.root, model=endpoint.model, after_sha256=_sha256(change.after))
+        # The record first: an interruption between the two writes leaves a record of a file that was not changed,
+        # and an undo of that does nothing.
+        _write(self._record_path(change.target), json.dumps(asdict(record), indent=1).encode() + b"\n", _PRIVATE)
+        _write_change(change, _PRIVATE)
+        return record
+
+    def plan_undo(self, path: Path, *, force: bool) -> Change:
+        """What brings back the bytes from before. `BindingError` if somebody else changed the file since, unless `force`."""
+        target = _resolve(path)
+        record = _read_record(self._record_path(target))
+        if record is None:
+            raise BindingError(f"{path} is not bound; there is nothing to undo")
+        kept_at = self.backup_path(record)
+        kept = None if kept_at is None else _read(kept_at)
+        if kept_at is not None and (kept is None or _sha256(kept) != record.before_sha256):
+            raise BindingError(f"the backup {kept_at} is missing or damaged; {path} stays as it is")
+        change = Change(path=path, target=target, before=_read(target), after=kept)
+        is_ours = change.before is not None and _sha256(change.before) == record.after_sha256 and not record.is_mixed
+        if change.is_needed and not is_ours and not force:
+            instead = "removes it" if kept_at is None else f"puts back what it held before ({kept_at})"
+            raise BindingError(f"{path} was changed by somebody else since it was bound; --force {instead}")
+        return change
+
+    def undo(self, change: Change) -> None:
+        """Carries out what `plan_undo` gave, and forgets the binding."""
+        record_path = self._record_path(change.target)
+        record = _read_record(record_path)
+        if record is None:
+            raise BindingError(f"{change.path} is not bound; there is nothing to undo")
+        if change.is_needed:
+            _write_change(change, record.mode)
+        record_path.unlink()
+        if (kept_at := self.backup_path(record)) is not None:
+            kept_at.unlink(missing_ok=True)
+
+    def _started(self, change: Change, binder: Binder, endpoint: Endpoint) -> Record:
+        """The record that an undo goes back to: the first one while the file is bound, else a new one."""
+        earlier = _read_record(self._record_path(change.target))
+        found = None if change.before is None else _sha256(change.before)
+        if earlier is not None and found is not None and found != earlier.before_sha256:
+            if found == earlier.after_sha256:
+                return earlier
+            if _edit(binder, change.before, replace(endpoint, root=earlier.root, model=earlier.model)) == change.before:
+                return replace(earlier, is_mixed=True)
+        backup = None
+        if change.before is not None:
+            backup = f"{_label(change.target)}.{_sha256(change.before)[:12]}.bak"
+            _write(self.folder / backup, change.before, _PRIVATE)
+        return Record(
+            binder=binder.name,
+            path=str(change.path.absolute()),
+            target=str(change.target),
+            root=endpoint.root,
+            model=endpoint.model,
+            backup=backup,
+            mode=_PRIVATE if change.before is None else stat.S_IMODE(change.target.stat().st_mode),
+            before_sha256=found,
+            after_sha256="",
+        )
+
+    def _record_path(self, target: Path) -> Path:
+        return self.folder / f"{_label(target)}.json"
+
+
+def is_bound(binder: Binder, endpoint: Endpoint, path: Path) -> bool:
+    """Whether the file at `path` already says what a binding would write."""
+    before = _read(_resolve(path))
+    return before is not None and _edit(binder, before, endpoint) == before
+
+
+def path_of(binder: Binder, scope: Scope, home: Path, cwd: Path) -> Path:
+    """The file that `binder` edits in `scope`."""
+    if scope not in binder.scopes:
+        raise BindingError(f"{binder.name} has no scope {scope.value!r}; it has: {', '.join(binder.scopes)}")
+    return binder.path(scope, home, cwd)
+
+
+def _edit(binder: Binder, before: bytes | None, endpoint: Endpoint) -> bytes:
+    try:
+        text = None if before is None else before.decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"byte {error.start + 1} is not UTF-8") from None
+    try:
+        return binder.edit(text, endpoint).encode()
+    except Unreadable:
+        raise
+    except Exception as fault:  # whatever a plugin does; its text might quote the file
+        raise BindingError(f"the binder {binder.name!r} failed with {type(fault).__name__}") from fault
+
+
+def _resolve(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        raise BindingError(f"{path} is a loop of symbolic links") from None
+
+
+def _read(target: Path) -> bytes | None:
+    try:
+        if not stat.S_ISREG(target.stat().st_mode):
+            raise BindingError(f"{target} is not a regular file")
+        return target.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BindingError(f"{target} cannot be read: {error.strerror}") from None
+
+
+def _read_record(path: Path) -> Record | None:
+    raw = _read(path)
+    if raw is None:
+        return None
+    try:
+        return Record(**json.loads(raw))
+    except (ValueError, TypeError):
+        raise BindingError(f"{path} is damaged; the backups are beside it") from None
+
+
+def _write_change(change: Change, mode_if_new: int) -> None:
+    if _read(change.target) != change.before:
+        raise BindingError(f"{change.path} was changed just now by somebody else; nothing was written")
+    try:
+        if change.after is None:
+            change.target.unlink()
+        else:
+            change.target.parent.mkdir(parents=True, exist_ok=True)
+            _write(change.target, change.after, mode_if_new)
+    except OSError as error:
+        raise BindingError(f"{change.path} cannot be written: {error.strerror}") from None
+
+
+def _write(target: Path, content: bytes, mode_if_new: int) -> None:
+    """All or nothing: a file beside the target takes its place when it is complete and on the disk."""
+    try:
+        found = target.stat()
+    except FileNotFoundError:
+        found = None
+    mode = mode_if_new if found is None else stat.S_IMODE(found.st_mode)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if found is not None and hasattr(os, "fchown"):
+                with contextlib.suppress(OSError):  # only root may give a file away, and only root needs to
+                    os.fchown(descriptor, found.st_uid, found.st_gid)
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, mode)  # the umask has cut the mode given above
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _label(target: Path) -> str:
+    return f"{target.name.lstrip('.')}-{_sha256(os.fsencode(target))[:12]}"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _lines(content: bytes | None) -> list[str]:
+    return list(io.StringIO((content or b"").decode(errors="replace"), newline="\n"))
+
+
+def _mask(match: re.Match[str]) -> str:
+    value = match["value"]
+    bare = value.strip("\"'")
+    is_harmless = len(bare) < _SHORTEST_SECRET or bare == _HARMLESS_KEY
+    return match[0] if is_harmless else match["lead"] + "***"
