@@ -206,8 +206,8 @@ def _root(url: str) -> str:
     """The gateway's root; a `/v1`, as agents write it, is taken off."""
     try:
         parts = urlsplit(url)
-        is_plain = not (parts.query or parts.fragment or parts.username is not None or parts.port == 0)
-        if parts.scheme in {"http", "https"} and parts.hostname and is_plain and url.isascii() and " " not in url:
+        is_plain = re.fullmatch(r"[!-~]+", url) and not set("?#@") & set(url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and is_plain:
             return url.rstrip("/").removesuffix("/v1").rstrip("/")
     except ValueError:
         pass

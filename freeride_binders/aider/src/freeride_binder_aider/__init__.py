@@ -1,0 +1,36 @@
+"""Binds aider to the FreeRide gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core.binder import Scope
+from freeride_core.yaml_text import YamlText
+
+
+class AiderBinder(Binder):
+    """Writes `.aider.conf.yml`. aider reads the home folder's file, then the project's, which wins key by key."""
+
+    name = "aider"
+    title = "aider"
+    homepage = "https://aider.chat"
+    scopes = (Scope.HOME, Scope.PROJECT)
+    after = "Restart aider."
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+        return (cwd if scope is Scope.PROJECT else home) / ".aider.conf.yml"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = YamlText(text or "")
+        document.set("openai-api-base", endpoint.openai)
+        document.set("openai-api-key", endpoint.key)
+        # Without the prefix aider picks an upstream by the model's name and goes past the gateway.
+        document.set("model", f"openai/{endpoint.model}")
+        document.set("show-model-warnings", False)
+        return document.text
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return AiderBinder()

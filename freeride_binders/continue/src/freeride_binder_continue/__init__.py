@@ -1,0 +1,51 @@
+"""Binds Continue to the FreeRide gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core.binder import Scope
+from freeride_core.yaml_text import YamlText
+
+# Continue refuses a file without these.
+_REQUIRED = {"name": "Local", "version": "1.0.0", "schema": "v1"}
+_ENTRY_NAME = "FreeRide"
+
+
+class ContinueBinder(Binder):
+    """Puts one model named FreeRide into `config.yaml`, which the editor extensions and `cn` share."""
+
+    name = "continue"
+    title = "Continue"
+    homepage = "https://continue.dev"
+    after = "Choose FreeRide in Continue's list of models; the extension reloads by itself, `cn` wants a restart."
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+        return home / ".continue" / "config.yaml"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = YamlText(text or "")
+        for key, value in _REQUIRED.items():
+            document.add(key, value)
+        connection = {
+            "provider": "openai",
+            "model": endpoint.model,
+            "apiBase": endpoint.openai,
+            "apiKey": endpoint.key,
+        }
+        abilities = {"roles": ["chat", "edit", "apply"], "capabilities": ["tool_use"]}
+        entry = document.find("models", "name", _ENTRY_NAME)
+        if entry is None:
+            document.append("models", {"name": _ENTRY_NAME, **connection, **abilities})
+            return document.text
+        for key, value in connection.items():
+            document.set(key, value, within=entry)
+        for key, values in abilities.items():  # the user may have chosen others
+            document.add(key, values, within=entry)
+        return document.text
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return ContinueBinder()

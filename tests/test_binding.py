@@ -1,0 +1,408 @@
+"""Binding a file: what is kept, what is written, what an undo brings back."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
+from freeride_core.binding import Backups, BindingError, Change, is_bound, path_of, plan_binding
+
+ENDPOINT = Endpoint("http://127.0.0.1:11343")
+OTHER = Endpoint("http://127.0.0.1:9")
+BOUND = b"url=http://127.0.0.1:11343/v1\n"
+
+
+class LineBinder(Binder):
+    """Owns the lines that begin with `url=`."""
+
+    name = "toy"
+    title = "Toy"
+    homepage = "https://toy.example"
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+        return home / "toy.conf"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        if text is not None and "broken" in text:
+            raise Unreadable("line 1, column 1: broken")
+        others = [line for line in (text or "").splitlines(keepends=True) if not line.startswith("url=")]
+        return "".join([*others, f"url={endpoint.openai}\n"])
+
+
+class FailingBinder(LineBinder):
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        raise KeyError(text)
+
+
+BINDER = LineBinder()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "toy.conf"
+
+
+@pytest.fixture
+def backups(freeride_home: Path) -> Backups:
+    return Backups(freeride_home)
+
+
+def bind(backups: Backups, path: Path, endpoint: Endpoint = ENDPOINT) -> Change:
+    change = plan_binding(BINDER, endpoint, path)
+    backups.apply(change, BINDER, endpoint)
+    return change
+
+
+def undo(backups: Backups, path: Path, *, force: bool = False) -> None:
+    backups.undo(backups.plan_undo(path, force=force))
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("before", [b"", b"a=1", b"a=1\r\n", b"\xef\xbb\xbfa=1\nurl=mine\n# \xf0\x9f\x90\xb4\n"])
+def test_an_undo_gives_back_the_same_bytes(backups: Backups, path: Path, before: bytes) -> None:
+    path.write_bytes(before)
+    bind(backups, path)
+    assert path.read_bytes() != before
+    undo(backups, path)
+    assert path.read_bytes() == before
+    assert list(backups.folder.iterdir()) == []
+
+
+def test_an_undo_removes_a_file_that_was_not_there_before(backups: Backups, path: Path) -> None:
+    bind(backups, path)
+    assert path.read_bytes() == BOUND
+    undo(backups, path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("before", [b"a=1\n", None])
+def test_an_undo_after_several_bindings_goes_back_to_the_first(
+    backups: Backups, path: Path, before: bytes | None
+) -> None:
+    if before is not None:
+        path.write_bytes(before)
+    for endpoint in (ENDPOINT, OTHER, ENDPOINT):
+        bind(backups, path, endpoint)
+    undo(backups, path)
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+def test_line_ends_and_byte_order_marks_reach_the_binder_and_the_file_as_they_are(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbfa=1\r\nb=2\rc=3\n")
+    bind(backups, path)
+    assert path.read_bytes() == b"\xef\xbb\xbfa=1\r\nb=2\rc=3\n" + BOUND
+
+
+def test_a_plan_writes_nothing(backups: Backups, path: Path) -> None:
+    change = plan_binding(BINDER, ENDPOINT, path)
+    assert (change.before, change.after, change.is_needed) == (None, BOUND, True)
+    assert not path.exists()
+    assert not backups.folder.exists()
+
+
+@pytest.mark.parametrize("file_mode", [0o600, 0o644, 0o664, 0o640])
+def test_a_file_keeps_its_mode(backups: Backups, path: Path, file_mode: int) -> None:
+    path.write_bytes(b"a=1\n")
+    path.chmod(file_mode)
+    bind(backups, path)
+    assert mode(path) == file_mode
+    undo(backups, path)
+    assert mode(path) == file_mode
+
+
+def test_what_is_new_is_for_the_owner_alone(backups: Backups, path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        bind(backups, path)
+        path.unlink()
+        path.write_bytes(b"a=1\n")
+        bind(backups, path)
+    finally:
+        os.umask(umask)
+    path.unlink()
+    bind(backups, path)
+    assert mode(path) == 0o600
+    assert mode(backups.folder) == 0o700
+    kept = list(backups.folder.iterdir())
+    assert {file.suffix for file in kept} == {".json", ".bak"}
+    assert {mode(file) for file in kept} == {0o600}
+
+
+def test_a_symbolic_link_stays_one_and_its_target_is_edited(backups: Backups, path: Path, tmp_path: Path) -> None:
+    dotfiles = tmp_path / "dotfiles"
+    dotfiles.mkdir()
+    target = dotfiles / "toy"
+    target.write_bytes(b"a=1\n")
+    (tmp_path / "hop").symlink_to(target)
+    path.symlink_to("hop")
+    bind(backups, path)
+    assert path.is_symlink()
+    assert target.read_bytes() == b"a=1\n" + BOUND
+    assert is_bound(BINDER, ENDPOINT, target)
+    undo(backups, path)
+    assert path.is_symlink()
+    assert target.read_bytes() == b"a=1\n"
+
+
+def test_a_link_to_nowhere_gets_its_target_and_loses_it_again(backups: Backups, path: Path, tmp_path: Path) -> None:
+    path.symlink_to(tmp_path / "missing" / "toy")
+    bind(backups, path)
+    assert (tmp_path / "missing" / "toy").read_bytes() == BOUND
+    undo(backups, path)
+    assert path.is_symlink()
+    assert not path.exists()
+
+
+def test_a_loop_of_links_is_refused(path: Path) -> None:
+    path.symlink_to(path)
+    with pytest.raises(BindingError):
+        plan_binding(BINDER, ENDPOINT, path)
+
+
+def test_the_folder_is_made_and_nothing_else_is_left_in_it(backups: Backups, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "toy.conf"
+    bind(backups, path)
+    bind(backups, path, OTHER)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_undo_is_refused_when_somebody_else_changed_the_file(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path)
+    with path.open("ab") as file:
+        file.write(b"b=2\n")
+    changed = path.read_bytes()
+    with pytest.raises(BindingError, match="--force"):
+        undo(backups, path)
+    assert path.read_bytes() == changed
+    undo(backups, path, force=True)
+    assert path.read_bytes() == b"a=1\n"
+
+
+def test_a_change_between_two_bindings_counts_as_well(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path)
+    path.write_bytes(b"b=2\n" + path.read_bytes())
+    for endpoint in (OTHER, ENDPOINT):
+        bind(backups, path, endpoint)
+    with pytest.raises(BindingError, match="--force"):
+        undo(backups, path)
+    undo(backups, path, force=True)
+    assert path.read_bytes() == b"a=1\n"
+
+
+@pytest.mark.parametrize("restored", [b"a=1\n", b"c=3\n"])
+def test_a_file_that_was_unbound_by_hand_begins_anew(backups: Backups, path: Path, restored: bytes) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path)
+    path.write_bytes(restored)
+    bind(backups, path, OTHER)
+    undo(backups, path)
+    assert path.read_bytes() == restored
+
+
+def test_an_undo_of_what_was_restored_by_hand_only_forgets(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path)
+    path.write_bytes(b"a=1\n")
+    undo(backups, path)
+    assert path.read_bytes() == b"a=1\n"
+    assert backups.record(path) is None
+
+
+def test_a_removed_file_comes_back_only_by_force_and_with_its_mode(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"a=1\n")
+    path.chmod(0o640)
+    bind(backups, path)
+    path.unlink()
+    with pytest.raises(BindingError, match="--force"):
+        undo(backups, path)
+    undo(backups, path, force=True)
+    assert path.read_bytes() == b"a=1\n"
+    assert mode(path) == 0o640
+
+
+def test_nothing_is_undone_twice(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path)
+    undo(backups, path)
+    with pytest.raises(BindingError, match="nothing to undo"):
+        undo(backups, path)
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(b"a=2\n")])
+def test_a_damaged_backup_is_never_put_back(backups: Backups, path: Path, damage: Callable[[Path], object]) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path)
+    record = backups.record(path)
+    assert record is not None
+    kept = backups.backup_path(record)
+    assert kept is not None
+    damage(kept)
+    for force in (False, True):
+        with pytest.raises(BindingError, match="backup"):
+            undo(backups, path, force=force)
+    assert path.read_bytes() == b"a=1\n" + BOUND
+
+
+def test_a_damaged_record_is_named(backups: Backups, path: Path) -> None:
+    bind(backups, path)
+    (record,) = backups.folder.glob("*.json")
+    record.write_text("{")
+    with pytest.raises(BindingError, match="damaged"):
+        backups.plan_undo(path, force=False)
+
+
+def test_a_change_between_plan_and_write_is_not_overwritten(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"a=1\n")
+    change = plan_binding(BINDER, ENDPOINT, path)
+    path.write_bytes(b"a=2\n")
+    with pytest.raises(BindingError, match="just now"):
+        backups.apply(change, BINDER, ENDPOINT)
+    assert path.read_bytes() == b"a=2\n"
+
+
+def test_when_writing_fails_the_old_file_is_whole_and_the_undo_harmless(
+    backups: Backups, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_bytes(b"a=1\n")
+    change = plan_binding(BINDER, ENDPOINT, path)
+    replace = Path.replace
+
+    def fail_at_target(own: Path, target: Path) -> Path:
+        if target == path:
+            raise OSError(28, "No space left on device")
+        return replace(own, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail_at_target)
+        with pytest.raises(BindingError, match="No space left"):
+            backups.apply(change, BINDER, ENDPOINT)
+    assert path.read_bytes() == b"a=1\n"
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    undo(backups, path)
+    assert path.read_bytes() == b"a=1\n"
+
+
+def test_the_file_is_never_seen_half_written_or_with_another_mode(
+    backups: Backups, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_bytes(b"a=1\n")
+    path.chmod(0o600)
+    seen: list[tuple[int, bytes, bytes]] = []
+    replace = Path.replace
+
+    def look(own: Path, target: Path) -> Path:
+        if target == path:
+            seen.append((mode(own), own.read_bytes(), path.read_bytes()))
+        return replace(own, target)
+
+    monkeypatch.setattr(Path, "replace", look)
+    bind(backups, path)
+    assert seen == [(0o600, b"a=1\n" + BOUND, b"a=1\n")]
+
+
+def test_files_that_are_not_text_are_left_alone(path: Path) -> None:
+    path.write_bytes(b"a=1\n\xff\n")
+    with pytest.raises(Unreadable, match="byte 5 is not UTF-8"):
+        plan_binding(BINDER, ENDPOINT, path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(BindingError, match="regular file"):
+        plan_binding(BINDER, ENDPOINT, path)
+
+
+def test_a_binder_that_fails_is_blamed_without_a_word_of_the_file(path: Path) -> None:
+    path.write_text("secret=abcdefgh\n")
+    with pytest.raises(BindingError) as raised:
+        plan_binding(FailingBinder(), ENDPOINT, path)
+    assert str(raised.value) == "the binder 'toy' failed with KeyError"
+
+
+def test_a_binder_without_the_scope_is_named() -> None:
+    assert path_of(BINDER, Scope.HOME, Path("/h"), Path("/p")) == Path("/h/toy.conf")
+    with pytest.raises(BindingError, match="'project'; it has: home"):
+        path_of(BINDER, Scope.PROJECT, Path("/h"), Path("/p"))
+
+
+def test_the_records_say_what_is_bound_where_and_hold_no_key(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path, Endpoint("http://127.0.0.1:9", key="a-secret-token", model="fast"))
+    (record,) = backups.records()
+    assert (record.binder, record.path, record.root, record.model) == ("toy", str(path), "http://127.0.0.1:9", "fast")
+    (file,) = backups.folder.glob("*.json")
+    assert json.loads(file.read_text())["path"] == str(path)
+    assert "a-secret" not in file.read_text()
+
+
+def test_files_of_one_name_in_two_folders_do_not_mix(backups: Backups, tmp_path: Path) -> None:
+    paths = [tmp_path / "one" / "toy.conf", tmp_path / "two" / "toy.conf"]
+    for index, path in enumerate(paths):
+        path.parent.mkdir()
+        path.write_text(f"a={index}\n")
+        bind(backups, path)
+    for index, path in enumerate(paths):
+        undo(backups, path)
+        assert path.read_text() == f"a={index}\n"
+
+
+def diff(before: str | None, after: str | None) -> str:
+    path = Path("/h/toy.conf")
+    encoded = [None if text is None else text.encode() for text in (before, after)]
+    return Change(path=path, target=path, before=encoded[0], after=encoded[1]).diff()
+
+
+def test_the_difference_is_a_unified_diff() -> None:
+    assert diff("a=1\nb=2\n", "a=1\nb=3\n") == "--- /h/toy.conf\n+++ /h/toy.conf\n@@ -1,2 +1,2 @@\n a=1\n-b=2\n+b=3\n"
+    assert diff(None, "a=1\n").startswith("--- /dev/null\n+++ /h/toy.conf\n")
+    assert diff("a=1\n", None).startswith("--- /h/toy.conf\n+++ /dev/null\n")
+    assert diff("a=1", "a=1\n").endswith("-a=1\n\\ No newline at end of file\n+a=1\n")
+    assert diff("a\x0bb\r\n", "c\r\n").endswith("-a\x0bb\r\n+c\r\n")
+    assert diff("a=1\n", "a=1\n") == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "api-key: SECRET",
+        "apiKey: 'SECRET' # mine",
+        '"apiKey": "SECRET",',
+        "- {name: a, apiKey: SECRET, model: b}",
+        "  - acme=SECRET",
+        "Authorization: Bearer SECRET",
+        "ACME_TOKEN=SECRET",
+        "    api_token :  SECRET",
+        "password: 'one SECRET two'",
+        "set-env: [ACME_API_KEY=SECRET, A=b]",
+    ],
+)
+def test_the_difference_shows_no_secret(line: str) -> None:
+    secret = "sk-0123456789abcdef"
+    shown = diff(line.replace("SECRET", secret) + "\nx: 1\n", "x: 2\n")
+    assert "***" in shown
+    assert not any(secret[start : start + 8] in shown for start in range(len(secret) - 7))
+
+
+@pytest.mark.parametrize("line", ["apiKey: freeride-local", "maxTokens: 8192", "model: keyed-model-of-7b", "key: ~"])
+def test_what_is_no_secret_is_shown(line: str) -> None:
+    assert line in diff(None, f"{line}\n")
+
+
+def test_binding_needs_no_http(tmp_path: Path) -> None:
+    program = (
+        "import sys, freeride_core.binding, freeride_core.cli.bind, freeride_core.plugins, freeride_core.yaml_text\n"
+        "print(sorted({'httpx', 'starlette', 'uvicorn', 'rich'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"

@@ -1,0 +1,296 @@
+"""`freeride bind`, as a user types it, with the binders that are installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from freeride_core import plugins
+from freeride_core.cli.group import freeride
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> Ran:
+        with pytest.raises(SystemExit) as ended:
+            freeride.main(["bind", *arguments], prog_name="freeride")
+        shown = capsys.readouterr()
+        return Ran(int(ended.value.code or 0), shown.out, shown.err)
+
+    return run
+
+
+@pytest.fixture
+def home() -> Path:
+    return Path(os.environ["HOME"])
+
+
+@pytest.fixture
+def config(home: Path) -> Path:
+    return home / ".aider.conf.yml"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_it_binds_shows_the_difference_and_says_what_comes_next(run: Run, config: Path) -> None:
+    config.write_text("model: mine # my model\n")
+    ran = run("aider")
+    assert ran.code == 0
+    assert "-model: mine # my model\n+model: openai/auto # my model\n" in ran.out
+    assert "openai-api-base: http://127.0.0.1:11343/v1\n" in config.read_text()
+    assert "Restart aider." in ran.err
+    assert "freeride bind --undo aider\n" in ran.err
+    assert "freeride bind" not in ran.out
+
+
+def test_an_undo_gives_back_the_bytes(run: Run, config: Path) -> None:
+    before = b"\xef\xbb\xbf# mine\r\nmodel: 'mine'\r\n\r\n# end"
+    config.write_bytes(before)
+    assert run("aider").code == 0
+    assert run("aider", "--url", "http://127.0.0.1:9", "--model", "freeride/fast").code == 0
+    ran = run("--undo", "aider")
+    assert (ran.code, config.read_bytes()) == (0, before)
+    assert "+model: 'mine'" in ran.out
+
+
+def test_an_undo_removes_the_file_that_was_new(run: Run, home: Path) -> None:
+    path = home / ".continue" / "config.yaml"
+    assert run("continue").code == 0
+    assert path.exists()
+    assert "is gone again" in run("--undo", "continue").err
+    assert not path.exists()
+
+
+def test_a_dry_run_shows_the_same_and_writes_nothing(run: Run, config: Path, home: Path) -> None:
+    config.write_text("dark-mode: true\n")
+    dry = run("aider", "--dry-run")
+    assert dry.code == 0
+    assert "Nothing was written." in dry.err
+    assert config.read_text() == "dark-mode: true\n"
+    assert not (home / ".freeride" / "backups").exists()
+    assert run("aider").out == dry.out
+    bound = config.read_text()
+    assert "-openai-api-base" in run("--undo", "aider", "--dry-run").out
+    assert config.read_text() == bound
+
+
+def test_what_is_bound_already_is_not_written_again(run: Run, config: Path) -> None:
+    run("aider")
+    first = config.stat().st_mtime_ns
+    ran = run("aider")
+    assert (ran.code, ran.out) == (0, "")
+    assert "is bound to http://127.0.0.1:11343 already" in ran.err
+    assert config.stat().st_mtime_ns == first
+
+
+def test_the_project_has_a_file_of_its_own(run: Run, config: Path) -> None:
+    ran = run("aider", "--scope", "project")
+    assert "freeride bind --undo aider --scope project" in ran.err
+    assert Path(".aider.conf.yml").exists()
+    assert not config.exists()
+    elsewhere = run("--undo", "aider")
+    assert elsewhere.code == 1
+    assert str(Path(".aider.conf.yml").absolute()) in elsewhere.err
+    assert run("--undo", "aider", "--scope", "project").code == 0
+    assert not Path(".aider.conf.yml").exists()
+
+
+def test_a_scope_that_the_binder_lacks_is_refused(run: Run) -> None:
+    assert run("continue", "--scope", "project") == Ran(
+        1, "", "freeride: continue has no scope 'project'; it has: home\n"
+    )
+    assert run("continue", "--scope", "galaxy").code == 2
+
+
+def test_an_unknown_binder_is_named_with_the_installed_ones(run: Run) -> None:
+    ran = run("acme")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    for word in ("'acme'", "aider, continue", "pip install freeride-binder-acme"):
+        assert word in ran.err
+    assert "pip install freeride-binder-acme" not in run("acme; rm").err
+
+
+def test_a_file_that_cannot_be_read_is_left_alone(run: Run, config: Path) -> None:
+    config.write_text("model: [a\nb: c\n")
+    ran = run("aider")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert f"{config} stays as it is" in ran.err
+    assert "line 2, column " in ran.err
+    assert config.read_text() == "model: [a\nb: c\n"
+
+
+def test_an_undo_over_somebody_elses_change_wants_force(run: Run, config: Path) -> None:
+    config.write_text("dark-mode: true\n")
+    run("aider")
+    config.write_text(config.read_text() + "# a thought\n")
+    refused = run("--undo", "aider")
+    assert (refused.code, refused.out) == (1, "")
+    assert "changed by somebody else" in refused.err
+    assert "# a thought" in config.read_text()
+    assert run("--undo", "aider", "--force").code == 0
+    assert config.read_text() == "dark-mode: true\n"
+    assert run("--undo", "aider").code == 1
+
+
+def test_json_says_what_was_done(run: Run, config: Path) -> None:
+    config.write_text("dark-mode: true\n")
+    shown = json.loads(run("aider", "--json").out)
+    assert shown["changed"] is True
+    assert shown["path"] == str(config)
+    assert (shown["name"], shown["scope"], shown["dry_run"]) == ("aider", "home", False)
+    assert Path(shown["backup"]).read_text() == "dark-mode: true\n"
+    assert "+model: openai/auto" in shown["diff"]
+    again = json.loads(run("aider", "--json").out)
+    assert (again["changed"], again["diff"], again["backup"]) == (False, "", None)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9", "http://127.0.0.1:9/", "http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/"]
+)
+def test_the_url_may_be_written_as_agents_write_it(run: Run, config: Path, url: str) -> None:
+    run("aider", "--url", url)
+    assert "openai-api-base: http://127.0.0.1:9/v1\n" in config.read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("aider", "--url", "127.0.0.1:11343"),
+        ("aider", "--url", "ftp://127.0.0.1"),
+        ("aider", "--url", "http://127.0.0.1:99999"),
+        ("aider", "--url", "http://me:secret@127.0.0.1"),
+        ("aider", "--url", "http://[::1"),
+        ("aider", "--url", "http://127.0.0.1\n#"),
+        ("aider", "--model", ""),
+        ("aider", "--model", "two words"),
+        ("aider", "--force"),
+        ("--undo",),
+        ("--dry-run",),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(run: Run, config: Path, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).code == 2
+    assert not config.exists()
+
+
+def test_a_token_of_the_gateway_is_bound_and_never_shown(
+    run: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREERIDE_TOKEN", "token-0123456789")
+    ran = run("aider")
+    assert "openai-api-key: token-0123456789\n" in config.read_text()
+    assert "01234567" not in ran.out + ran.err
+    assert config.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_known_key_is_not_shown_wherever_it_stands(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_API_KEY_2", "gsk-0123456789abcdef")
+    config.write_text("# old: gsk-0123456789abcdef\nmodel: mine\n")
+    for arguments in (["aider", "--json"], ["--undo", "aider"], ["aider", "--dry-run"]):
+        ran = run(*arguments)
+        assert "model: openai/auto" in ran.out
+        assert "01234567" not in ran.out + ran.err
+
+
+def listed(run: Run, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
+    ran = run("--json", *arguments)
+    assert ran.code == 0
+    return {(row["name"], row["scope"]): row for row in json.loads(ran.out)}
+
+
+def test_without_a_name_it_lists_what_can_be_bound(run: Run, config: Path, home: Path) -> None:
+    assert {key: row["state"] for key, row in listed(run).items()} == {
+        ("aider", "home"): "not bound",
+        ("aider", "project"): "not bound",
+        ("continue", "home"): "not bound",
+    }
+    run("aider", "--url", "http://127.0.0.1:9")
+    (home / ".continue").mkdir()
+    (home / ".continue" / "config.yaml").write_text("models: [\n")
+    rows = listed(run)
+    assert (rows["aider", "home"]["state"], rows["aider", "home"]["url"]) == ("bound", "http://127.0.0.1:9")
+    assert rows["aider", "home"]["path"] == str(config)
+    assert rows["aider", "home"]["distribution"] == "freeride-binder-aider"
+    assert rows["continue", "home"]["state"] == "unreadable"
+    assert "line 2" in rows["continue", "home"]["reason"]
+    config.write_text("model: another\n")
+    assert listed(run)["aider", "home"]["state"] == "changed since it was bound"
+    table = run()
+    assert table.code == 0
+    assert table.out.splitlines()[0].split() == ["NAME", "TITLE", "SCOPE", "STATE", "URL", "PATH"]
+    assert "changed since it was bound" in table.out
+
+
+def test_a_broken_binder_is_a_row_and_the_others_are_listed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = plugins.load_plugins
+    broken = plugins.PluginRow("binder", "acme", "freeride-binder-acme", "1.0", None, "broken", "ImportError: gone")
+
+    def load_with_a_broken_one(kinds: Any) -> plugins.Plugins:
+        found = load(kinds)
+        hooks, modules = found.hooks, found.modules
+        return plugins.Plugins(found.providers, found.binders, (*found.rows, broken), hooks, modules)
+
+    monkeypatch.setattr(plugins, "load_plugins", load_with_a_broken_one)
+    assert listed(run)["acme", None]["reason"] == "ImportError: gone"  # type: ignore[index] # it has no scope
+    table = run()
+    assert "acme: ImportError: gone\n" in table.err
+    assert "aider" in table.out
+
+
+def test_without_any_binder_it_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing: Mapping[str, Any] = MappingProxyType({})
+    hooks = plugins.load_plugins(()).hooks
+    monkeypatch.setattr(plugins, "load_plugins", lambda kinds: plugins.Plugins(nothing, nothing, (), hooks, nothing))
+    ran = run()
+    assert ran.code == 1
+    assert "pip install freeride-gateway" in ran.err
+
+
+def test_a_setting_that_cannot_be_used_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREERIDE_MAX_BODY", "much")
+    ran = run("aider")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "FREERIDE_MAX_BODY" in ran.err
+
+
+def test_a_folder_that_cannot_be_used_is_one_line(run: Run, home: Path) -> None:
+    (home / ".continue").write_text("a file where a folder belongs")
+    ran = run("continue")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert str(home / ".continue") in ran.err
+
+
+def test_the_whole_command_imports_no_http(config: Path) -> None:
+    program = (
+        "import sys\n"
+        "from freeride_core.cli.group import freeride\n"
+        "try:\n"
+        "    freeride.main(['bind', 'aider'], prog_name='freeride')\n"
+        "except SystemExit as ended:\n"
+        "    print(ended.code, sorted({'httpx', 'starlette', 'uvicorn', 'freeride_binder_continue'} & set(sys.modules)))\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "0 []"
+    assert config.exists()
