@@ -64,7 +64,7 @@ class Walk:
         until = time.monotonic() + self._settings.total_timeout
         while self.attempts < MAX_ATTEMPTS and time.monotonic() < until:
             is_all_outages = all(entry.last_error in _OUTAGES for entry in self._tried.values())
-            candidate = await self._selection.next(is_all_outages=is_all_outages)
+            candidate = await self._selection.next(MAX_ATTEMPTS - self.attempts, is_all_outages=is_all_outages)
             if candidate is None:
                 break
             outcome = await self._try(candidate)

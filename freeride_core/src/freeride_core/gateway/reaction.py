@@ -65,14 +65,16 @@ def cooled_scope(failure: Failure, reaction: Reaction, provider: Provider) -> Sc
     return failure.scope or reaction.scope or provider.meter
 
 
+_READING_S = 1.0
+"""What passes between an answer's arrival, which a hint counts from, and the moment when it is acted on."""
 LONGEST_S = 24 * 3600.0
 """No cooldown is longer than a day, whatever a hint says."""
 
 
 def cooldown_s(failure: Failure, reaction: Reaction, scope: Scope, strikes: int, now: float) -> float:
     """How long to cool, seconds. `strikes` counts the failures in a row, this one included."""
-    if reaction.trusts_hint and failure.retry_at is not None and failure.retry_at >= now:
-        return min(failure.retry_at - now, LONGEST_S)
+    if reaction.trusts_hint and failure.retry_at is not None and failure.retry_at >= now - _READING_S:
+        return min(max(failure.retry_at - now, 0.0), LONGEST_S)
     is_about_model = scope in (Scope.MODEL, Scope.ACCOUNT_MODEL)
     wait_s = reaction.model_wait_s if is_about_model and reaction.model_wait_s is not None else reaction.wait_s
     if not reaction.longest_s:

@@ -23,6 +23,8 @@ class Selection:
         self._features = call.features
         self._tokens = call.prompt_tokens + call.output_tokens
         self._given: set[tuple[str, str, str]] = set()
+        self._asked: set[str] = set()
+        self._only: set[str] | None = None
         self._left: set[tuple[str, str]] = set()
         self._unreachable: set[str] = set()
         self._shaken: set[str] = set()
@@ -49,11 +51,17 @@ class Selection:
 
     # What the walk asks
 
-    async def next(self, *, is_all_outages: bool) -> Candidate | None:
-        """The next candidate; None: nobody is left. `is_all_outages`: whoever was asked so far is down."""
+    async def next(self, attempts_left: int, *, is_all_outages: bool) -> Candidate | None:
+        """The next candidate; None: nobody is left. `is_all_outages`: whoever was asked so far is down.
+
+        The last attempts go to providers that have had none: one with many dead keys must not use them all up."""
+        self._only = None
+        unasked = {choice.member.provider.name for choice, _ in self._open()} - self._asked
+        self._only = unasked if attempts_left <= len(unasked) else None
         candidate = self._free() or await self._after_verdicts() or (self._soonest() if is_all_outages else None)
         if candidate is not None:
             self._given.add((*candidate.pair, candidate.key.fingerprint))
+            self._asked.add(candidate.provider.name)
         return candidate
 
     def is_wanted(self, candidate: Candidate) -> bool:
@@ -86,6 +94,8 @@ class Selection:
         for choice in self._route.choices:
             name, model_id = choice.member.provider.name, choice.model.id
             if name in self._unreachable or (name, model_id) in self._left or not self._can_fit(choice):
+                continue
+            if self._only is not None and name not in self._only:
                 continue
             keys = [key for key in choice.member.keys if (name, model_id, key.fingerprint) not in self._given]
             if keys:

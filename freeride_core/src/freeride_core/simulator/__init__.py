@@ -5,7 +5,7 @@ Nothing here ever contacts anything; it listens on 127.0.0.1 only.
 
 from freeride_core.simulator.behaviour import BEHAVIOURS
 from freeride_core.simulator.profile import Case, Profile, ProfileError, read_profile
-from freeride_core.simulator.reading import answer_of, expectation_of, reading_of
+from freeride_core.simulator.reading import answer_of, catalog_of, expectation_of, reading_of
 from freeride_core.simulator.seen import Seen
 from freeride_core.simulator.server import Simulator
 from freeride_core.simulator.thread import SimulatorThread
@@ -19,6 +19,7 @@ __all__ = [
     "Simulator",
     "SimulatorThread",
     "answer_of",
+    "catalog_of",
     "expectation_of",
     "read_profile",
     "reading_of",

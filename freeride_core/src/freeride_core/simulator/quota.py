@@ -102,6 +102,15 @@ class Bucket:
         elif self._since is None or now >= self._since + self._window_s:
             self._since = now
 
+    def use_up(self, now: float, back_in_s: float | None) -> None:
+        """Nothing is left. A fixed window ends `back_in_s` seconds from now, else when it would have begun just now."""
+        self._used = self._amount
+        self._since = now
+        if self._kind == "utc_day":
+            self._since = now - now % DAY_S
+        elif self._kind == "fixed" and back_in_s is not None:
+            self._since = now + back_in_s - self._window_s
+
     def reset_s(self, now: float) -> float:
         """Until it is full again."""
         if self._kind == "utc_day":
@@ -128,6 +137,24 @@ class Meter:
     def __init__(self, quotas: Iterable[Quota]) -> None:
         self._quotas = tuple(quotas)
         self._buckets: dict[tuple[str, ...], Bucket] = {}
+        self._used_up: dict[str, tuple[float, float | None]] = {}
+
+    def use_up(self, window: str, operation: str, now: float, back_in_s: float | None = None) -> bool:
+        """Spends what anybody has left of a quota for this window; False: there is none that would then refuse."""
+        # A token leaks back into its bucket before anybody can ask.
+        fitting = [
+            quota
+            for quota in self._quotas
+            if quota.window == window
+            and quota.operation in {None, operation}
+            and (quota.unit == "requests" or quota.kind != "leaky")
+        ]
+        if not fitting:
+            return False
+        quota = min(fitting, key=lambda quota: quota.unit != "requests")
+        self._used_up[quota.name] = (now, back_in_s)
+        self._buckets = {owner: bucket for owner, bucket in self._buckets.items() if owner[0] != quota.name}
+        return True
 
     def refusal(self, demand: Demand, now: float) -> str | None:
         """The case that answers a request which does not fit; None: it fits."""
@@ -163,7 +190,12 @@ class Meter:
             "account_model": (demand.account, demand.model),
             "model": (demand.model,),
         }[quota.scope]
-        return self._buckets.setdefault((quota.name, *owner), Bucket(quota))
+        bucket = self._buckets.get((quota.name, *owner))
+        if bucket is None:
+            bucket = self._buckets[quota.name, *owner] = Bucket(quota)
+            if quota.name in self._used_up:
+                bucket.use_up(*self._used_up[quota.name])
+        return bucket
 
 
 def _concerns(quota: Quota, demand: Demand) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from freeride_core.provider import Answer, ErrorKind, Failure, Feature, Operation, Phase, Provider, Scope
-from freeride_core.simulator.dialect import Turn, case_reply
+from freeride_core.simulator.dialect import Turn, case_reply, page_reply
 from freeride_core.simulator.model import Saying
-from freeride_core.simulator.profile import EMBEDDINGS, Case, Expectation, Profile
+from freeride_core.simulator.profile import CHAT, EMBEDDINGS, Case, Expectation, Profile
 from freeride_core.simulator.quota import Demand, Meter
 from freeride_core.simulator.render import next_utc_midnight
 
@@ -19,7 +21,7 @@ def reading_of(provider: Provider, profile: Profile, case: Case, now: float) -> 
     return Expectation(
         kind=ErrorKind(failure.kind),
         scope=_scope(failure, provider),
-        retry_after=None if failure.retry_at is None else failure.retry_at - now,
+        retry_after=None if failure.retry_at is None else _whole_s(failure.retry_at - now),
         feature=None if failure.feature is None else Feature(failure.feature),
     )
 
@@ -29,7 +31,8 @@ def expectation_of(provider: Provider, case: Case, now: float) -> Expectation | 
     expected = case.expect
     if expected is None:
         return None
-    wait_s = next_utc_midnight(now) - now if expected.retry_after == "utc_midnight" else expected.retry_after
+    stated = expected.retry_after
+    wait_s = None if stated is None else _whole_s(next_utc_midnight(now) - now if stated == "utc_midnight" else stated)
     scope = expected.scope or _scope(Failure(kind=expected.kind), provider)
     return Expectation(kind=expected.kind, scope=scope, retry_after=wait_s, feature=expected.feature)
 
@@ -38,32 +41,46 @@ def answer_of(profile: Profile, case: Case, now: float) -> Answer:
     """The scripted case as a wire is shown it. ValueError: the case never answers."""
     if case.play is not None:
         raise ValueError(f"case {case.name!r} gives no answer to read")
+    reply = case_reply(case, _turn(profile, now), by_quota=False)
+    event, body = _first_event(reply.pieces[0]) if case.sse is not None else ("", b"".join(reply.pieces))
+    phase = Phase.EVENT if case.sse is not None else Phase.BODY if case.status == 200 else Phase.STATUS
+    return Answer(case.status, dict(reply.headers), body, now, phase, event)
+
+
+def catalog_of(profile: Profile, now: float) -> Answer:
+    """The model list as the package's catalog is shown it."""
+    reply = page_reply(profile.catalog, _turn(profile, now))
+    return Answer(reply.status, dict(reply.headers), b"".join(reply.pieces), now)
+
+
+def _turn(profile: Profile, now: float) -> Turn:
     demand = Demand(
         key=profile.good_key,
         account=profile.good_key,
         model=profile.default_model,
-        operation=case.operation,
+        operation=CHAT,
         prompt_tokens=1,
         answer_tokens=1,
         asked_tokens=0,
     )
-    turn = Turn(
+    return Turn(
         profile=profile,
         request={},
         model=profile.default_model,
-        stream=case.sse is not None,
+        stream=False,
         saying=Saying(),
         prompt_tokens=1,
-        serial=case.name,
+        serial=profile.provider,
         key=profile.good_key,
         now=now,
         slow_s=0.0,
         standings=Meter(profile.quotas).standings(demand, now),
     )
-    reply = case_reply(case, turn, by_quota=False)
-    event, body = _first_event(reply.pieces[0]) if case.sse is not None else ("", b"".join(reply.pieces))
-    phase = Phase.EVENT if case.sse is not None else Phase.BODY if case.status == 200 else Phase.STATUS
-    return Answer(case.status, dict(reply.headers), body, now, phase, event)
+
+
+def _whole_s(seconds: float) -> float:
+    """Rounded up, as hints are."""
+    return float(math.ceil(seconds - 1e-6))
 
 
 def _scope(failure: Failure, provider: Provider) -> Scope:

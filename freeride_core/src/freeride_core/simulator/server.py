@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from freeride_core.simulator.connection import Connection
 from freeride_core.simulator.profile import Profile
@@ -93,6 +93,15 @@ class Simulator:
         """From now on every chat and embeddings request, or those of this key or for this model, get this case or built-in.
         Several such orders hold side by side, the latest first; None ends them all."""
         self._upstream.orders.always(name, key=key, model=model)
+
+    def use_up(self, window: Literal["minute", "day"], *, back_in_s: float | None = None) -> bool:
+        """From now on the quota for this window has nothing left for chat, until it comes back as it always does; a fixed
+        window in `back_in_s` seconds. False: the profile has no such quota, and nothing has changed."""
+        return self._upstream.use_up(window, back_in_s)
+
+    def say(self, text: str | None) -> None:
+        """All that the model says from now on; None: what it says by itself."""
+        self._upstream.text = text
 
     async def wait_for(self, predicate: Callable[[], T], timeout_s: float = 5.0) -> T:
         """The first true value of `predicate`. TimeoutError: there was none in time."""

@@ -40,7 +40,7 @@ class Upstream:
         self._seed = seed
         self._now = now
         self._accounts = accounts or {}
-        self._text = text
+        self.text = text
         self._slow_s = slow_s
         self._meter = Meter(profile.quotas)
         self._serials = itertools.count()
@@ -59,6 +59,10 @@ class Upstream:
         seen.status = reply.status if reply.head else 0
         return reply
 
+    def use_up(self, window: str, back_in_s: float | None) -> bool:
+        """As if others had spent all that chat may use in this window; False: no quota counts that."""
+        return self._meter.use_up(window, CHAT, self._now(), back_in_s)
+
     def _operation(self, seen: Seen) -> str:
         places = {("POST", self.profile.chat_path): CHAT, ("GET", self.profile.catalog.path): MODELS}
         if self.profile.embeddings is not None:
@@ -74,7 +78,7 @@ class Upstream:
             request=request,
             model=model,
             stream=seen.stream,
-            saying=say(request, self.profile.provider, model, self._text) if is_chat else Saying(),
+            saying=say(request, self.profile.provider, model, self.text) if is_chat else Saying(),
             prompt_tokens=count_tokens(prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False)),
             serial=f"{self.profile.provider}:{self._seed}:{next(self._serials)}",
             key=seen.key,
