@@ -40,7 +40,7 @@ class Listing(_Table, frozen=True, kw_only=True):
     unlisted: tuple[str, ...] = ()
     """Ids that are answered although the list does not show them; `*` is a wildcard."""
     paid: tuple[str, ...] = ()
-    """Ids of the list that cost money: nothing may ever ask for them."""
+    """Ids of the list that are not free: nothing may ever ask for them."""
 
 
 class Page(_Table, frozen=True, kw_only=True):

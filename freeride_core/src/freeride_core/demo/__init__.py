@@ -1,0 +1,1 @@
+"""`freeride demo`: a gateway on simulated providers, and the story of a few requests that fail over."""

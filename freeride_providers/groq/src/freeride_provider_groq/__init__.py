@@ -1,0 +1,93 @@
+"""Groq for the FreeRide gateway."""
+
+from __future__ import annotations
+
+from freeride_core import (
+    About,
+    CompatibleProbe,
+    CompatibleProvider,
+    CompatibleWire,
+    Credential,
+    ErrorKind,
+    Limit,
+    Provider,
+    Rule,
+    Scope,
+    WholeCatalog,
+    hookimpl,
+)
+from freeride_provider_groq.models import CATALOG, CHECKED
+
+_SOURCE = "https://console.groq.com/docs/rate-limits"
+
+RULES = (
+    # The tokens of prompt and answer together exceed a whole minute's allowance: waiting does not help.
+    Rule(kind=ErrorKind.TOO_LARGE, status=413),
+    Rule(kind=ErrorKind.TOO_LARGE, status=400, text="tokens per minute"),
+    # The day is rolling: the hint in the answer counts, not midnight.
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text=r"per day \([TR]PD\)", scope=Scope.ACCOUNT_MODEL),
+    # A blocked region or VPN: no fault of the key.
+    Rule(kind=ErrorKind.AUTH, status=403, text="network settings", scope=Scope.PROVIDER),
+    Rule(kind=ErrorKind.AUTH, code="model_terms_required", scope=Scope.MODEL),
+    # The model wrote a broken tool call or broken JSON. It can do better next time, so no capability is learned.
+    Rule(kind=ErrorKind.UNSUPPORTED, code=("tool_use_failed", "json_validate_failed")),
+    Rule(kind=ErrorKind.BAD_REQUEST, status=400, text="requested tool does not exist"),
+    Rule(kind=ErrorKind.UNSUPPORTED, status=400, text="property '[^']+' is unsupported", scope=Scope.PROVIDER),
+    Rule(kind=ErrorKind.UNAVAILABLE, status=498),
+    Rule(kind=ErrorKind.UNAVAILABLE, status=500, text="^internal server error", scope=Scope.PROVIDER),
+)
+
+# Refused, or refused by some models. `n` stays: above 1 it is refused, and then the next candidate is asked.
+REFUSED = frozenset(
+    {"frequency_penalty", "logit_bias", "logprobs", "metadata", "presence_penalty", "store", "top_logprobs"}
+)
+
+
+def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
+    return Limit(
+        unit=unit,
+        amount=amount,
+        window=window,
+        scope=Scope.ACCOUNT_MODEL,
+        source=_SOURCE,
+        checked=CHECKED,
+        note=note,
+    )
+
+
+@hookimpl
+def freeride_register_provider() -> Provider:
+    return CompatibleProvider(
+        name="groq",
+        rank=20,
+        about=About(
+            title="Groq",
+            homepage="https://groq.com",
+            keys_url="https://console.groq.com/keys",
+            free_day="per model: 30 requests/min, 1,000 requests/day, 8,000 tokens/min, 200,000 tokens/day",
+            sign_up="e-mail",
+            data_use="prompts are not used for training",
+            source=_SOURCE,
+            checked=CHECKED,
+        ),
+        credentials=(Credential(variable="GROQ_API_KEY", pattern=r"gsk_[A-Za-z0-9]{20,}"),),
+        base_url="https://api.groq.com/openai/v1",
+        free=WholeCatalog(),
+        catalog=CATALOG,
+        chat=CompatibleWire(
+            path="/chat/completions",
+            response_headers=("x-groq-region",),
+            dropped=REFUSED,
+            rules=RULES,
+            account_pattern=r"organization `(org_\w+)`",
+        ),
+        limits=(
+            _limit("requests", 30, "minute", "in no header"),
+            _limit("requests", 1000, "day", "refills continuously"),
+            _limit("tokens", 8000, "minute", "refills continuously; prompt and max_tokens are reserved before running"),
+            _limit("tokens", 200_000, "day", "rolling; in no header"),
+        ),
+        probe=CompatibleProbe(path="/models", refusals={401: ""}),
+        meter=Scope.ACCOUNT_MODEL,
+        free_models_variables=("GROQ_FREE_MODELS_OVERRIDE",),
+    )

@@ -1,0 +1,72 @@
+"""Groq's models: a dated list, and how the live one is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from freeride_core import CompatibleCatalog, Model, canonical_of
+
+CHECKED = "2026-11-23"
+"""Models and contexts: litellm's price map of November 2026; limits: public copies of the limits page, August 2026."""
+
+MAX_OUTPUT = 4096
+"""The free plan admits 8,000 tokens a minute and model, and reserves `max_tokens` before it runs (August 2026): whoever asks
+for the 8,192 that many clients send gets a 413 for ever. Half leaves room for a prompt."""
+
+MODELS = (
+    Model(
+        id="openai/gpt-oss-120b",
+        canonical="openai/gpt-oss-120b",
+        tier=1,
+        context=131_072,
+        max_output=MAX_OUTPUT,
+        tools=True,
+        vision=False,
+        json_schema=True,
+        reasoning=True,
+    ),
+    Model(
+        id="qwen/qwen3.8-27b",
+        canonical="qwen/qwen3.8-27b",
+        tier=2,
+        context=131_072,
+        max_output=MAX_OUTPUT,
+        tools=True,
+        vision=True,
+        json_schema=True,
+        reasoning=True,
+    ),
+    Model(
+        id="openai/gpt-oss-20b",
+        canonical="openai/gpt-oss-20b",
+        tier=2,
+        context=131_072,
+        max_output=MAX_OUTPUT,
+        tools=True,
+        vision=False,
+        json_schema=True,
+        reasoning=True,
+    ),
+)
+
+_NOT_FOR_CHAT = ("whisper", "orpheus", "tts", "guard")
+
+
+def parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> tuple[Model, ...]:
+    """One entry of `GET /models`; nothing for speech, for classifiers, and for what is switched off."""
+    model_id: str = row["id"]
+    if row.get("active") is False or any(word in model_id.lower() for word in _NOT_FOR_CHAT):
+        return ()
+    known = dated.get(model_id) or Model(id=model_id, canonical=canonical_of(model_id), max_output=MAX_OUTPUT)
+    context, most = row.get("context_window"), row.get("max_completion_tokens")
+    live = replace(
+        known,
+        context=context if isinstance(context, int) else known.context,
+        max_output=min(most, MAX_OUTPUT) if isinstance(most, int) else MAX_OUTPUT,
+    )
+    return (live,)
+
+
+CATALOG = CompatibleCatalog(models=MODELS, checked=CHECKED, parse_entry=parse_entry)

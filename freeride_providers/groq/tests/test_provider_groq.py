@@ -1,0 +1,97 @@
+"""Groq: what the package asks of its upstream, and what it makes of the answers."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freeride_core import Account, Answer, Key, Operation, Scope
+from freeride_core.gateway.wire import parse_call
+from freeride_core.simulator import Case, answer_of, catalog_of, expectation_of, read_profile, reading_of
+from freeride_provider_groq import freeride_register_provider
+
+NOW = 1_795_406_400.0
+PROVIDER = freeride_register_provider()
+PROFILE = read_profile(Path(str(resources.files("freeride_provider_groq") / "simulator.toml")))
+KEY = Key(
+    provider="groq",
+    secret=PROFILE.good_key,
+    fingerprint="0" * 12,
+    index=0,
+    variable="GROQ_API_KEY",
+    base_url="https://api.groq.com/openai/v1",
+)
+
+
+@pytest.mark.parametrize("case", [case for case in PROFILE.cases if not case.play], ids=lambda case: case.name)
+def test_what_the_upstream_was_seen_to_say_is_understood(case: Case) -> None:
+    assert reading_of(PROVIDER, PROFILE, case, NOW) == expectation_of(PROVIDER, case, NOW)
+
+
+def sent(model_id: str, body: dict[str, Any], operation: Operation = Operation.CHAT) -> dict[str, Any]:
+    """What reaches the upstream of a client's request."""
+    model = next(model for model in PROVIDER.catalog.models if model.id == model_id)
+    call = parse_call(operation, json.dumps({"model": "auto", **body}).encode())
+    decoded: dict[str, Any] = json.loads(PROVIDER.wires[operation].prepare(call, model, KEY).body)
+    return decoded
+
+
+MESSAGES = [{"role": "user", "content": "Hi"}]
+
+
+def test_speech_and_classifiers_and_what_is_off_are_left_out() -> None:
+    models = {model.id: model for model in PROVIDER.catalog.parse(catalog_of(PROFILE, NOW))}
+    assert set(models) == {
+        "openai/gpt-oss-120b",
+        "openai/gpt-oss-20b",
+        "qwen/qwen3.8-27b",
+        "groq/compound",
+        "acme/unsized",
+    }
+    assert all(PROVIDER.free.allows(model, Account()) for model in models.values())
+    assert models["groq/compound"].tier == 4
+    assert models["groq/compound"].context == 131_072
+
+
+def test_no_answer_is_asked_for_that_the_free_plan_never_admits() -> None:
+    for model in (*PROVIDER.catalog.models, *PROVIDER.catalog.parse(catalog_of(PROFILE, NOW))):
+        assert model.max_output is not None
+        assert model.max_output <= 4096
+    body = {"messages": MESSAGES, "max_tokens": 8192}
+    assert sent("openai/gpt-oss-120b", body)["max_tokens"] == 4096
+    assert sent("openai/gpt-oss-120b", {"messages": MESSAGES, "max_completion_tokens": 9000}) == {
+        "model": "openai/gpt-oss-120b",
+        "messages": MESSAGES,
+        "max_completion_tokens": 4096,
+    }
+    assert sent("openai/gpt-oss-120b", {"messages": MESSAGES, "max_tokens": 100})["max_tokens"] == 100
+    assert "max_tokens" not in sent("openai/gpt-oss-120b", {"messages": MESSAGES})
+
+
+def test_what_the_upstream_refuses_is_left_out_and_the_rest_stays() -> None:
+    refused = {"logprobs": True, "top_logprobs": 2, "logit_bias": {"1": 1}, "metadata": {"a": "b"}, "store": True}
+    kept = {"messages": MESSAGES, "seed": 7, "n": 1, "reasoning_effort": "low"}
+    assert sent("openai/gpt-oss-20b", {**kept, **refused}) == {"model": "openai/gpt-oss-20b", **kept}
+
+
+def test_every_limit_is_one_of_account_and_model() -> None:
+    assert PROVIDER.meter is Scope.ACCOUNT_MODEL
+    assert {limit.scope for limit in PROVIDER.limits} == {Scope.ACCOUNT_MODEL}
+
+
+def test_the_account_is_known_by_the_name_that_errors_give() -> None:
+    case = PROFILE.case("rate-limited")
+    assert case is not None
+    reading = PROVIDER.wires[Operation.CHAT].read(answer_of(PROFILE, case, NOW))
+    assert reading.account == "org_01jabcdefghijklmnopqrstuvw"
+
+
+def test_a_blocked_network_does_not_prove_a_key_bad() -> None:
+    assert PROVIDER.probe is not None
+    assert PROVIDER.probe.read(Answer(403, {}, b"", NOW)).valid is None
+    assert PROVIDER.probe.read(Answer(401, {}, b"", NOW)).valid is False
+    assert PROVIDER.probe.read(Answer(200, {}, b"{}", NOW)).valid is True

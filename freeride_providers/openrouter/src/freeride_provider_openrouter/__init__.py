@@ -1,0 +1,117 @@
+"""OpenRouter for the FreeRide gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from freeride_core import (
+    About,
+    Allowlist,
+    AnyOf,
+    CompatibleProbe,
+    CompatibleProvider,
+    CompatibleWire,
+    Credential,
+    ErrorKind,
+    FreeSuffix,
+    Limit,
+    Proof,
+    Provider,
+    Rule,
+    Scope,
+    ZeroPrice,
+    hookimpl,
+)
+from freeride_provider_openrouter.models import CATALOG, CHECKED, ROUTER
+
+_SOURCE = "https://openrouter.ai/docs/api/reference/limits"
+
+RULES = (
+    # `limit_source` tells apart who limits: OpenRouter the account, or the hosting provider everybody.
+    Rule(kind=ErrorKind.RATE_LIMIT, code="openrouter_free_tier_per_minute", scope=Scope.ACCOUNT),
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, code="openrouter_free_tier_daily", scope=Scope.ACCOUNT),
+    Rule(kind=ErrorKind.RATE_LIMIT, code="upstream_provider_shared_pool", scope=Scope.MODEL),
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, code="openrouter_key_limit", scope=Scope.KEY),
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=(402, 403), text="^key limit exceeded", scope=Scope.KEY),
+    # Older answers have no `limit_source`.
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="free-models-per-day", scope=Scope.ACCOUNT),
+    Rule(kind=ErrorKind.RATE_LIMIT, status=429, text="free-models-per-min", scope=Scope.ACCOUNT),
+    # A 402 that says when to come back is too much spending in flight, not an empty purse.
+    Rule(kind=ErrorKind.RATE_LIMIT, status=402, header="retry-after", scope=Scope.ACCOUNT),
+    Rule(
+        kind=ErrorKind.UNAVAILABLE, code=("capacity_exhausted", "temporarily_unavailable", "model_unavailable_upstream")
+    ),
+    # What is left of the 429s comes from behind OpenRouter: another free model may still answer.
+    Rule(kind=ErrorKind.RATE_LIMIT, status=429, code="rate_limit_exceeded", scope=Scope.MODEL),
+    Rule(
+        kind=ErrorKind.RATE_LIMIT, status=429, text="provider returned error|rate-limited upstream", scope=Scope.MODEL
+    ),
+    # The account's privacy settings rule out every endpoint: a matter of settings, not of the model.
+    Rule(kind=ErrorKind.AUTH, status=404, code="privacy_restricted", scope=Scope.ACCOUNT),
+    Rule(kind=ErrorKind.AUTH, status=404, text="data policy|guardrail restrictions", scope=Scope.ACCOUNT),
+    Rule(kind=ErrorKind.CONTENT_FILTER, status=403, text="request blocked|was flagged|requires moderation"),
+)
+
+# Each of these can cost money although the model is free: other models to fall back on, and paid extras.
+COSTLY = frozenset({"models", "plugins", "preset", "route", "web_search_options"})
+
+HEADERS = {
+    "HTTP-Referer": "https://free-ride.xyz",
+    "X-OpenRouter-Title": "FreeRide",
+    "X-OpenRouter-Categories": "cli-agent,personal-agent,programming-app",
+}
+
+
+def _wire(path: str) -> CompatibleWire:
+    return CompatibleWire(
+        path=path,
+        headers=HEADERS,
+        response_headers=("x-generation-id",),
+        dropped=COSTLY,
+        rules=RULES,
+        reset_headers=("x-ratelimit-reset",),
+        account_pattern=r'"user_id"\s*:\s*"(user_\w+)"',
+    )
+
+
+def _describe(body: Any) -> Proof:
+    day = body["data"]["free_model_daily_requests"]
+    return Proof(valid=True, note=f"{day['remaining']:d} of {day['limit']:d} free requests left today (UTC)")
+
+
+@hookimpl
+def freeride_register_provider() -> Provider:
+    return CompatibleProvider(
+        name="openrouter",
+        rank=10,
+        about=About(
+            title="OpenRouter",
+            homepage="https://openrouter.ai",
+            keys_url="https://openrouter.ai/settings/keys",
+            free_day="20 requests/min and 50 requests/day over all :free models (1,000/day once 10 credits were bought)",
+            sign_up="e-mail",
+            data_use="free endpoints may log prompts and train on them; the account's privacy settings must allow it",
+            source=_SOURCE,
+            checked=CHECKED,
+        ),
+        credentials=(Credential(variable="OPENROUTER_API_KEY", pattern=r"sk-or-v1-[0-9a-f]{16,}"),),
+        base_url="https://openrouter.ai/api/v1",
+        free=AnyOf((FreeSuffix(":free"), ZeroPrice(), Allowlist(frozenset({ROUTER}), CHECKED))),
+        catalog=CATALOG,
+        chat=_wire("/chat/completions"),
+        embeddings=_wire("/embeddings"),
+        limits=(
+            Limit(unit="requests", amount=20, window="minute", scope=Scope.ACCOUNT, source=_SOURCE, checked=CHECKED),
+            Limit(
+                unit="requests",
+                amount=50,
+                window="day",
+                scope=Scope.ACCOUNT,
+                source=_SOURCE,
+                checked=CHECKED,
+                note="UTC day; 1,000 once 10 credits were bought; embeddings are counted apart",
+            ),
+        ),
+        probe=CompatibleProbe(path="/key", describe=_describe),
+        meter=Scope.ACCOUNT,
+    )

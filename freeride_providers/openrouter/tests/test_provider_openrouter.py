@@ -1,0 +1,144 @@
+"""OpenRouter: what the package asks of its upstream, and what it makes of the answers."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freeride_core import Account, Answer, Key, Model, Operation, Phase
+from freeride_core.gateway.wire import parse_call
+from freeride_core.simulator import Case, answer_of, catalog_of, expectation_of, read_profile, reading_of
+from freeride_provider_openrouter import freeride_register_provider
+
+NOW = 1_795_406_400.0
+PROVIDER = freeride_register_provider()
+PROFILE = read_profile(Path(str(resources.files("freeride_provider_openrouter") / "simulator.toml")))
+KEY = Key(
+    provider="openrouter",
+    secret=PROFILE.good_key,
+    fingerprint="0" * 12,
+    index=0,
+    variable="OPENROUTER_API_KEY",
+    base_url="https://openrouter.ai/api/v1",
+)
+
+
+@pytest.mark.parametrize("case", [case for case in PROFILE.cases if not case.play], ids=lambda case: case.name)
+def test_what_the_upstream_was_seen_to_say_is_understood(case: Case) -> None:
+    assert reading_of(PROVIDER, PROFILE, case, NOW) == expectation_of(PROVIDER, case, NOW)
+
+
+def sent(model_id: str, body: dict[str, Any], operation: Operation = Operation.CHAT) -> dict[str, Any]:
+    """What reaches the upstream of a client's request."""
+    model = next(model for model in PROVIDER.catalog.models if model.id == model_id)
+    call = parse_call(operation, json.dumps({"model": "auto", **body}).encode())
+    decoded: dict[str, Any] = json.loads(PROVIDER.wires[operation].prepare(call, model, KEY).body)
+    return decoded
+
+
+MESSAGES = [{"role": "user", "content": "Hi"}]
+
+
+def live() -> dict[str, Model]:
+    return {model.id: model for model in PROVIDER.catalog.parse(catalog_of(PROFILE, NOW))}
+
+
+def is_free(model: Model) -> bool:
+    return PROVIDER.free.allows(model, Account())
+
+
+def test_free_is_what_is_marked_or_priced_at_zero_and_nothing_else() -> None:
+    assert {model.id for model in live().values() if not is_free(model)} == {
+        "openrouter/auto",
+        "nvidia/nemotron-3-super-120b-a12b",
+        "google/gemini-3.5-flash",
+        "acme/unpriced",
+    }
+    assert is_free(live()["openrouter/aurora-alpha"])
+
+
+@pytest.mark.parametrize(
+    "pricing",
+    [
+        {},
+        {"prompt": "0"},
+        {"prompt": "-1", "completion": "-1"},
+        {"prompt": "0", "completion": "0", "request": "0.01"},
+        {"prompt": "0", "completion": "0", "image": "0.03"},
+        {"prompt": "0", "completion": "nan"},
+        {"prompt": "0", "completion": "0", "overrides": [{"prompt": "0.1"}]},
+        {"prompt": None, "completion": None},
+        None,
+    ],
+    ids=json.dumps,
+)
+def test_a_price_that_is_missing_or_not_zero_is_not_free(pricing: Any) -> None:
+    body = json.dumps({"data": [{"id": "acme/x", "pricing": pricing}]}).encode()
+    assert not any(is_free(model) for model in PROVIDER.catalog.parse(Answer(200, {}, body, NOW)))
+
+
+def test_the_router_is_free_and_known_as_one_and_the_paid_one_is_neither() -> None:
+    assert live()["openrouter/free"].router
+    assert is_free(live()["openrouter/free"])
+    assert not live()["openrouter/auto"].router
+    dated = {model.id: model for model in PROVIDER.catalog.models}
+    assert all(is_free(model) for model in dated.values())
+
+
+def test_the_list_says_what_a_model_can_do_until_when() -> None:
+    models = live()
+    super_ = models["nvidia/nemotron-3-super-120b-a12b:free"]
+    assert (super_.canonical, super_.tier, super_.context) == ("nvidia/nemotron-3-super-120b-a12b", 1, 262_144)
+    assert (super_.tools, super_.json_schema, super_.vision) == (True, True, False)
+    assert models["tencent/hy3:free"].retires == "2026-12-31"
+    assert models["tencent/hy3:free"].tools is False
+    assert models["nvidia/nemotron-3-embed-1b:free"].operations == {Operation.EMBEDDINGS}
+    assert "google/gemini-3.5-flash-image" not in models
+
+
+def test_a_client_cannot_name_a_paid_model_beside_the_free_one() -> None:
+    body = sent(
+        "openai/gpt-oss-20b:free",
+        {"messages": MESSAGES, "models": ["openai/gpt-5.2"], "plugins": [{"id": "web"}], "seed": 1},
+    )
+    assert body == {"model": "openai/gpt-oss-20b:free", "messages": MESSAGES, "seed": 1}
+
+
+def test_requests_say_whose_they_are() -> None:
+    call = parse_call(Operation.CHAT, json.dumps({"model": "auto", "messages": MESSAGES}).encode())
+    request = PROVIDER.wires[Operation.CHAT].prepare(call, PROVIDER.catalog.models[0], KEY)
+    headers = {name.lower(): value for name, value in request.headers}
+    assert request.url == "https://openrouter.ai/api/v1/chat/completions"
+    assert headers["http-referer"] == "https://free-ride.xyz"
+    assert headers["x-openrouter-title"] == "FreeRide"
+
+
+def test_the_account_is_known_by_the_name_that_errors_give() -> None:
+    case = PROFILE.case("daily-cap")
+    assert case is not None
+    reading = PROVIDER.wires[Operation.CHAT].read(answer_of(PROFILE, case, NOW))
+    assert reading.account == "user_2abcDEFghiJKLmnoPQRstuVWX"
+
+
+@pytest.mark.parametrize("name", ["mid-stream-error", "mid-stream-rate-limited"])
+def test_an_error_in_a_stream_is_seen_as_an_event(name: str) -> None:
+    case = PROFILE.case(name)
+    assert case is not None
+    assert answer_of(PROFILE, case, NOW).phase is Phase.EVENT
+
+
+def test_the_probe_tells_what_is_left_of_the_day() -> None:
+    assert PROVIDER.probe is not None
+    request = PROVIDER.probe.request(KEY)
+    assert request is not None
+    assert request.url == "https://openrouter.ai/api/v1/key"
+    body = b'{"data":{"free_model_daily_requests":{"limit":50,"used":12,"remaining":38}}}'
+    proof = PROVIDER.probe.read(Answer(200, {}, body, NOW))
+    assert (proof.valid, proof.note) == (True, "38 of 50 free requests left today (UTC)")
+    assert PROVIDER.probe.read(Answer(200, {}, b"{}", NOW)).valid is True
+    assert PROVIDER.probe.read(Answer(401, {}, b"", NOW)).valid is False
+    assert PROVIDER.probe.read(Answer(502, {}, b"", NOW)).valid is None
