@@ -194,6 +194,40 @@ def test_retired_models_are_gone_on_their_day() -> None:
     asyncio.run(scenario())
 
 
+def is_promoted(catalogs: Catalogs) -> bool:
+    return any(each.promoted or each.price == 0 for each in catalogs.models("acme"))
+
+
+def promoting(*live: Model) -> World:
+    here = world(provider("acme"), answers={"acme": []})
+    here.providers["acme"].catalog.parse = lambda answer: live  # type: ignore[method-assign]
+    return here
+
+
+def test_a_promotion_counts_while_the_list_is_fresh_and_no_longer() -> None:
+    here = promoting(model("gift", promoted=True), model("bargain", price=0.0))
+    catalogs, _ = refreshed(here)
+    assert is_promoted(catalogs)
+    here.now += 6.9 * 3600
+    catalogs.expect({"acme": [key("k1")]})
+    assert is_promoted(catalogs)
+    here.now += 0.2 * 3600
+    catalogs.expect({"acme": [key("k1")]})
+    assert not is_promoted(catalogs)
+    assert ids(catalogs) == ["gift", "bargain"]
+
+
+def test_a_stored_promotion_counts_only_where_it_was_made() -> None:
+    here = promoting(model("gift", promoted=True))
+    refreshed(here)
+    again = here.catalogs(here.stored)
+    assert not is_promoted(again), "nobody knows yet where this process asks"
+    again.expect({"acme": [key("k1", base_url="https://elsewhere.test/v1")]})
+    assert not is_promoted(again)
+    again.expect({"acme": [key("k1")]})
+    assert is_promoted(again)
+
+
 def test_an_unknown_provider_has_no_models() -> None:
     catalogs = world(provider("acme")).catalogs([Entry("catalog", "gone", {"models": []})])
     assert catalogs.models("gone") == ()
@@ -552,6 +586,7 @@ def test_a_list_comes_back_from_the_state_as_it_went_in(live: list[Model]) -> No
     assert is_good
     text = json.dumps([(entry.section, entry.name, entry.value) for entry in here.stored])
     again = here.catalogs([Entry(*row) for row in json.loads(text)])
+    again.expect({"acme": [key("k1")]})
     assert again.models("acme") == catalogs.models("acme") == tuple(live)
 
 

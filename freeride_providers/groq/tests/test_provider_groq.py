@@ -50,11 +50,17 @@ def test_speech_and_classifiers_and_what_is_off_are_left_out() -> None:
         "openai/gpt-oss-20b",
         "qwen/qwen3.8-27b",
         "groq/compound",
-        "acme/unsized",
     }
     assert all(PROVIDER.free.allows(model, Account()) for model in models.values())
     assert models["groq/compound"].tier == 4
     assert models["groq/compound"].context == 131_072
+
+
+def test_what_an_entry_does_not_say_is_taken_from_the_dated_list() -> None:
+    body = b'{"data":[{"id":"openai/gpt-oss-120b"},{"id":"acme/new"}]}'
+    known, new = PROVIDER.catalog.parse(Answer(200, {}, body, NOW))
+    assert (known.context, known.max_output, known.tools) == (131_072, 4096, True)
+    assert (new.context, new.max_output, new.tools) == (None, 4096, None)
 
 
 def test_no_answer_is_asked_for_that_the_free_plan_never_admits() -> None:

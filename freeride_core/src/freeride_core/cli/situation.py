@@ -49,6 +49,7 @@ def read_situation() -> Situation:
         store.close()
         ledger.apply(entries)
         catalogs.apply(entries)
+    catalogs.expect(roster.keys())
     return Situation(settings, roster, ledger, catalogs, now)
 
 

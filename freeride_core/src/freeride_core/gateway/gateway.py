@@ -55,6 +55,7 @@ class Gateway:
         self.is_stopping = False
         self._watch = SettingsWatch(settings)
         self._apply(self.store.read_all())
+        self.catalogs.expect(self.roster.keys())
 
     def _apply(self, entries: Sequence[Entry]) -> None:
         self.ledger.apply(entries)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from freeride_core.keys import fingerprint
 from freeride_core.ledger.store import Entry
 from freeride_core.provider import Key
 
@@ -11,7 +12,7 @@ SECTION = "account"
 
 
 class Accounts:
-    """Evidence is the same account id: in the settings, or in what an upstream answers."""
+    """Evidence is the same account id, in the settings or in what an upstream answers; here it is a fingerprint."""
 
     def __init__(self, put: Callable[[Entry], None]) -> None:
         self._put = put
@@ -22,11 +23,11 @@ class Accounts:
         linked = self._by_key.get(key.fingerprint)
         if linked is not None:
             return linked
-        return f"account:{key.account_id or key.fingerprint}"
+        return f"account:{fingerprint(key.account_id) if key.account_id else key.fingerprint}"
 
     def link(self, key: Key, account: str) -> None:
         """An upstream named the key's account."""
-        subject = f"account:{account}"
+        subject = f"account:{fingerprint(account)}"
         if key.account_id is None and self._by_key.get(key.fingerprint) != subject:
             self._by_key[key.fingerprint] = subject
             self._put(Entry(SECTION, key.fingerprint, subject))

@@ -20,6 +20,8 @@ from freeride_core.provider import Answer, Key, Model, Operation, Provider, Upst
 
 SECTION = "catalog"
 _FRESH_S = 6 * 3600.0
+_PROOF_S = 7 * 3600.0
+"""How long a list can prove that something is free of charge: a little longer than until the next one is due."""
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 300.0
 _FETCH_TIMEOUT_S = 30.0
@@ -43,6 +45,8 @@ class _Listing:
 
     effective: tuple[Model, ...] = ()
     live: _LiveList | None = None
+    is_proof: bool = False
+    """The list is fresh and from where this process asks, so what it says of prices counts."""
     origins: frozenset[str] = frozenset()
     """Where this process asks; empty until it did."""
     without_live: frozenset[str] = frozenset()
@@ -92,7 +96,7 @@ class Catalogs:
         self._refreshing: dict[str, asyncio.Task[bool]] = {}
         self._progress = asyncio.Event()
         self._day = ""
-        self._turn_day()
+        self._age()
 
     def models(self, provider: str) -> tuple[Model, ...]:
         """The live or stored list, and dated models for operations that it does not cover; the dated list where there
@@ -114,6 +118,13 @@ class Catalogs:
             if listing and stored and (not listing.origins or stored.origin in listing.origins):
                 self._take(entry.name, stored)
 
+    def expect(self, keys: Mapping[str, Sequence[Key]]) -> None:
+        """These keys ask from now on: a list from anywhere else says nothing of what is free of charge there."""
+        for name, of_provider in keys.items():
+            if name in self._listings:
+                self._listings[name].origins = self._origins(name, of_provider)
+        self._age()
+
     async def refresh(self, provider: str, keys: Sequence[Key]) -> bool:
         """Fetches the live list now, or joins the fetch under way. False: it failed, and the last good list stays."""
         task = self._start(provider, keys)
@@ -124,7 +135,7 @@ class Catalogs:
         """Until cancelled: keeps every provider that has a key up to date, all in parallel."""
         try:
             while True:
-                self._turn_day()
+                self.expect(keys())
                 for name, of_provider in keys().items():
                     listing = self._listings.get(name)
                     if listing and listing.is_due(of_provider, self._origins(name, of_provider), self._now()):
@@ -205,17 +216,25 @@ class Catalogs:
 
     def _show(self, provider: str, live: _LiveList | None) -> None:
         listing = self._listings[provider]
-        effective = _merge(live.models if live else (), self._providers[provider].catalog.models, self._day)
+        listing.is_proof = self._is_proof(listing, live)
+        models = live.models if live else ()
+        if not listing.is_proof:
+            models = tuple(replace(model, price=None, promoted=False) for model in models)
+        effective = _merge(models, self._providers[provider].catalog.models, self._day)
         if effective != listing.effective:
             listing.effective = effective
             self.version += 1
 
-    def _turn_day(self) -> None:
+    def _age(self) -> None:
+        """Time passes: models retire, and a promotion that nobody has confirmed lately is none."""
         today = datetime.fromtimestamp(self._now(), UTC).date().isoformat()
-        if today != self._day:
-            self._day = today
-            for name, listing in self._listings.items():
+        is_new_day, self._day = today != self._day, today
+        for name, listing in self._listings.items():
+            if is_new_day or listing.is_proof != self._is_proof(listing, listing.live):
                 self._show(name, listing.live)
+
+    def _is_proof(self, listing: _Listing, live: _LiveList | None) -> bool:
+        return live is not None and live.origin in listing.origins and 0 <= self._now() - live.fetched_at < _PROOF_S
 
     def _origins(self, provider: str, keys: Sequence[Key]) -> frozenset[str]:
         return frozenset(self._origin(provider, key) for key in keys)

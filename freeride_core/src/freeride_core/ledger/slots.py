@@ -14,7 +14,7 @@ ALL_MODELS = "*"
 class Slot(NamedTuple):
     provider: str
     subject: str
-    """`key:<fingerprint>`, `account:<id>` or `*`."""
+    """`key:<fingerprint>`, `account:<fingerprint>` or `*`."""
     model: str
     """The provider's own spelling, or `*`."""
 
