@@ -71,7 +71,7 @@ class Router:
     _plans: dict[tuple[object, ...], Route] = field(default_factory=dict)
     _names: dict[str, set[str]] = field(default_factory=dict)
     _routers: dict[str, str] = field(default_factory=dict)
-    _built_for: tuple[int, int] = (-1, -1)
+    _built_for: tuple[int, Roster | None] = (-1, None)
 
     def wanted(self, name: str, roster: Roster) -> Wanted:
         """What a model name stands for. Raises `UnknownPreset`."""
@@ -104,10 +104,10 @@ class Router:
         return _that_fit(route, call, is_concrete=wanted.preset is None)
 
     def _build(self, roster: Roster) -> None:
-        version = (self.version(), id(roster))
-        if version == self._built_for:
+        version = self.version()
+        if self._built_for[0] == version and self._built_for[1] is roster:
             return
-        self._built_for = version
+        self._built_for = (version, roster)
         self._plans.clear()
         self._names = {}
         self._routers = {}

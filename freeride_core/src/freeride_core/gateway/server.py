@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import logging
 import socket
 import sys
 import threading
@@ -20,6 +21,7 @@ from freeride_core.keys import guard_output
 from freeride_core.plugins import Plugins, load_plugins
 from freeride_core.settings import Settings
 
+_log = logging.getLogger(__name__)
 GRACE_S = 10.0
 """How long requests in flight may take once the gateway is told to stop."""
 _AFTERWARDS_S = 2
@@ -72,6 +74,7 @@ def _config(gateway: Gateway) -> uvicorn.Config:
 @contextlib.asynccontextmanager
 async def _background(gateway: Gateway) -> AsyncIterator[None]:
     work = asyncio.create_task(gateway.run())
+    work.add_done_callback(_report)
     try:
         yield
     finally:
@@ -79,6 +82,12 @@ async def _background(gateway: Gateway) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await work
         await gateway.close()
+
+
+def _report(work: asyncio.Task[None]) -> None:
+    """Background work that ends by itself is a bug; the requests go on."""
+    if not work.cancelled() and (error := work.exception()) is not None:
+        _log.error("background work has failed: %s", type(error).__name__)
 
 
 async def _serve(gateway: Gateway, listener: socket.socket, on_ready: Callable[[str], None]) -> None:

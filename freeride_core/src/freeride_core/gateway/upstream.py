@@ -87,27 +87,38 @@ class Upstreams:
 
         Raises `UpstreamTrouble` or `Withdrawn`; being cancelled drops the connection.
         """
-        extensions: dict[str, Any] = {
-            "timeout": {"connect": self.connect_timeout_s, "read": None, "write": None, "pool": None}
-        }
-        if is_wanted is not None:
-            extensions["trace"] = _withdraw_unless(is_wanted)
+        sending = _Sending(is_wanted)
+        try:
+            response = await self._send(request, sending)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
+            if sending.is_connected:
+                raise _trouble(error) from None
+            # A kept connection that the upstream had closed meanwhile: no byte came, so nothing was asked yet.
+            try:
+                response = await self._send(request, sending)
+            except (httpx.HTTPError, httpx.InvalidURL) as again:
+                raise _trouble(again) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _trouble(error) from None
+        headers: dict[str, str] = {}
+        for name, value in response.headers.multi_items():
+            headers.setdefault(name.lower(), value)
+        return UpstreamAnswer(response.status_code, headers, response)
+
+    async def _send(self, request: UpstreamRequest, sending: _Sending) -> httpx.Response:
         message = httpx.Request(
             request.method,
             request.url,
             headers=[*request.headers, ("accept-encoding", "identity"), ("user-agent", "freeride")],
             content=request.body or None,
-            extensions=extensions,
+            extensions={
+                "timeout": {"connect": self.connect_timeout_s, "read": None, "write": None, "pool": None},
+                "trace": sending.trace,
+            },
         )
-        try:
-            response = await self._transport(request.url).handle_async_request(message)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _trouble(error) from None
+        response = await self._transport(request.url).handle_async_request(message)
         response.request = message
-        headers: dict[str, str] = {}
-        for name, value in response.headers.multi_items():
-            headers.setdefault(name.lower(), value)
-        return UpstreamAnswer(response.status_code, headers, response)
+        return response
 
     def _transport(self, url: str) -> httpx.AsyncBaseTransport:
         parts = urlsplit(url)
@@ -137,12 +148,19 @@ def _proxy_for(scheme: str, host: str) -> httpx.Proxy | None:
     return httpx.Proxy(address if "://" in address else f"http://{address}")
 
 
-def _withdraw_unless(is_wanted: Callable[[], bool]) -> Callable[[str, Mapping[str, Any]], Any]:
-    async def trace(event: str, info: Mapping[str, Any]) -> None:  # noqa: ARG001 - httpcore's signature
-        if event.endswith(".send_request_headers.started") and not is_wanted():
-            raise Withdrawn
+class _Sending:
+    """Follows one request through the connection pool."""
 
-    return trace
+    def __init__(self, is_wanted: Callable[[], bool] | None) -> None:
+        self._is_wanted = is_wanted
+        self.is_connected = False
+        """A connection of its own was made for it."""
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:  # noqa: ARG002 - httpcore's signature
+        if event == "connection.connect_tcp.complete":
+            self.is_connected = True
+        elif event.endswith(".send_request_headers.started") and self._is_wanted is not None and not self._is_wanted():
+            raise Withdrawn
 
 
 def _trouble(error: Exception) -> UpstreamTrouble:
