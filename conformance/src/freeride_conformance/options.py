@@ -45,7 +45,7 @@ def chosen(config: pytest.Config, kind: str) -> list[str]:
 
 
 def _fault(plugins: Plugins, wanted: dict[str, list[str]]) -> str:
-    rows = {(row.kind, row.name): row for row in plugins.rows}
+    rows = {(str(row.kind), row.name): row for row in plugins.rows}
     for kind, names in wanted.items():
         for name in names:
             row = rows.get((kind, name))

@@ -142,8 +142,8 @@ USUAL: tuple[Rule, ...] = (
     Rule(
         kind=ErrorKind.MODEL_NOT_FOUND,
         status=(400, 402, 403, 404, 422),
-        text=r"\bmodel\b.{0,120}(?:not found|does not exist|decommissioned|not a valid|no longer available|end of life|not in the free plan"
-        r"|requires a (?:subscription|paid)|not available on your plan)|not a valid model|no such model|unknown model",
+        text=r"\bmodel\b.{0,120}(?:not found|does not exist|decommissioned|not a valid|no longer available|end of life"
+        r"|not in the free plan|requires a (?:subscription|paid)|not available on your plan)|not a valid model|no such model|unknown model",
     ),
     Rule(
         kind=ErrorKind.UNSUPPORTED,
@@ -160,7 +160,8 @@ USUAL: tuple[Rule, ...] = (
     Rule(
         kind=ErrorKind.UNSUPPORTED,
         status=(400, 404, 422),
-        text=rf"{_CANNOT}.{{0,80}}(?:json_schema|response.format|structured)|(?:json_schema|response.format|structured).{{0,80}}{_CANNOT}",
+        text=rf"{_CANNOT}.{{0,80}}(?:json_schema|response.format|structured)"
+        rf"|(?:json_schema|response.format|structured).{{0,80}}{_CANNOT}",
         feature=Feature.JSON_SCHEMA,
     ),
     Rule(

@@ -100,7 +100,7 @@ def in_prose(text: str) -> float | None:
 
 
 def in_body(value: Any, now: float, depth: int = 0) -> float | None:
-    """`{"retryDelay": "17s"}`, `{"retry_after": 30}`, `{"headers": {"X-RateLimit-Reset": "1795406437000"}}`, at any depth up to six."""
+    """`{"retryDelay": "17s"}`, `{"retry_after": 30}`, `{"X-RateLimit-Reset": "1795406437000"}`, at any depth up to six."""
     if depth > _DEEPEST:
         return None
     if isinstance(value, list):
