@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
+
+import httpx
 
 from freeride_core import (
     About,
@@ -27,6 +30,8 @@ from freeride_core import (
     Scope,
     WholeCatalog,
 )
+from freeride_core.gateway.server import GRACE_S, GatewayThread
+from freeride_core.ledger.slots import Slot
 from freeride_core.plugins import Plugins, load_plugins
 from freeride_core.settings import Settings, load_settings
 
@@ -60,12 +65,19 @@ Step = bytes | float | str
 Script = list[Step]
 
 
-def reply(status: int, body: Any, headers: Mapping[str, str] | None = None, content_type: str = "application/json") -> Script:
+def reply(
+    status: int, body: Any, headers: Mapping[str, str] | None = None, content_type: str = "application/json"
+) -> Script:
     """A whole answer. A body that is not bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} X", f"content-type: {content_type}", f"content-length: {len(data)}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return ["\r\n".join(lines).encode() + b"\r\n\r\n" + data]
+
+
+def refusal(status: int, message: str = "no", headers: Mapping[str, str] | None = None, **error: Any) -> Script:
+    """An error in the usual envelope."""
+    return reply(status, {"error": {"message": message, **error}}, headers)
 
 
 def completion(text: str = TEXT, **more: Any) -> dict[str, Any]:
@@ -123,6 +135,16 @@ def good(seen: Seen) -> Script:
     return good_stream() if seen.json.get("stream") else reply(200, completion())
 
 
+def always(script: Script) -> Callable[[Seen], Script]:
+    return lambda _: script
+
+
+def in_turn(*scripts: Script) -> Callable[[Seen], Script]:
+    """One script for each request, then good answers."""
+    left = list(scripts)
+    return lambda seen: left.pop(0) if left and seen.method == "POST" else good(seen)
+
+
 class Upstream:
     """A scripted upstream on 127.0.0.1. `answer` maps each request to what is sent; it can be replaced at any time."""
 
@@ -148,7 +170,9 @@ class Upstream:
         assert ready.wait(5)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(5)
 
@@ -234,7 +258,9 @@ ABOUT = About(
     source="tests",
     checked="2026-11-23",
 )
-MODEL = Model(id="double/one", canonical="double/one", tier=1, context=100_000, tools=True, vision=False, json_schema=True)
+MODEL = Model(
+    id="double/one", canonical="double/one", tier=1, context=100_000, tools=True, vision=False, json_schema=True
+)
 
 
 def provider(
@@ -295,3 +321,145 @@ def until(condition: Callable[[], Any], timeout_s: float = 5.0) -> Any:
         assert time.monotonic() < due, "it did not come to pass in time"
         time.sleep(0.01)
     return value
+
+
+_CLIENT = httpx.Client(verify=False, trust_env=False, timeout=30)
+
+
+class Stage:
+    """A gateway over scripted upstreams, one for each provider: `stage["alpha"]` is alpha's.
+
+    `keys` says how many keys a provider has (1 if absent; 0 for none), `urls` where it is if not at its own upstream."""
+
+    def __init__(
+        self,
+        home: Path,
+        *providers: Provider,
+        keys: Mapping[str, int] | None = None,
+        urls: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
+        keep_alive_s: float = 10.0,
+        grace_s: float = GRACE_S,
+        **flags: Any,
+    ) -> None:
+        self.providers = providers or (provider("alpha"), provider("beta"))
+        self.bench = Bench(home, dict(environ or {}))
+        self._keys = keys or {}
+        self._urls = urls or {}
+        self._flags = flags
+        self._keep_alive_s = keep_alive_s
+        self._grace_s = grace_s
+        self._upstreams: dict[str, Upstream] = {}
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            for each in self.providers:
+                upstream = self._upstreams[each.name] = stack.enter_context(Upstream())
+                count = self._keys.get(each.name, 1)
+                if count:
+                    keys = [key_of(each.name, index) for index in range(count)]
+                    self.bench.add(each.name, self._urls.get(each.name, upstream), *keys)
+            self.thread = stack.enter_context(self.another())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def __getitem__(self, name: str) -> Upstream:
+        return self._upstreams[name]
+
+    def another(self) -> GatewayThread:
+        """One more gateway over the same home and upstreams, not entered yet."""
+        return GatewayThread(
+            self.bench.settings(**self._flags),
+            plugins(*self.providers),
+            keep_alive_s=self._keep_alive_s,
+            grace_s=self._grace_s,
+        )
+
+    @property
+    def url(self) -> str:
+        return self.thread.url
+
+    def ask(
+        self, model: str | None = "auto", *, headers: Mapping[str, str] | None = None, **fields: Any
+    ) -> httpx.Response:
+        """One chat request; reads the whole answer."""
+        return _CLIENT.post(
+            f"{self.url}/v1/chat/completions", json=question(model, **fields), headers=dict(headers or {})
+        )
+
+    def embed(self, model: str | None, **fields: Any) -> httpx.Response:
+        return _CLIENT.post(f"{self.url}/v1/embeddings", json={"model": model, "input": "x", **fields})
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return _CLIENT.get(self.url + path, headers=headers)
+
+    def opened(self, model: str = "auto", **fields: Any) -> contextlib.AbstractContextManager[httpx.Response]:
+        """A stream whose head has come; the client leaves at the end of the block."""
+        return _CLIENT.stream("POST", f"{self.url}/v1/chat/completions", json=question(model, stream=True, **fields))
+
+    def raw(self, request: bytes) -> socket.socket:
+        """A connection on which these bytes have been sent."""
+        connection = socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), timeout=10)
+        connection.sendall(request)
+        return connection
+
+    def cooled(self) -> dict[Slot, tuple[str, int]]:
+        """Each slot that is cooling: with the kind and the seconds left, rounded."""
+        gateway = self.thread.gateway
+        now = gateway.now()
+        return {
+            slot: (cooldown.kind, round(cooldown.until - now))
+            for slot, cooldown in gateway.ledger.cooldowns.items()
+            if cooldown.until > now
+        }
+
+    def events(self, *types: str) -> list[dict[str, Any]]:
+        """What stands in events.jsonl, of these types."""
+        path = self.bench.home / "events.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        events = [json.loads(line) for line in lines]
+        return [event for event in events if not types or event["type"] in types]
+
+
+def key_of(name: str, index: int = 0) -> str:
+    return f"{name}-key-{index:02}-5bQ7xWm2LzR9"
+
+
+def question(model: str | None = "auto", **fields: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": "Say hello."}], **fields}
+
+
+def post_of(body: bytes, path: str = "/v1/chat/completions", **headers: str) -> bytes:
+    """A POST as bytes, for a raw socket."""
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def events_of(body: bytes) -> list[Any]:
+    """The events of a stream: JSON values, `"[DONE]"`, and comments as they stand."""
+    events: list[Any] = []
+    for block in body.split(b"\n\n"):
+        if block.startswith(b"data: "):
+            data = block.removeprefix(b"data: ")
+            events.append("[DONE]" if data == b"[DONE]" else json.loads(data))
+        elif block:
+            events.append(block.decode())
+    return events
+
+
+def text_of(body: bytes) -> str:
+    """What a stream says, in one."""
+    chunks = [event for event in events_of(body) if isinstance(event, dict) and event.get("choices")]
+    return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)

@@ -122,8 +122,8 @@ USUAL: tuple[Rule, ...] = (
     Rule(
         kind=ErrorKind.CONTEXT_LENGTH,
         status=(400, 413, 422, 500),
-        text=r"maximum context length|context (?:length|window|size)|prompt is too long|input token count|too many (?:input )?tokens"
-        r"|reduce the length of",
+        text=r"maximum context length|context (?:length|window|size)|prompt is too long|input token count"
+        r"|too many (?:input )?tokens|reduce the length of",
     ),
     Rule(
         kind=ErrorKind.CONTENT_FILTER,
@@ -143,7 +143,8 @@ USUAL: tuple[Rule, ...] = (
         kind=ErrorKind.MODEL_NOT_FOUND,
         status=(400, 402, 403, 404, 422),
         text=r"\bmodel\b.{0,120}(?:not found|does not exist|decommissioned|not a valid|no longer available|end of life"
-        r"|not in the free plan|requires a (?:subscription|paid)|not available on your plan)|not a valid model|no such model|unknown model",
+        r"|not in the free plan|requires a (?:subscription|paid)|not available on your plan)"
+        r"|not a valid model|no such model|unknown model",
     ),
     Rule(
         kind=ErrorKind.UNSUPPORTED,

@@ -158,6 +158,8 @@ class Story:
         self._screen = screen
         self._pace = pace
         self._news: queue.Queue[Event | Words | Ending] = queue.Queue()
+        self._early: list[Words] = []
+        """What came before the event that says from whom."""
 
     @property
     def observe(self) -> Callable[[Event], object]:
@@ -201,21 +203,31 @@ class Story:
             except queue.Empty:
                 break
             self._take(ask, news)
+        self._speak(ask)
         time.sleep(self._pace.after_s)
         self._screen.end(ask)
         return ask
 
     def _take(self, ask: Ask, news: Event | Words | Ending) -> None:
         if isinstance(news, Words):
-            ask.text += news.text
-            time.sleep(self._pace.word_s)
+            self._early.append(news)
+            if ask.hops and ask.hops[-1].is_good:
+                self._speak(ask)
         elif isinstance(news, Ending):
             ask.status, ask.provider, ask.attempts = news.status, news.provider, news.attempts
             ask.duration_ms = max(1, news.duration_ms)
         elif isinstance(news, Mapping) and not self._is_old(news):
             hop = ask.note(news)
-            if hop is not None and hop.is_failed:
+            if hop is not None and hop.is_good:
+                self._speak(ask)
+            elif hop is not None:
                 time.sleep(self._pace.failed_s)
+
+    def _speak(self, ask: Ask) -> None:
+        for words in self._early:
+            ask.text += words.text
+            time.sleep(self._pace.word_s)
+        self._early.clear()
 
     def _is_old(self, event: Event) -> bool:
         return event["request_id"] in {ask.request_id for ask in self.asks}
