@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
@@ -61,6 +62,7 @@ def _refuse(status: int, message: str, code: str) -> ClientError:
     return ClientError(status=status, message=message, type="invalid_request_error", code=code, is_hopeless=True)
 
 
+@functools.lru_cache(maxsize=256)
 def _hostname(authority: str) -> str:
     """The host without its port, in lower case; empty if it cannot be one."""
     try:
@@ -69,6 +71,7 @@ def _hostname(authority: str) -> str:
         return ""
 
 
+@functools.lru_cache(maxsize=256)
 def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True

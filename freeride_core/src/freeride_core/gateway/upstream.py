@@ -5,6 +5,7 @@ Speaks httpx's transport interface, so that another transport is a change of thi
 
 from __future__ import annotations
 
+import functools
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from freeride_core.gateway.transport import FastTransport
 from freeride_core.provider import ErrorKind, Failure, UpstreamRequest
 
 MAX_BODY = 64 * 1024 * 1024
@@ -48,7 +50,8 @@ class UpstreamAnswer:
         """The body as it comes, decoded where the upstream encoded it although it was asked not to."""
         try:
             if self.headers.get("content-encoding", "identity") == "identity":
-                async for chunk in self._response.aiter_raw():
+                assert isinstance(self._response.stream, httpx.AsyncByteStream)
+                async for chunk in self._response.stream:
                     if chunk:
                         yield chunk
             else:
@@ -101,15 +104,19 @@ class Upstreams:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from None
         headers: dict[str, str] = {}
-        for name, value in response.headers.multi_items():
-            headers.setdefault(name.lower(), value)
+        for name, value in response.headers.raw:
+            headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
         return UpstreamAnswer(response.status_code, headers, response)
 
     async def _send(self, request: UpstreamRequest, sending: _Sending) -> httpx.Response:
         message = httpx.Request(
             request.method,
-            request.url,
-            headers=[*request.headers, ("accept-encoding", "identity"), ("user-agent", "freeride")],
+            _parsed(request.url),
+            headers=[
+                *((name.encode(), value.encode()) for name, value in request.headers),
+                (b"accept-encoding", b"identity"),
+                (b"user-agent", b"freeride"),
+            ],
             content=request.body or None,
             extensions={
                 "timeout": {"connect": self.connect_timeout_s, "read": None, "write": None, "pool": None},
@@ -127,11 +134,7 @@ class Upstreams:
         if transport is None:
             if self._tls is None and parts.scheme == "https":
                 self._tls = ssl.create_default_context()
-            transport = self._transports[origin] = httpx.AsyncHTTPTransport(
-                verify=self._tls or False,  # never consulted for http://; a context is dear to build
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0),
-                proxy=_proxy_for(parts.scheme, parts.hostname or ""),
-            )
+            transport = self._transports[origin] = _make_transport(parts.scheme, parts.hostname or "", self._tls)
         return transport
 
     async def close(self) -> None:
@@ -140,12 +143,27 @@ class Upstreams:
         self._transports.clear()
 
 
+def _make_transport(scheme: str, host: str, tls: ssl.SSLContext | None) -> httpx.AsyncBaseTransport:
+    """Ours; httpx's own where the environment names a proxy."""
+    proxy = _proxy_for(scheme, host)
+    if proxy is None:
+        return FastTransport(tls if scheme == "https" else None)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0)
+    return httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=proxy)
+
+
 def _proxy_for(scheme: str, host: str) -> httpx.Proxy | None:
     """The proxy that the environment names for this host, as every other tool reads it."""
     address = urllib.request.getproxies().get(scheme)
     if not address or urllib.request.proxy_bypass(host):
         return None
     return httpx.Proxy(address if "://" in address else f"http://{address}")
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Parsing is dear, and a provider has a handful of addresses."""
+    return httpx.URL(url)
 
 
 class _Sending:
