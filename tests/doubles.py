@@ -10,6 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -323,6 +324,16 @@ def until(condition: Callable[[], Any], timeout_s: float = 5.0) -> Any:
     return value
 
 
+_BACKGROUND = ThreadPoolExecutor(4, "leaving")
+_leaving: list[Future[None]] = []
+
+
+def wait_until_all_have_left() -> None:
+    """Returns when every stage has come to its end; raises what went wrong there."""
+    for leaving in _leaving:
+        leaving.result(30)
+
+
 _CLIENT = httpx.Client(verify=False, trust_env=False, timeout=30)
 
 
@@ -367,7 +378,8 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        # The server's own end takes a moment of sleep; the next test need not wait for it.
+        _leaving.append(_BACKGROUND.submit(self._stack.close))
 
     def __getitem__(self, name: str) -> Upstream:
         return self._upstreams[name]
@@ -380,6 +392,10 @@ class Stage:
             keep_alive_s=self._keep_alive_s,
             grace_s=self._grace_s,
         )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._upstreams)
 
     @property
     def url(self) -> str:

@@ -127,7 +127,7 @@ def test_cooldowns_come_from_the_state(command: Command, freeride_home: Path) ->
     store.write(
         [
             cooldown(f"key:{fingerprint(GOOD)}", "*", later, "auth"),
-            cooldown("account:account-2", "m:free", later),
+            cooldown(f"account:{fingerprint('account-2')}", "m:free", later),
             cooldown(f"key:{fingerprint(BAD)}", "*", 1.0),
             cooldown("account:somebody-else", "*", later),
         ]

@@ -11,7 +11,10 @@ from typing import Any
 from freeride_core.provider import Answer, ErrorKind, Feature, Scope
 
 _CODE_FIELDS = ("code", "type", "status", "error_type", "limit_source", "reason")
+_WORD_FIELDS = ("message", "msg", "detail", "title", "error")
 _DEEPEST = 4
+_LONGEST = 2000
+"""Characters of a message that are looked at; what an upstream echoes beyond them says nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +34,42 @@ class Complaint:
             body = body[0]
         if not isinstance(body, dict):
             is_page = b"<html" in answer.body[:1024].lower() or b"<!doctype" in answer.body[:64].lower()
-            return cls("" if is_page else answer.body[:2000].decode("utf-8", "replace").strip(), frozenset())
-        source = _source(body)
+            text = body if isinstance(body, str) else answer.body[:_LONGEST].decode("utf-8", "replace").strip()
+            return cls("" if is_page else text[:_LONGEST], frozenset())
+        source = error_in(body) or body
         param = source.get("param") if isinstance(source, dict) else None
-        return cls(_message(source, body), frozenset(_codes(body)), param if isinstance(param, str) else None)
+        message = _words(source) or _words(body)
+        return cls(message[:_LONGEST], frozenset(_codes(body)), param if isinstance(param, str) else None)
 
 
-def _source(body: dict[str, Any]) -> Any:
-    """The part of a body that is the error."""
+def error_in(body: dict[str, Any]) -> Any:
+    """The part of a body that is the error; None where no part is."""
     if body.get("error"):
         return body["error"]
-    errors = body.get("errors")
-    if isinstance(errors, list) and errors:
-        return errors[0]
     choices = body.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict) and choices[0].get("error"):
-        return choices[0]["error"]
-    return body
+    if isinstance(choices, list) and choices:
+        return choices[0].get("error") or None if isinstance(choices[0], dict) else None
+    errors = body.get("errors")
+    return (errors[0] if isinstance(errors, list) else errors) if errors else None
 
 
-def _message(source: Any, body: dict[str, Any]) -> str:
-    if isinstance(source, str):
-        return source
-    for place in (source, body):
-        if isinstance(place, dict):
-            for name in ("message", "detail", "title"):
-                if isinstance(place.get(name), str):
-                    return str(place[name])
-    return ""
+def _words(value: Any, depth: int = 0) -> str:
+    """What is written for people, at the place where it is written first."""
+    if isinstance(value, str) or depth > _DEEPEST:
+        return value if isinstance(value, str) else ""
+    if isinstance(value, list):
+        return next(filter(None, (_words(item, depth + 1) for item in value[:20])), "")
+    if not isinstance(value, dict):
+        return ""
+    words = next(filter(None, (_words(value.get(name), depth + 1) for name in _WORD_FIELDS)), "")
+    place, metadata = value.get("loc"), value.get("metadata")
+    if isinstance(place, list):  # a validator's: the words alone do not say which field
+        words = f"{'.'.join(map(str, place[:20]))}: {words}"
+    if isinstance(metadata, dict) and isinstance(
+        metadata.get("raw"), str
+    ):  # a router's, with the words of whom it asked
+        words = f"{words}: {metadata['raw']}"
+    return words
 
 
 def _codes(value: Any, depth: int = 0) -> Iterator[str]:
@@ -113,6 +124,12 @@ def _many(value: Any) -> tuple[Any, ...]:
 
 
 _CANNOT = r"(?:not (?:support|allow|enabl|available)|n't support|unsupported|no endpoints found that support|requires? --enable)"
+_TOOLS = r"\b(?:tools?|functions?)(?:\b|_)"
+_IMAGES = r"\b(?:image|vision|multimodal)"
+_SCHEMA = r"(?:json_schema|response.format|structured)"
+# Where zero itself is refused, the bounds are stricter than the standard's, and others may be content with the request.
+_FROM_ZERO = r"(?!.{0,120}(?:(?:>\s*|greater than )0(?:\.0+)?(?![.\d])|positive|\(0|\b0\.0*[1-9]))"
+_BOUND = r"(?:<=?|less than(?: or equal to)?|at most|(?:max\w*|exceeds?)(?: \w+){0,4}|greater than)"
 
 # What holds for every OpenAI-compatible upstream, tried after a package's own rules.
 USUAL: tuple[Rule, ...] = (
@@ -130,10 +147,12 @@ USUAL: tuple[Rule, ...] = (
         status=(400, 403, 422, 451),
         code=("content_policy_violation", "content_filter", "moderation_blocked", "content_blocked"),
     ),
+    # A flagged account is another matter: with another key the request may be answered.
     Rule(
         kind=ErrorKind.CONTENT_FILTER,
         status=(400, 403),
-        text=r"was flagged|content (?:policy|filter|management)|moderation",
+        text=r"^(?!.*\baccount\b).*(?:\b(?:input|prompt|content|messages?|request|text)\b.{0,20}\bflagged\b"
+        r"|content (?:policy|filter|management policy)|\bmoderation (?:policy|filter)|by (?:the |our )?moderation)",
     ),
     Rule(
         kind=ErrorKind.MODEL_NOT_FOUND,
@@ -142,27 +161,26 @@ USUAL: tuple[Rule, ...] = (
     Rule(
         kind=ErrorKind.MODEL_NOT_FOUND,
         status=(400, 402, 403, 404, 422),
-        text=r"\bmodel\b.{0,120}(?:not found|does not exist|decommissioned|not a valid|no longer available|end of life"
-        r"|not in the free plan|requires a (?:subscription|paid)|not available on your plan)"
-        r"|not a valid model|no such model|unknown model",
+        text=r"\bmodel\b(?:(?!\b(?:tool|function|image|file|url|parameter)s?\b).){0,120}(?:not found|does not exist"
+        r"|decommissioned|no longer available|end of life|not in the free plan|requires a (?:subscription|paid)"
+        r"|not available on your plan)|not a valid model|no such model|unknown model",
     ),
     Rule(
         kind=ErrorKind.UNSUPPORTED,
         status=(400, 404, 422),
-        text=rf"{_CANNOT}.{{0,80}}\b(?:tool|function)|\b(?:tool|function).{{0,80}}{_CANNOT}",
+        text=rf"{_CANNOT}.{{0,80}}{_TOOLS}|{_TOOLS}.{{0,80}}{_CANNOT}",
         feature=Feature.TOOLS,
     ),
     Rule(
         kind=ErrorKind.UNSUPPORTED,
         status=(400, 404, 422),
-        text=rf"{_CANNOT}.{{0,80}}\b(?:image|vision|multimodal)|\b(?:image|vision|multimodal).{{0,80}}{_CANNOT}",
+        text=rf"{_CANNOT}.{{0,80}}{_IMAGES}|{_IMAGES}.{{0,80}}{_CANNOT}|not a multimodal model|at most 0 image",
         feature=Feature.IMAGES,
     ),
     Rule(
         kind=ErrorKind.UNSUPPORTED,
         status=(400, 404, 422),
-        text=rf"{_CANNOT}.{{0,80}}(?:json_schema|response.format|structured)"
-        rf"|(?:json_schema|response.format|structured).{{0,80}}{_CANNOT}",
+        text=rf"{_CANNOT}.{{0,80}}{_SCHEMA}|{_SCHEMA}.{{0,80}}{_CANNOT}",
         feature=Feature.JSON_SCHEMA,
     ),
     Rule(
@@ -175,18 +193,20 @@ USUAL: tuple[Rule, ...] = (
     Rule(
         kind=ErrorKind.BAD_REQUEST,
         status=(400, 422),
-        text=r"\b(?:temperature|presence_penalty|frequency_penalty)\b.{0,60}(?:<=|less than|between|at most|max|exceed|greater|-2)"
-        r".{0,20}\b2\b",
+        text=rf"\b(?:temperature|(?:presence|frequency)_penalty)\b{_FROM_ZERO}.{{0,60}}"
+        rf"(?:{_BOUND}\s*2\b|between (?:0|-2)(?:\.0+)? and 2\b)",
     ),
     Rule(
         kind=ErrorKind.BAD_REQUEST,
         status=(400, 422),
-        text=r"\btop_p\b.{0,60}(?:<=|less than|between|at most|max|exceed|greater).{0,20}\b1\b",
+        text=rf"\btop_p\b{_FROM_ZERO}.{{0,60}}(?:{_BOUND}\s*1\b|between 0(?:\.0+)? and 1\b)",
     ),
+    # Of the list itself. Upstreams differ in what they want of a message in it.
     Rule(
         kind=ErrorKind.BAD_REQUEST,
         status=(400, 422),
-        text=r"\bmessages\b.{0,40}(?:required|missing|empty|too short|at least|must be an? (?:non-empty )?(?:array|list))",
+        text=r"\bmessages\b(?!\[|\.\w)(?:(?!\b(?:content|message|role)\b).){0,40}(?:required|missing|\bempty|too short"
+        r"|at least (?:one|1) (?:message|item|element)|must be an? (?:non-empty )?(?:array|list))|too short - 'messages'",
     ),
 )
 

@@ -16,18 +16,18 @@ from typing import Any
 LONGEST = 24 * 3600
 """No hint is believed beyond a day."""
 
-_UNIT = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_UNIT = {"ms": 0.001, "milli": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+", re.ASCII)
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[smhd])", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _EPOCH_S = 1_000_000_000
 _EPOCH_MS = 1_000_000_000_000
+_SPELLED = r"\d+(?:\.\d+)?\s*(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)"
 # Anchored on the words that promise something: a bare number in prose is not a hint.
 _PROSE = re.compile(
-    r"\b(?:try again|retry|wait|available again|reset(?:s)?)\b(?:\s+(?:in|after|for|at least|about))*\s*:?\s*"
-    r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)"
-    r"(?P<rest>(?:\d+(?:\.\d+)?(?:ms|[smhd]))*)(?![a-z0-9])",
-    re.IGNORECASE,
+    r"\b(?:try again|retry(?:-after)?|wait|available again|resets?)\b(?:\s+(?:in|after|for|at least|about))*\s*(?::\s*)?"
+    rf"({_SPELLED}(?:,?\s*(?:and\s+)?{_SPELLED})*)(?![a-z0-9])",
+    re.ASCII | re.IGNORECASE,
 )
 _BODY_FIELDS = frozenset({"retry_after", "retryafter", "retrydelay", "retry_after_seconds", "retryafterseconds"})
 _DEEPEST = 6
@@ -44,10 +44,13 @@ def duration(text: str) -> float | None:
     """`2m59.56s`, `825ms`, `17s`, `24h0m0s`; a bare number is seconds."""
     text = text.strip()
     if _NUMBER.fullmatch(text):
-        return _wait(float(text))
-    if not _DURATION.fullmatch(text):
-        return None
-    return _wait(sum(float(amount) * _UNIT[unit] for amount, unit in _PART.findall(text)))
+        number = float(text)
+        return _wait(number) if number < _EPOCH_S else None
+    return _wait(_sum(text)) if _DURATION.fullmatch(text) else None
+
+
+def _sum(text: str) -> float:
+    return sum(float(amount) * _UNIT[unit.lower()] for amount, unit in _PART.findall(text))
 
 
 def moment(text: str, now: float) -> float | None:
@@ -82,21 +85,13 @@ def _date(text: str, now: float) -> float | None:
 def retry_after(value: str, now: float) -> float | None:
     """The `Retry-After` header: whole or decimal seconds, or an HTTP date."""
     value = value.strip()
-    if _NUMBER.fullmatch(value):
-        number = float(value)
-        return _wait(number) if number < _EPOCH_S else None
     return _date(value, now) if value[:1].isalpha() else duration(value)
 
 
 def in_prose(text: str) -> float | None:
     """`Please try again in 7m12.5s`, `retry after 30 seconds`."""
     found = _PROSE.search(text)
-    if not found:
-        return None
-    unit = found["unit"].lower()
-    short = "ms" if unit.startswith("mil") or unit == "ms" else unit[0]
-    first = float(found["amount"]) * _UNIT[short]
-    return _wait(first + sum(float(amount) * _UNIT[part] for amount, part in _PART.findall(found["rest"])))
+    return _wait(_sum(found[1])) if found else None
 
 
 def in_body(value: Any, now: float, depth: int = 0) -> float | None:

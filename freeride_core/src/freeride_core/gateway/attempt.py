@@ -28,6 +28,8 @@ from freeride_core.provider import (
 _log = logging.getLogger(__name__)
 _COMMENTS_EXTEND = 4
 """A comment shows that the upstream lives; it may take this many times as long to its first event."""
+_ERROR_BODY_S = 5.0
+"""How long an upstream may take to say what is wrong, once its status has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Attempt:
             async with asyncio.timeout(first) as budget:
                 self._answer = answer = await self._upstreams.send(request, is_wanted)
                 if answer.status != 200:
-                    return self._refuse(await answer.body(MAX_ERROR_BODY), Phase.STATUS)
+                    return self._refuse(await _error_body(answer), Phase.STATUS)
                 if self.call.stream and not _is_whole(answer):
                     return await self._open(answer, budget)
                 return self._judge(await answer.body())
@@ -203,6 +205,15 @@ class Attempt:
         if isinstance(verdict, Refused):
             return verdict
         return Served(answer, opening.held, self._chunks, is_empty=verdict is EMPTY)
+
+
+async def _error_body(answer: UpstreamAnswer) -> bytes:
+    """What an error says; where that does not come, its status has said enough."""
+    try:
+        async with asyncio.timeout(_ERROR_BODY_S):
+            return await answer.body(MAX_ERROR_BODY)
+    except (UpstreamTrouble, TimeoutError):
+        return b""
 
 
 def _is_whole(answer: UpstreamAnswer) -> bool:

@@ -192,16 +192,16 @@ class Completion:
                         await self._exchange.write(data)
                     if relay.is_done or relay.failure is not None:
                         return relay.failure
+            cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
         except TimeoutError:
-            return Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent")
+            cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent")
         except UpstreamTrouble as trouble:
-            return trouble.failure
+            cut = trouble.failure
         data = relay.end()
         if data:
             await self._exchange.write(data if data.endswith(b"\n\n") else data + b"\n\n")
-        if relay.failure is None and not relay.is_done and not relay.is_finished:
-            return Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
-        return relay.failure
+        # After a finish reason the answer is whole, however its connection ended.
+        return relay.failure if relay.is_done or relay.is_finished else relay.failure or cut
 
     async def _break_off(self, walk: Walk, candidate: Candidate, failure: Failure) -> None:
         walk.react(candidate, failure, self._gateway.now())
@@ -219,7 +219,7 @@ class Completion:
         return [*self._who(candidate), *relayed_headers(serves.served.answer.headers, wire.response_headers)]
 
     def _who(self, candidate: Candidate | None) -> HeaderList:
-        if candidate is None or self._walk is None:
+        if candidate is None or self._walk is None or not self._walk.attempts:
             return []
         return [
             (b"x-freeride-provider", candidate.provider.name.encode()),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from freeride_core.gateway.attempt import Candidate
 from freeride_core.gateway.dialect import ClientError, bad_request
-from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, Serves, Tried
+from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, RuledOut, Serves, Tried
 from freeride_core.gateway.roster import Roster
 from freeride_core.gateway.routing import PRESET_IDS, Route
 from freeride_core.provider import Call, ErrorKind, Failure
@@ -26,6 +26,8 @@ _CODES = {
 def outcome(ended: Outcome, roster: Roster, now: float) -> ClientError:
     """Of a walk that served nobody."""
     assert not isinstance(ended, Serves)
+    if isinstance(ended, RuledOut):
+        return _ruled_out(ended)
     return _fault(ended, roster) if isinstance(ended, Faulted) else _exhausted(ended, roster, now)
 
 
@@ -38,6 +40,24 @@ def _fault(ended: Faulted, roster: Roster) -> ClientError:
         code=_CODES.get(ErrorKind(failure.kind)) if failure.kind in _CODES else str(failure.kind),
         status=ended.status,
         more={"provider": name, "model": ended.candidate.model.id},
+    )
+
+
+def _ruled_out(ended: RuledOut) -> ClientError:
+    if ended.missing:
+        return _unsupported(ended.missing)
+    is_too_large = ended.size == ErrorKind.TOO_LARGE
+    return bad_request(
+        "The request is too large for every free model here; each has refused one of this size lately.",
+        param=None if is_too_large else "messages",
+        code=_CODES[ErrorKind.TOO_LARGE if is_too_large else ErrorKind.CONTEXT_LENGTH],
+        status=413 if is_too_large else 400,
+    )
+
+
+def _unsupported(missing: Iterable[str]) -> ClientError:
+    return bad_request(
+        f"No free model here supports what the request needs: {', '.join(sorted(missing))}.", code="unsupported"
     )
 
 
@@ -175,10 +195,7 @@ def no_route(call: Call, route: Route, roster: Roster, embedding_models: Sequenc
             code="context_length_exceeded",
         )
     if route.missing:
-        return bad_request(
-            f"No free model here supports what the request needs: {', '.join(sorted(route.missing))}.",
-            code="unsupported",
-        )
+        return _unsupported(route.missing)
     if embedding_models is not None:
         return _model_not_found(f"No free embedding model has this name. {_usable(embedding_models)}")
     without_key = [name for name in route.listed_at if name not in roster.by_name]

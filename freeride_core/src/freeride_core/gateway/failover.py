@@ -170,7 +170,7 @@ class Walk:
             self._ledger.learned.note_missing(name, model_id, str(failure.feature), now)
         if reaction.remembers_size:
             tokens = self.call.prompt_tokens + self.call.output_tokens
-            self._ledger.learned.note_too_big(name, model_id, tokens, now)
+            self._ledger.learned.note_too_big(name, model_id, tokens, str(failure.kind), now)
             if failure.kind == ErrorKind.CONTEXT_LENGTH:
                 self._selection.outgrow(candidate)
         if not reaction.cools:
@@ -223,6 +223,8 @@ class Walk:
             if entry.retry_at is not None and entry.keys_tried == 0:
                 entry.retry_at = min(entry.retry_at, until)
             retry_at = until if retry_at is None else min(retry_at, until)
+        if not self._tried and (ruled_out := self._selection.ruled_out()) is not None:
+            return ruled_out
         if self._faults and all(entry.last_error in _NO_USE_WAITING for entry in self._tried.values()):
             return self._faults[0]
         return Exhausted(tuple(self._tried.values()), retry_at)

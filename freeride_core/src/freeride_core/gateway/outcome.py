@@ -48,4 +48,14 @@ class Exhausted:
     """When the soonest slot is back; None: no cooldown stands in the way."""
 
 
-Outcome = Serves | Faulted | Exhausted
+@dataclass(frozen=True, slots=True)
+class RuledOut:
+    """Nobody was asked: everyone has refused such a request lately."""
+
+    missing: frozenset[str]
+    """Features that were refused."""
+    size: str | None
+    """How a request of this size was refused, a kind; None: its size is not the reason."""
+
+
+Outcome = Serves | Faulted | Exhausted | RuledOut

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 from freeride_core.gateway.attempt import Candidate
+from freeride_core.gateway.outcome import RuledOut
 from freeride_core.gateway.routing import Choice, Route
 from freeride_core.ledger.ledger import Ledger, Readiness
 from freeride_core.provider import Call, Key
@@ -25,6 +26,7 @@ class Selection:
         self._given: set[tuple[str, str, str]] = set()
         self._asked: set[str] = set()
         self._only: set[str] | None = None
+        self._providers = len({choice.member.provider.name for choice in route.choices})
         self._left: set[tuple[str, str]] = set()
         self._unreachable: set[str] = set()
         self._shaken: set[str] = set()
@@ -56,8 +58,9 @@ class Selection:
 
         The last attempts go to providers that have had none: one with many dead keys must not use them all up."""
         self._only = None
-        unasked = {choice.member.provider.name for choice, _ in self._open()} - self._asked
-        self._only = unasked if attempts_left <= len(unasked) else None
+        if attempts_left <= self._providers:
+            unasked = self._unasked()
+            self._only = unasked if attempts_left <= len(unasked) else None
         candidate = self._free() or await self._after_verdicts() or (self._soonest() if is_all_outages else None)
         if candidate is not None:
             self._given.add((*candidate.pair, candidate.key.fingerprint))
@@ -80,12 +83,20 @@ class Selection:
                 if cooldown is not None:
                     yield choice, cooldown.kind, cooldown.until
 
+    def ruled_out(self) -> RuledOut | None:
+        """What upstreams taught, where that keeps choices from being asked."""
+        now, learned = self._ledger.now(), self._ledger.learned
+        pairs = [(choice.member.provider.name, choice.model.id) for choice in self._route.choices]
+        missing = frozenset[str]().union(*(learned.missing(*pair, self._features, now) for pair in pairs))
+        kinds = [kind for pair in pairs if (kind := learned.refuses(*pair, self._tokens, now)) is not None]
+        return RuledOut(missing, kinds[0] if kinds else None) if missing or kinds else None
+
     def _can_fit(self, choice: Choice) -> bool:
         name, model = choice.member.provider.name, choice.model
         now, learned = self._ledger.now(), self._ledger.learned
         return (
             (model.context is None or model.context > self._too_small)
-            and not learned.lacks(name, model.id, self._features, now)
+            and not learned.missing(name, model.id, self._features, now)
             and not learned.refuses(name, model.id, self._tokens, now)
         )
 
@@ -100,6 +111,15 @@ class Selection:
             keys = [key for key in choice.member.keys if (name, model_id, key.fingerprint) not in self._given]
             if keys:
                 yield choice, keys
+
+    def _unasked(self) -> set[str]:
+        """Providers that could be asked now and have not been."""
+        return {
+            choice.member.provider.name
+            for choice, keys in self._open()
+            if choice.member.provider.name not in self._asked
+            and any(self._ledger.state(key, choice.model.id).readiness is not Readiness.COOLING for key in keys)
+        }
 
     def _free(self, *, joins_suspects: bool = False) -> Candidate | None:
         """The first choice with a free key: fewest requests in flight, then the lowest index. One that another request is

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import logging
+import signal
 import socket
 import sys
 import threading
@@ -17,6 +18,7 @@ import uvicorn
 
 from freeride_core.gateway.app import App
 from freeride_core.gateway.gateway import Gateway
+from freeride_core.gateway.keepalive import EVERY_S
 from freeride_core.keys import guard_output
 from freeride_core.plugins import Plugins, load_plugins
 from freeride_core.settings import Settings
@@ -30,10 +32,11 @@ _AFTERWARDS_S = 2
 class Server(uvicorn.Server):
     """uvicorn, with a stop that lets streams end in an error event instead of silence."""
 
-    def __init__(self, config: uvicorn.Config, gateway: Gateway, on_ready: Callable[[str], None]) -> None:
-        super().__init__(config)
+    def __init__(self, gateway: Gateway, on_ready: Callable[[str], None], grace_s: float) -> None:
+        super().__init__(_config(gateway, grace_s))
         self._gateway = gateway
         self._on_ready = on_ready
+        self._grace_s = grace_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -41,19 +44,22 @@ class Server(uvicorn.Server):
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Replaces uvicorn's, which raises the signal once more when it is done: nothing would be flushed after that."""
+        if self._gateway.is_stopping and sig == signal.SIGINT:  # the second Ctrl-C: its user will not wait
+            self._gateway.abort()
+            self.force_exit = True
         self.stop()
-        super().handle_exit(sig, frame)
 
     def stop(self) -> None:
-        """No new requests; what is in flight has `GRACE_S` seconds."""
+        """No new requests; what is in flight has the time of grace."""
         if not self._gateway.is_stopping:
             self._gateway.is_stopping = True
-            asyncio.get_running_loop().call_later(GRACE_S, self._gateway.abort)
+            asyncio.get_running_loop().call_later(self._grace_s, self._gateway.abort)
         self.should_exit = True
 
 
-def _config(gateway: Gateway) -> uvicorn.Config:
+def _config(gateway: Gateway, grace_s: float) -> uvicorn.Config:
     return uvicorn.Config(
         App(gateway),
         loop="auto",
@@ -67,7 +73,7 @@ def _config(gateway: Gateway) -> uvicorn.Config:
         server_header=False,
         backlog=2048,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=int(GRACE_S) + _AFTERWARDS_S,
+        timeout_graceful_shutdown=int(grace_s) + _AFTERWARDS_S,
     )
 
 
@@ -90,8 +96,8 @@ def _report(work: asyncio.Task[None]) -> None:
         _log.error("background work has failed: %s", type(error).__name__)
 
 
-async def _serve(gateway: Gateway, listener: socket.socket, on_ready: Callable[[str], None]) -> None:
-    server = Server(_config(gateway), gateway, on_ready)
+async def _serve(gateway: Gateway, listener: socket.socket, on_ready: Callable[[str], None], grace_s: float) -> None:
+    server = Server(gateway, on_ready, grace_s)
     gateway.plugins.hooks.hook.freeride_startup(settings=gateway.settings)
     async with _background(gateway):
         await server.serve(sockets=[listener])
@@ -113,7 +119,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    settings: Settings, plugins: Plugins, listener: socket.socket, on_ready: Callable[[Gateway, str], None]
+    settings: Settings,
+    plugins: Plugins,
+    listener: socket.socket,
+    on_ready: Callable[[Gateway, str], None],
+    *,
+    grace_s: float = GRACE_S,
 ) -> None:
     """Serves until a signal says stop. Returns without a traceback."""
     _keep_big_blocks()
@@ -121,7 +132,7 @@ def serve(
     guard_output(gateway.secrets)
     runner = asyncio.Runner(loop_factory=_loop_factory())
     with runner, contextlib.suppress(KeyboardInterrupt):
-        runner.run(_serve(gateway, listener, lambda url: on_ready(gateway, url)))
+        runner.run(_serve(gateway, listener, lambda url: on_ready(gateway, url), grace_s))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -146,12 +157,19 @@ class GatewayThread:
     """A gateway in a thread of its own, on a free port of 127.0.0.1: a context manager with `url` and `gateway`."""
 
     def __init__(
-        self, settings: Settings, plugins: Plugins | None = None, *, port: int = 0, keep_alive_s: float = 10.0
+        self,
+        settings: Settings,
+        plugins: Plugins | None = None,
+        *,
+        port: int = 0,
+        keep_alive_s: float = EVERY_S,
+        grace_s: float = GRACE_S,
     ) -> None:
         self._settings = settings
         self._plugins = plugins or load_plugins(("provider",))
         self._port = port
         self._keep_alive_s = keep_alive_s
+        self._grace_s = grace_s
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Server | None = None
@@ -175,7 +193,7 @@ class GatewayThread:
         """Stops as on a signal, and waits for the end."""
         if self._loop is not None and self._server is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._server.stop)
-        self._thread.join(GRACE_S + 2 * _AFTERWARDS_S)
+        self._thread.join(self._grace_s + 2 * _AFTERWARDS_S)
 
     def _run(self) -> None:
         try:
@@ -190,7 +208,7 @@ class GatewayThread:
     async def _main(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         self.gateway = Gateway(self._settings, self._plugins, keep_alive_s=self._keep_alive_s)
-        self._server = Server(_config(self.gateway), self.gateway, self._on_ready)
+        self._server = Server(self.gateway, self._on_ready, self._grace_s)
         async with _background(self.gateway):
             await self._server.serve(sockets=[listener])
 

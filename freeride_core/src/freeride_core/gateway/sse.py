@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -106,6 +107,7 @@ class Relay:
     def __init__(self, find_failure: Callable[[Event], Failure | None]) -> None:
         self._find_failure = find_failure
         self._tail = b""
+        self._is_amid = False
         self.is_finished = False
         """A finish reason was seen."""
         self.is_done = False
@@ -115,19 +117,32 @@ class Relay:
 
     def feed(self, chunk: bytes) -> bytes:
         """What can be sent on now."""
+        if self.is_done or self.failure is not None:
+            return b""
         data = self._tail + chunk if self._tail else chunk
-        self._tail = b""
-        if not data.endswith(b"\n\n"):
-            cut = _last_blank_line(data)
-            if cut == 0 and len(data) > MAX_HELD:
-                cut = len(data)  # an event of such a size is content; holding it back any longer helps nobody
-            data, self._tail = data[:cut], data[cut:]
-        return self._inspect(data) if data else b""
+        if data.endswith((b"\n\n", b"\r\n\r\n")):
+            self._tail = b""
+            self._is_amid = False
+            return self._inspect(data)
+        cut = _last_blank_line(data)
+        if cut:
+            self._is_amid = False
+        elif len(data) > MAX_HELD:
+            # An event of such a size is content; holding it back any longer helps nobody. What is looked for has no comma.
+            cut = data.rfind(b",", MAX_HELD // 2) + 1 or len(data)
+            self._is_amid = True
+        self._tail = data[cut:]
+        return self._inspect(data[:cut]) if cut else b""
 
     def end(self) -> bytes:
-        """What is left when the upstream's stream has ended."""
-        data, self._tail = self._tail, b""
-        return self._inspect(data) if data else b""
+        """What is left when the upstream's stream has ended, be it cleanly or not. Half an event is not passed on, but the
+        half that was passed on already is ended, so that something else can be said."""
+        tail, self._tail = self._tail, b""
+        if self.is_done or self.failure is not None:
+            return b""
+        if self._is_amid:
+            return self._inspect(tail) + b"\n\n"
+        return self._inspect(tail) if _is_whole(tail) else b""
 
     def _inspect(self, data: bytes) -> bytes:
         if b'"error' in data or b"event:" in data or b"[DONE]" in data:
@@ -145,7 +160,7 @@ class Relay:
             event = parse(block)
             if event.is_done:
                 self.is_done = True
-                passed.append(block if not rest or block is not rest else DONE)
+                passed.append(DONE if block is rest else block)
                 break
             if event.data is not None and (b'"error' in block or event.name):
                 self.failure = self._find_failure(event)
@@ -157,8 +172,21 @@ class Relay:
 
 def _last_blank_line(data: bytes) -> int:
     """Where the last whole event ends; 0: there is none."""
-    end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4 if b"\r\n\r\n" in data else 0)
-    if b"\r" in data and end <= 1:
-        for blank in _BLANK_LINE.finditer(data):
+    at = data.rfind(b"\n\n")
+    end = at + 2 if at >= 0 else 0
+    if data.find(b"\r", end) >= 0:
+        for blank in _BLANK_LINE.finditer(data, end):
             end = blank.end()
-    return end if end > 1 else 0
+    return end
+
+
+def _is_whole(block: bytes) -> bool:
+    """Whether what a stream ended with lacks nothing but its blank line."""
+    event = parse(block)
+    if event.data is None or event.is_done:
+        return not block.strip() or event.is_done
+    try:
+        json.loads(event.data)
+    except (ValueError, RecursionError):
+        return False
+    return True

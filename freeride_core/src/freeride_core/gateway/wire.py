@@ -15,7 +15,12 @@ _ONCE = frozenset({"model", "stream", "stream_options"})
 _DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SKIP = re.compile(r"[ \t\n\r]*")
 _VALUE = json.JSONDecoder()
-_DATA_URL = re.compile(rb"data:[^\"]*")
+# Read only where the whole is known to be JSON.
+_NAME = re.compile(rb'[ \t\n\r]*[{,][ \t\n\r]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\n\r]*:[ \t\n\r]*')
+_END = re.compile(rb"[ \t\n\r]*}[ \t\n\r]*")
+_IMAGE = re.compile(rb'"image_url"\s*:|"input_image"')
+_PARTS = re.compile(rb'"content"\s*:\s*(?:\[|null)')
+_DATA_URL = b'"data:'
 
 Pair = tuple[bytes, str, msgspec.Raw]
 """A top-level member: its name as raw JSON, its name, its value as raw JSON."""
@@ -32,36 +37,32 @@ class BadRequest(Exception):
 
 
 def decode(body: bytes) -> list[Pair]:
-    """The top-level members of a JSON object. Whatever Python's `json` accepts is accepted. Raises `BadRequest`."""
+    """The top-level members of a JSON object, as they are written. Whatever Python's `json` accepts is accepted.
+    Raises `BadRequest`."""
     try:
         members = _DECODER.decode(body)
+        if not body.isascii():
+            body.decode("utf-8", "surrogatepass")  # the quick decoder does not look into the values
     except RecursionError:
         raise BadRequest("The request body is nested too deep.") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _decode_patiently(body)
-    pairs = [(_raw_name(name), name, value) for name, value in members.items()]
-    # The quick decoder keeps the last of a repeated name; if the lengths do not add up, read again with patience.
-    compact = 1 + sum(len(raw) + len(memoryview(value)) + 2 for raw, _, value in pairs)
-    spaced = compact + max(2 * len(pairs) - 1, 0)
-    if len(body) not in (compact, spaced) or (len(body) == spaced and body[1:2] == b'"' and _is_compact(body)):
-        return _decode_patiently(body)
-    return pairs
-
-
-def _raw_name(name: str) -> bytes:
-    return msgspec.json.encode(name)
-
-
-def _is_compact(body: bytes) -> bool:
-    """Whether the first member is written without a space: then the spaced length is a coincidence."""
-    colon = body.find(b'":', 1)
-    return body[colon + 2 : colon + 3] != b" "
+    pairs: list[Pair] = []
+    at = 0
+    for name, value in members.items():
+        found = _NAME.match(body, at)
+        # Of a repeated name the quick decoder keeps the first place and the last value: then the body reads otherwise.
+        if found is None or not body.startswith(memoryview(value), found.end()):
+            return _decode_patiently(body)
+        pairs.append((found[1], name, value))
+        at = found.end() + len(memoryview(value))
+    return pairs if _END.fullmatch(body, at) else _decode_patiently(body)
 
 
 def _decode_patiently(body: bytes) -> list[Pair]:
     try:
         text = body.decode(json.detect_encoding(body), "surrogatepass")
-        pairs = _members(text.removeprefix("\ufeff"))
+        pairs = _members(text)
     except RecursionError:
         raise BadRequest("The request body is nested too deep.") from None
     except (ValueError, StopIteration, IndexError):
@@ -112,7 +113,7 @@ def _skip(text: str, at: int) -> int:
 
 def parse_call(operation: Operation, body: bytes) -> Call:
     """A client's request as a `Call`. Raises `BadRequest`."""
-    if body[:1] not in (b"{", b"[", b'"') and not body.strip():
+    if not body.strip():
         raise BadRequest("The request has no body.")
     pairs = decode(body)
     fields = {name: value for _, name, value in pairs}
@@ -136,12 +137,12 @@ def parse_call(operation: Operation, body: bytes) -> Call:
 def _model(fields: Mapping[str, msgspec.Raw]) -> str:
     if "model" not in fields:
         raise BadRequest("The field 'model' is missing. Use 'auto' to let FreeRide choose.", param="model")
-    value = json.loads(bytes(fields["model"]))
-    if value is None:
+    raw = bytes(fields["model"])
+    if raw == b"null":
         return ""
-    if not isinstance(value, str):
+    if not raw.startswith(b'"'):
         raise BadRequest("The field 'model' is neither a string nor null.", param="model")
-    return value
+    return str(json.loads(raw))
 
 
 def _features(fields: Mapping[str, msgspec.Raw], messages: bytes) -> frozenset[str]:
@@ -150,23 +151,32 @@ def _features(fields: Mapping[str, msgspec.Raw], messages: bytes) -> frozenset[s
     for name in ("tools", "functions"):
         if bytes(fields.get(name, b"")).strip(b"[] \t\r\n") not in (b"", b"null"):
             features.add(Feature.TOOLS)
-    if b'"image_url"' in messages or b'"input_image"' in messages:
+    if _IMAGE.search(messages):
         features.add(Feature.IMAGES)
     if b'"json_schema"' in bytes(fields.get("response_format", b"")):
         features.add(Feature.JSON_SCHEMA)
-    if any(mark in messages for mark in (b'"content":[', b'"content": [', b'"content":null', b'"content": null')):
+    if _PARTS.search(messages):
         features.add(Feature.CONTENT_PARTS)
     return frozenset(features)
 
 
 def _prompt_tokens(fields: Mapping[str, msgspec.Raw], messages: bytes) -> int:
-    """About four bytes a token; an escaped character is one, and an inline image is not text at all."""
-    if b'"data:' in messages:
-        messages = _DATA_URL.sub(b"", messages)
-    size = 0
+    """About four bytes a token; an escaped character is one, and an inline file is not text at all."""
+    size = -_inline_size(messages)
     for raw in (messages, bytes(fields.get("tools", b"")), bytes(fields.get("input", b""))):
         size += len(raw) - 2 * raw.count(b"\\u")
     return size // 4
+
+
+def _inline_size(messages: bytes) -> int:
+    """Bytes of all strings that are `data:` URLs."""
+    size = 0
+    at = messages.find(_DATA_URL)
+    while at >= 0:
+        end = messages.find(b'"', at + 1)
+        size += end - at
+        at = messages.find(_DATA_URL, end)
+    return size
 
 
 def _whole(raw: msgspec.Raw | None) -> int:

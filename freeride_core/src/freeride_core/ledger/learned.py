@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 
 from freeride_core.ledger.store import Entry
+from freeride_core.provider import ErrorKind
 
 SECTION = "learned"
 REMEMBERED_S = 24 * 3600.0
@@ -16,29 +17,33 @@ class Learned:
     def __init__(self, put: Callable[[Entry], None]) -> None:
         self._put = put
         self._missing: dict[tuple[str, str, str], float] = {}
-        self._too_big: dict[tuple[str, str], tuple[int, float]] = {}
+        self._too_big: dict[tuple[str, str], tuple[int, float, str]] = {}
 
     def note_missing(self, provider: str, model: str, feature: str, now: float) -> None:
         self._missing[provider, model, feature] = now
         self._put(Entry(SECTION, json.dumps([provider, model, feature]), {"noted": now}))
 
-    def note_too_big(self, provider: str, model: str, tokens: int, now: float) -> None:
+    def note_too_big(self, provider: str, model: str, tokens: int, kind: str, now: float) -> None:
         known = self._too_big.get((provider, model))
         if known and known[0] <= tokens and now - known[1] < REMEMBERED_S:
             return
-        self._too_big[provider, model] = (tokens, now)
-        self._put(Entry(SECTION, json.dumps([provider, model]), {"noted": now, "tokens": tokens}))
+        self._too_big[provider, model] = (tokens, now, kind)
+        self._put(Entry(SECTION, json.dumps([provider, model]), {"noted": now, "tokens": tokens, "kind": kind}))
 
-    def lacks(self, provider: str, model: str, features: Iterable[str], now: float) -> bool:
-        """Whether one of the features was refused lately."""
-        return bool(self._missing) and any(
-            now - self._missing.get((provider, model, feature), -REMEMBERED_S) < REMEMBERED_S for feature in features
+    def missing(self, provider: str, model: str, features: Iterable[str], now: float) -> frozenset[str]:
+        """Those of the features that were refused lately."""
+        if not self._missing:
+            return frozenset()
+        return frozenset(
+            feature
+            for feature in features
+            if now - self._missing.get((provider, model, feature), -REMEMBERED_S) < REMEMBERED_S
         )
 
-    def refuses(self, provider: str, model: str, tokens: int, now: float) -> bool:
-        """Whether a request of this size, or a smaller one, was too big lately."""
+    def refuses(self, provider: str, model: str, tokens: int, now: float) -> str | None:
+        """How a request of this size, or a smaller one, was refused lately, a kind; None: it was not."""
         known = self._too_big.get((provider, model))
-        return known is not None and tokens >= known[0] and now - known[1] < REMEMBERED_S
+        return known[2] if known is not None and tokens >= known[0] and now - known[1] < REMEMBERED_S else None
 
     def apply(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -48,9 +53,10 @@ class Learned:
                 names = [str(part) for part in json.loads(entry.name)]
                 value = entry.value or {}
                 noted, tokens = float(value.get("noted", 0.0)), int(value.get("tokens", 0))
+                kind = str(value.get("kind", ErrorKind.TOO_LARGE))
             except (ValueError, TypeError, AttributeError):
                 continue
             if len(names) == 3:
                 self._missing[names[0], names[1], names[2]] = noted
             elif len(names) == 2:
-                self._too_big[names[0], names[1]] = (tokens, noted)
+                self._too_big[names[0], names[1]] = (tokens, noted, kind)

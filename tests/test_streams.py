@@ -1,0 +1,422 @@
+"""Streams: when they commit, what is held back and sent first, how they end, and what a client hears while it waits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doubles import (
+    DONE,
+    HANG,
+    RESET,
+    SSE_HEAD,
+    TEXT,
+    Script,
+    Stage,
+    always,
+    chunk,
+    completion,
+    events_of,
+    framed,
+    good,
+    in_turn,
+    provider,
+    refusal,
+    reply,
+    stream,
+    text_of,
+    until,
+)
+
+ROLE = chunk({"role": "assistant", "content": ""})
+WORD = chunk({"content": "Hel"})
+STOP = chunk({}, "stop")
+HELLO = [ROLE, WORD, chunk({"content": "lo"}), STOP]
+
+
+def kinds(stage: Stage) -> set[str]:
+    return {kind for kind, _ in stage.cooled().values()}
+
+
+def assert_breaks_off(body: bytes, code: str, begun: bytes) -> None:
+    """What had begun, one error event, and nothing that looks like a clean end."""
+    assert body.startswith(begun)
+    events = events_of(body[len(begun) :])
+    assert len(events) == 1
+    error = events[0]["error"]
+    assert (error["type"], error["code"]) == ("upstream_error", code)
+    assert error["request_id"].startswith("req_")
+    assert error["provider"] == "alpha"
+    assert b"[DONE]" not in body
+    assert b'"finish_reason": "' not in body
+
+
+# What the client sees
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [*HELLO, DONE],
+        [b": comment\n\n", *HELLO, DONE],
+        [ROLE + WORD, STOP + DONE],
+        [ROLE + WORD + STOP + DONE],
+        [bytes([byte]) for byte in b"".join([*HELLO, DONE])],
+        [block.replace(b"\n", b"\r\n") for block in [*HELLO, DONE]],
+        [block.replace(b"\n", b"\r") for block in [*HELLO, DONE]],
+        [ROLE, chunk({"content": "a\u2028b\u0085c"}).replace(b"\\u2028", "\u2028".encode()), STOP, DONE],
+        [WORD.replace(b'"object"', b'\ndata: "object"'), STOP, DONE],
+        [WORD, STOP, chunk({}, choices=[], usage={"completion_tokens": 2}), DONE],
+        [chunk({"content": "x" * 200_000}), STOP, DONE],
+    ],
+)
+def test_a_good_stream_reaches_the_client_byte_for_byte(tmp_path: Path, blocks: list[bytes]) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(*blocks))
+        answer = stage.ask(stream=True)
+        assert answer.content == b"".join(blocks)
+        assert answer.headers["x-freeride-provider"] == "alpha"
+        assert not stage.cooled()
+
+
+def test_a_stream_says_who_answers_and_passes_the_upstreams_limits_on(tmp_path: Path) -> None:
+    head = SSE_HEAD.replace(
+        b"\r\n\r\n", b"\r\nx-request-id: up-1\r\nx-ratelimit-remaining: 7\r\nset-cookie: a=b\r\n\r\n"
+    )
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always([head, *stream(*HELLO, DONE)[1:]])
+        answer = stage.ask(stream=True)
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["x-freeride-model"] == "double/one"
+        assert answer.headers["x-freeride-attempts"] == "1"
+        assert answer.headers["x-freeride-request-id"].startswith("req_")
+        assert answer.headers["x-request-id"] == "up-1"
+        assert answer.headers["x-ratelimit-remaining"] == "7"
+        assert "set-cookie" not in answer.headers
+
+
+def test_each_chunk_is_passed_on_as_soon_as_it_comes(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(ROLE, WORD, HANG))
+        with stage.opened() as answer:
+            assert next(answer.iter_raw()).startswith(ROLE)
+
+
+# Commit
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        [b'data: {"error": {"message": "slow down", "code": 429}}\n\n'],
+        [b'event: error\ndata: {"message": "slow down", "code": 429}\n\n'],
+        [ROLE, b'data: {"error": {"message": "slow down", "code": 429}}\n\n'],
+        [b": waiting\n\n", ROLE, ROLE, chunk({}, "error", error={"message": "slow down", "code": 429})],
+        [ROLE, chunk({"content": ""}), chunk({"content": None}), b'data: {"error": {"code": "429"}}\n\n', DONE],
+    ],
+)
+def test_an_error_before_the_first_content_is_never_seen(tmp_path: Path, failing: list[bytes]) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(*failing))
+        answer = stage.ask(stream=True)
+        assert answer.headers["x-freeride-provider"] == "beta"
+        assert text_of(answer.content).strip() == TEXT
+        assert b"slow down" not in answer.content
+        assert kinds(stage) == {"rate_limit"}
+
+
+@pytest.mark.parametrize(
+    ("delta", "finish"),
+    [
+        ({"content": "Hi"}, None),
+        ({"content": [{"type": "text", "text": "Hi"}]}, None),
+        ({"reasoning": "Hm"}, None),
+        ({"reasoning_content": "Hm"}, None),
+        ({"refusal": "No"}, None),
+        ({"tool_calls": [{"index": 0, "id": "c", "type": "function", "function": {"name": "look"}}]}, None),
+        ({"function_call": {"name": "look"}}, None),
+        ({}, "length"),
+        ({}, "content_filter"),
+        ({}, "tool_calls"),
+    ],
+)
+def test_a_stream_commits_at_the_first_thing_it_says_or_does(
+    tmp_path: Path, delta: dict[str, Any], finish: str | None
+) -> None:
+    first = chunk(delta, finish)
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(ROLE, first, HANG))
+        with stage.opened() as answer:
+            assert answer.headers["x-freeride-provider"] == "alpha"
+            received = b""
+            for data in answer.iter_raw():
+                received += data
+                if len(received) >= len(ROLE + first):
+                    break
+            assert received == ROLE + first
+
+
+def test_what_comes_before_the_first_content_is_held_up_to_64_kib(tmp_path: Path) -> None:
+    padding = [b": " + b"x" * 1000 + b"\n\n"] * 70
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(ROLE, *padding, HANG))
+        with stage.opened() as answer:
+            assert answer.headers["x-freeride-provider"] == "alpha"
+            assert next(answer.iter_raw()).startswith(ROLE)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        reply(200, completion()),
+        reply(200, b"<html>Sign in</html>", content_type="text/html"),
+        reply(200, b"<html>Sign in</html>", content_type="text/event-stream"),
+        reply(200, b"", content_type="text/event-stream"),
+        reply(200, ROLE, content_type="text/event-stream"),
+        reply(200, b"data: not JSON\n\n", content_type="text/event-stream"),
+        reply(200, b"data: 1\n\n", content_type="text/event-stream"),
+    ],
+)
+def test_what_is_no_stream_is_passed_over_and_cools_nobody(tmp_path: Path, script: Script) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(script)
+        answer = stage.ask(stream=True)
+        assert answer.headers["x-freeride-provider"] == "beta"
+        assert text_of(answer.content).strip() == TEXT
+        assert not stage.cooled()
+
+
+def test_a_stream_for_a_client_that_wants_none_is_passed_over(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(*HELLO, DONE))
+        assert stage.ask().headers["x-freeride-provider"] == "beta"
+
+
+def test_a_failed_walk_answers_a_stream_with_a_plain_503(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        for name in ("alpha", "beta"):
+            stage[name].answer = always(stream(b'data: {"error": {"code": 429}}\n\n'))
+        answer = stage.ask(stream=True)
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json()["error"]["code"] == "rate_limit"
+
+
+# Patience
+
+
+@pytest.mark.parametrize("script", [[HANG], [SSE_HEAD, HANG], stream(b": still here\n\n", HANG)])
+def test_a_stream_that_does_not_begin_in_time_is_given_up(tmp_path: Path, script: Script) -> None:
+    with Stage(tmp_path, first_byte_timeout=0.2) as stage:
+        stage["alpha"].answer = always(script)
+        answer = stage.ask(stream=True)
+        assert answer.headers["x-freeride-provider"] == "beta"
+        assert kinds(stage) == {"timeout"}
+        assert until(lambda: stage["alpha"].posts[0].gone_after_s), "it is not left running"
+
+
+def test_comments_give_a_stream_four_times_as_long_to_begin(tmp_path: Path) -> None:
+    comment = b": still here\n\n"
+    with Stage(tmp_path, first_byte_timeout=0.5) as stage:
+        stage["alpha"].answer = always(stream(comment, 0.4, comment, 0.4, *HELLO, DONE))
+        assert stage.ask(stream=True).headers["x-freeride-provider"] == "alpha"
+
+
+def test_a_packages_own_patience_counts_unless_the_user_sets_one(tmp_path: Path) -> None:
+    alpha = provider("alpha")
+    alpha.first_byte_timeout = 0.2
+    with Stage(tmp_path, alpha, provider("beta")) as stage:
+        stage["alpha"].answer = always([0.5, *stream(*HELLO, DONE)])
+        assert stage.ask(stream=True).headers["x-freeride-provider"] == "beta"
+    with Stage(tmp_path / "second", alpha, provider("beta"), first_byte_timeout=30) as stage:
+        stage["alpha"].answer = always([0.5, *stream(*HELLO, DONE)])
+        assert stage.ask(stream=True).headers["x-freeride-provider"] == "alpha"
+
+
+def test_a_stream_that_falls_silent_before_it_says_anything_is_given_up(tmp_path: Path) -> None:
+    with Stage(tmp_path, first_byte_timeout=5, idle_timeout=0.2) as stage:
+        stage["alpha"].answer = always(stream(ROLE, HANG))
+        assert stage.ask(stream=True).headers["x-freeride-provider"] == "beta"
+
+
+def test_an_answer_that_is_not_whole_in_time_is_given_up(tmp_path: Path) -> None:
+    with Stage(tmp_path, answer_timeout=0.3) as stage:
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
+        stage["alpha"].answer = always([head, HANG])
+        assert stage.ask().headers["x-freeride-provider"] == "beta"
+        assert kinds(stage) == {"timeout"}
+
+
+# The end
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        stream(*HELLO),
+        [*stream(*HELLO, ends=False), RESET],
+        stream(*HELLO[:-1], STOP.rstrip(b"\n")),
+        stream(*HELLO, DONE.rstrip(b"\n")),
+    ],
+)
+def test_a_missing_done_after_a_finish_is_added(tmp_path: Path, ending: Script) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(ending)
+        body = stage.ask(stream=True).content
+        assert body == b"".join(HELLO) + DONE
+
+
+def test_a_stream_is_over_with_done_even_if_the_upstream_stays(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(*HELLO, DONE, HANG))
+        assert stage.ask(stream=True).content == b"".join(HELLO) + DONE
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ([*stream(ROLE, WORD, ends=False), RESET], "network"),
+        (stream(ROLE, WORD), "network"),
+        (stream(ROLE, WORD, b'data: {"id": "chatcmpl-1", "cho'), "network"),
+        (stream(ROLE, WORD, HANG), "timeout"),
+        (stream(ROLE, WORD, b": still here\n\n", HANG), "timeout"),
+        (stream(ROLE, WORD, b'data: {"error": {"message": "secret words", "code": 429}}\n\n', DONE), "rate_limit"),
+        (stream(ROLE, WORD, b'event: error\ndata: {"message": "secret words", "code": 502}\n\n'), "unavailable"),
+        (
+            stream(ROLE, WORD, chunk({"content": ""}, "error", error={"code": 502, "message": "secret words"})),
+            "unavailable",
+        ),
+        (stream(ROLE + WORD + b'data: {"error": {"message": "secret words", "code": 429}}\n\n'), "rate_limit"),
+    ],
+)
+def test_a_stream_that_breaks_off_ends_in_one_error_event(tmp_path: Path, script: Script, code: str) -> None:
+    with Stage(tmp_path, idle_timeout=0.2) as stage:
+        stage["alpha"].answer = always(script)
+        answer = stage.ask(stream=True)
+        assert answer.status_code == 200
+        begun = ROLE + WORD + (b": still here\n\n" if b": still here\n\n" in answer.content else b"")
+        assert_breaks_off(answer.content, code, begun)
+        assert b"secret words" not in answer.content
+        assert kinds(stage) == {code}
+        assert not stage["beta"].posts, "a second answer cannot follow the first words of another"
+        events = until(lambda: stage.events("request_mid_stream_error"))
+        assert [(event["provider"], event["kind"]) for event in events] == [("alpha", code)]
+        assert not stage.events("request_complete")
+
+
+def test_an_answer_that_speaks_of_errors_is_none(tmp_path: Path) -> None:
+    text = 'The body was {"error": {"code": 429}}, said "event: error", and ended in [DONE].'
+    said = [chunk({"content": text}), chunk({"content": "data: [DONE]"}), STOP, DONE]
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(*said))
+        assert stage.ask(stream=True).content == b"".join(said)
+
+
+def test_a_later_request_uses_the_same_connection(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        for _ in range(3):
+            assert stage.ask(stream=True).status_code == 200
+        assert stage["alpha"].connections == 1
+
+
+# While the client waits
+
+
+def test_a_client_that_waits_long_hears_comments_and_then_who_answers(tmp_path: Path) -> None:
+    with Stage(tmp_path, keep_alive_s=0.2) as stage:
+        stage["alpha"].answer = always([0.5, *refusal(500)])
+        answer = stage.ask(stream=True)
+        assert answer.status_code == 200
+        assert answer.headers["x-freeride-request-id"].startswith("req_")
+        assert "x-freeride-provider" not in answer.headers
+        events = events_of(answer.content)
+        comments = [event for event in events if isinstance(event, str) and event.startswith(":")]
+        assert len(comments) >= 3
+        assert comments[-1] == ": provider=beta model=double/one"
+        assert text_of(answer.content).strip() == TEXT
+        assert events[-1] == "[DONE]"
+        assert events[: len(comments)] == comments, "they all come first"
+
+
+def test_the_first_comment_comes_while_the_walk_goes_on(tmp_path: Path) -> None:
+    with Stage(tmp_path, keep_alive_s=0.2) as stage:
+        stage["alpha"].answer = always([HANG])
+        with stage.opened() as answer:
+            assert next(answer.iter_raw()).startswith(b":")
+        assert until(lambda: stage["alpha"].posts[0].gone_after_s)
+
+
+def test_a_walk_that_fails_after_a_comment_ends_in_one_error_event(tmp_path: Path) -> None:
+    with Stage(tmp_path, provider("alpha"), keep_alive_s=0.2) as stage:
+        stage["alpha"].answer = always([0.3, *refusal(429, headers={"Retry-After": "30"})])
+        answer = stage.ask(stream=True)
+        assert answer.status_code == 200
+        *comments, last = events_of(answer.content)
+        assert comments
+        assert all(comment.startswith(":") for comment in comments)
+        error = last["error"]
+        assert (error["type"], error["code"]) == ("all_upstreams_failed", "rate_limit")
+        assert error["tried"][0]["provider"] == "alpha"
+        assert error["suggestion"]
+        assert error["request_id"] == answer.headers["x-freeride-request-id"]
+        assert b"[DONE]" not in answer.content
+
+
+def test_a_client_without_a_stream_hears_nothing_before_its_answer(tmp_path: Path) -> None:
+    with Stage(tmp_path, keep_alive_s=0.1) as stage:
+        stage["alpha"].answer = always([0.4, *reply(200, completion())])
+        answer = stage.ask()
+        assert answer.headers["x-freeride-provider"] == "alpha"
+        assert answer.json()["choices"]
+
+
+# What the client asked for
+
+
+@pytest.mark.parametrize("options", [None, {"include_usage": True}, {"include_usage": False}])
+def test_stream_options_are_the_clients_own(tmp_path: Path, options: Any) -> None:
+    with Stage(tmp_path) as stage:
+        usage = chunk({}, choices=[], usage={"completion_tokens": 2})
+        stage["alpha"].answer = always(stream(*HELLO, usage, DONE))
+        body = stage.ask(stream=True, stream_options=options).content
+        assert stage["alpha"].posts[0].json["stream_options"] == options
+        assert usage in body, "nobody else caused this event"
+
+
+def test_a_broken_stream_leaves_the_next_request_to_the_next_provider(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = in_turn([*stream(ROLE, WORD, ends=False), RESET])
+        assert b'"error"' in stage.ask(stream=True).content
+        assert stage.ask(stream=True).headers["x-freeride-provider"] == "beta"
+
+
+def test_events_of_a_stream_are_told_in_order(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = in_turn(refusal(429, headers={"Retry-After": "9"}))
+        request_id = stage.ask(stream=True).headers["x-freeride-request-id"]
+        events = until(lambda: stage.events("request_complete") and stage.events())
+        assert [event["type"] for event in events] == [
+            "request_start",
+            "provider_attempt",
+            "provider_response",
+            "provider_attempt",
+            "provider_response",
+            "request_complete",
+        ]
+        assert {event["request_id"] for event in events} == {request_id}
+        assert (events[2]["status"], events[2]["retry_after_s"]) == ("RATE_LIMIT", 9)
+        assert (events[4]["status"], events[4]["first_chunk"]) == ("OK", True)
+        assert json.dumps(events[5]["attempts"]) == "2"
+
+
+def test_a_chunked_body_in_odd_pieces_is_read_like_any_other(tmp_path: Path) -> None:
+    data = b"".join([*HELLO, DONE])
+    pieces = [framed(data[at : at + 7]) for at in range(0, len(data), 7)]
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always([SSE_HEAD, *pieces, b"0\r\n\r\n"])
+        assert stage.ask(stream=True).content == data
+        stage["alpha"].answer = good
+        assert stage.ask(stream=True).status_code == 200
