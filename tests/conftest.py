@@ -11,6 +11,13 @@ import pytest
 Install = Callable[..., Path]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _all_leave() -> Iterator[None]:
+    yield
+    if "doubles" in sys.modules:
+        sys.modules["doubles"].wait_until_all_have_left()
+
+
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Installs throw-away distributions: a `dist-info` and a module in a folder that is on `sys.path` for this test."""

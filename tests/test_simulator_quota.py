@@ -177,3 +177,56 @@ def test_a_standing_is_told_in_all_the_forms_that_upstreams_use() -> None:
         "retry_s": "4",
         "retry_go": "3.2s",
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "window", "back_in_s", "wait_s"),
+    [
+        ("fixed", "minute", 7.5, 7.5),
+        ("fixed", "minute", None, 60),
+        ("utc_day", "day", 7.5, 20 * 3600),
+        ("leaky", "day", None, 86.4),
+    ],
+)
+def test_a_quota_that_is_used_up_comes_back_as_it_always_does(
+    kind: str, window: str, back_in_s: float | None, wait_s: float
+) -> None:
+    now = MIDNIGHT + 4 * 3600
+    meter = Meter([quota(kind=kind, window=window, amount=1000)])
+    meter.charge(demand(), now)
+
+    assert meter.use_up(window, "chat.completions", now, back_in_s)
+
+    for who in (demand(), demand(account="another")):
+        assert meter.refusal(who, now) == "rate-limited"
+        assert meter.standings(who, now)["q"].wait_s == pytest.approx(wait_s)
+        assert meter.refusal(who, now + wait_s - 0.1) == "rate-limited"
+        assert meter.refusal(who, now + wait_s + 0.1) is None
+
+
+def test_requests_are_used_up_before_anything_else_and_other_quotas_stay() -> None:
+    meter = Meter(
+        [
+            quota(name="neurons", unit="neurons", window="day", kind="utc_day", case="neurons-gone"),
+            quota(name="day", window="day", kind="utc_day", case="requests-gone"),
+            quota(name="minute"),
+        ]
+    )
+
+    assert meter.use_up("day", "chat.completions", MIDNIGHT)
+
+    assert meter.refusal(demand(), MIDNIGHT) == "requests-gone"
+    assert meter.standings(demand(), MIDNIGHT)["minute"].used == 0
+    assert meter.standings(demand(), MIDNIGHT)["neurons"].used == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"window": "day"}, {"operation": "embeddings"}, {"unit": "tokens", "kind": "leaky"}],
+    ids=["another window", "another operation", "tokens that leak back at once"],
+)
+def test_what_nobody_counts_cannot_be_used_up(other: dict[str, Any]) -> None:
+    meter = Meter([quota(amount=100, **other)])
+
+    assert not meter.use_up("minute", "chat.completions", 0)
+    assert meter.refusal(demand(), 0) is None

@@ -256,6 +256,15 @@ def test_the_text_can_be_fixed() -> None:
         assert text_of(events_of(bench.chat(stream=True).text)) == 'Say "cheese"\n\\o/'
 
 
+def test_the_text_can_be_changed_at_any_time(bench: Bench) -> None:
+    texts = []
+    for text in ("First.", "Second.", None):
+        bench.simulator.say(text)
+        texts.append(bench.chat().json()["choices"][0]["message"]["content"])
+
+    assert texts == ["First.", "Second.", "Hello! This is acme/large, as simulated for acme."]
+
+
 def test_embeddings_are_one_unit_vector_an_input_and_always_the_same(bench: Bench) -> None:
     both = bench.embed(input=["a", "b"]).json()
     again = bench.embed(input="a").json()
@@ -380,6 +389,17 @@ def test_the_day_comes_after_the_minute(metered: Bench) -> None:
     assert refused.json()["error"]["message"] == "daily cap"
     assert refused.headers["x-ratelimit-reset"] == "1795478400000"
     assert metered.embed(input="x").status_code == 200
+
+
+def test_a_quota_can_be_used_up_from_outside(metered: Bench) -> None:
+    assert metered.chat().status_code == 200
+    assert metered.simulator.use_up("minute", back_in_s=7)
+
+    refused = metered.chat()
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
+    metered.clock.now += 7
+    assert metered.chat().status_code == 200
 
 
 def test_a_request_that_never_fits_is_told_so(metered: Bench) -> None:

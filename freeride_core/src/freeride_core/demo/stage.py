@@ -90,7 +90,9 @@ class Stage:
 
     def standings(self) -> list[Standing]:
         """All providers that can play a part, in the order in which the gateway asks them."""
-        return [self._standing(simulator.profile) for simulator in self._simulators.simulators if self._can_play(simulator)]
+        return [
+            self._standing(simulator.profile) for simulator in self._simulators.simulators if self._can_play(simulator)
+        ]
 
     def ready(self) -> list[Simulator]:
         """Those that the gateway would ask now, the first one first."""
@@ -132,7 +134,7 @@ class Stage:
         environ = {"FREERIDE_HOME": str(home), "FREERIDE_TELEMETRY": "off", "FREERIDE_EVENTS": "0"}
         for simulator in self._simulators.simulators:
             environ |= simulator.env
-        return environ | self._extra
+        return environ | dict(self._extra)
 
     def _await_catalogs(self) -> None:
         catalogs = self._running.gateway.catalogs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from freeride_core.demo.ask import Ask, Ending, Words, send
@@ -13,7 +13,6 @@ from freeride_core.demo.screen import Screen
 from freeride_core.demo.stage import Stage
 from freeride_core.events import Event
 from freeride_core.plugins import Plugins
-from freeride_core.provider import ErrorKind
 from freeride_core.simulator import Profile, Simulator
 
 _PATIENCE_S = 0.7
@@ -37,11 +36,11 @@ class Pace:
     failed_s: float = 0.0
     word_s: float = 0.0
     after_s: float = 0.0
-    minute_s: float = 1.2
+    minute_s: float = 1.5
     """How long the free minute that runs out has still to go."""
 
 
-HUMANE = Pace(before_s=0.35, failed_s=0.55, word_s=0.045, after_s=0.35, minute_s=5.0)
+HUMANE = Pace(before_s=0.25, failed_s=0.5, word_s=0.045, after_s=0.25, minute_s=5.5)
 FAST = Pace()
 
 
@@ -68,7 +67,7 @@ def _run_out_of_minute(stage: Stage, pace: Pace) -> Cue | None:
     ready = stage.ready()
     if len(ready) < 2 or not stage.use_up(ready[0], "minute", pace.minute_s):
         return None
-    return Cue(f"{_name(ready[0])} has no requests left this minute. The same request goes on to the next.")
+    return Cue(f"{_name(ready[0])}'s free minute is used up: the same request goes on to the next.")
 
 
 def _leave_alone(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001
@@ -80,7 +79,7 @@ def _run_out_of_day(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001
     ready = stage.ready()
     if len(ready) < 2 or not stage.use_up(ready[0], "day"):
         return None
-    return Cue(f"{_name(ready[0])} has no requests left today.")
+    return Cue(f"{_name(ready[0])}'s free day is used up.")
 
 
 def _revoke_key(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001
@@ -94,7 +93,7 @@ def _revoke_key(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001
 
 def _fall_silent(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001
     ready = stage.ready()
-    if len(ready) < 2:
+    if len(ready) < 2 or _returning(stage, 2 * _PATIENCE_S):
         return None
     ready[0].script("hang")
     if len(ready) == 2:
@@ -104,12 +103,8 @@ def _fall_silent(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001
 
 
 def _come_back(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001
-    for standing in stage.standings():
-        if standing.cooldown is None:
-            return None
-        if standing.cooldown.kind == ErrorKind.RATE_LIMIT and standing.cooldown.until < time.time() + _SOON_S:
-            return Cue(f"{standing.name} is back as soon as its minute is over.", comes_back=standing.name)
-    return None
+    name = _returning(stage, _SOON_S)
+    return Cue(f"{name} is back as soon as its minute is over.", comes_back=name) if name else None
 
 
 def _die(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001
@@ -190,16 +185,16 @@ class Story:
             time.sleep(_POLL_S)
 
     def _ask(self, url: str, cue: Cue) -> Ask:
-        ask = Ask(len(self.asks) + 1)
+        ask = Ask(len(self.asks) + 1, cue.stream)
         self._screen.begin(ask)
         time.sleep(self._pace.before_s)
         threading.Thread(
             target=send, args=(url,), kwargs={"stream": cue.stream, "put": self._news.put}, daemon=True
         ).start()
         deadline = time.monotonic() + _LONGEST_S
-        while not (ask.is_told and ask.duration_ms) and time.monotonic() < deadline:
+        while not (ask.is_told and ask.is_over) and time.monotonic() < deadline:
             try:
-                news = self._news.get(timeout=_LAST_EVENT_S if ask.duration_ms else _LONGEST_S)
+                news = self._news.get(timeout=_LAST_EVENT_S if ask.is_over else _LONGEST_S)
             except queue.Empty:
                 break
             self._take(ask, news)
@@ -215,8 +210,8 @@ class Story:
                 self._speak(ask)
         elif isinstance(news, Ending):
             ask.status, ask.provider, ask.attempts = news.status, news.provider, news.attempts
-            ask.duration_ms = max(1, news.duration_ms)
-        elif isinstance(news, Mapping) and not self._is_old(news):
+            ask.duration_ms, ask.is_over = news.duration_ms, True
+        elif not self._is_old(news):
             hop = ask.note(news)
             if hop is not None and hop.is_good:
                 self._speak(ask)
@@ -231,6 +226,14 @@ class Story:
 
     def _is_old(self, event: Event) -> bool:
         return event["request_id"] in {ask.request_id for ask in self.asks}
+
+
+def _returning(stage: Stage, within_s: float) -> str:
+    """Who will be asked before all others again within this time; empty: nobody."""
+    first = stage.standings()[0]
+    cooldown = first.cooldown
+    is_soon = cooldown is not None and cooldown.until < time.time() + within_s
+    return first.name if is_soon else ""
 
 
 def _name(simulator: Simulator) -> str:

@@ -1,0 +1,121 @@
+"""`freeride demo`: the failover, to be watched without a key."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from freeride_core.demo.screen import Screen
+    from freeride_core.plugins import Plugins
+    from freeride_core.simulator import Profile
+
+_HOST = "127.0.0.1"
+
+
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the gateway that stays up; 0: any.", min=0, max=65535)] = 11343,
+    once: Annotated[bool, typer.Option("--once", help="Exit after the story.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Without pauses for the eye.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: a line for each request, and one with the URL.")
+    ] = False,
+) -> None:
+    """Watch a failover on simulated providers; no key needed.
+
+    Starts simulators of all installed providers and the real gateway in front of them, sends it a few requests while one
+    provider after the other fails, and stays up for your agents. Your keys and your settings are not touched.
+    """
+    try:
+        # A terminal that closes, or a supervisor that stops us, means the same as Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _run(port, once=once, fast=fast, as_json=as_json)
+    except KeyboardInterrupt:
+        return
+    except BrokenPipeError:
+        # Whoever read us has gone. The interpreter flushes once more at exit, and must find something that listens.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(port: int, *, once: bool, fast: bool, as_json: bool) -> None:
+    from freeride_core.demo.stage import Stage
+    from freeride_core.demo.story import FAST, HUMANE, Story, stage_for
+    from freeride_core.plugins import load_plugins
+
+    if not once:
+        _check_port(port)
+    plugins = load_plugins(("provider",))
+    profiles = _profiles(plugins)
+    is_live = _is_live() and not as_json
+    screen = _screen(is_live=is_live, as_json=as_json)
+    screen.open([profile.provider for profile in profiles])
+    is_slow = is_live and not fast
+    story = Story(screen, HUMANE if is_slow else FAST)
+    with ExitStack() as stack:
+        # From the start, so that nobody takes the port in the meantime; with quotas that the story does not touch.
+        lasting = None if once else stack.enter_context(Stage(plugins, profiles, screen.watch, port=port))
+        with stage_for(plugins, profiles, story, pace=1.0 if is_slow else 0.0) as stage, screen.board(stage.standings):
+            story.tell(stage)
+        screen.sum_up(story.asks)
+        screen.offer(lasting.url if lasting else None)
+        while lasting:
+            time.sleep(3600)
+    raise typer.Exit(0 if all(ask.is_answered for ask in story.asks) else 1)
+
+
+def _check_port(port: int) -> None:
+    from freeride_core.cli.terminal import fail
+    from freeride_core.gateway.server import listen
+
+    try:
+        listen(_HOST, port).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            fail(f"{_HOST}:{port} is in use: stop what runs there, or choose another port with --port")
+        fail(f"cannot listen on {_HOST}:{port}: {error.strerror}")
+
+
+def _profiles(plugins: Plugins) -> Sequence[Profile]:
+    """What can be simulated; why the rest cannot is told."""
+    from freeride_core.cli.terminal import complain, fail, where_to_get_keys
+    from freeride_core.simulator import ProfileError
+    from freeride_core.simulator.installed import installed_profile
+
+    for row in plugins.rows:
+        if row.reason:
+            complain(f"the provider {row.name!r} cannot be used: {row.reason}")
+    if not plugins.providers:
+        fail(where_to_get_keys(()))
+    profiles: list[Profile] = []
+    for name in plugins.providers:
+        try:
+            profiles.append(installed_profile(plugins, name))
+        except ProfileError as error:
+            complain(f"the provider {name!r} is left out: {error}")
+    if not profiles:
+        fail("no installed provider can be simulated; the usual ones come with: pip install freeride-gateway")
+    return profiles
+
+
+def _is_live() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _screen(*, is_live: bool, as_json: bool) -> Screen:
+    from freeride_core.demo.screen import JsonScreen, PlainScreen
+
+    if as_json:
+        return JsonScreen(sys.stdout)
+    if not is_live:
+        return PlainScreen(sys.stdout)
+    from freeride_core.demo.live import LiveScreen
+
+    return LiveScreen(sys.stdout, color=not os.environ.get("NO_COLOR"))
