@@ -145,8 +145,13 @@ class Relay:
         return self._inspect(tail) if _is_whole(tail) else b""
 
     def _inspect(self, data: bytes) -> bytes:
-        if b'"error' in data or b"event:" in data or b"[DONE]" in data:
+        if b'"error' in data or b"event:" in data:
             data = self._inspect_closely(data)
+        elif b"[DONE]" in data:
+            # As it usually ends; anywhere else the mark may be text.
+            self.is_done = data.count(b"[DONE]") == 1 and (data == DONE or data.endswith(b"\n\n" + DONE))
+            if not self.is_done:
+                data = self._inspect_closely(data)
         if not self.is_finished and data.count(b'"finish_reason"') > data.count(_NO_FINISH) and _FINISH.search(data):
             self.is_finished = True
         return data
