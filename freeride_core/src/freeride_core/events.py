@@ -86,12 +86,16 @@ async def _deliver(bus: EventBus, delivery: _Delivery) -> None:
     if not events:
         return
     work = asyncio.ensure_future(asyncio.to_thread(delivery.deliver, events))
-    try:
-        bus.count_lost(await asyncio.shield(work))
-    except asyncio.CancelledError:
-        # The thread goes on regardless; what follows must not overtake it.
-        bus.count_lost(await work)
-        raise
+    is_cancelled = False
+    while not work.done():
+        # The thread goes on regardless of how often we are told to stop; what follows must not overtake it.
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            is_cancelled = True
+    bus.count_lost(work.result())
+    if is_cancelled:
+        raise asyncio.CancelledError
 
 
 class _Delivery:
