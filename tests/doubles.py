@@ -264,6 +264,10 @@ MODEL = Model(
 )
 
 
+def _parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> tuple[Model, ...]:
+    return (dated.get(row["id"]) or Model(id=row["id"], canonical=row["id"]),)
+
+
 def provider(
     name: str,
     *,
@@ -272,16 +276,20 @@ def provider(
     meter: Scope = Scope.ACCOUNT,
     rank: int = 100,
     embeds: bool = False,
+    lists: bool = False,
     **wire: Any,
 ) -> Provider:
-    """A provider that asks whatever FREERIDE_<NAME>_BASE_URL says, with keys from <NAME>_KEY."""
+    """A provider that asks whatever FREERIDE_<NAME>_BASE_URL says, with keys from <NAME>_KEY. `lists`: it asks for the
+    upstream's own list of models, whose entries are their ids."""
     return CompatibleProvider(
         name=name,
         about=ABOUT,
         credentials=(Credential(variable=f"{name.upper()}_KEY"),),
         base_url=f"https://{name}.invalid/v1",
         free=WholeCatalog(),
-        catalog=CompatibleCatalog(models=tuple(models), checked="2026-11-23", path=None),
+        catalog=CompatibleCatalog(
+            models=tuple(models), checked="2026-11-23", path="/models" if lists else None, parse_entry=_parse_entry
+        ),
         chat=CompatibleWire(path="/chat/completions", rules=rules, **wire),
         embeddings=CompatibleWire(path="/embeddings", rules=rules) if embeds else None,
         meter=meter,

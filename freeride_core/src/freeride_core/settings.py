@@ -6,7 +6,6 @@ A value that is set and empty says "nothing": it hides what stands further down,
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import math
 import os
@@ -18,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from freeride_core.home import PREFIX, SettingsError, Stamp, as_path, as_text, make_home, read_files, stamps_of
+from freeride_core.loopback import is_loopback
 from freeride_core.provider import Provider
 
 __all__ = ["Settings", "SettingsError", "SettingsWatch", "check_settings", "load_settings"]
@@ -89,7 +89,11 @@ def check_settings(settings: Settings, installed: Mapping[str, Provider]) -> tup
         for name in unknown
     ]
     for name, provider in installed.items():
-        if (url := settings.base_url(provider)) and urlsplit(url).scheme == "http" and not _is_loopback(url):
+        if (
+            (url := settings.base_url(provider))
+            and urlsplit(url).scheme == "http"
+            and not is_loopback(urlsplit(url).hostname or "")
+        ):
             warnings.append(f"{PREFIX}{name.upper()}{_BASE_URL} is http: keys and prompts travel unencrypted")
     return tuple(warnings)
 
@@ -217,12 +221,3 @@ def _split(text: str) -> tuple[str, ...]:
         with contextlib.suppress(ValueError):
             items = json.loads(text)
     return tuple(stripped for item in items if isinstance(item, str) and (stripped := item.strip()))
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False

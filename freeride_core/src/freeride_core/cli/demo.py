@@ -35,8 +35,7 @@ def demo(
     provider after the other fails, and stays up for your agents. Your keys and your settings are not touched.
     """
     try:
-        # A terminal that closes, or a supervisor that stops us, means the same as Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _stop_on_signals()
         _run(port, once=once, fast=fast, as_json=as_json)
     except KeyboardInterrupt:
         return
@@ -46,6 +45,7 @@ def demo(
 
 
 def _run(port: int, *, once: bool, fast: bool, as_json: bool) -> None:
+    from freeride_core.cli.terminal import fail
     from freeride_core.demo.stage import Stage
     from freeride_core.demo.story import FAST, HUMANE, Story, stage_for
     from freeride_core.plugins import load_plugins
@@ -56,19 +56,30 @@ def _run(port: int, *, once: bool, fast: bool, as_json: bool) -> None:
     profiles = _profiles(plugins)
     is_live = _is_live() and not as_json
     screen = _screen(is_live=is_live, as_json=as_json)
-    screen.open([profile.provider for profile in profiles])
+    names = [profile.provider for profile in profiles]
+    screen.open(names)
     is_slow = is_live and not fast
     story = Story(screen, HUMANE if is_slow else FAST)
     with ExitStack() as stack:
         # From the start, so that nobody takes the port in the meantime; with quotas that the story does not touch.
         lasting = None if once else stack.enter_context(Stage(plugins, profiles, screen.watch, port=port))
         with stage_for(plugins, profiles, story, pace=1.0 if is_slow else 0.0) as stage, screen.board(stage.standings):
+            if not stage.standings():
+                fail(f"no simulated provider serves its profile's default_model: {', '.join(names)}")
             story.tell(stage)
         screen.sum_up(story.asks)
         screen.offer(lasting.url if lasting else None)
         while lasting:
             time.sleep(3600)
     raise typer.Exit(0 if all(ask.is_answered for ask in story.asks) else 1)
+
+
+def _stop_on_signals() -> None:
+    """A supervisor that stops us, or a terminal that closes, means the same as Ctrl-C."""
+    for name in ("SIGTERM", "SIGHUP"):  # the second is not everywhere
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _check_port(port: int) -> None:

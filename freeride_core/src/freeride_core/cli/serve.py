@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from freeride_core.loopback import is_loopback
 
 if TYPE_CHECKING:
     from freeride_core.gateway.gateway import Gateway
@@ -28,7 +29,7 @@ def serve(
     from freeride_core.settings import check_settings, load_settings
 
     settings = load_settings()
-    if settings.token is None and not _is_loopback(host):
+    if settings.token is None and not is_loopback(host):
         fail(f"other machines can reach {host}: set FREERIDE_TOKEN first, or leave --host at 127.0.0.1")
     plugins = load_plugins(("provider",))
     roster = make_roster(settings, plugins.providers)
@@ -60,15 +61,6 @@ def _listen(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             fail(f"{host}:{port} is in use: stop what runs there, or choose another port with --port")
         fail(f"cannot listen on {host}:{port}: {error.strerror}")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _banner(roster: Roster, url: str) -> str:

@@ -136,6 +136,6 @@ def _words(answer: httpx.Response) -> Iterator[str]:
 
 
 def _delta(chunk: dict[str, Any]) -> str:
-    if "error" in chunk:
+    if chunk.get("error"):
         return str(chunk["error"]["message"])
-    return "".join(choice["delta"].get("content") or "" for choice in chunk["choices"])
+    return "".join(choice["delta"].get("content") or "" for choice in chunk.get("choices", ()))

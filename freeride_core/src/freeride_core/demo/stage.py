@@ -23,7 +23,7 @@ from freeride_core.plugins import Plugins
 from freeride_core.settings import load_settings
 from freeride_core.simulator import Profile, Simulator, SimulatorThread
 
-_CATALOGS_TIMEOUT_S = 5.0
+_CATALOGS_TIMEOUT_S = 2.0
 _POLL_S = 0.01
 
 Observe = Callable[[Event], object]
@@ -63,6 +63,8 @@ class Stage:
         self._extra = extra or {}
         self._stack = ExitStack()
         self._gateway: GatewayThread | None = None
+        self.short_of_minute: set[str] = set()
+        """Who has had no requests left for a minute."""
 
     def __enter__(self) -> Self:
         # A proxy between this process and its own simulators would be a way off this machine.
@@ -114,7 +116,10 @@ class Stage:
 
     def use_up(self, simulator: Simulator, window: Literal["minute", "day"], back_in_s: float | None = None) -> bool:
         """Spends a free allowance; False: nobody counts it there."""
-        return simulator.use_up(window, back_in_s=back_in_s)
+        is_counted = simulator.use_up(window, back_in_s=back_in_s)
+        if is_counted and window == "minute":
+            self.short_of_minute.add(simulator.profile.provider)
+        return is_counted
 
     def kill(self, simulator: Simulator) -> None:
         """Its port refuses from now on."""

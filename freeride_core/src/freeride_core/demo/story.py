@@ -103,8 +103,10 @@ def _fall_silent(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001
 
 
 def _come_back(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001
-    name = _returning(stage, _SOON_S)
-    return Cue(f"{name} is back as soon as its minute is over.", comes_back=name) if name else None
+    first = stage.standings()[0]
+    if first.name not in stage.short_of_minute or not (first.is_ready or _returning(stage, _SOON_S)):
+        return None
+    return Cue(f"{first.name} has a new minute: it is asked first again.", comes_back=first.name)
 
 
 def _die(stage: Stage, pace: Pace) -> Cue | None:  # noqa: ARG001

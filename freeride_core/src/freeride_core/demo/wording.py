@@ -156,8 +156,7 @@ def _say(told: list[list[Piece]], text: str, style: str, width: int) -> None:
     first, *rest = textwrap.wrap("x" * taken + " " + text, max(width, taken + 1))
     if beginning := first[taken:].strip():
         told[-1].append((f"  {beginning}", style))
-    for line in textwrap.wrap(" ".join(rest), width - len(_HANGING)):
-        told.append([(_HANGING + line, style)])
+    told += [[(_HANGING + line, style)] for line in textwrap.wrap(" ".join(rest), width - len(_HANGING))]
 
 
 def _printable(text: str) -> str:

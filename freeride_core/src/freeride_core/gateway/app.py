@@ -36,13 +36,13 @@ class App:
         extra: HeaderList = []
         exchange = Exchange(scope, receive, send, extra)
         extra += door.cors_headers(exchange.headers, gateway.settings)
-        if exchange.method == "OPTIONS" and extra:
-            return await exchange.answer(204, door.preflight_headers(), b"")
         refused = door.refusal(exchange.method, exchange.query, exchange.headers, gateway.settings)
         if refused is None and gateway.is_stopping:
             refused = explain.stopping()
         if refused is not None:
             return await exchange.fail(refused)
+        if door.is_preflight(exchange.method, exchange.headers, gateway.settings):
+            return await exchange.answer(204, door.preflight_headers(), b"")
         operation = _HOT.get(exchange.path)
         if operation is None or exchange.method != "POST":
             scope["freeride.request_id"] = exchange.request_id
@@ -85,7 +85,7 @@ def _routes(gateway: Gateway) -> Starlette:
     async def wrong_method(request: Request, error: Exception) -> Response:  # noqa: ARG001 - likewise
         return _error(request, 405, "This path does not take this method.", "method_not_allowed")
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/health", health),
             Route("/v1/models", models),
@@ -94,6 +94,8 @@ def _routes(gateway: Gateway) -> Starlette:
         ],
         exception_handlers={404: nothing, 405: wrong_method},
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 async def nothing_here(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature

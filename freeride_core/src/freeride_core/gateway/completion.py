@@ -201,7 +201,7 @@ class Completion:
         if data:
             await self._exchange.write(data if data.endswith(b"\n\n") else data + b"\n\n")
         # After a finish reason the answer is whole, however its connection ended.
-        return relay.failure if relay.is_done or relay.is_finished else relay.failure or cut
+        return relay.failure or (None if relay.is_done or relay.is_finished else cut)
 
     async def _break_off(self, walk: Walk, candidate: Candidate, failure: Failure) -> None:
         walk.react(candidate, failure, self._gateway.now())

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from freeride_core.gateway.dialect import ClientError
+from freeride_core.loopback import is_loopback
 from freeride_core.settings import Settings
 
 Headers = Mapping[bytes, bytes]
@@ -32,9 +33,11 @@ def refusal(method: str, query: bytes, headers: Headers, settings: Settings) -> 
         )
     if headers.get(b"upgrade", b"").lower() == b"websocket":
         return _refuse(426, "This gateway does not speak WebSocket; use HTTP.", "upgrade_required")
-    if settings.token is not None and not _has_token(query, headers, settings.token):
+    if settings.token is not None and not (
+        is_preflight(method, headers, settings) or _has_token(query, headers, settings.token)
+    ):
         return _refuse(401, "A token is required: send FREERIDE_TOKEN as a bearer token.", "invalid_api_key")
-    if method == "POST" and not _is_json(headers.get(b"content-type", b"")):
+    if _has_body(headers) and not _is_json(headers.get(b"content-type", b"")):
         return _refuse(
             415, "The request body must be JSON: send Content-Type: application/json.", "unsupported_media_type"
         )
@@ -47,6 +50,11 @@ def cors_headers(headers: Headers, settings: Settings) -> list[tuple[bytes, byte
     if origin is None or origin.decode("latin-1") not in settings.allowed_origins:
         return []
     return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
+
+
+def is_preflight(method: str, headers: Headers, settings: Settings) -> bool:
+    """Whether a page that the user allowed by name asks what it may send. A browser does not show a token for that."""
+    return method == "OPTIONS" and bool(cors_headers(headers, settings))
 
 
 def preflight_headers() -> list[tuple[bytes, bytes]]:
@@ -71,26 +79,19 @@ def _hostname(authority: str) -> str:
         return ""
 
 
-@functools.lru_cache(maxsize=256)
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    address = _address(host)
-    return address is not None and address.is_loopback
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host)
+        ipaddress.ip_address(host)
     except ValueError:
-        return None
+        return False
+    return True
 
 
 def _is_host_allowed(host: str, settings: Settings) -> bool:
-    if _is_loopback(host) or host in settings.allowed_hosts:
+    if is_loopback(host) or host in settings.allowed_hosts:
         return True
     # A page can rebind its own name to this machine, but not an address; without a token even that is refused.
-    return settings.token is not None and _address(host) is not None
+    return settings.token is not None and _is_address(host)
 
 
 def _is_origin_allowed(origin: str, settings: Settings) -> bool:
@@ -100,7 +101,11 @@ def _is_origin_allowed(origin: str, settings: Settings) -> bool:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and _is_loopback(parts.hostname or "")
+    return parts.scheme in ("http", "https") and is_loopback(parts.hostname or "")
+
+
+def _has_body(headers: Headers) -> bool:
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b"0") != b""
 
 
 def _is_json(content_type: bytes) -> bool:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from freeride_core.gateway.transport import FastTransport
+from freeride_core.loopback import is_loopback
 from freeride_core.provider import ErrorKind, Failure, UpstreamRequest
 
 MAX_BODY = 64 * 1024 * 1024
@@ -153,9 +154,9 @@ def _make_transport(scheme: str, host: str, tls: ssl.SSLContext | None) -> httpx
 
 
 def _proxy_for(scheme: str, host: str) -> httpx.Proxy | None:
-    """The proxy that the environment names for this host, as every other tool reads it."""
+    """The proxy that the environment names for this host, as every other tool reads it; never for this machine."""
     address = urllib.request.getproxies().get(scheme)
-    if not address or urllib.request.proxy_bypass(host):
+    if not address or urllib.request.proxy_bypass(host) or is_loopback(host):
         return None
     return httpx.Proxy(address if "://" in address else f"http://{address}")
 

@@ -1,0 +1,317 @@
+"""The door: who may speak to the gateway at all, and what it says to those who ask for what is not there."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from doubles import Stage, post_of, question
+
+TOKEN = "hand-made-token-1234567890"
+BODY = json.dumps(question()).encode()
+ROUTES = ("/health", "/v1/models", "/v1/models/double/one", "/v1/chat/completions", "/v1/embeddings", "/nothing")
+
+
+def read_answer(connection: socket.socket, *, has_body: bool = True) -> tuple[int, dict[str, str], bytes]:
+    """One answer from a raw socket."""
+    with connection, connection.makefile("rb") as file:
+        status = int(file.readline().split()[1])
+        headers: dict[str, str] = {}
+        while (line := file.readline().strip()) != b"":
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        body = file.read(int(headers.get("content-length", "0"))) if has_body else b""
+    return status, headers, body
+
+
+def get(stage: Stage, path: str, *lines: str, host: str | None = "localhost", method: str = "GET") -> Any:
+    head = [f"{method} {path} HTTP/1.1", *([f"Host: {host}"] if host is not None else []), *lines]
+    return read_answer(stage.raw("\r\n".join(head).encode() + b"\r\n\r\n"), has_body=method != "HEAD")
+
+
+def error_of(body: bytes) -> dict[str, Any]:
+    error: dict[str, Any] = json.loads(body)["error"]
+    assert {"message", "type", "code", "request_id"} <= set(error)
+    return error
+
+
+# Host
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:9", "127.0.0.1", "127.0.0.1:11343", "127.8.9.1", "[::1]:80", "me.localhost"]
+)
+def test_loopback_names_are_answered(tmp_path: Path, host: str) -> None:
+    with Stage(tmp_path) as stage:
+        assert get(stage, "/health", host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:11343", "localhost.evil.example", "127.0.0.1.nip.io", "10.0.0.5", "0.0.0.0", ""],
+)
+def test_other_names_are_not_answered_on_any_route(tmp_path: Path, host: str) -> None:
+    with Stage(tmp_path) as stage:
+        for path in ROUTES:
+            status, headers, body = get(stage, path, host=host)
+            assert status == 421
+            assert error_of(body)["code"] == "host_not_allowed"
+            assert headers["x-freeride-request-id"] == error_of(body)["request_id"]
+        status, _, _ = read_answer(stage.raw(post_of(BODY).replace(b"Host: localhost", b"Host: " + host.encode())))
+        assert status == 421
+        assert not stage["alpha"].posts
+
+
+def test_names_that_the_user_allows_are_answered(tmp_path: Path) -> None:
+    with Stage(tmp_path, allowed_hosts="box.lan, Other.Lan") as stage:
+        assert get(stage, "/health", host="box.lan:11343")[0] == 200
+        assert get(stage, "/health", host="OTHER.lan")[0] == 200
+        assert get(stage, "/health", host="third.lan")[0] == 421
+
+
+def test_addresses_are_answered_when_a_token_is_set(tmp_path: Path) -> None:
+    with Stage(tmp_path, token=TOKEN) as stage:
+        assert get(stage, "/health", f"x-api-key: {TOKEN}", host="10.0.0.5")[0] == 200
+        assert get(stage, "/health", f"x-api-key: {TOKEN}", host="[fe80::1]")[0] == 200
+        assert get(stage, "/health", f"x-api-key: {TOKEN}", host="evil.example")[0] == 421
+
+
+# Origin
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:8"])
+def test_pages_of_this_machine_are_answered_without_cors_headers(tmp_path: Path, origin: str) -> None:
+    with Stage(tmp_path) as stage:
+        status, headers, _ = get(stage, "/health", f"Origin: {origin}")
+        assert status == 200
+        assert not [name for name in headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example", "file://", "x"])
+def test_other_pages_are_not_answered_on_any_route(tmp_path: Path, origin: str) -> None:
+    with Stage(tmp_path) as stage:
+        for path in ROUTES:
+            for method in ("GET", "OPTIONS"):
+                status, headers, body = get(stage, path, f"Origin: {origin}", method=method)
+                assert status == 403
+                assert error_of(body)["code"] == "origin_not_allowed"
+                assert not [name for name in headers if name.startswith("access-control")]
+        status, _, _ = read_answer(stage.raw(post_of(BODY, Origin=origin)))
+        assert status == 403
+        assert not stage["alpha"].posts
+
+
+def test_pages_that_the_user_allows_get_cors_headers(tmp_path: Path) -> None:
+    origin = "https://app.example"
+    with Stage(tmp_path, allowed_origins=origin) as stage:
+        for path in ROUTES:
+            _, headers, _ = get(stage, path, f"Origin: {origin}")
+            assert headers["access-control-allow-origin"] == origin
+            assert headers["vary"].lower() == "origin"
+        _, headers, _ = read_answer(stage.raw(post_of(BODY, Origin=origin)))
+        assert headers["access-control-allow-origin"] == origin
+        assert get(stage, "/health", "Origin: https://other.example")[0] == 403
+
+
+def test_a_page_that_the_user_allows_may_ask_what_it_may_send(tmp_path: Path) -> None:
+    origin = "https://app.example"
+    asks = ("Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization,content-type")
+    with Stage(tmp_path, allowed_origins=origin, token=TOKEN) as stage:
+        status, headers, _ = get(stage, "/v1/chat/completions", f"Origin: {origin}", *asks, method="OPTIONS")
+        assert status == 204
+        assert headers["access-control-allow-origin"] == origin
+        assert "POST" in headers["access-control-allow-methods"]
+        assert {"authorization", "content-type"} <= set(headers["access-control-allow-headers"].split(", "))
+        status, headers, _ = get(
+            stage, "/v1/chat/completions", f"Origin: {origin}", *asks, method="OPTIONS", host="evil.example"
+        )
+        assert status == 421
+        status, headers, _ = get(stage, "/v1/chat/completions", "Origin: http://localhost", *asks, method="OPTIONS")
+        assert not [name for name in headers if name.startswith("access-control")]
+
+
+# Content-Type
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/x+json"]
+)
+def test_json_bodies_are_read(tmp_path: Path, content_type: str) -> None:
+    with Stage(tmp_path) as stage:
+        request = post_of(BODY).replace(b"application/json", content_type.encode())
+        assert read_answer(stage.raw(request))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", ""],
+)
+def test_bodies_that_a_page_can_send_without_asking_are_not_read(tmp_path: Path, content_type: str) -> None:
+    with Stage(tmp_path) as stage:
+        for path in ("/v1/chat/completions", "/v1/embeddings", "/nothing"):
+            request = post_of(BODY, path).replace(b"application/json", content_type.encode())
+            status, _, body = read_answer(stage.raw(request))
+            assert status == 415
+            assert error_of(body)["code"] == "unsupported_media_type"
+        chunked = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+        assert read_answer(stage.raw(chunked))[0] == 415
+        assert not stage["alpha"].posts
+
+
+def test_a_request_without_a_body_needs_no_content_type(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        assert get(stage, "/api/show", method="POST")[0] == 404
+        assert get(stage, "/api/show", "Content-Length: 0", method="POST")[0] == 404
+        assert get(stage, "/v1/chat/completions", "Content-Length: 0", method="POST")[0] == 400
+
+
+# Token
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("", {"authorization": f"Bearer {TOKEN}"}),
+        ("", {"authorization": f"bearer  {TOKEN}"}),
+        ("", {"x-api-key": TOKEN}),
+        ("", {"x-goog-api-key": TOKEN}),
+        (f"?key={TOKEN}", {}),
+        (f"?alt=sse&key={TOKEN}", {"authorization": "Bearer any"}),
+    ],
+)
+def test_a_token_is_taken_from_four_places(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
+    with Stage(tmp_path, token=TOKEN) as stage:
+        answer = httpx.post(f"{stage.url}/v1/chat/completions{path}", json=question(), headers=headers, trust_env=False)
+        assert answer.status_code == 200
+        assert TOKEN not in str(stage["alpha"].posts[0].headers)
+        assert TOKEN not in stage["alpha"].posts[0].path
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("", {}),
+        ("", {"authorization": "Bearer wrong"}),
+        ("", {"authorization": TOKEN}),
+        ("", {"authorization": f"Basic {TOKEN}"}),
+        ("", {"x-api-key": TOKEN[:-1]}),
+        ("", {"x-api-key": "ä"}),
+        (f"?token={TOKEN}", {}),
+        ("?key=", {}),
+    ],
+)
+def test_without_the_token_every_route_is_closed(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
+    raw = {name: value.encode("latin-1") for name, value in headers.items()}
+    with Stage(tmp_path, token=TOKEN) as stage:
+        for route in ROUTES:
+            assert httpx.get(stage.url + route + path, headers=raw, trust_env=False).status_code == 401
+        answer = httpx.post(f"{stage.url}/v1/chat/completions{path}", json=question(), headers=raw, trust_env=False)
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "invalid_api_key"
+        assert answer.headers["x-should-retry"] == "false"
+        assert not stage["alpha"].posts
+
+
+# Size
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    with Stage(tmp_path, max_body=1000) as stage:
+        head = post_of(b"").replace(b"Content-Length: 0", b"Content-Length: 1001")
+        status, headers, body = read_answer(stage.raw(head))
+        assert status == 413
+        assert error_of(body)["code"] == "request_too_large"
+        assert headers["connection"] == "close"
+
+
+def test_a_body_of_unknown_size_is_refused_once_it_is_too_large(tmp_path: Path) -> None:
+    with Stage(tmp_path, max_body=1000) as stage:
+        head = post_of(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+        piece = b"1f4\r\n" + b" " * 500 + b"\r\n"
+        status, _, body = read_answer(stage.raw(head + piece * 3))
+        assert status == 413
+        assert error_of(body)["code"] == "request_too_large"
+
+
+def test_a_body_of_the_largest_size_is_read(tmp_path: Path) -> None:
+    with Stage(tmp_path, max_body=1000) as stage:
+        assert read_answer(stage.raw(post_of(BODY.ljust(1000))))[0] == 200
+
+
+# What is not there
+
+PROBES = (
+    "/",
+    "/favicon.ico",
+    "/v1",
+    "/v1/",
+    "/v1/props",
+    "/props",
+    "/version",
+    "/api/tags",
+    "/api/version",
+    "/api/v1/models",
+    "/models",
+    "/slots",
+    "/metrics.json",
+    "/docs",
+    "/openapi.json",
+    "/health/",
+    "/v1/chat/completions/x",
+    "/.well-known/agent.json",
+    "//evil.example/",
+)
+
+
+def test_other_paths_are_a_quick_404_without_an_event(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with Stage(tmp_path) as stage:
+        for path in PROBES:
+            status, headers, body = get(stage, path)
+            assert (status, headers["content-type"]) == (404, "application/json"), path
+            assert error_of(body)["type"] == "invalid_request_error"
+            assert get(stage, path, method="HEAD")[0] == 404
+            assert read_answer(stage.raw(post_of(BODY, path)))[0] == 404
+        assert stage.ask().status_code == 200
+        stage.thread.stop()
+        assert {event["request_id"] for event in stage.events()} == {stage.events()[0]["request_id"]}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_another_method_on_a_known_path_is_a_405(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        for path, method in (("/v1/chat/completions", "GET"), ("/v1/models", "DELETE"), ("/health", "PUT")):
+            status, _, body = get(stage, path, method=method)
+            assert status == 405
+            assert error_of(body)["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions", "/"])
+def test_a_websocket_is_told_at_once_that_there_is_none(
+    tmp_path: Path, path: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    upgrade = (
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )
+    with Stage(tmp_path) as stage:
+        status, _, body = get(stage, path, *upgrade)
+        assert status == 426
+        assert error_of(body)["code"] == "upgrade_required"
+        assert get(stage, path, *upgrade, host="evil.example")[0] == 421
+    assert capfd.readouterr() == ("", "")
+
+
+def test_health_names_the_providers_that_have_a_key(tmp_path: Path) -> None:
+    with Stage(tmp_path, keys={"beta": 0}) as stage:
+        answer = stage.get("/health")
+        assert answer.json()["ok"] is True
+        assert answer.json()["providers"] == ["alpha"]
+        assert answer.json()["version"]
+        assert answer.headers["x-freeride-request-id"].startswith("req_")
