@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from freeride_core import retry_hint
-from freeride_core.complaint import USUAL, Complaint, Reset, Rule, by_status
+from freeride_core.complaint import USUAL, Complaint, Reset, Rule, by_status, error_in
 from freeride_core.provider import (
     About,
     Answer,
@@ -116,15 +116,14 @@ class CompatibleWire(Wire):
         for old, new in self.renamed.items():
             if old in call.fields:
                 changes[old] = None
-                if new not in call.fields:
+                if _is_null(call.fields.get(new)):
                     changes[new] = bytes(call.fields[old])
         for name, value in self.defaults.items():
-            if _decoded(changes.get(name, call.fields.get(name))) is None:
+            if _is_null(changes.get(name, call.fields.get(name))):
                 changes[name] = json.dumps(value).encode()
         if model.max_output is not None:
             for name in ("max_tokens", "max_completion_tokens"):
-                asked = _decoded(changes.get(name, call.fields.get(name)))
-                if isinstance(asked, (int, float)) and asked > model.max_output:
+                if _number(changes.get(name, call.fields.get(name))) > model.max_output:
                     changes[name] = str(model.max_output).encode()
         return changes
 
@@ -171,12 +170,31 @@ class CompatibleWire(Wire):
         return found[1] if found else None
 
 
-def _decoded(raw: bytes | msgspec.Raw | None) -> Any:
-    return None if raw is None else json.loads(bytes(raw))
+def _is_null(raw: bytes | msgspec.Raw | None) -> bool:
+    return raw is None or bytes(raw) == b"null"
+
+
+def _number(raw: bytes | msgspec.Raw | None) -> float:
+    """0 for whatever is none."""
+    try:
+        return 0.0 if raw is None else float(bytes(raw))
+    except ValueError:
+        return 0.0
 
 
 def _is_page(answer: Answer) -> bool:
     return answer.headers.get("content-type", "").startswith("text/html")
+
+
+# What the protocol calls things, where an error within a 200 has no number.
+_STATUS_BY_WORD = {
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "insufficient_quota": 402,
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "invalid_request_error": 400,
+}
 
 
 def _status_within(answer: Answer) -> int:
@@ -184,24 +202,25 @@ def _status_within(answer: Answer) -> int:
     body = answer.json
     if isinstance(body, list):
         body = body[0] if body else None
+    is_error = answer.event == "error"
     if not isinstance(body, dict):
-        return 500 if answer.event == "error" else 0
-    choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    error = body.get("error") or choice.get("error")
-    if error is None and isinstance(body.get("errors"), list) and body["errors"] and not choice:
-        error = body["errors"][0]
-    if not error and choice.get("finish_reason") != "error" and answer.event != "error":
+        return 500 if is_error else 0
+    error = error_in(body)
+    if not (error or is_error or body.get("object") == "error" or _is_broken(body.get("choices"))):
         return 0
-    places = (error, body) if isinstance(error, dict) else (body,)
-    for place in places:
-        for name in ("status_code", "http_status", "status", "code"):
-            value = place.get(name)
-            if isinstance(value, str) and value.isdigit():
-                value = int(value)
-            if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
-                return value
-    return 500
+    for place in (error, body):
+        if isinstance(place, dict):
+            for name in ("status_code", "http_status", "status", "code"):
+                value = place.get(name)
+                if isinstance(value, (str, int)) and re.fullmatch("[45][0-9]{2}", str(value)):
+                    return int(value)
+    codes = Complaint.of(answer).codes
+    return next((status for word, status in _STATUS_BY_WORD.items() if word in codes), 500)
+
+
+def _is_broken(choices: Any) -> bool:
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return isinstance(first, dict) and first.get("finish_reason") == "error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,10 +252,14 @@ class CompatibleCatalog(Catalog):
         live: dict[str, Model] = {}
         parse_entry = self.parse_entry or _dated_entry
         for row in rows:
-            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):  # one odd entry drops no other
+            with contextlib.suppress(*_ODD):  # one odd entry drops no other
                 for model in parse_entry(row, dated):
                     live.setdefault(model.id, model)
         return tuple(live.values())
+
+
+_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What comes of reading JSON that is not shaped as expected."""
 
 
 def _dated_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> Sequence[Model]:
@@ -276,7 +299,7 @@ class CompatibleProbe(Probe):
             return Proof(valid=None)
         try:
             return self.describe(answer.json)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except _ODD:
             return Proof(valid=True)
 
 

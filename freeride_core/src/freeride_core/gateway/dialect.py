@@ -38,7 +38,7 @@ class ClientError:
             "request_id": request_id,
             **self.more,
         }
-        return json.dumps({"error": error}, ensure_ascii=False).encode()
+        return json.dumps({"error": error}, ensure_ascii=False).encode(errors="replace")
 
     def event(self, request_id: str) -> bytes:
         """The same as one event of a stream that has begun."""

@@ -1,0 +1,61 @@
+"""Errors for the client, in the shape that its SDK understands."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from freeride_core.gateway.dialect import ClientError, bad_request
+from freeride_core.gateway.sse import parse, split
+
+ERROR = ClientError(
+    status=503,
+    message="Nobody answers — wait.",
+    type="all_upstreams_failed",
+    code="mixed",
+    more={"tried": [{"provider": "p"}], "suggestion": "s"},
+    retry_after_s=7,
+)
+
+
+def test_an_error_is_on_top_and_whole() -> None:
+    assert json.loads(ERROR.body("req_1")) == {
+        "error": {
+            "message": "Nobody answers — wait.",
+            "type": "all_upstreams_failed",
+            "code": "mixed",
+            "param": None,
+            "request_id": "req_1",
+            "tried": [{"provider": "p"}],
+            "suggestion": "s",
+        }
+    }
+
+
+def test_in_a_stream_it_is_one_event_of_its_own() -> None:
+    blocks, rest = split(ERROR.event("req_1"))
+    assert rest == b""
+    assert [parse(block).data for block in blocks] == [ERROR.body("req_1")]
+
+
+def test_a_client_is_told_when_to_come_back() -> None:
+    assert dict(ERROR.headers()) == {b"content-type": b"application/json", b"retry-after": b"7"}
+
+
+def test_a_client_is_told_that_no_wait_helps() -> None:
+    error = bad_request("No.", param="model", code="c", status=413, more={"names": ["a"]})
+    assert dict(error.headers()) == {b"content-type": b"application/json", b"x-should-retry": b"false"}
+    assert (error.status, error.type, error.code, error.param) == (413, "invalid_request_error", "c", "model")
+    assert json.loads(error.body("r"))["error"]["names"] == ["a"]
+    assert bad_request("No.").status == 400
+
+
+@given(st.text(st.one_of(st.characters(codec=None), st.sampled_from("\ud800\udfff\u2028\r\n"))))
+@example("\ud800")
+def test_any_text_can_be_told_even_half_a_character(text: str) -> None:
+    error = bad_request(text, param=text, more={"x": text})
+    told = json.loads(error.body("r").decode())["error"]
+    assert told["message"] == told["param"] == told["x"] == text.encode("utf-8", "replace").decode()
+    assert len(split(error.event("r"))[0]) == 1
