@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import re
+import secrets
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,11 +155,11 @@ def in_turn(*scripts: Script) -> Callable[[Seen], Script]:
 class Upstream:
     """A scripted upstream on 127.0.0.1. `answer` maps each request to what is sent; it can be replaced at any time."""
 
-    def __init__(self, answer: Callable[[Seen], Script] = good) -> None:
+    def __init__(self, answer: Callable[[Seen], Iterable[Step]] = good, port: int = 0) -> None:
         self.answer = answer
         self.seen: list[Seen] = []
         self.connections = 0
-        self.port = 0
+        self.port = port
 
     @property
     def url(self) -> str:
@@ -185,7 +191,7 @@ class Upstream:
     async def _main(self, ready: threading.Event) -> None:
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
         await self._stop.wait()
@@ -449,6 +455,83 @@ class Stage:
         lines = path.read_text().splitlines() if path.exists() else []
         events = [json.loads(line) for line in lines]
         return [event for event in events if not types or event["type"] in types]
+
+
+_SERVE = """
+import logging, sys
+from doubles import plugins, provider
+from freeride_core.gateway.server import listen, serve
+from freeride_core.settings import load_settings
+
+logging.basicConfig(level=logging.DEBUG)
+grace_s, *names = sys.argv[1:]
+installed = plugins(*map(provider, names))
+listener = listen("127.0.0.1", 0)
+serve(load_settings(), installed, listener, lambda _, url: print(url, flush=True), grace_s=float(grace_s))
+"""
+
+
+class GatewayProcess:
+    """A gateway as a process of its own, with everything that it and its libraries log: over doubles of these names, or
+    whatever `command` runs. Killed at the end, unless it has ended before."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        *,
+        names: Sequence[str] = ("alpha", "beta"),
+        grace_s: float = GRACE_S,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        self._bench = bench
+        self._command = command or (sys.executable, "-c", _SERVE, str(grace_s), *names)
+        self._folder = bench.home.parent / f"process-{secrets.token_hex(4)}"
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True)
+        environ = {**os.environ, **self._bench.environ, "FREERIDE_HOME": str(self._bench.home)}
+        environ["PYTHONPATH"] = str(Path(__file__).parent)
+        with (self._folder / "stdout").open("wb") as stdout, (self._folder / "stderr").open("wb") as stderr:
+            self._process = subprocess.Popen(self._command, env=environ, stdout=stdout, stderr=stderr)
+        self.url: str = until(lambda: re.search(r"http://127\.0\.0\.1:\d+", self._written("stdout")), 30)[0]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def _written(self, name: str) -> str:
+        return (self._folder / name).read_text(errors="replace")
+
+    @property
+    def stdout(self) -> str:
+        return self._written("stdout")
+
+    @property
+    def stderr(self) -> str:
+        return self._written("stderr")
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+    def wait(self) -> int:
+        """Its exit code."""
+        return self._process.wait(20)
+
+    def ask(self, model: str = "auto", **fields: Any) -> httpx.Response:
+        return _CLIENT.post(f"{self.url}/v1/chat/completions", json=question(model, **fields))
+
+    def opened(self, **fields: Any) -> contextlib.AbstractContextManager[httpx.Response]:
+        return _CLIENT.stream("POST", f"{self.url}/v1/chat/completions", json=question(stream=True, **fields))
 
 
 def key_of(name: str, index: int = 0) -> str:

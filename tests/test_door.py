@@ -206,7 +206,7 @@ def test_a_token_is_taken_from_four_places(tmp_path: Path, path: str, headers: d
     ],
 )
 def test_without_the_token_every_route_is_closed(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
-    raw = {name: value.encode("latin-1") for name, value in headers.items()}
+    raw = httpx.Headers(headers, encoding="latin-1")
     with Stage(tmp_path, token=TOKEN) as stage:
         for route in ROUTES:
             assert httpx.get(stage.url + route + path, headers=raw, trust_env=False).status_code == 401

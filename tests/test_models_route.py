@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from doubles import EMBEDDER, Bench, Stage, Upstream, good, plugins, provider, reply, until
 from freeride_core import Model
 from freeride_core.gateway.server import GatewayThread
@@ -78,7 +80,6 @@ def test_a_list_fetched_in_the_background_replaces_the_packages_own(tmp_path: Pa
     with Upstream(lambda seen: reply(200, {"data": ids}) if seen.method == "GET" else good(seen)) as upstream:
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha", lists=True))) as gateway:
-            import httpx
 
             def listed() -> set[str]:
                 answer = httpx.get(f"{gateway.url}/v1/models", trust_env=False)

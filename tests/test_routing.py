@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from doubles import MODEL, Seen, Stage, always, good, in_turn, provider, refusal
+from doubles import EMBEDDER, MODEL, Seen, Stage, always, good, in_turn, provider, refusal
 from freeride_core import Model, Provider
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
@@ -255,8 +255,6 @@ def test_a_prompt_that_fits_no_model_is_a_400_with_the_largest_window(tmp_path: 
 
 
 def test_embedding_models_are_not_asked_to_chat(tmp_path: Path) -> None:
-    from doubles import EMBEDDER
-
     with Stage(tmp_path, provider("alpha", models=(EMBEDDER, MODEL), embeds=True)) as stage:
         assert served(stage) == ("alpha", "double/one")
         assert stage.ask("double/embed").status_code == 404

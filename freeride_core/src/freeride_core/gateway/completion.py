@@ -82,7 +82,7 @@ class Completion:
         self._walk = walk = gateway.walk(call, route, exchange.request_id)
         outcome = await self._walked(walk, call)
         if not isinstance(outcome, Serves):
-            return await self._fail(explain.outcome(outcome, gateway.roster, gateway.now()))
+            return await self._fail(explain.outcome(outcome, call, gateway.roster, gateway.now()))
         if outcome.served.rest is None:
             await self._pass_body(outcome)
         else:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from freeride_core.gateway.attempt import Candidate
 from freeride_core.gateway.dialect import ClientError, bad_request
+from freeride_core.gateway.echo import without_echo
 from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, RuledOut, Serves, Tried
 from freeride_core.gateway.roster import Roster
 from freeride_core.gateway.routing import PRESET_IDS, Route
@@ -23,20 +24,23 @@ _CODES = {
 }
 
 
-def outcome(ended: Outcome, roster: Roster, now: float) -> ClientError:
+def outcome(ended: Outcome, call: Call, roster: Roster, now: float) -> ClientError:
     """Of a walk that served nobody."""
     assert not isinstance(ended, Serves)
     if isinstance(ended, RuledOut):
         return _ruled_out(ended)
-    return _fault(ended, roster) if isinstance(ended, Faulted) else _exhausted(ended, roster, now)
+    return _fault(ended, call, roster) if isinstance(ended, Faulted) else _exhausted(ended, roster, now)
 
 
-def _fault(ended: Faulted, roster: Roster) -> ClientError:
+def _fault(ended: Faulted, call: Call, roster: Roster) -> ClientError:
     failure, name = ended.failure, ended.candidate.provider.name
-    words = roster.redact(failure.message)[:_LONGEST_MESSAGE] or f"The request was refused ({failure.kind})."
+
+    def discreet(words: str) -> str:
+        return without_echo(roster.redact(words[:_LONGEST_MESSAGE]), call)
+
     return bad_request(
-        words,
-        param=failure.param,
+        discreet(failure.message) or f"The request was refused ({failure.kind}).",
+        param=None if failure.param is None else discreet(failure.param),
         code=_CODES.get(ErrorKind(failure.kind)) if failure.kind in _CODES else str(failure.kind),
         status=ended.status,
         more={"provider": name, "model": ended.candidate.model.id},

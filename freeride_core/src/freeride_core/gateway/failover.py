@@ -14,7 +14,7 @@ from freeride_core.gateway.selection import Selection
 from freeride_core.gateway.upstream import Upstreams, Withdrawn
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.ledger import Ledger
-from freeride_core.provider import Call, ErrorKind, Failure, Scope
+from freeride_core.provider import Call, ErrorKind, Failure, Key, Scope
 from freeride_core.settings import Settings
 
 MAX_ATTEMPTS = 16
@@ -58,6 +58,7 @@ class Walk:
         self._offline: list[tuple[Candidate, Failure, float]] = []
         self._is_anyone_reached = False
         self._attempt: Attempt | None = None
+        self._busy: Key | None = None
         self._empty: list[Serves] = []
 
     async def run(self) -> Outcome:
@@ -77,6 +78,7 @@ class Walk:
 
     async def close(self) -> None:
         """Drops whatever is still open upstream."""
+        self._release()
         for attempt in (self._attempt, *(empty.attempt for empty in self._empty)):
             if attempt is not None:
                 await attempt.close()
@@ -84,7 +86,6 @@ class Walk:
     async def _try(self, candidate: Candidate) -> Outcome | None:
         """One attempt. None: it failed, and the walk goes on."""
         key, (name, model_id) = candidate.key, candidate.pair
-        traffic = self._ledger.traffic.on(key)
         self.candidate = candidate
         self.attempts += 1
         self._emit("provider_attempt", candidate, operation=self.call.operation.value)
@@ -93,28 +94,37 @@ class Walk:
         )
         sent_at, started = self._ledger.now(), time.monotonic()
         probed = self._ledger.begin_probe(key, model_id)
-        traffic.in_flight += 1
-        traffic.unread += 1
-        is_read = False
+        self._ledger.traffic.begin(key)
+        self._busy = key
+        is_good: bool | None = None
         try:
             result = await attempt.run(lambda: self._selection.is_wanted(candidate))
-            is_read = True
-            self._ledger.traffic.read(key, is_good=isinstance(result, Served))
+            is_good = isinstance(result, Served)
         except Withdrawn:
             self.attempts -= 1
             self._respond(candidate, started, "WITHDRAWN")
+            self._release()
             return None
         finally:
             self._ledger.end_probe(probed)
-            traffic.in_flight -= 1
-            if not is_read:
-                traffic.unread -= 1
+            self._ledger.traffic.read(key, is_good=is_good)
         if isinstance(result, Served):
             self._ledger.traffic.note_first_event(name, model_id, time.monotonic() - started, sent_at)
-            return self._serve(attempt, result, started)
-        await attempt.close()
-        self._attempt = None
-        return self._refuse(candidate, result, sent_at, started)
+            outcome = self._serve(attempt, result, started)
+        else:
+            # Noted before anything is waited for: nobody may send to a slot whose failure has been read.
+            outcome = self._refuse(candidate, result, sent_at, started)
+            await attempt.close()
+            self._attempt = None
+        if not isinstance(outcome, Serves):
+            self._release()
+        return outcome
+
+    def _release(self) -> None:
+        """The key is not asked by this walk any more."""
+        if self._busy is not None:
+            self._ledger.traffic.end(self._busy)
+            self._busy = None
 
     def _patience(self, candidate: Candidate) -> Patience:
         settings = self._settings

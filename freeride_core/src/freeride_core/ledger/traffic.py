@@ -45,11 +45,22 @@ class Traffic:
         traffic = self._keys.get(key.fingerprint)
         return traffic is not None and traffic.unread > 0 and not traffic.is_proven
 
-    def read(self, key: Key, *, is_good: bool) -> None:
-        """An answer was read on this key."""
+    def begin(self, key: Key) -> None:
+        """A request goes out on this key."""
+        traffic = self.on(key)
+        traffic.in_flight += 1
+        traffic.unread += 1
+
+    def end(self, key: Key) -> None:
+        """A request on this key is over, and so is its answer."""
+        self.on(key).in_flight -= 1
+
+    def read(self, key: Key, *, is_good: bool | None) -> None:
+        """An answer was read on this key; None: it will not be."""
         traffic = self.on(key)
         traffic.unread -= 1
-        traffic.is_proven = is_good
+        if is_good is not None:
+            traffic.is_proven = is_good
         if self._verdict is not None:
             self._verdict.set()
             self._verdict = None

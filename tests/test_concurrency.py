@@ -1,0 +1,318 @@
+"""Many requests at once: what one has read spares the others, keys share the load, and one request probes for all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from doubles import HANG, Script, Seen, Stage, always, chunk, good, key_of, post_of, provider, refusal, stream, until
+from freeride_core import Key, Scope
+from freeride_core.gateway.reaction import cooldown_s, reaction_to
+from freeride_core.ledger.ledger import Ledger, Readiness
+from freeride_core.provider import ErrorKind, Failure
+
+BODY = b'{"model":"auto","messages":[]}'
+
+
+def ask_at_once(stage: Stage, count: int, **fields: Any) -> list[httpx.Response]:
+    """All answers to `count` requests that are sent together."""
+    together = threading.Barrier(count)
+
+    def ask(_: int) -> httpx.Response:
+        together.wait(10)
+        return stage.ask(**fields)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(ask, range(count)))
+
+
+@contextmanager
+def in_background(stage: Stage, count: int) -> Iterator[list[Future[httpx.Response]]]:
+    with ThreadPoolExecutor(count) as pool:
+        yield [pool.submit(stage.ask) for _ in range(count)]
+
+
+class Gate:
+    """An upstream's answer that waits until it is opened."""
+
+    def __init__(self) -> None:
+        self.is_open = threading.Event()
+
+    def __call__(self, seen: Seen) -> Iterator[Any]:
+        while not self.is_open.is_set():
+            yield 0.01
+        yield from good(seen)
+
+
+# Dead keys
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("script", [refusal(401), refusal(429), [0.1, *refusal(429)], refusal(402)])
+def test_forty_at_once_against_two_dead_keys_cost_at_most_forty_hits(
+    tmp_path: Path, script: Script, streams: bool
+) -> None:
+    with Stage(tmp_path, keys={"alpha": 2}) as stage:
+        stage["alpha"].answer = always(script)
+        answers = ask_at_once(stage, 40, stream=streams)
+        assert {answer.status_code for answer in answers} == {200}
+        assert {answer.headers["x-freeride-provider"] for answer in answers} == {"beta"}
+        assert len(stage["alpha"].posts) <= 40
+        assert len(stage["beta"].posts) == 40
+
+
+@pytest.mark.parametrize("script", [refusal(401), [0.1, *refusal(429)]])
+def test_forty_at_once_without_another_provider_cost_at_most_forty_hits(tmp_path: Path, script: Script) -> None:
+    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+        stage["alpha"].answer = always(script)
+        answers = ask_at_once(stage, 40)
+        assert {answer.status_code for answer in answers} == {503}
+        assert len(stage["alpha"].posts) <= 40
+
+
+def test_keys_that_fail_at_different_speeds_cost_at_most_one_hit_a_request(tmp_path: Path) -> None:
+    def answer(seen: Seen) -> Script:
+        return [0.1 if seen.key == key_of("alpha") else 0.5, *refusal(401)]
+
+    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+        stage["alpha"].answer = answer
+        ask_at_once(stage, 30)
+        assert len(stage["alpha"].posts) <= 30
+
+
+def test_nothing_is_sent_on_a_key_once_its_failure_has_been_read(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(refusal(429))
+        stage.ask()
+        answers = ask_at_once(stage, 20)
+        assert {answer.headers["x-freeride-attempts"] for answer in answers} == {"1"}
+        assert len(stage["alpha"].posts) == 1
+
+
+def test_one_good_key_serves_all_when_its_sibling_is_dead(tmp_path: Path) -> None:
+    def answer(seen: Seen) -> Script:
+        return refusal(401) if seen.key == key_of("alpha") else [0.05, *good(seen)]
+
+    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+        stage["alpha"].answer = answer
+        answers = ask_at_once(stage, 20)
+        assert {answer.status_code for answer in answers} == {200}
+
+
+# Load
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_keys_share_what_is_under_way(tmp_path: Path, streams: bool) -> None:
+    with Stage(tmp_path, provider("alpha"), keys={"alpha": 3}) as stage:
+        stage["alpha"].answer = always([HANG])
+        body = BODY[:-1] + (b',"stream":true}' if streams else b"}")
+        connections = [stage.raw(post_of(body)) for _ in range(9)]
+        until(lambda: len(stage["alpha"].posts) == 9)
+        used = [seen.key for seen in stage["alpha"].posts]
+        assert sorted(used) == sorted([key_of("alpha", index) for index in range(3)] * 3)
+        for connection in connections:
+            connection.close()
+
+
+def test_a_stream_is_under_way_until_its_end(tmp_path: Path) -> None:
+    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+        stage["alpha"].answer = always(stream(chunk({"content": "Hel"}), HANG))
+        with stage.opened() as answer:
+            coming = answer.iter_raw()  # the client leaves with its last reference
+            next(coming)
+            stage["alpha"].answer = good
+            assert stage.ask().status_code == 200
+            assert stage["alpha"].posts[-1].key == key_of("alpha", 1), "the other one is busy"
+        until(lambda: stage["alpha"].posts[0].gone_after_s)
+        until(lambda: stage.events("request_failed"))
+        assert stage.ask().status_code == 200
+        assert stage["alpha"].posts[-1].key == key_of("alpha", 0), "it is free again"
+
+
+# Back from an outage
+
+
+def make_due(stage: Stage) -> None:
+    """Lets every cooldown end now."""
+    now = stage.thread.gateway.now
+    stage.thread.gateway.ledger.now = lambda: now() + 3600
+    stage.thread.gateway.now = stage.thread.gateway.ledger.now
+
+
+@pytest.mark.parametrize("script", [refusal(500), refusal(503)])
+def test_after_an_outage_one_request_probes_and_others_go_elsewhere(tmp_path: Path, script: Script) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(script)
+        stage.ask()
+        make_due(stage)
+        gate = Gate()
+        stage["alpha"].answer = gate
+        with in_background(stage, 1) as probes:
+            until(lambda: len(stage["alpha"].posts) == 2)
+            answers = ask_at_once(stage, 10)
+            assert {answer.headers["x-freeride-provider"] for answer in answers} == {"beta"}
+            gate.is_open.set()
+            assert probes[0].result(10).headers["x-freeride-provider"] == "alpha"
+        assert stage.ask().headers["x-freeride-provider"] == "alpha", "it is back for all"
+
+
+def test_a_failed_probe_cools_for_twice_as_long(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(refusal(500))
+        stage.ask()
+        make_due(stage)
+        assert stage.ask().headers["x-freeride-provider"] == "beta"
+        assert [seconds for _, seconds in stage.cooled().values()] == [60]
+
+
+def test_others_join_a_probe_when_there_is_nowhere_else(tmp_path: Path) -> None:
+    with Stage(tmp_path, provider("alpha")) as stage:
+        stage["alpha"].answer = always(refusal(500))
+        stage.ask()
+        make_due(stage)
+        gate = Gate()
+        stage["alpha"].answer = gate
+        with in_background(stage, 3) as answers:
+            until(lambda: len(stage["alpha"].posts) == 4)
+            gate.is_open.set()
+            assert {answer.result(10).status_code for answer in answers} == {200}
+
+
+def test_a_probe_whose_client_leaves_frees_the_slot(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(refusal(500))
+        stage.ask()
+        make_due(stage)
+        stage["alpha"].answer = always([HANG])
+        connection = stage.raw(post_of(BODY))
+        until(lambda: len(stage["alpha"].posts) == 2)
+        assert stage.ask().headers["x-freeride-provider"] == "beta"
+        connection.close()
+        until(lambda: stage["alpha"].posts[1].gone_after_s)
+        stage["alpha"].answer = good
+        until(lambda: stage.ask().headers["x-freeride-provider"] == "alpha")
+
+
+def test_a_rate_limit_that_is_over_needs_no_probe(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(refusal(429))
+        stage.ask()
+        make_due(stage)
+        stage["alpha"].answer = good
+        answers = ask_at_once(stage, 10)
+        assert {answer.headers["x-freeride-provider"] for answer in answers} == {"alpha"}
+
+
+@pytest.mark.parametrize(("script", "wait_s"), [([0.1, *refusal(500)], 30), ([0.1, *refusal(401)], 300)])
+def test_failures_at_the_same_time_count_as_one(tmp_path: Path, script: Script, wait_s: int) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(script)
+        ask_at_once(stage, 12)
+        assert len(stage["alpha"].posts) == 12
+        (left_s,) = (seconds for _, seconds in stage.cooled().values())
+        assert left_s in range(wait_s - 3, wait_s + 1)
+
+
+# The ledger, with a clock of its own
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def key(index: int = 0) -> Key:
+    return Key(
+        provider="alpha",
+        secret="s",
+        fingerprint=f"{index:012}",
+        index=index,
+        variable="ALPHA_KEY",
+        base_url="https://alpha.invalid",
+    )
+
+
+def cool(ledger: Ledger, kind: ErrorKind, *, sent_at: float, scope: Scope = Scope.MODEL) -> float:
+    failure = Failure(kind=kind)
+    reaction = reaction_to(failure)
+    cooldown = ledger.cool(
+        key(),
+        "m",
+        scope,
+        kind=str(kind),
+        wait_s=lambda strikes: cooldown_s(failure, reaction, scope, strikes, ledger.now()),
+        is_outage=reaction.is_outage,
+        sent_at=sent_at,
+    )
+    return cooldown.until - ledger.now()
+
+
+@pytest.mark.parametrize(
+    ("kind", "waits"),
+    [
+        (ErrorKind.UNAVAILABLE, [30, 60, 120, 240, 480, 600, 600]),
+        (ErrorKind.AUTH, [300, 600, 1200, 2400, 3600, 3600]),
+        (ErrorKind.RATE_LIMIT, [60, 60, 60]),
+        (ErrorKind.MODEL_NOT_FOUND, [600, 600]),
+    ],
+)
+def test_waits_double_with_each_failure_in_a_row_up_to_their_limit(kind: ErrorKind, waits: list[float]) -> None:
+    clock = Clock()
+    ledger = Ledger(clock, lambda _: None)
+    for wait_s in waits:
+        sent_at = clock.now
+        clock.now += 1
+        assert cool(ledger, kind, sent_at=sent_at) == wait_s
+        clock.now += wait_s + 1
+
+
+def test_a_failure_of_what_was_sent_before_is_the_same_failure() -> None:
+    clock = Clock()
+    ledger = Ledger(clock, lambda _: None)
+    sent_at = clock.now
+    for _ in range(10):
+        clock.now += 1
+        assert cool(ledger, ErrorKind.UNAVAILABLE, sent_at=sent_at) == 30
+
+
+def test_a_good_answer_makes_the_row_begin_again() -> None:
+    clock = Clock()
+    ledger = Ledger(clock, lambda _: None)
+    assert cool(ledger, ErrorKind.AUTH, sent_at=clock.now - 1, scope=Scope.KEY) == 300
+    clock.now += 301
+    ledger.recover(key(), "m")
+    assert cool(ledger, ErrorKind.AUTH, sent_at=clock.now - 1, scope=Scope.KEY) == 300
+
+
+def test_a_shorter_wait_never_shortens_a_longer_one() -> None:
+    clock = Clock()
+    ledger = Ledger(clock, lambda _: None)
+    assert cool(ledger, ErrorKind.MODEL_NOT_FOUND, sent_at=clock.now) == 600
+    assert cool(ledger, ErrorKind.RATE_LIMIT, sent_at=clock.now) == 600
+
+
+def test_only_the_first_request_after_an_outage_is_a_probe() -> None:
+    clock = Clock()
+    ledger = Ledger(clock, lambda _: None)
+    cool(ledger, ErrorKind.TIMEOUT, sent_at=clock.now)
+    assert ledger.state(key(), "m").readiness is Readiness.COOLING
+    clock.now += 31
+    assert ledger.state(key(), "m").readiness is Readiness.READY
+    probe = ledger.begin_probe(key(), "m")
+    assert ledger.state(key(1), "m").readiness is Readiness.PROBING
+    assert ledger.begin_probe(key(1), "m") == ()
+    ledger.end_probe(())
+    assert ledger.state(key(1), "m").readiness is Readiness.PROBING, "who joined does not end it"
+    ledger.end_probe(probe)
+    assert ledger.state(key(1), "m").readiness is Readiness.READY

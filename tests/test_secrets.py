@@ -1,0 +1,221 @@
+"""No key, no prompt and no answer ever shows where people and programs look: not in errors, events, state or output."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from doubles import (
+    RESET,
+    Bench,
+    GatewayProcess,
+    Script,
+    Seen,
+    Upstream,
+    chunk,
+    key_of,
+    question,
+    refusal,
+    reply,
+    stream,
+)
+
+RUN = 8
+PROMPT = "Zebras juggle quince marmalade behind Ödön's workshop, 4711 times."
+ARGUMENT = "wallpaper-of-the-embassy-is-mauve"
+ANSWER = "Xylophones rust gently under violet umbrellas."
+TOKEN = "hand-made-token-1234567890"
+MESSAGES = [
+    {"role": "user", "content": [{"type": "text", "text": PROMPT}]},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {
+                "id": "call_1",
+                "type": "function",
+                "function": {"name": "paint", "arguments": json.dumps({"x": ARGUMENT})},
+            }
+        ],
+    },
+    {"role": "tool", "tool_call_id": "call_1", "content": "done"},
+]
+
+
+def runs(secret: str) -> set[str]:
+    return {secret[at : at + RUN] for at in range(len(secret) - RUN + 1)}
+
+
+def leaks(text: str, secrets: Iterable[str]) -> set[str]:
+    return {run for secret in secrets for run in runs(secret) if run in text}
+
+
+def echo(seen: Seen) -> str:
+    """An indiscreet upstream's words."""
+    return f"key {seen.key} is wrong, you said {PROMPT!r} and {ARGUMENT}, I say {ANSWER}"
+
+
+def indiscreet(seen: Seen) -> Script:
+    """An upstream that quotes key and prompt in every kind of trouble; the odd field `case` says which."""
+    if seen.method == "GET":
+        return refusal(401, echo(seen))
+    words, case = echo(seen), seen.json.get("case")
+    page = f"<html>{words}</html>".encode()
+    begun = chunk({"content": ANSWER})
+    scripts: dict[str, Script] = {
+        "auth": refusal(401, words, code=seen.key),
+        "limit": refusal(429, words, {"x-request-id": "up-1"}),
+        "quota": refusal(402, words),
+        "server": refusal(500, words),
+        "page": reply(502, page, content_type="text/html"),
+        "plain": reply(403, words.encode(), content_type="text/plain"),
+        "gone": refusal(404, words),
+        "unsupported": refusal(400, f"{words}, and tools are not supported", param=seen.key),
+        "fault": refusal(400, f"{words}: temperature must be <= 2", param=PROMPT),
+        "filter": refusal(403, f"{words}: your input was flagged", code=seen.key),
+        "large": refusal(413, words),
+        "length": refusal(400, f"{words}: maximum context length is 9", code="context_length_exceeded"),
+        "page-200": reply(200, page, content_type="text/html"),
+        "truncated": reply(200, json.dumps({"choices": [{"message": {"content": words}}]})[:-4].encode()),
+        "error-200": reply(200, {"error": {"message": words, "code": 429}}),
+        "no-list": reply(200, {"choices": words}),
+        "first": stream(b"data: " + json.dumps({"error": {"message": words, "code": 503}}).encode() + b"\n\n"),
+        "junk": stream(b"data: " + words.encode() + b"\n\n"),
+        "midway": stream(begun, b"data: " + json.dumps({"error": {"message": words, "code": 429}}).encode() + b"\n\n"),
+        "named": stream(begun, b"event: error\ndata: " + words.encode() + b"\n\n"),
+        "cut": [*stream(begun, ends=False), RESET],
+        "header": [f"HTTP/1.1 200 OK\r\n{words}\r\n\r\n".encode()],
+        "status": [f"{words}\r\n\r\n".encode()],
+    }
+    return scripts[case]
+
+
+CASES = [
+    "auth",
+    "limit",
+    "quota",
+    "server",
+    "page",
+    "plain",
+    "gone",
+    "unsupported",
+    "fault",
+    "filter",
+    "large",
+    "length",
+    "page-200",
+    "truncated",
+    "error-200",
+    "no-list",
+    "first",
+    "junk",
+    "midway",
+    "named",
+    "cut",
+    "header",
+    "status",
+]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, httpx.Response], str]]:
+    """All answers of a gateway whose upstreams are indiscreet, and all that it wrote, logging everything."""
+    base = tmp_path_factory.mktemp("secrets")
+    answers: dict[str, httpx.Response] = {}
+    with Upstream(indiscreet) as alpha, Upstream(indiscreet) as beta:
+        for case in CASES:
+            bench = Bench(base / case / "home", {"FREERIDE_IDLE_TIMEOUT": "2", "FREERIDE_TOKEN": TOKEN})
+            bench.add("alpha", alpha, key_of("alpha"), key_of("alpha", 1))
+            bench.add("beta", beta, key_of("beta"))
+            if case == CASES[0]:
+                process = GatewayProcess(bench).__enter__()
+            for streams in (False, True):
+                answers[f"{case} {'stream' if streams else 'whole'}"] = httpx.post(
+                    f"{process.url}/v1/chat/completions?key={TOKEN}",
+                    json={**question(stream=streams, case=case), "messages": MESSAGES, "tools": [{"x": 1}]},
+                    trust_env=False,
+                )
+            forget(process, base / CASES[0] / "home")
+        for number, body in enumerate((b"{" + PROMPT.encode(), json.dumps([PROMPT, key_of("alpha")]).encode())):
+            answers[f"malformed {number}"] = httpx.post(
+                f"{process.url}/v1/chat/completions?key={TOKEN}",
+                content=body,
+                headers={"content-type": "application/json"},
+                trust_env=False,
+            )
+        answers["model"] = httpx.post(
+            f"{process.url}/v1/chat/completions?key={TOKEN}", json=question(key_of("alpha")), trust_env=False
+        )
+        answers["path"] = httpx.get(f"{process.url}/{key_of('alpha')}?key={TOKEN}", trust_env=False)
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+        home = base / CASES[0] / "home"
+        files = "".join(path.read_bytes().decode("utf-8", "replace") for path in home.iterdir() if path.is_file())
+        yield answers, process.stdout + process.stderr + files
+
+
+def forget(process: GatewayProcess, home: Path) -> None:
+    """Ends all cooldowns, as another process of the machine could."""
+    from doubles import until
+    from freeride_core.ledger.store import Entry, StateStore
+
+    store = StateStore(home / "state.db")
+
+    def is_clear() -> bool:
+        entries = [
+            each for each in store.read_all() if each.value is not None and each.section in ("cooldown", "learned")
+        ]
+        store.write([Entry(each.section, each.name, None) for each in entries])
+        return not entries
+
+    until(is_clear)
+    store.close()
+
+
+def test_nothing_that_is_written_holds_a_key_or_a_word_of_the_conversation(written: Any) -> None:
+    _, text = written
+    keys = [key_of("alpha"), key_of("alpha", 1), key_of("beta"), TOKEN]
+    assert len(text) > 1000
+    assert not leaks(text, [*keys, PROMPT, ARGUMENT, ANSWER])
+
+
+def test_no_error_holds_a_key_or_a_word_of_the_conversation(written: Any) -> None:
+    answers, _ = written
+    keys = [key_of("alpha"), key_of("alpha", 1), key_of("beta"), TOKEN]
+    assert len(answers) == 2 * len(CASES) + 4
+    for case, answer in answers.items():
+        said = [ANSWER] if not case.startswith(("midway", "named", "cut")) else []  # which had begun to answer
+        shown = str(answer.headers) + answer.text.replace("\\u00d6", "Ö").replace("\\u00f6", "ö")
+        assert not leaks(shown, [*keys, PROMPT, ARGUMENT, *said]), case
+        assert answer.status_code >= 400 or '"error"' in answer.text, case
+
+
+def test_what_is_left_of_an_upstreams_words_still_helps(written: Any) -> None:
+    answers, _ = written
+    assert "temperature must be <= 2" in answers["fault whole"].json()["error"]["message"]
+    assert "maximum context length is 9" in answers["length stream"].json()["error"]["message"]
+
+
+def test_the_state_is_for_its_owner_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "home")
+    with Upstream() as alpha:
+        bench.add("alpha", alpha, key_of("alpha"))
+        bench.add("beta", alpha, key_of("beta"))
+        with GatewayProcess(bench) as process:
+            assert process.ask().status_code == 200
+            process.send(signal.SIGTERM)
+            assert process.wait() == 0
+    assert bench.home.stat().st_mode & 0o777 == 0o700
+    files = list(bench.home.iterdir())
+    assert {path.name for path in files} >= {"state.db", "events.jsonl"}
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    with sqlite3.connect(bench.home / "state.db") as database:
+        assert database.execute("pragma integrity_check").fetchone() == ("ok",)
+    database.close()
