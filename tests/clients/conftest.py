@@ -1,0 +1,75 @@
+"""Real clients as judges. Which of them run: see `installation`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fronts import FREERIDE, Front, FrontMaker, fronting
+from installation import CLIENTS, Missing, install, wanted_clients
+from programs import Program, clean_environ, serving
+
+_WANTED = wanted_clients()  # now: the tests' environment will not have the variable
+
+
+@pytest.fixture(scope="session")
+def need_client(machine_environ: Mapping[str, str]) -> Callable[[str], Path]:
+    """Gives the folder in which a client is installed, or skips; a client that was asked for by name must be there."""
+
+    def need_client(name: str) -> Path:
+        try:
+            return install(CLIENTS[name], machine_environ if name in _WANTED else None)
+        except Missing as missing:
+            if name in _WANTED:
+                pytest.fail(f"{name}: {missing}")
+            pytest.skip(f"the real client {name} was not asked: {missing}")
+
+    return need_client
+
+
+@pytest.fixture
+def make_front(tmp_path: Path) -> Iterator[FrontMaker]:
+    """Starts `freeride serve` on simulators of these providers (none named: of all) that can be told to fail."""
+    with ExitStack() as stack:
+
+        def make_front(*names: str) -> Front:
+            return stack.enter_context(fronting(tmp_path / "gateway", *names))
+
+        yield make_front
+
+
+@pytest.fixture(scope="module", params=["serve", "demo"])
+def gateway_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A gateway in good health: `freeride serve` on `freeride simulate`, and what stays up after `freeride demo`."""
+    environ = clean_environ(tmp_path_factory.mktemp("gateway"))
+    if request.param == "demo":
+        with Program([*FREERIDE, "demo", "--port", "0"], environ) as demo:
+            yield demo.wait_for(r"(http://127\.0\.0\.1:\d+)/v1")
+        return
+    with Program([*FREERIDE, "simulate", "--all", "--json"], environ) as simulators:
+        variables = json.loads(simulators.wait_for(r"^(\{.*\})$"))["env"]
+        with serving(FREERIDE, environ | variables) as url:
+            yield url
+
+
+@pytest.fixture
+def client_environ(tmp_path: Path) -> Mapping[str, str]:
+    """What an agent gets to see: a home of its own, and a way to loopback only."""
+    home = tmp_path / "agent"
+    nowhere = "http://127.0.0.1:9"
+    directories = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "CACHE", "STATE")}
+    proxies: dict[str, Any] = {}
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        proxies |= {name: nowhere, name.lower(): nowhere}
+    own = {
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "CI": "1",
+    }
+    return clean_environ(home, directories | proxies | own | {"LANG": "C.UTF-8"})

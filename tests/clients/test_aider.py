@@ -1,0 +1,56 @@
+"""aider, configured by `freeride bind`, over real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from fronts import FREERIDE, FrontMaker
+from programs import run
+
+PROMPT = "Join these words with underscores and reply with only the result: FREERIDE PONG 42"
+FLAGS = [
+    "--yes-always",
+    "--no-git",
+    "--no-pretty",
+    "--no-detect-urls",
+    "--no-check-update",
+    "--no-show-release-notes",
+    "--analytics-disable",
+]
+
+
+@pytest.fixture
+def ask(need_client: Callable[[str], Path], client_environ: Mapping[str, str], tmp_path: Path) -> Callable[[str], str]:
+    """Binds aider to a gateway, asks it, and gives what it printed."""
+    aider = need_client("aider") / "venv" / "bin" / "aider"
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def ask(url: str) -> str:
+        bound = run([*FREERIDE, "bind", "aider", "--url", url], client_environ)
+        assert bound.returncode == 0, bound.stderr
+        offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        answered = run([aider, *FLAGS, "--message", PROMPT], {**client_environ, **offline}, cwd=work, timeout_s=120)
+        assert answered.returncode == 0, answered.stderr
+        return answered.stdout
+
+    return ask
+
+
+def test_it_is_answered(ask: Callable[[str], str], gateway_url: str) -> None:
+    assert "FREERIDE_PONG_42" in ask(gateway_url)
+
+
+@pytest.mark.parametrize("failure", ["rate-limited", "error-first-event"])
+def test_it_never_sees_a_failing_provider(failure: str, ask: Callable[[str], str], make_front: FrontMaker) -> None:
+    front = make_front("groq", "nvidia")
+    front.simulators["groq"].always(failure)
+
+    said = ask(front.url)
+
+    assert "FREERIDE_PONG_42" in said
+    assert "litellm." not in said, "it would name the exception"
+    assert front.attempts[0] == "groq"
+    assert [name for name in front.attempts if name != "groq"] == ["nvidia"], "it asked once"

