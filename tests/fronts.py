@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from programs import clean_environ, serving
-
 from freeride_core.plugins import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
+from programs import clean_environ, serving
 
 FREERIDE = (sys.executable, "-m", "freeride_core")
 

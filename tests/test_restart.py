@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from doubles import (
-    MODEL,
     Bench,
     GatewayProcess,
     Stage,
@@ -73,6 +72,17 @@ def test_failures_in_a_row_are_counted_on_after_a_restart(tmp_path: Path) -> Non
             stage.thread.gateway.ledger.now = stage.thread.gateway.now = lambda: now() + 31
             stage.ask()
             assert [seconds for _, seconds in stage.cooled().values()] == [60]
+
+
+def test_a_cooldown_that_is_long_over_is_forgotten(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always(refusal(500))
+        stage.thread.gateway.ledger.now = lambda: stage.thread.gateway.now() - 48 * 3600
+        stage.ask()
+        stage.thread.stop()
+        assert stored(tmp_path, "cooldown")
+        with stage.another():
+            until(lambda: not stored(tmp_path, "cooldown"))
 
 
 def test_one_account_is_still_known_after_a_restart(tmp_path: Path) -> None:
@@ -179,19 +189,10 @@ def test_the_command_with_a_real_package_keeps_cooldowns_through_a_kill(tmp_path
 
 
 def test_a_key_that_changes_is_followed_without_a_restart(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    (tmp_path / ".env").write_text(f"ALPHA_KEY={key_of('alpha')}\n")
-    with Upstream() as upstream:
-        bench.environ["FREERIDE_ALPHA_BASE_URL"] = upstream.url
-        from doubles import plugins, question
-        from freeride_core.gateway.server import GatewayThread
-
-        with GatewayThread(bench.settings(), plugins(provider("alpha", models=(MODEL,)))) as gateway:
-            (tmp_path / ".env").write_text(f"ALPHA_KEY={key_of('alpha', 1)}\n")
-            import httpx
-
-            def key_used() -> str:
-                httpx.post(f"{gateway.url}/v1/chat/completions", json=question(), trust_env=False)
-                return upstream.posts[-1].key
-
-            until(lambda: key_used() == key_of("alpha", 1), 10)
+    with Stage(tmp_path, provider("alpha"), keys={"alpha": 0}) as stage:
+        stage.bench.environ["FREERIDE_ALPHA_BASE_URL"] = stage["alpha"].url
+        (tmp_path / ".env").write_text(f"ALPHA_KEY={key_of('alpha')}\n")
+        with stage.another() as stage.thread:
+            assert stage.ask().status_code == 200
+            (tmp_path / ".env").write_text(f"ALPHA_KEY={key_of('alpha', 11)}\n")
+            until(lambda: stage.ask().status_code == 200 and stage["alpha"].posts[-1].key == key_of("alpha", 11), 10)

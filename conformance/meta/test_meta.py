@@ -82,7 +82,9 @@ class ElsewhereWire(CompatibleWire):
 class RespellingWire(CompatibleWire):
     def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
         request = super().prepare(call, model, key)
-        return UpstreamRequest(request.method, request.url, request.headers, json.dumps(json.loads(request.body)).encode())
+        return UpstreamRequest(
+            request.method, request.url, request.headers, json.dumps(json.loads(request.body)).encode()
+        )
 
 
 class SwallowingWire(CompatibleWire):
@@ -111,7 +113,9 @@ BLAMES_CLIENT = Rule(kind=ErrorKind.BAD_REQUEST, status=401)
 
 BROKEN: dict[str, Callable[[], CompatibleProvider]] = {
     "names_itself": lambda: acme(about=dataclasses.replace(ABOUT, data_use="")),
-    "dates_its_models": lambda: acme(catalog=CompatibleCatalog(models=(FP8,), checked="2026-11-23", parse_entry=_entry)),
+    "dates_its_models": lambda: acme(
+        catalog=CompatibleCatalog(models=(FP8,), checked="2026-11-23", parse_entry=_entry)
+    ),
     "stays_below_its_base_url": lambda: acme(chat=ElsewhereWire(path="/chat/completions")),
     "denies_what_is_not_free": lambda: acme(free=WholeCatalog()),
     "answers": lambda: acme(chat=RespellingWire(path="/chat/completions")),
@@ -238,5 +242,7 @@ def test_a_broken_binder_is_rejected_by(rule: binder_rules.Rule) -> None:
 
 @pytest.mark.parametrize("option", ["--freeride-provider", "--freeride-binder"])
 def test_an_unknown_name_is_a_usage_error(option: str, pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_subprocess("--pyargs", "freeride_conformance", option, "nobody", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(
+        "--pyargs", "freeride_conformance", option, "nobody", "-p", "no:cacheprovider"
+    )
     assert result.ret == pytest.ExitCode.USAGE_ERROR

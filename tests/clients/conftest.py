@@ -6,29 +6,18 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fronts import FREERIDE, Front, FrontMaker, fronting
-from installation import CLIENTS, Missing, install, wanted_clients
-from programs import Program, clean_environ, serving
 
-_WANTED = wanted_clients()  # now: the tests' environment will not have the variable
+from fronts import FREERIDE, Front, FrontMaker, fronting
+from installation import install
+from programs import Program, clean_environ, serving
 
 
 @pytest.fixture(scope="session")
-def need_client(machine_environ: Mapping[str, str]) -> Callable[[str], Path]:
-    """Gives the folder in which a client is installed, or skips; a client that was asked for by name must be there."""
-
-    def need_client(name: str) -> Path:
-        try:
-            return install(CLIENTS[name], machine_environ if name in _WANTED else None)
-        except Missing as missing:
-            if name in _WANTED:
-                pytest.fail(f"{name}: {missing}")
-            pytest.skip(f"the real client {name} was not asked: {missing}")
-
-    return need_client
+def client_folder(machine_environ: Mapping[str, str]) -> Callable[[str], Path]:
+    """Gives the folder in which a client is; if need be it is installed now."""
+    return lambda name: install(name, machine_environ)
 
 
 @pytest.fixture
@@ -62,7 +51,7 @@ def client_environ(tmp_path: Path) -> Mapping[str, str]:
     home = tmp_path / "agent"
     nowhere = "http://127.0.0.1:9"
     directories = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "CACHE", "STATE")}
-    proxies: dict[str, Any] = {}
+    proxies: dict[str, str] = {}
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         proxies |= {name: nowhere, name.lower(): nowhere}
     own = {

@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+
 from fronts import FREERIDE, FrontMaker
+from installation import need
 from programs import run
+
+need("aider")
 
 PROMPT = "Join these words with underscores and reply with only the result: FREERIDE PONG 42"
 FLAGS = [
@@ -22,9 +26,11 @@ FLAGS = [
 
 
 @pytest.fixture
-def ask(need_client: Callable[[str], Path], client_environ: Mapping[str, str], tmp_path: Path) -> Callable[[str], str]:
+def ask(
+    client_folder: Callable[[str], Path], client_environ: Mapping[str, str], tmp_path: Path
+) -> Callable[[str], str]:
     """Binds aider to a gateway, asks it, and gives what it printed."""
-    aider = need_client("aider") / "venv" / "bin" / "aider"
+    aider = client_folder("aider") / "venv" / "bin" / "aider"
     work = tmp_path / "work"
     work.mkdir()
 

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+
 from fronts import FREERIDE, FrontMaker
-from installation import find_node
+from installation import find_node, need
 from programs import run
+
+need("continue")
 
 PROMPT = "Join these words with underscores and reply with only the result: FREERIDE PONG 42"
 Ask = Callable[..., str]
@@ -23,16 +26,15 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ask(need_client: Callable[[str], Path], client_environ: Mapping[str, str], work: Path) -> Ask:
+def ask(client_folder: Callable[[str], Path], client_environ: Mapping[str, str], work: Path) -> Ask:
     """Binds Continue to a gateway, asks it, and gives what it printed."""
-    cn = need_client("continue") / "node_modules" / "@continuedev" / "cli" / "dist" / "cn.js"
+    cn = client_folder("continue") / "node_modules" / "@continuedev" / "cli" / "dist" / "cn.js"
     silent = {"CONTINUE_TELEMETRY_ENABLED": "0", "CONTINUE_CLI_ENABLE_TELEMETRY": "0"}
 
     def ask(url: str, prompt: str = PROMPT) -> str:
         bound = run([*FREERIDE, "bind", "continue", "--url", url], client_environ)
         assert bound.returncode == 0, bound.stderr
-        command = [find_node(None), cn, "-p", "--auto", prompt]
-        answered = run(command, {**client_environ, **silent}, cwd=work, timeout_s=120)
+        answered = run([find_node(), cn, "-p", "--auto", prompt], {**client_environ, **silent}, cwd=work, timeout_s=120)
         assert answered.returncode == 0, answered.stderr
         return answered.stdout
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from fronts import FrontMaker
-from installation import find_node
+from installation import find_node, need
 from programs import run
+
+need("openai-node")
 
 SCRIPT = Path(__file__).with_name("openai_node.cjs")
 EXPECTED = "ONE_TWO"
@@ -18,13 +21,13 @@ Play = Callable[..., Any]
 
 
 @pytest.fixture
-def play(need_client: Callable[[str], Path], client_environ: Mapping[str, str]) -> Play:
+def play(client_folder: Callable[[str], Path], client_environ: Mapping[str, str]) -> Play:
     """Plays a scene of the script against a gateway, and gives what it printed."""
-    folder = need_client("openai-node")
+    folder = client_folder("openai-node")
 
     def play(scene: str, url: str, **more: str) -> Any:
         own = {"CLIENT_FOLDER": str(folder), "GATEWAY_URL": url, "SCENE": scene}
-        result = run([find_node(None), SCRIPT], {**client_environ, **own, **more})
+        result = run([find_node(), SCRIPT], {**client_environ, **own, **more})
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
 

@@ -15,7 +15,9 @@ _FAULT = pytest.StashKey[str]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("freeride", "FreeRide conformance")
     for kind, option in _OPTIONS.items():
-        group.addoption(option, action="append", default=[], metavar="NAME", help=f"certify this {kind} only; may be repeated")
+        group.addoption(
+            option, action="append", default=[], metavar="NAME", help=f"certify this {kind} only; may be repeated"
+        )
 
 
 def pytest_collection_modifyitems(config: pytest.Config) -> None:

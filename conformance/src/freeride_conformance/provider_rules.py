@@ -95,7 +95,9 @@ def denies_what_is_not_free(subject: Subject) -> None:
         "the profile's catalog names no entry that costs money, so nothing shows that the package leaves it alone"
     )
     with Rig(subject) as rig:
-        listed = {spelling for entry in rig.get("/v1/models").json["data"] for spelling in entry["provider_ids"].values()}
+        listed = {
+            spelling for entry in rig.get("/v1/models").json["data"] for spelling in entry["provider_ids"].values()
+        }
         for name in (*paid, stranger.id):
             assert name not in listed, f"{name} is not free and is listed"
             reply = rig.ask(chat(name))

@@ -142,3 +142,9 @@ def test_the_probe_tells_what_is_left_of_the_day() -> None:
     assert PROVIDER.probe.read(Answer(200, {}, b"{}", NOW)).valid is True
     assert PROVIDER.probe.read(Answer(401, {}, b"", NOW)).valid is False
     assert PROVIDER.probe.read(Answer(502, {}, b"", NOW)).valid is None
+
+
+def test_its_own_tools_which_can_cost_money_are_left_out() -> None:
+    theirs = {"type": "function", "function": {"name": "f"}}
+    tools = [{"type": "openrouter:web_search"}, theirs]
+    assert sent("openrouter/free", {"messages": [], "tools": tools})["tools"] == [theirs]

@@ -97,6 +97,8 @@ class Attempt:
         self._now = now
         self._answer: UpstreamAnswer | None = None
         self._chunks: AsyncGenerator[bytes] | None = None
+        self.sent_at = now()
+        """Seconds since the epoch."""
 
     async def run(self, is_wanted: Callable[[], bool]) -> Served | Refused:
         """Until the answer is whole (or its stream commits), or has failed. Raises `Withdrawn` if it was not sent."""
@@ -117,6 +119,12 @@ class Attempt:
         except PluginFault as fault:
             _log.warning("provider %s: its package failed: %s", self.candidate.provider.name, fault)
             return Refused(Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed"), self._status)
+
+    def _decoder(self) -> Decoder | None:
+        try:
+            return self._wire.decoder(self.call)
+        except Exception as error:
+            raise PluginFault(f"{type(error).__name__} in decoder") from None
 
     def _prepare(self) -> UpstreamRequest:
         try:
@@ -191,7 +199,7 @@ class Attempt:
         first_due = budget.when()
         sent_at = loop.time() if first_due is None else first_due - self._patience.first_byte_s
         opening = Opening(self)
-        self._chunks = _decoded(answer.chunks(), self._wire.decoder(self.call))
+        self._chunks = _decoded(answer.chunks(), self._decoder())
         async for chunk in self._chunks:
             verdict = opening.feed(chunk)
             if verdict is None and opening.is_comments_only:
@@ -218,7 +226,7 @@ async def _error_body(answer: UpstreamAnswer) -> bytes:
 
 def _is_whole(answer: UpstreamAnswer) -> bool:
     """Whether a 200 is plainly no event stream."""
-    return answer.headers.get("content-type", "").startswith(("application/json", "text/html"))
+    return answer.headers.get("content-type", "").lower().startswith(("application/json", "text/html"))
 
 
 def _says_nothing(content: dict[str, object], choices: list[object]) -> bool:
@@ -235,10 +243,17 @@ async def _decoded(chunks: AsyncIterator[bytes], decoder: Decoder | None) -> Asy
             yield chunk
         return
     async for chunk in chunks:
-        if decoded := decoder.decode(chunk):
+        if decoded := _guarded(decoder.decode, chunk):
             yield decoded
-    if decoded := decoder.flush():
+    if decoded := _guarded(decoder.flush):
         yield decoded
+
+
+def _guarded(decode: Callable[..., bytes], *data: bytes) -> bytes:
+    try:
+        return decode(*data)
+    except Exception as error:
+        raise PluginFault(f"{type(error).__name__} in decode") from None
 
 
 class _Committed:
@@ -293,6 +308,10 @@ class Opening:
                 return verdict
         if self._is_done or self._finish:
             return COMMITTED if self._tokens else EMPTY
+        if self.held.lstrip()[:1] in (b"{", b"[", b"<"):  # no stream at all; what it is may say why
+            answer, reading = self._attempt.read(self.held, Phase.BODY)
+            if reading.failure is not None:
+                return Refused(reading.failure, answer.status, reading.account)
         return self._attempt.broken("the stream ended before it said anything")
 
     def _weigh(self, event: sse.Event) -> Verdict | None:

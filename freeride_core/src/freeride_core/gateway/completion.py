@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from freeride_core.gateway import explain, sse
-from freeride_core.gateway.attempt import Candidate
+from freeride_core.gateway.attempt import Attempt, Candidate, PluginFault
 from freeride_core.gateway.dialect import ClientError, bad_request
 from freeride_core.gateway.exchange import BodyTooLarge, Exchange, HeaderList
 from freeride_core.gateway.failover import Walk
@@ -167,7 +167,7 @@ class Completion:
         if failure is None and not relay.is_done:
             failure = await self._relay(relay, serves)
         if failure is not None:
-            return await self._break_off(walk, candidate, failure)
+            return await self._break_off(walk, serves.attempt, failure)
         exchange.unwatch()
         await exchange.end(b"" if relay.is_done else sse.DONE)
         self._complete(candidate)
@@ -181,30 +181,32 @@ class Completion:
         rest = serves.served.rest
         assert rest is not None
         try:
-            # The deadline moves only when a tenth of it is used up: not with every chunk.
-            async with asyncio.timeout(idle_s * 1.1) as budget:
+            async with asyncio.timeout(idle_s) as budget:
                 async for chunk in rest:
-                    due, now = budget.when(), loop.time()
-                    if due is None or due - now < idle_s:
-                        budget.reschedule(now + idle_s * 1.1)
+                    budget.reschedule(None)  # a client that takes its time is not the upstream's silence
                     data = relay.feed(chunk)
                     if data:
                         await self._exchange.write(data)
                     if relay.is_done or relay.failure is not None:
                         return relay.failure
+                    budget.reschedule(loop.time() + idle_s)
             cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
         except TimeoutError:
             cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent")
         except UpstreamTrouble as trouble:
             cut = trouble.failure
+        except PluginFault as fault:
+            _log.warning("provider %s: its package failed: %s", serves.attempt.candidate.provider.name, fault)
+            cut = Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed")
         data = relay.end()
         if data:
             await self._exchange.write(data if data.endswith(b"\n\n") else data + b"\n\n")
         # After a finish reason the answer is whole, however its connection ended.
         return relay.failure or (None if relay.is_done or relay.is_finished else cut)
 
-    async def _break_off(self, walk: Walk, candidate: Candidate, failure: Failure) -> None:
-        walk.react(candidate, failure, self._gateway.now())
+    async def _break_off(self, walk: Walk, attempt: Attempt, failure: Failure) -> None:
+        candidate = attempt.candidate
+        walk.react(candidate, failure, attempt.sent_at)
         self._emit(
             "request_mid_stream_error",
             provider=candidate.provider.name,

@@ -178,7 +178,7 @@ class Walk:
             self._ledger.accounts.link(key, account)
         if reaction.remembers_feature and failure.feature in self.call.features:
             self._ledger.learned.note_missing(name, model_id, str(failure.feature), now)
-        if reaction.remembers_size:
+        if reaction.remembers_size and b'"data:' not in self.call.body:  # an inline file's size is not in the estimate
             tokens = self.call.prompt_tokens + self.call.output_tokens
             self._ledger.learned.note_too_big(name, model_id, tokens, str(failure.kind), now)
             if failure.kind == ErrorKind.CONTEXT_LENGTH:
@@ -188,8 +188,6 @@ class Walk:
         scope = cooled_scope(failure, reaction, candidate.provider)
         if scope in (Scope.KEY, Scope.ACCOUNT):
             self._selection.shake(candidate)
-        if scope is Scope.ACCOUNT and account is None and failure.retry_at is not None:
-            self._ledger.note_reset(key, failure.retry_at)
         cooldown = self._cool(candidate, failure, reaction, scope, sent_at)
         if reaction.is_outage and scope is not Scope.PROVIDER and self._ledger.note_outage(key, model_id):
             self._cool(candidate, failure, reaction, Scope.PROVIDER, sent_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -120,7 +121,12 @@ class Gateway:
             except SettingsError as error:
                 print(f"freeride: the changed settings are ignored: {error}", file=sys.stderr)  # noqa: T201
                 continue
+            self.ledger.cooldowns.forget_old(self.now())
             if settings is not None:
+                if settings.token is None and self.settings.token is not None:
+                    # The gateway may listen where others can reach it, and half a file is no decision.
+                    print("freeride: FREERIDE_TOKEN stays until the gateway is started anew", file=sys.stderr)  # noqa: T201
+                    settings = dataclasses.replace(settings, token=self.settings.token)
                 self.settings = settings
                 self.roster = make_roster(settings, self.plugins.providers)
                 self.secrets.redact = self.roster.redact

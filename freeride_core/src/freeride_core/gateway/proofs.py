@@ -11,6 +11,8 @@ from freeride_core.provider import Account, Answer, Key, Provider, UpstreamReque
 _EVERY_S = 6 * 3600.0
 _AGAIN_S = 300.0
 _LOOK_S = 2.0
+_PROOF_S = 7 * 3600.0
+"""How long a proof counts: a little longer than until the next one is due."""
 
 Fetch = Callable[[Provider, UpstreamRequest], Awaitable[Answer]]
 
@@ -21,37 +23,52 @@ class Proofs:
     def __init__(self, fetch: Fetch, now: Callable[[], float]) -> None:
         self._fetch = fetch
         self._now = now
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, tuple[Account, float]] = {}
         self._due: dict[str, float] = {}
         self.version = 0
         """Changes whenever a fact does."""
 
     def account(self, member: Member) -> Account:
         """What holds for every key of a provider: one account that can be billed is enough to say that it can."""
-        facts = {self._accounts.get(key.fingerprint, Account()).can_be_billed for key in member.keys}
+        facts = {self._fact(key) for key in member.keys}
         return Account(can_be_billed=facts.pop() if len(facts) == 1 else None)
 
     async def run(self, members: Callable[[], Sequence[Member]]) -> None:
         """Until cancelled."""
         while True:
+            self._forget_old()
             for member in members():
                 if member.free.asks_account:
                     for key in member.keys:
                         await self._ask(member.provider, key)
             await asyncio.sleep(_LOOK_S)
 
+    def _fact(self, key: Key) -> bool | None:
+        account, _ = self._accounts.get(key.fingerprint, (Account(), 0.0))
+        return account.can_be_billed
+
+    def _forget_old(self) -> None:
+        """Who could not be billed this morning may have left a card since."""
+        now = self._now()
+        for name, (_, proved_at) in tuple(self._accounts.items()):
+            if not 0 <= now - proved_at < _PROOF_S:
+                del self._accounts[name]
+                self.version += 1
+
     async def _ask(self, provider: Provider, key: Key) -> None:
         now = self._now()
-        request = provider.probe.request(key) if provider.probe is not None else None
-        if provider.probe is None or request is None or now < self._due.get(key.fingerprint, 0.0):
+        if provider.probe is None or now < self._due.get(key.fingerprint, 0.0):
             return
         self._due[key.fingerprint] = now + _AGAIN_S
         try:
+            request = provider.probe.request(key)
+            if request is None:
+                return
             proof = provider.probe.read(await self._fetch(provider, request))
-        except OSError:
+        except Exception:  # whatever a network or a plugin does: without an answer there is no proof
             return
         if proof.valid is not None:
             self._due[key.fingerprint] = now + _EVERY_S
-        if self._accounts.get(key.fingerprint) != proof.account:
-            self._accounts[key.fingerprint] = proof.account
+        if self._fact(key) != proof.account.can_be_billed:
             self.version += 1
+        self._accounts[key.fingerprint] = (proof.account, now)

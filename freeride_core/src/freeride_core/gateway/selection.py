@@ -32,6 +32,7 @@ class Selection:
         self._shaken: set[str] = set()
         self._too_small = 0
         self._last_resort: Candidate | None = None
+        self._began = ledger.now()
 
     # What the walk tells
 
@@ -159,7 +160,8 @@ class Selection:
         return None
 
     def _soonest(self) -> Candidate | None:
-        """If nothing but outages stands in the way, the one that ends first is tried all the same; once."""
+        """If nothing but outages stands in the way, the one that ends first is tried all the same; once. An outage that was
+        read since this walk began is fresh enough to be believed."""
         if self._last_resort is not None:
             return None
         soonest: tuple[float, Candidate] | None = None
@@ -168,6 +170,8 @@ class Selection:
                 state = self._ledger.state(key, choice.model.id)
                 if state.cooldown is None or not state.is_outage:
                     return None
+                if state.cooldown.noted >= self._began:
+                    continue
                 if soonest is None or state.cooldown.until < soonest[0]:
                     soonest = (state.cooldown.until, Candidate(choice.member.provider, choice.model, key))
         self._last_resort = soonest[1] if soonest else None

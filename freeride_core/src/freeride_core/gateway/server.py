@@ -85,8 +85,7 @@ async def _background(gateway: Gateway) -> AsyncIterator[None]:
         yield
     finally:
         work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
+        await asyncio.wait({work})
         await gateway.close()
 
 

@@ -44,6 +44,8 @@ class Connection(asyncio.Protocol):
         self.is_open = True
         self.is_complete = True
         """No answer is under way."""
+        self.has_heard = False
+        """A byte of the answer under way has come."""
         self.status = 0
         """0: the head has not come yet."""
         self.headers: list[tuple[bytes, bytes]] = []
@@ -60,6 +62,7 @@ class Connection(asyncio.Protocol):
         if self.is_complete:
             self.drop()  # nobody asked
             return
+        self.has_heard = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -134,6 +137,7 @@ class Connection(asyncio.Protocol):
             self._expiry.cancel()
         self._parser = httptools.HttpResponseParser(self)
         self.status = 0
+        self.has_heard = False
         if trace is not None:
             await trace("http11.send_request_headers.started", {})
         self.is_complete = False
@@ -213,9 +217,22 @@ class FastTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Of the request's extensions it heeds `timeout.connect` and `trace`, as httpcore has them. Raises httpx's exceptions."""
         trace: Trace | None = request.extensions.get("trace")
-        connection = self._kept() or await self._connect(request, trace)
+        kept = self._kept()
+        connection = kept or await self._connect(request)
         try:
             await connection.ask(request, trace)
+        except httpx.RemoteProtocolError:
+            connection.drop()
+            if connection is not kept or connection.has_heard:
+                raise
+            # The upstream had closed it meanwhile, and most likely the others too: nothing was asked yet.
+            self._drop_idle()
+            connection = await self._connect(request)
+            try:
+                await connection.ask(request, trace)
+            except BaseException:
+                connection.drop()
+                raise
         except BaseException:
             connection.drop()
             raise
@@ -230,7 +247,12 @@ class FastTransport(httpx.AsyncBaseTransport):
                 return connection
         return None
 
-    async def _connect(self, request: httpx.Request, trace: Trace | None) -> Connection:
+    def _drop_idle(self) -> None:
+        for connection in tuple(self._idle):
+            connection.drop()
+        self._idle.clear()
+
+    async def _connect(self, request: httpx.Request) -> Connection:
         url = request.url
         port = url.port or (443 if self._tls else 80)
         loop = asyncio.get_running_loop()
@@ -248,8 +270,6 @@ class FastTransport(httpx.AsyncBaseTransport):
         except (OSError, ssl.SSLError) as error:
             raise httpx.ConnectError("no connection") from error
         self._all.add(connection)
-        if trace is not None:
-            await trace("connection.connect_tcp.complete", {})
         return connection
 
     def _give_back(self, connection: Connection) -> None:

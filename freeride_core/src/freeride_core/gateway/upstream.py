@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -91,25 +91,19 @@ class Upstreams:
 
         Raises `UpstreamTrouble` or `Withdrawn`; being cancelled drops the connection.
         """
-        sending = _Sending(is_wanted)
         try:
-            response = await self._send(request, sending)
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
-            if sending.is_connected:
-                raise _trouble(error) from None
-            # A kept connection that the upstream had closed meanwhile: no byte came, so nothing was asked yet.
-            try:
-                response = await self._send(request, sending)
-            except (httpx.HTTPError, httpx.InvalidURL) as again:
-                raise _trouble(again) from None
+            response = await self._send(request, is_wanted)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _trouble(error) from None
+        except (ImportError, ValueError, RuntimeError):
+            # A proxy that needs what is not installed, a host name that is none: nothing was reached.
+            raise UpstreamTrouble(ErrorKind.NETWORK, "the upstream's address cannot be used", is_connect=True) from None
         headers: dict[str, str] = {}
         for name, value in response.headers.raw:
             headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
         return UpstreamAnswer(response.status_code, headers, response)
 
-    async def _send(self, request: UpstreamRequest, sending: _Sending) -> httpx.Response:
+    async def _send(self, request: UpstreamRequest, is_wanted: Callable[[], bool] | None) -> httpx.Response:
         message = httpx.Request(
             request.method,
             _parsed(request.url),
@@ -121,7 +115,7 @@ class Upstreams:
             content=request.body or None,
             extensions={
                 "timeout": {"connect": self.connect_timeout_s, "read": None, "write": None, "pool": None},
-                "trace": sending.trace,
+                "trace": _withdraw_unless(is_wanted),
             },
         )
         response = await self._transport(request.url).handle_async_request(message)
@@ -167,19 +161,12 @@ def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-class _Sending:
-    """Follows one request through the connection pool."""
-
-    def __init__(self, is_wanted: Callable[[], bool] | None) -> None:
-        self._is_wanted = is_wanted
-        self.is_connected = False
-        """A connection of its own was made for it."""
-
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:  # noqa: ARG002 - httpcore's signature
-        if event == "connection.connect_tcp.complete":
-            self.is_connected = True
-        elif event.endswith(".send_request_headers.started") and self._is_wanted is not None and not self._is_wanted():
+def _withdraw_unless(is_wanted: Callable[[], bool] | None) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+    async def trace(event: str, info: Mapping[str, Any]) -> None:  # noqa: ARG001 - httpcore's signature
+        if is_wanted is not None and event.endswith(".send_request_headers.started") and not is_wanted():
             raise Withdrawn
+
+    return trace
 
 
 def _trouble(error: Exception) -> UpstreamTrouble:

@@ -20,6 +20,7 @@ _NAME = re.compile(rb'[ \t\n\r]*[{,][ \t\n\r]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\n\r
 _END = re.compile(rb"[ \t\n\r]*}[ \t\n\r]*")
 _IMAGE = re.compile(rb'"image_url"\s*:|"input_image"')
 _PARTS = re.compile(rb'"content"\s*:\s*(?:\[|null)')
+_LONGEST_NAME = 1024
 _DATA_URL = b'"data:'
 
 Pair = tuple[bytes, str, msgspec.Raw]
@@ -142,6 +143,8 @@ def _model(fields: Mapping[str, msgspec.Raw]) -> str:
         return ""
     if not raw.startswith(b'"'):
         raise BadRequest("The field 'model' is neither a string nor null.", param="model")
+    if len(raw) > _LONGEST_NAME:
+        raise BadRequest("The field 'model' is too long to be a model's name.", param="model")
     return str(json.loads(raw))
 
 

@@ -32,12 +32,6 @@ class Accounts:
             self._by_key[key.fingerprint] = subject
             self._put(Entry(SECTION, key.fingerprint, subject))
 
-    def merge(self, key: Key, other_subject: str) -> None:
-        """Counters or resets of two keys moved together."""
-        if self.of(key) != other_subject:
-            self._by_key[key.fingerprint] = other_subject
-            self._put(Entry(SECTION, key.fingerprint, other_subject))
-
     def apply(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             if entry.section == SECTION:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from freeride_core.ledger.account import Accounts
 from freeride_core.ledger.cooldown import Cooldown, Cooldowns
 from freeride_core.ledger.learned import Learned
-from freeride_core.ledger.slots import ALL_MODELS, EVERYONE, Slot, slot_of, slots_over
+from freeride_core.ledger.slots import Slot, slot_of, slots_over
 from freeride_core.ledger.store import Entry
 from freeride_core.ledger.traffic import Traffic
 from freeride_core.provider import Key, Scope
@@ -52,7 +52,6 @@ class Ledger:
         self.traffic = Traffic(put)
         self._probing: set[Slot] = set()
         self._outages: defaultdict[str, deque[tuple[float, str]]] = defaultdict(deque)
-        self._resets: dict[tuple[str, float], str] = {}
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Takes over what the store holds or another process wrote."""
@@ -142,18 +141,3 @@ class Ledger:
         while recent and recent[0][0] < now - _OUTAGE_WINDOW_S:
             recent.popleft()
         return len({model for _, model in recent}) >= _OUTAGE_MODELS
-
-    def note_reset(self, key: Key, retry_at: float) -> None:
-        """An account-wide reset to the same odd instant on two keys is one account's reset. A whole minute or a UTC midnight
-        proves nothing: everyone's windows end there."""
-        if retry_at % 60 == 0:
-            return
-        mine = self.accounts.of(key)
-        other = self._resets.setdefault((key.provider, retry_at), mine)
-        if other != mine:
-            self.accounts.merge(key, other)
-        if len(self._resets) > 1000:
-            self._resets.clear()
-
-    def provider_slot(self, provider: str) -> Cooldown | None:
-        return self.cooldowns.get(Slot(provider, EVERYONE, ALL_MODELS))

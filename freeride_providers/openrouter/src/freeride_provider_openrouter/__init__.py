@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, replace
 from typing import Any
 
 from freeride_core import (
     About,
     Allowlist,
     AnyOf,
+    Call,
     CompatibleProbe,
     CompatibleProvider,
     CompatibleWire,
     Credential,
     ErrorKind,
     FreeSuffix,
+    Key,
     Limit,
+    Model,
     Proof,
     Provider,
     Rule,
     Scope,
+    UpstreamRequest,
     ZeroPrice,
     hookimpl,
 )
@@ -62,8 +68,26 @@ HEADERS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class FreeWire(CompatibleWire):
+    """Leaves out OpenRouter's own tools, which it runs itself and can bill on a free model too."""
+
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        request = super().prepare(call, model, key)
+        if b"openrouter:" not in bytes(call.fields.get("tools", b"")):
+            return request
+        content = json.loads(request.body)
+        tools = content["tools"] if isinstance(content["tools"], list) else []
+        content["tools"] = [tool for tool in tools if not _is_own(tool)]
+        return replace(request, body=json.dumps(content).encode())
+
+
+def _is_own(tool: Any) -> bool:
+    return isinstance(tool, dict) and str(tool.get("type")).startswith("openrouter:")
+
+
 def _wire(path: str) -> CompatibleWire:
-    return CompatibleWire(
+    return FreeWire(
         path=path,
         headers=HEADERS,
         response_headers=("x-generation-id",),
