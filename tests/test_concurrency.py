@@ -127,14 +127,15 @@ def test_a_request_that_waits_for_its_connection_is_withdrawn_when_its_slot_cool
 
 def take_all(server: socket.socket, received: list[bytes]) -> None:
     """Accepts whoever waits, and notes what each says until it leaves."""
-    while True:
-        try:
-            connection, _ = server.accept()
-        except OSError:
-            return
+
+    def listen(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(10)
             received.append(connection.recv(1000))
+
+    with contextlib.suppress(OSError):
+        while True:
+            threading.Thread(target=listen, args=(server.accept()[0],), daemon=True).start()
 
 
 def cool_elsewhere(home: Path, slot: Slot) -> None:
@@ -366,3 +367,17 @@ def test_only_the_first_request_after_an_outage_is_a_probe() -> None:
     assert ledger.state(key(1), "m").readiness is Readiness.PROBING, "who joined does not end it"
     ledger.end_probe(probe)
     assert ledger.state(key(1), "m").readiness is Readiness.READY
+
+
+def test_a_cooldown_that_is_over_for_a_day_is_forgotten_with_its_row() -> None:
+    clock = Clock()
+    written: list[Entry] = []
+    ledger = Ledger(clock, written.append)
+    cool(ledger, ErrorKind.UNAVAILABLE, sent_at=clock.now - 1)
+    clock.now += 30 + 24 * 3600 - 1
+    ledger.cooldowns.forget_old(clock.now)
+    assert ledger.cooldowns
+    clock.now += 2
+    ledger.cooldowns.forget_old(clock.now)
+    assert not ledger.cooldowns
+    assert (written[-1].section, written[-1].value) == ("cooldown", None)

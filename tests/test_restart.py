@@ -74,17 +74,6 @@ def test_failures_in_a_row_are_counted_on_after_a_restart(tmp_path: Path) -> Non
             assert [seconds for _, seconds in stage.cooled().values()] == [60]
 
 
-def test_a_cooldown_that_is_long_over_is_forgotten(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
-        stage["alpha"].answer = always(refusal(500))
-        stage.thread.gateway.ledger.now = lambda: stage.thread.gateway.now() - 48 * 3600
-        stage.ask()
-        stage.thread.stop()
-        assert stored(tmp_path, "cooldown")
-        with stage.another():
-            until(lambda: not stored(tmp_path, "cooldown"))
-
-
 def test_one_account_is_still_known_after_a_restart(tmp_path: Path) -> None:
     alpha = provider("alpha", account_pattern=r"organization (org-\w+)")
     with Stage(tmp_path, alpha, provider("beta"), keys={"alpha": 2}) as stage:

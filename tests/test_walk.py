@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -416,6 +417,16 @@ def test_a_prompt_that_does_not_fit_goes_to_a_larger_window(tmp_path: Path) -> N
         assert stage.ask().headers["x-freeride-attempts"] == "1", "the size is remembered"
         stage["alpha"].answer = good
         assert stage.ask(messages=[{"role": "user", "content": ""}]).headers["x-freeride-model"] == "double/small"
+
+
+def test_an_image_that_does_not_fit_goes_to_a_larger_window_and_teaches_nothing(tmp_path: Path) -> None:
+    seeing = [replace(each, vision=True) for each in (SMALL, replace(SMALL, id="double/same"), LARGE)]
+    image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}]
+    with Stage(tmp_path, provider("alpha", models=seeing)) as stage:
+        stage["alpha"].answer = by_model(small=TOO_LONG)
+        assert stage.ask(messages=image).headers["x-freeride-model"] == "double/large"
+        stage["alpha"].answer = good
+        assert stage.ask(messages=image).headers["x-freeride-model"] == "double/small", "how large it was, nobody knows"
 
 
 def test_a_prompt_that_fits_nowhere_is_a_400_in_the_upstreams_words(tmp_path: Path) -> None:

@@ -181,8 +181,8 @@ class Walk:
         if reaction.remembers_size and b'"data:' not in self.call.body:  # an inline file's size is not in the estimate
             tokens = self.call.prompt_tokens + self.call.output_tokens
             self._ledger.learned.note_too_big(name, model_id, tokens, str(failure.kind), now)
-            if failure.kind == ErrorKind.CONTEXT_LENGTH:
-                self._selection.outgrow(candidate)
+        if failure.kind == ErrorKind.CONTEXT_LENGTH:
+            self._selection.outgrow(candidate)
         if not reaction.cools:
             return None
         scope = cooled_scope(failure, reaction, candidate.provider)
