@@ -1,0 +1,76 @@
+"""Proofs of what an account can be billed for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from doubles import Bench, provider
+from freeride_core import Account, Answer, Key, Probe, Proof, Provider, UnbillableAccount, UpstreamRequest
+from freeride_core.gateway.proofs import Proofs
+from freeride_core.gateway.roster import Member, make_roster
+
+HOUR = 3600.0
+
+
+class Asked(Probe):
+    """Says what `found` says."""
+
+    def __init__(self, found: Callable[[], Proof]) -> None:
+        self._found = found
+
+    def request(self, key: Key) -> UpstreamRequest | None:
+        return UpstreamRequest("GET", f"{key.base_url}/whoami", ())
+
+    def read(self, answer: Answer) -> Proof:
+        return self._found()
+
+
+def member(tmp_path: Path, found: Callable[[], Proof]) -> Member:
+    alpha = provider("alpha")
+    alpha.free = UnbillableAccount()
+    alpha.probe = Asked(found)
+    bench = Bench(tmp_path)
+    bench.add("alpha", "http://127.0.0.1:9/v1")
+    return make_roster(bench.settings(), {"alpha": alpha}).members[0]
+
+
+def look(proofs: Proofs, about: Member) -> Account:
+    """What is known after one look round."""
+
+    async def once() -> None:
+        task = asyncio.ensure_future(proofs.run(lambda: [about]))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not task.done(), "the looking round has ended"
+        task.cancel()
+
+    asyncio.run(once())
+    return proofs.account(about)
+
+
+async def fetch(of: Provider, request: UpstreamRequest) -> Answer:
+    return Answer(200, {}, b"{}", 0.0)
+
+
+def test_a_proof_counts_for_some_hours_and_no_longer(tmp_path: Path) -> None:
+    now = [1_000_000.0]
+    answers = [Proof(True, Account(can_be_billed=False))]
+    about = member(tmp_path, lambda: answers.pop())
+    proofs = Proofs(fetch, lambda: now[0])
+    assert look(proofs, about) == Account(can_be_billed=False)
+    now[0] += 5 * HOUR
+    assert look(proofs, about) == Account(can_be_billed=False)
+    now[0] += 3 * HOUR  # asked again meanwhile, and the probe has nothing more to say
+    assert look(proofs, about) == Account(can_be_billed=None)
+
+
+@pytest.mark.parametrize("error", [OSError, KeyError, ImportError, ZeroDivisionError])
+def test_whatever_a_probe_raises_proves_nothing_and_ends_nothing(tmp_path: Path, error: type[Exception]) -> None:
+    def fail() -> Proof:
+        raise error
+
+    assert look(Proofs(fetch, lambda: 1_000_000.0), member(tmp_path, fail)) == Account(can_be_billed=None)
