@@ -67,7 +67,7 @@ class Router:
 
     models: Callable[[str], tuple[Model, ...]]
     version: Callable[[], int]
-    account: Callable[[Member], Account] = lambda _: Account()
+    account: Callable[[Member], Account]
     _plans: dict[tuple[object, ...], Route] = field(default_factory=dict)
     _names: dict[str, set[str]] = field(default_factory=dict)
     _routers: dict[str, str] = field(default_factory=dict)
