@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from freeride_core.gateway import sse
-from freeride_core.gateway.upstream import MAX_ERROR_BODY, UpstreamAnswer, Upstreams, UpstreamTrouble
+from freeride_core.gateway.alarm import NEVER
+from freeride_core.gateway.reply import MAX_ERROR_BODY, Reply
+from freeride_core.gateway.trouble import UpstreamTrouble
+from freeride_core.gateway.upstream import Upstreams
 from freeride_core.provider import (
     Answer,
     Call,
@@ -58,11 +61,11 @@ class Patience:
 class Served:
     """An answer that can go to the client."""
 
-    answer: UpstreamAnswer
+    reply: Reply
     body: bytes = b""
     """The whole body, or what a stream said up to its commit."""
-    rest: AsyncIterator[bytes] | None = None
-    """What a committed stream says from here on, decoded; None: this is not a stream."""
+    rest: Stream | None = None
+    """What a committed stream says from here on; None: this is not a stream."""
     is_empty: bool = False
     """It says nothing; the walk may look for a better one."""
 
@@ -95,25 +98,25 @@ class Attempt:
         self._upstreams = upstreams
         self._patience = patience
         self._now = now
-        self._answer: UpstreamAnswer | None = None
-        self._chunks: AsyncGenerator[bytes] | None = None
+        self._reply: Reply | None = None
+        self._asked_at = 0.0
         self.sent_at = now()
         """Seconds since the epoch."""
 
     async def run(self, is_wanted: Callable[[], bool]) -> Served | Refused:
         """Until the answer is whole (or its stream commits), or has failed. Raises `Withdrawn` if it was not sent."""
-        first = self._patience.first_byte_s if self.call.stream else self._patience.answer_s
+        is_stream = self.call.stream
+        patience = self._patience
+        self._asked_at = asyncio.get_running_loop().time()
         try:
-            request = self._prepare()
-            async with asyncio.timeout(first) as budget:
-                self._answer = answer = await self._upstreams.send(request, is_wanted)
-                if answer.status != 200:
-                    return self._refuse(await _error_body(answer), Phase.STATUS)
-                if self.call.stream and not _is_whole(answer):
-                    return await self._open(answer, budget)
-                return self._judge(await answer.body())
-        except TimeoutError:
-            return Refused(Failure(kind=ErrorKind.TIMEOUT, message="no answer in time"), self._status)
+            reply = self._reply = await self._upstreams.send(
+                self._prepare(), is_wanted, within_s=patience.first_byte_s if is_stream else patience.answer_s
+            )
+            if reply.status != 200:
+                return self._refuse(await _error_body(reply), Phase.STATUS)
+            if is_stream and not _is_whole(reply):
+                return await self._open(reply)
+            return self._judge(await reply.body())
         except UpstreamTrouble as trouble:
             return Refused(trouble.failure, self._status, is_connect=trouble.is_connect)
         except PluginFault as fault:
@@ -134,21 +137,19 @@ class Attempt:
 
     @property
     def _status(self) -> int | None:
-        return self._answer.status if self._answer else None
+        return self._reply.status if self._reply else None
 
     async def close(self) -> None:
         """Gives the connection back, or drops it where the answer was not read to its end."""
-        if self._chunks is not None:
-            await self._chunks.aclose()
-        if self._answer is not None:
-            await self._answer.close()
+        if self._reply is not None:
+            await self._reply.close()
 
     def read(self, body: bytes, phase: Phase, event: str = "") -> tuple[Answer, Reading]:
         """What the package says of an answer or a part of one."""
-        assert self._answer is not None
+        assert self._reply is not None
         answer = Answer(
-            status=self._answer.status,
-            headers=self._answer.headers,
+            status=self._reply.status,
+            headers=self._reply.headers,
             body=body,
             now=self._now(),
             phase=phase,
@@ -182,51 +183,51 @@ class Attempt:
         content = answer.json
         if self.call.stream or not isinstance(content, dict):
             return self.broken("the answer is not what was asked for")
-        assert self._answer is not None
+        assert self._reply is not None
         if self.call.operation is Operation.EMBEDDINGS:
-            return Served(self._answer, body) if content.get("data") else self.broken("the answer holds no embeddings")
+            return Served(self._reply, body) if content.get("data") else self.broken("the answer holds no embeddings")
         choices = content.get("choices")
         if not isinstance(choices, list):
             return self.broken("the answer has no choices")
-        return Served(self._answer, body, is_empty=_says_nothing(content, choices))
+        return Served(self._reply, body, is_empty=_says_nothing(content, choices))
 
     def broken(self, message: str) -> Refused:
         return Refused(Failure(kind=ErrorKind.PROTOCOL, message=message), self._status)
 
-    async def _open(self, answer: UpstreamAnswer, budget: asyncio.Timeout) -> Served | Refused:
+    async def _open(self, reply: Reply) -> Served | Refused:
         """Reads a stream up to its commit."""
         loop = asyncio.get_running_loop()
-        first_due = budget.when()
-        sent_at = loop.time() if first_due is None else first_due - self._patience.first_byte_s
+        first_byte_s = self._patience.first_byte_s
         opening = Opening(self)
-        self._chunks = _decoded(answer.chunks(), self._decoder())
-        async for chunk in self._chunks:
-            verdict = opening.feed(chunk)
-            if verdict is None and opening.is_comments_only:
-                budget.reschedule(sent_at + _COMMENTS_EXTEND * self._patience.first_byte_s)
-            elif verdict is None:
-                budget.reschedule(loop.time() + self._patience.idle_s)
-            else:
+        stream = Stream(reply, self._decoder())
+        while data := await stream.read():
+            verdict = opening.feed(data)
+            if verdict is not None:
                 break
+            if opening.is_comments_only:
+                reply.expect_by(self._asked_at + _COMMENTS_EXTEND * first_byte_s)
+            else:
+                reply.expect_by(loop.time() + self._patience.idle_s)
         else:
             verdict = opening.end()
         if isinstance(verdict, Refused):
             return verdict
-        return Served(answer, opening.held, self._chunks, is_empty=verdict is EMPTY)
+        reply.expect_by(NEVER)  # what it says from here on is for its reader to wait for
+        return Served(reply, opening.held, stream, is_empty=verdict is EMPTY)
 
 
-async def _error_body(answer: UpstreamAnswer) -> bytes:
+async def _error_body(reply: Reply) -> bytes:
     """What an error says; where that does not come, its status has said enough."""
+    reply.expect_by(asyncio.get_running_loop().time() + _ERROR_BODY_S)
     try:
-        async with asyncio.timeout(_ERROR_BODY_S):
-            return await answer.body(MAX_ERROR_BODY)
-    except (UpstreamTrouble, TimeoutError):
+        return await reply.body(MAX_ERROR_BODY)
+    except UpstreamTrouble:
         return b""
 
 
-def _is_whole(answer: UpstreamAnswer) -> bool:
+def _is_whole(reply: Reply) -> bool:
     """Whether a 200 is plainly no event stream."""
-    return answer.headers.get("content-type", "").lower().startswith(("application/json", "text/html"))
+    return reply.headers.get("content-type", "").lower().startswith(("application/json", "text/html"))
 
 
 def _says_nothing(content: dict[str, object], choices: list[object]) -> bool:
@@ -237,16 +238,26 @@ def _says_nothing(content: dict[str, object], choices: list[object]) -> bool:
     )
 
 
-async def _decoded(chunks: AsyncIterator[bytes], decoder: Decoder | None) -> AsyncGenerator[bytes]:
-    if decoder is None:
-        async for chunk in chunks:
-            yield chunk
-        return
-    async for chunk in chunks:
-        if decoded := _guarded(decoder.decode, chunk):
-            yield decoded
-    if decoded := _guarded(decoder.flush):
-        yield decoded
+class Stream:
+    """A stream's bytes in the client's own format."""
+
+    __slots__ = ("_decoder", "_is_over", "reply")
+
+    def __init__(self, reply: Reply, decoder: Decoder | None) -> None:
+        self.reply = reply
+        self._decoder = decoder
+        self._is_over = False
+
+    async def read(self) -> bytes:
+        """What has come since the last time. Waits where that is nothing; empty: the stream is over."""
+        if self._decoder is None:
+            return await self.reply.read()
+        while not self._is_over:
+            data = await self.reply.read()
+            self._is_over = not data
+            if decoded := _guarded(self._decoder.decode, data) if data else _guarded(self._decoder.flush):
+                return decoded
+        return b""
 
 
 def _guarded(decode: Callable[..., bytes], *data: bytes) -> bytes:

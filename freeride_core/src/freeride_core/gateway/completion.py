@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from freeride_core.gateway import explain, sse
+from freeride_core.gateway.alarm import NEVER
 from freeride_core.gateway.attempt import Attempt, Candidate, PluginFault
 from freeride_core.gateway.dialect import ClientError, bad_request
 from freeride_core.gateway.exchange import BodyTooLarge, Exchange, HeaderList
@@ -17,7 +18,7 @@ from freeride_core.gateway.failover import Walk
 from freeride_core.gateway.keepalive import KeepAlive
 from freeride_core.gateway.outcome import Outcome, Serves
 from freeride_core.gateway.routing import Route, UnknownPreset, Wanted
-from freeride_core.gateway.upstream import UpstreamTrouble
+from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.gateway.wire import BadRequest, parse_call, relayed_headers
 from freeride_core.provider import Call, ErrorKind, Failure, Operation
 
@@ -177,24 +178,26 @@ class Completion:
     async def _relay(self, relay: sse.Relay, serves: Serves) -> Failure | None:
         """Passes the rest on as it comes. What it gives is why the stream did not end cleanly."""
         idle_s = self._gateway.settings.idle_timeout
-        loop = asyncio.get_running_loop()
+        exchange, reply = self._exchange, serves.served.reply
+        clock = asyncio.get_running_loop().time
         rest = serves.served.rest
         assert rest is not None
         try:
-            async with asyncio.timeout(idle_s) as budget:
-                async for chunk in rest:
-                    budget.reschedule(None)  # a client that takes its time is not the upstream's silence
-                    data = relay.feed(chunk)
-                    if data:
-                        await self._exchange.write(data)
-                    if relay.is_done or relay.failure is not None:
-                        return relay.failure
-                    budget.reschedule(loop.time() + idle_s)
+            while True:
+                reply.expect_by(clock() + idle_s)
+                chunk = await rest.read()
+                if not chunk:
+                    break
+                data = relay.feed(chunk)
+                if data:
+                    reply.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
+                    await exchange.write(data)
+                if relay.is_done or relay.failure is not None:
+                    return relay.failure
             cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
-        except TimeoutError:
-            cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent")
         except UpstreamTrouble as trouble:
-            cut = trouble.failure
+            is_silence = trouble.failure.kind == ErrorKind.TIMEOUT
+            cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent") if is_silence else trouble.failure
         except PluginFault as fault:
             _log.warning("provider %s: its package failed: %s", serves.attempt.candidate.provider.name, fault)
             cut = Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed")
@@ -218,7 +221,7 @@ class Completion:
 
     def _headers(self, candidate: Candidate, serves: Serves) -> HeaderList:
         wire = candidate.provider.wires[self._operation]
-        return [*self._who(candidate), *relayed_headers(serves.served.answer.headers, wire.response_headers)]
+        return [*self._who(candidate), *relayed_headers(serves.served.reply.headers, wire.response_headers)]
 
     def _who(self, candidate: Candidate | None) -> HeaderList:
         if candidate is None or self._walk is None or not self._walk.attempts:
@@ -262,9 +265,9 @@ async def _drain(serves: Serves) -> None:
     rest = serves.served.rest
     if rest is None:
         return
+    serves.served.reply.expect_by(asyncio.get_running_loop().time() + _DRAIN_S)
     try:
-        async with asyncio.timeout(_DRAIN_S):
-            async for _ in rest:
-                pass
-    except (TimeoutError, UpstreamTrouble):
+        while await rest.read():
+            pass
+    except (UpstreamTrouble, PluginFault):
         return

@@ -11,7 +11,8 @@ from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, Serves, T
 from freeride_core.gateway.reaction import Reaction, cooldown_s, cooled_scope, reaction_to
 from freeride_core.gateway.routing import Route
 from freeride_core.gateway.selection import Selection
-from freeride_core.gateway.upstream import Upstreams, Withdrawn
+from freeride_core.gateway.trouble import Withdrawn
+from freeride_core.gateway.upstream import Upstreams
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.ledger import Ledger
 from freeride_core.provider import Call, ErrorKind, Failure, Key, Scope

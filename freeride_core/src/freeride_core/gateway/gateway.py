@@ -17,7 +17,8 @@ from freeride_core.gateway.keepalive import EVERY_S
 from freeride_core.gateway.proofs import Proofs
 from freeride_core.gateway.roster import Member, Roster, make_roster
 from freeride_core.gateway.routing import Route, Router, usable_models
-from freeride_core.gateway.upstream import Upstreams, UpstreamTrouble
+from freeride_core.gateway.trouble import UpstreamTrouble
+from freeride_core.gateway.upstream import Upstreams
 from freeride_core.keys import SecretFilter
 from freeride_core.ledger.catalog import Catalogs
 from freeride_core.ledger.ledger import Ledger

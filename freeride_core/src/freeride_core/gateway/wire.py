@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from freeride_core.gateway.fields import Fields
 from freeride_core.provider import Call, Feature, Operation
 
 _ONCE = frozenset({"model", "stream", "stream_options"})
@@ -194,9 +196,22 @@ _RELAYED = frozenset({"x-request-id", "request-id"})
 
 def relayed_headers(headers: Mapping[str, str], more: Iterable[str]) -> list[tuple[bytes, bytes]]:
     """The upstream's rate-limit and request-id headers, and those that a package names."""
-    named = _RELAYED.union(more)
-    return [
-        (name.encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in headers.items()
-        if name in named or name.startswith(("x-ratelimit-", "ratelimit"))
-    ]
+    more = tuple(more)
+    if isinstance(headers, Fields):
+        fields = headers.raw
+    else:
+        fields = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    relayed: dict[bytes, bytes] = {}
+    for name, value in fields:
+        passed = _as_relayed(name, more)
+        if passed is not None:
+            relayed.setdefault(passed, value)
+    return list(relayed.items())
+
+
+@functools.lru_cache(maxsize=1024)
+def _as_relayed(name: bytes, more: tuple[str, ...]) -> bytes | None:
+    """The header's name in lower case; None: it is not passed on."""
+    text = name.decode("latin-1").lower()
+    passes = text in _RELAYED or text in more or text.startswith(("x-ratelimit-", "ratelimit"))
+    return text.encode("latin-1") if passes else None

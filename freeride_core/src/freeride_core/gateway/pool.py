@@ -1,0 +1,137 @@
+"""A pool: the connections to one origin, kept and reused."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+from freeride_core.gateway.alarm import NEVER, until
+from freeride_core.gateway.connection import Connection
+from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn, silence
+from freeride_core.provider import ErrorKind
+
+_KEPT_S = 60.0
+"""How long an idle connection is kept."""
+_KEPT_MOST = 64
+"""Idle connections that are kept."""
+_OLDEST_S = 900.0
+"""Older connections are not used again: the name may stand for another machine by now."""
+
+
+class Pool:
+    """The last connection given back is the first one used: the others may grow old and go."""
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._idle: dict[Connection, None] = {}
+        self._all: set[Connection] = set()
+
+    async def ask(
+        self,
+        head: bytes,
+        body: bytes,
+        *,
+        connect_s: float | None = None,
+        due: float = NEVER,
+        is_wanted: Callable[[], bool] | None = None,
+        has_body: bool = True,
+    ) -> Connection:
+        """Sends a request and waits for the head of its answer, by the loop's clock until `due`, which goes on counting.
+        `is_wanted` is asked once more just before the first byte goes out. Give the connection back afterwards.
+
+        Raises `UpstreamTrouble` or `Withdrawn`; being cancelled drops the connection."""
+        kept = self._kept()
+        if kept is not None:
+            try:
+                return await self._ask(kept, head, body, due, is_wanted, has_body=has_body)
+            except UpstreamTrouble as trouble:
+                if kept.has_heard or trouble.failure.kind == ErrorKind.TIMEOUT:
+                    raise
+            # The upstream had closed it meanwhile, and most likely the others too: nothing was asked yet.
+            self._drop_idle()
+        fresh = await self.connect(connect_s, due)
+        return await self._ask(fresh, head, body, due, is_wanted, has_body=has_body)
+
+    async def _ask(
+        self,
+        connection: Connection,
+        head: bytes,
+        body: bytes,
+        due: float,
+        is_wanted: Callable[[], bool] | None,
+        *,
+        has_body: bool,
+    ) -> Connection:
+        if is_wanted is not None and not is_wanted():
+            self._keep(connection)
+            raise Withdrawn
+        connection.alarm.set(due)
+        try:
+            connection.send(head, body, has_body=has_body)
+            await connection.head()
+        except BaseException:
+            connection.drop()
+            raise
+        return connection
+
+    def _kept(self) -> Connection | None:
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            if connection.is_open:
+                return connection
+        return None
+
+    def _drop_idle(self) -> None:
+        for connection in tuple(self._idle):
+            connection.drop()
+        self._idle.clear()
+
+    async def connect(self, within_s: float | None, due: float) -> Connection:
+        """A new connection."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        connect_due = NEVER if within_s is None else now + within_s
+        try:
+            async with until(min(due, connect_due)):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(loop, self._forget),
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
+                    server_hostname=self._host if self._tls else None,
+                )
+        except TimeoutError:
+            if due < connect_due:
+                raise silence() from None
+            raise UpstreamTrouble(ErrorKind.TIMEOUT, "no connection in time", is_connect=True) from None
+        except (OSError, ValueError):  # ValueError: a host name that is none
+            raise UpstreamTrouble(ErrorKind.NETWORK, "no connection", is_connect=True) from None
+        self._all.add(connection)
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """The answer has been read, or nobody wants the rest of it."""
+        if connection.can_be_kept():
+            self._keep(connection)
+        else:
+            connection.drop()
+
+    def _keep(self, connection: Connection) -> None:
+        now = asyncio.get_running_loop().time()
+        if len(self._idle) < _KEPT_MOST and now - connection.born < _OLDEST_S:
+            connection.alarm.set(now + _KEPT_S)
+            self._idle[connection] = None
+        else:
+            connection.drop()
+
+    def _forget(self, connection: Connection) -> None:
+        self._all.discard(connection)
+        self._idle.pop(connection, None)
+
+    def close(self) -> None:
+        for connection in tuple(self._all):
+            connection.drop()
+        self._idle.clear()
