@@ -44,15 +44,19 @@ class EventBus:
     def __init__(self, *, capacity: int = _CAPACITY, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._capacity = capacity
-        self._pending: deque[dict[str, Any]] = deque(maxlen=capacity)
+        self._pending: deque[tuple[float, str, str, tuple[str, ...], tuple[Any, ...]]] = deque(maxlen=capacity)
         self._lost = 0
 
     def emit(self, type: str, request_id: str, **fields: Any) -> None:  # noqa: A002 - the field's name
         """Notes an event. When the drain cannot keep up the oldest one makes room and is counted."""
+        self.note(type, request_id, tuple(fields), tuple(fields.values()))
+
+    def note(self, type: str, request_id: str, names: tuple[str, ...], values: tuple[Any, ...]) -> None:  # noqa: A002
+        """The same for what happens with every request: what is made of it off the path costs the request nothing."""
         pending = self._pending
         if len(pending) == self._capacity:
             self._lost += 1
-        pending.append({"ts": round(self._now(), 3), "type": type, "request_id": request_id, **fields})
+        pending.append((self._now(), type, request_id, names, values))
 
     def count_lost(self, number: int) -> None:
         """Notes that events were taken and could not be kept."""
@@ -61,7 +65,11 @@ class EventBus:
     def take(self) -> list[Event]:
         """The events since the last call, oldest first. If some were lost, `events_dropped` with their number leads."""
         pending = self._pending
-        events: list[Event] = [pending.popleft() for _ in range(len(pending))]
+        taken = [pending.popleft() for _ in range(len(pending))]
+        events: list[Event] = [
+            {"ts": round(ts, 3), "type": type_, "request_id": request_id, **dict(zip(names, values, strict=True))}
+            for ts, type_, request_id, names, values in taken
+        ]
         if events and self._lost:
             lost, self._lost = self._lost, 0
             events.insert(0, {"ts": events[0]["ts"], "type": "events_dropped", "request_id": "", "dropped": lost})

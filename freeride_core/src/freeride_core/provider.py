@@ -12,9 +12,8 @@ from __future__ import annotations
 import enum
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -216,14 +215,15 @@ class Call:
     """
 
     __slots__ = (
+        "_features",
         "_pairs",
+        "_prompt_tokens",
+        "abilities",
         "body",
-        "features",
         "fields",
         "model",
         "operation",
         "output_tokens",
-        "prompt_tokens",
         "stream",
     )
 
@@ -235,23 +235,42 @@ class Call:
         stream: bool,
         pairs: Iterable[tuple[bytes, str, msgspec.Raw]],
         body: bytes,
-        features: frozenset[str] = frozenset(),
-        prompt_tokens: int = 0,
+        features: frozenset[str] | Callable[[], frozenset[str]] = frozenset(),
+        prompt_tokens: int | Callable[[], int] = 0,
         output_tokens: int = 0,
+        fields: Mapping[str, msgspec.Raw] | None = None,
+        abilities: frozenset[str] | None = None,
     ) -> None:
         self.operation = operation
         self.model = model
         """As the client spelled it; empty for null."""
         self.stream = stream
-        self._pairs = tuple(pairs)
-        self.fields: Mapping[str, msgspec.Raw] = {name: value for _, name, value in self._pairs}
+        # With `fields` given, `pairs` can wait until somebody wants to replace a value: most requests go as they came.
+        self._pairs = pairs if fields is not None else tuple(pairs)
+        self.fields: Mapping[str, msgspec.Raw] = (
+            fields if fields is not None else {name: value for _, name, value in self._pairs}
+        )
         self.body = body
-        self.features = features
-        """The `Feature`s that the request needs."""
-        self.prompt_tokens = prompt_tokens
-        """An estimate, rather low than high: a wrong guess must not rule out a model that could answer."""
+        self._features = features
+        self._prompt_tokens = prompt_tokens
+        self.abilities: frozenset[str] = self.features - {Feature.CONTENT_PARTS} if abilities is None else abilities
+        """Those of the features that models are chosen by."""
         self.output_tokens = output_tokens
         """What the client asked for at most; 0: it did not say."""
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The `Feature`s that the request needs."""
+        if not isinstance(self._features, frozenset):
+            self._features = self._features()
+        return self._features
+
+    @property
+    def prompt_tokens(self) -> int:
+        """An estimate, rather low than high: a wrong guess must not rule out a model that could answer."""
+        if not isinstance(self._prompt_tokens, int):
+            self._prompt_tokens = self._prompt_tokens()
+        return self._prompt_tokens
 
     def value(self, name: str) -> Any:
         """A top-level value, decoded; None where it is absent."""
@@ -299,9 +318,15 @@ class Answer:
     call: Call | None = None
     model: Model | None = None
 
-    @cached_property
+    @property
     def json(self) -> Any:
         """The body as JSON; None where it is none."""
+        known = self.__dict__
+        if "_json" not in known:
+            known["_json"] = self._decoded()  # functools.cached_property takes a lock for this
+        return known["_json"]
+
+    def _decoded(self) -> Any:
         try:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -10,8 +10,9 @@ from starlette.routing import Route
 import freeride_core
 from freeride_core.gateway import door, explain
 from freeride_core.gateway.completion import Completion
+from freeride_core.gateway.cycle import Message, Receive, Scope, Send
 from freeride_core.gateway.dialect import ClientError
-from freeride_core.gateway.exchange import Exchange, HeaderList, Message, Receive, Scope, Send
+from freeride_core.gateway.exchange import Exchange
 from freeride_core.gateway.gateway import Gateway
 from freeride_core.gateway.listing import find_model, list_models
 from freeride_core.provider import Operation
@@ -27,26 +28,26 @@ class App:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
+        self._door = door.Door()
         self._rest = _routes(gateway)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return None
         gateway = self.gateway
-        extra: HeaderList = []
-        exchange = Exchange(scope, receive, send, extra)
-        extra += door.cors_headers(exchange.headers, gateway.settings)
-        refused = door.refusal(exchange.method, exchange.query, exchange.headers, gateway.settings)
+        settings = gateway.settings
+        exchange = Exchange(scope, receive, send)
+        headers = exchange.headers
+        if b"origin" in headers:
+            exchange.extra_headers = door.cors_headers(headers, settings)
+        refused = self._door.refusal(exchange.method, exchange.query, headers, settings)
         if refused is None and gateway.is_stopping:
             refused = explain.stopping()
         if refused is not None:
             return await exchange.fail(refused)
-        if door.is_preflight(exchange.method, exchange.headers, gateway.settings):
-            return await exchange.answer(204, door.preflight_headers(), b"")
-        operation = _HOT.get(exchange.path)
-        if operation is None or exchange.method != "POST":
-            scope["freeride.request_id"] = exchange.request_id
-            return await self._rest(scope, receive, _with_request_id(send, exchange, extra))
+        operation = _HOT.get(exchange.path) if exchange.method == "POST" else None
+        if operation is None:
+            return await self._serve_rest(scope, receive, send, exchange)
         gateway.exchanges.add(exchange)
         try:
             await Completion(gateway, exchange, operation).run()
@@ -54,12 +55,18 @@ class App:
             gateway.exchanges.discard(exchange)
         return None
 
+    async def _serve_rest(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        if door.is_preflight(exchange.method, exchange.headers, self.gateway.settings):
+            return await exchange.answer(204, door.preflight_headers(), b"")
+        scope["freeride.request_id"] = exchange.request_id
+        return await self._rest(scope, receive, _with_request_id(send, exchange))
 
-def _with_request_id(send: Send, exchange: Exchange, extra: HeaderList) -> Send:
+
+def _with_request_id(send: Send, exchange: Exchange) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             request_id = (b"x-freeride-request-id", exchange.request_id.encode())
-            message["headers"] = [*message.get("headers", []), request_id, *extra]
+            message["headers"] = [*message.get("headers", []), request_id, *exchange.extra_headers]
         await send(message)
 
     return sending

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from freeride_core.gateway import sse
 from freeride_core.gateway.alarm import NEVER
+from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.reply import MAX_ERROR_BODY, Reply
 from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.gateway.upstream import Upstreams
@@ -18,43 +18,21 @@ from freeride_core.provider import (
     Decoder,
     ErrorKind,
     Failure,
-    Key,
-    Model,
     Operation,
     Phase,
-    Provider,
     Reading,
     UpstreamRequest,
     Wire,
 )
+from freeride_core.settings import Settings
 
 _log = logging.getLogger(__name__)
 _COMMENTS_EXTEND = 4
 """A comment shows that the upstream lives; it may take this many times as long to its first event."""
+_FIRST_BYTE_S = 30.0
+"""How long a stream may take to its first byte where neither the user nor the package says."""
 _ERROR_BODY_S = 5.0
 """How long an upstream may take to say what is wrong, once its status has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Who is asked."""
-
-    provider: Provider
-    model: Model
-    key: Key
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        return self.provider.name, self.model.id
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Time limits of one attempt, seconds."""
-
-    first_byte_s: float
-    answer_s: float
-    idle_s: float
 
 
 @dataclass(slots=True)
@@ -89,14 +67,16 @@ class PluginFault(Exception):
 class Attempt:
     """Asks one candidate. Use `run` once, and `close` whatever happens."""
 
+    __slots__ = ("_asked_at", "_now", "_reply", "_settings", "_upstreams", "_wire", "call", "candidate", "sent_at")
+
     def __init__(
-        self, call: Call, candidate: Candidate, upstreams: Upstreams, patience: Patience, now: Callable[[], float]
+        self, call: Call, candidate: Candidate, upstreams: Upstreams, settings: Settings, now: Callable[[], float]
     ) -> None:
         self.call = call
         self.candidate = candidate
         self._wire: Wire = candidate.provider.wires[call.operation]
         self._upstreams = upstreams
-        self._patience = patience
+        self._settings = settings
         self._now = now
         self._reply: Reply | None = None
         self._asked_at = 0.0
@@ -106,14 +86,12 @@ class Attempt:
     async def run(self, is_wanted: Callable[[], bool]) -> Served | Refused:
         """Until the answer is whole (or its stream commits), or has failed. Raises `Withdrawn` if it was not sent."""
         is_stream = self.call.stream
-        patience = self._patience
-        self._asked_at = asyncio.get_running_loop().time()
+        within_s = self._first_byte_s if is_stream else self._settings.answer_timeout
+        self._asked_at = self._upstreams.clock()
         try:
-            reply = self._reply = await self._upstreams.send(
-                self._prepare(), is_wanted, within_s=patience.first_byte_s if is_stream else patience.answer_s
-            )
+            reply = self._reply = await self._upstreams.send(self._prepare(), is_wanted, within_s=within_s)
             if reply.status != 200:
-                return self._refuse(await _error_body(reply), Phase.STATUS)
+                return self._refuse(await self._error_body(reply), Phase.STATUS)
             if is_stream and not _is_whole(reply):
                 return await self._open(reply)
             return self._judge(await reply.body())
@@ -122,6 +100,10 @@ class Attempt:
         except PluginFault as fault:
             _log.warning("provider %s: its package failed: %s", self.candidate.provider.name, fault)
             return Refused(Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed"), self._status)
+
+    @property
+    def _first_byte_s(self) -> float:
+        return self._settings.first_byte_timeout or self.candidate.provider.first_byte_timeout or _FIRST_BYTE_S
 
     def _decoder(self) -> Decoder | None:
         try:
@@ -170,6 +152,14 @@ class Attempt:
             _log.warning("provider %s: its package failed: %s", self.candidate.provider.name, fault)
             return None
 
+    async def _error_body(self, reply: Reply) -> bytes:
+        """What an error says; where that does not come, its status has said enough."""
+        reply.expect_by(self._upstreams.clock() + _ERROR_BODY_S)
+        try:
+            return await reply.body(MAX_ERROR_BODY)
+        except UpstreamTrouble:
+            return b""
+
     def _refuse(self, body: bytes, phase: Phase) -> Refused:
         answer, reading = self.read(body, phase)
         failure = reading.failure or Failure(kind=ErrorKind.PROTOCOL, message=f"status {answer.status} says nothing")
@@ -196,8 +186,6 @@ class Attempt:
 
     async def _open(self, reply: Reply) -> Served | Refused:
         """Reads a stream up to its commit."""
-        loop = asyncio.get_running_loop()
-        first_byte_s = self._patience.first_byte_s
         opening = Opening(self)
         stream = Stream(reply, self._decoder())
         while data := await stream.read():
@@ -205,24 +193,15 @@ class Attempt:
             if verdict is not None:
                 break
             if opening.is_comments_only:
-                reply.expect_by(self._asked_at + _COMMENTS_EXTEND * first_byte_s)
+                reply.expect_by(self._asked_at + _COMMENTS_EXTEND * self._first_byte_s)
             else:
-                reply.expect_by(loop.time() + self._patience.idle_s)
+                reply.expect_by(self._upstreams.clock() + self._settings.idle_timeout)
         else:
             verdict = opening.end()
         if isinstance(verdict, Refused):
             return verdict
         reply.expect_by(NEVER)  # what it says from here on is for its reader to wait for
         return Served(reply, opening.held, stream, is_empty=verdict is EMPTY)
-
-
-async def _error_body(reply: Reply) -> bytes:
-    """What an error says; where that does not come, its status has said enough."""
-    reply.expect_by(asyncio.get_running_loop().time() + _ERROR_BODY_S)
-    try:
-        return await reply.body(MAX_ERROR_BODY)
-    except UpstreamTrouble:
-        return b""
 
 
 def _is_whole(reply: Reply) -> bool:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from freeride_core.gateway import explain, sse
 from freeride_core.gateway.alarm import NEVER
-from freeride_core.gateway.attempt import Attempt, Candidate, PluginFault
+from freeride_core.gateway.attempt import Attempt, PluginFault
+from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.dialect import ClientError, bad_request
 from freeride_core.gateway.exchange import BodyTooLarge, Exchange, HeaderList
 from freeride_core.gateway.failover import Walk
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
     from freeride_core.gateway.gateway import Gateway
 
 _log = logging.getLogger(__name__)
+_START = ("model", "stream", "operation")
+_COMPLETE = ("provider", "model", "attempts", "duration_ms")
 _DRAIN_S = 1.0
 """How long an upstream may take to end its answer after `[DONE]`, so that its connection can be used again."""
 
 
 class Completion:
     """Answers one exchange. `run` once."""
+
+    __slots__ = ("_begun", "_exchange", "_gateway", "_operation", "_walk")
 
     def __init__(self, gateway: Gateway, exchange: Exchange, operation: Operation) -> None:
         self._gateway = gateway
@@ -74,14 +79,18 @@ class Completion:
             return await exchange.fail(too_large, [(b"connection", b"close")])
         except BadRequest as fault:
             return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
-        model = gateway.roster.redact(call.model) or "auto"  # a client may put anything there, a key too
-        self._emit("request_start", model=model, stream=call.stream, operation=call.operation.value)
+        model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
+        gateway.events.note("request_start", exchange.request_id, _START, (model, call.stream, call.operation.value))
         exchange.watch()
-        route = await self._route(call)
-        if isinstance(route, ClientError):
-            return await self._fail(route)
+        force = exchange.headers.get(b"x-freeride-force-provider")
+        route = gateway.router.settled(call, gateway.roster) if force is None else None
+        if route is None or not route.choices:
+            found = await self._route(call, force)
+            if isinstance(found, ClientError):
+                return await self._fail(found)
+            route = found
         self._walk = walk = gateway.walk(call, route, exchange.request_id)
-        outcome = await self._walked(walk, call)
+        outcome = await (self._walked(walk) if call.stream else walk.run())
         if not isinstance(outcome, Serves):
             return await self._fail(explain.outcome(outcome, call, gateway.roster, gateway.now()))
         if outcome.served.rest is None:
@@ -92,9 +101,9 @@ class Completion:
 
     # Where to
 
-    async def _route(self, call: Call) -> Route | ClientError:
+    async def _route(self, call: Call, forced: bytes | None) -> Route | ClientError:
         gateway = self._gateway
-        force, refusal = self._forced_provider()
+        force, refusal = self._forced_provider(forced)
         if refusal is not None:
             return refusal
         if not gateway.roster.members:
@@ -121,8 +130,7 @@ class Completion:
         gateway = self._gateway
         return gateway.router.plan(call, wanted, gateway.roster, force, gateway.ledger.traffic.first_event_s)
 
-    def _forced_provider(self) -> tuple[str | None, ClientError | None]:
-        raw = self._exchange.headers.get(b"x-freeride-force-provider")
+    def _forced_provider(self, raw: bytes | None) -> tuple[str | None, ClientError | None]:
         if raw is None:
             return None, None
         roster = self._gateway.roster
@@ -135,9 +143,7 @@ class Completion:
 
     # The answer
 
-    async def _walked(self, walk: Walk, call: Call) -> Outcome:
-        if not call.stream:
-            return await walk.run()
+    async def _walked(self, walk: Walk) -> Outcome:
         keep_alive = KeepAlive(self._exchange, self._gateway.keep_alive_s)
         try:
             return await walk.run()
@@ -149,7 +155,8 @@ class Completion:
         body = serves.served.body
         if gateway.settings.stamp_body:
             body = _stamped(body, candidate.provider.name)
-        headers = [(b"content-type", b"application/json"), *self._headers(candidate, serves)]
+        headers = self._headers(candidate, serves)
+        headers.append((b"content-type", b"application/json"))
         self._exchange.unwatch()
         await self._exchange.answer(200, headers, body)
         self._complete(candidate)
@@ -221,16 +228,14 @@ class Completion:
 
     def _headers(self, candidate: Candidate, serves: Serves) -> HeaderList:
         wire = candidate.provider.wires[self._operation]
-        return [*self._who(candidate), *relayed_headers(serves.served.reply.headers, wire.response_headers)]
+        headers = self._who(candidate)
+        headers += relayed_headers(serves.served.reply.headers, wire.response_headers)
+        return headers
 
     def _who(self, candidate: Candidate | None) -> HeaderList:
         if candidate is None or self._walk is None or not self._walk.attempts:
             return []
-        return [
-            (b"x-freeride-provider", candidate.provider.name.encode()),
-            (b"x-freeride-model", candidate.model.id.encode("latin-1", "replace")),
-            (b"x-freeride-attempts", str(self._walk.attempts).encode()),
-        ]
+        return [*candidate.headers, (b"x-freeride-attempts", b"%d" % self._walk.attempts)]
 
     async def _fail(self, error: ClientError) -> None:
         self._emit("request_failed", code=error.type if error.more.get("tried") else error.code, tried=_names(error))
@@ -238,13 +243,10 @@ class Completion:
         await self._exchange.fail(error, self._who(self._walk.candidate if self._walk else None))
 
     def _complete(self, candidate: Candidate) -> None:
-        self._emit(
-            "request_complete",
-            provider=candidate.provider.name,
-            model=candidate.model.id,
-            attempts=self._walk.attempts if self._walk else 0,
-            duration_ms=round((time.monotonic() - self._begun) * 1000),
-        )
+        attempts = self._walk.attempts if self._walk else 0
+        duration_ms = round((time.monotonic() - self._begun) * 1000)
+        values = (*candidate.pair, attempts, duration_ms)
+        self._gateway.events.note("request_complete", self._exchange.request_id, _COMPLETE, values)
 
     def _emit(self, event: str, **fields: object) -> None:
         self._gateway.events.emit(event, self._exchange.request_id, **fields)

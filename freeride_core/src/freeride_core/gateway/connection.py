@@ -16,6 +16,8 @@ _HIGH_WATER = 256 * 1024
 """Bytes that wait for a slow reader before the upstream is no longer read."""
 _MAX_WORDLESS = 64 * 1024
 """Bytes in a row that are no body: more than any head, trailer or chunk extension needs."""
+_ENCODING = b"content-encoding"
+_ENCODING_LENGTH = len(_ENCODING)
 _WORTH_JOINING = 16 * 1024
 """A body of up to this size is sent in one piece with its head; a larger one would be copied for nothing."""
 
@@ -31,7 +33,6 @@ class Connection(asyncio.Protocol):
         "_is_keeping_alive",
         "_is_paused",
         "_is_until_eof",
-        "_loop",
         "_on_lost",
         "_parser",
         "_transport",
@@ -46,11 +47,12 @@ class Connection(asyncio.Protocol):
         "is_encoded",
         "is_last",
         "is_open",
+        "loop",
         "status",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[Connection], None]) -> None:
-        self._loop = loop
+        self.loop = loop
         self._on_lost = on_lost
         self._transport: asyncio.Transport
         self._parser: Any = None
@@ -108,7 +110,7 @@ class Connection(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
-        self._drained = self._loop.create_future()
+        self._drained = self.loop.create_future()
 
     def resume_writing(self) -> None:
         drained, self._drained = self._drained, None
@@ -150,7 +152,7 @@ class Connection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     async def _progress(self) -> None:
-        self._waiter = self._loop.create_future()
+        self._waiter = self.loop.create_future()
         try:
             await self._waiter
         finally:
@@ -162,20 +164,23 @@ class Connection(asyncio.Protocol):
         if self.is_complete:
             raise ValueError("one answer to one request")
         self.headers = []
+        self.is_encoded = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.status:  # else it is a trailer, and nobody is told of those
             self.headers.append((name, value))
+            if len(name) == _ENCODING_LENGTH and name.lower() == _ENCODING:
+                self.is_encoded = True
 
     def on_headers_complete(self) -> None:
         status: int = self._parser.get_status_code()
         if status < 200:
             return
         self.status = status
-        names = {name.lower() for name, _ in self.headers}
-        self.is_encoded = b"content-encoding" in names
-        self._is_until_eof = names.isdisjoint((b"content-length", b"transfer-encoding")) and status not in (204, 304)
-        self._is_keeping_alive = not self._is_until_eof and self._parser.should_keep_alive()
+        self._is_keeping_alive = self._parser.should_keep_alive()
+        if not self._is_keeping_alive:
+            names = {name.lower() for name, _ in self.headers}
+            self._is_until_eof = names.isdisjoint((b"content-length", b"transfer-encoding"))
         if not self._has_body:
             self._is_keeping_alive = False  # the parser waits for a body that does not come
             self.is_complete = True

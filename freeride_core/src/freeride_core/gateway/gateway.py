@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ from freeride_core.settings import Settings, SettingsError, SettingsWatch
 
 _RELOAD_EVERY_S = 2.0
 _CATALOG_TIMEOUT_S = 20.0
+_SHOWN_MOST = 256
 
 
 class Gateway:
@@ -42,6 +44,8 @@ class Gateway:
         self.keep_alive_s = keep_alive_s
         self.now = time.time
         self.roster: Roster = make_roster(settings, plugins.providers)
+        self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
+        """What a client named, without any key that it may hold."""
         self.events = EventBus()
         self.store = StateStore(settings.home / "state.db")
         self._sync = StateSync(self.store, self._apply)
@@ -130,6 +134,7 @@ class Gateway:
                     settings = dataclasses.replace(settings, token=self.settings.token)
                 self.settings = settings
                 self.roster = make_roster(settings, self.plugins.providers)
+                self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
                 self.secrets.redact = self.roster.redact
                 self.upstreams.connect_timeout_s = settings.connect_timeout
                 for line in self.roster.warnings:

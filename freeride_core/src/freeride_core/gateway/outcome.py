@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeride_core.gateway.attempt import Attempt, Candidate, Served
+from freeride_core.gateway.attempt import Attempt, Served
+from freeride_core.gateway.candidate import Candidate
 from freeride_core.provider import Failure
 
 

@@ -40,41 +40,37 @@ class Pool:
         has_body: bool = True,
     ) -> Connection:
         """Sends a request and waits for the head of its answer, by the loop's clock until `due`, which goes on counting.
-        `is_wanted` is asked once more just before the first byte goes out. Give the connection back afterwards.
+        `is_wanted` is asked once more where a connection had to be made first. Give the connection back afterwards.
 
         Raises `UpstreamTrouble` or `Withdrawn`; being cancelled drops the connection."""
         kept = self._kept()
-        if kept is not None:
+        # Nothing has happened since the slot was chosen; it may cool only while a connection is made.
+        connection = kept or await self._connect_for(is_wanted, connect_s, due)
+        while True:
+            connection.alarm.set(due)
             try:
-                return await self._ask(kept, head, body, due, is_wanted, has_body=has_body)
+                connection.send(head, body, has_body=has_body)
+                await connection.head()
             except UpstreamTrouble as trouble:
-                if kept.has_heard or trouble.failure.kind == ErrorKind.TIMEOUT:
+                connection.drop()
+                if connection is not kept or connection.has_heard or trouble.failure.kind == ErrorKind.TIMEOUT:
                     raise
+            except BaseException:
+                connection.drop()
+                raise
+            else:
+                return connection
             # The upstream had closed it meanwhile, and most likely the others too: nothing was asked yet.
             self._drop_idle()
-        fresh = await self.connect(connect_s, due)
-        return await self._ask(fresh, head, body, due, is_wanted, has_body=has_body)
+            connection = await self._connect_for(is_wanted, connect_s, due)
 
-    async def _ask(
-        self,
-        connection: Connection,
-        head: bytes,
-        body: bytes,
-        due: float,
-        is_wanted: Callable[[], bool] | None,
-        *,
-        has_body: bool,
+    async def _connect_for(
+        self, is_wanted: Callable[[], bool] | None, connect_s: float | None, due: float
     ) -> Connection:
+        connection = await self.connect(connect_s, due)
         if is_wanted is not None and not is_wanted():
             self._keep(connection)
             raise Withdrawn
-        connection.alarm.set(due)
-        try:
-            connection.send(head, body, has_body=has_body)
-            await connection.head()
-        except BaseException:
-            connection.drop()
-            raise
         return connection
 
     def _kept(self) -> Connection | None:
@@ -120,7 +116,7 @@ class Pool:
             connection.drop()
 
     def _keep(self, connection: Connection) -> None:
-        now = asyncio.get_running_loop().time()
+        now = connection.loop.time()
         if len(self._idle) < _KEPT_MOST and now - connection.born < _OLDEST_S:
             connection.alarm.set(now + _KEPT_S)
             self._idle[connection] = None

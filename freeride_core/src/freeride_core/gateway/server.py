@@ -19,6 +19,7 @@ import uvicorn
 from freeride_core.gateway.app import App
 from freeride_core.gateway.gateway import Gateway
 from freeride_core.gateway.keepalive import EVERY_S
+from freeride_core.gateway.listener import ClientConnection
 from freeride_core.keys import guard_output
 from freeride_core.plugins import Plugins, load_plugins
 from freeride_core.settings import Settings
@@ -63,7 +64,7 @@ def _config(gateway: Gateway, grace_s: float) -> uvicorn.Config:
     return uvicorn.Config(
         App(gateway),
         loop="auto",
-        http="httptools",
+        http=ClientConnection,
         ws="none",
         lifespan="off",
         access_log=False,

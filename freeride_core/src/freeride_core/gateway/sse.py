@@ -71,7 +71,7 @@ def shows_content(choices: Any) -> bool:
     for choice in choices:
         if isinstance(choice, dict):
             part = choice.get("delta") or choice.get("message") or {}
-            if isinstance(part, dict) and any(part.get(name) for name in _CONTENT):
+            if isinstance(part, dict) and (part.get("content") or any(part.get(name) for name in _CONTENT)):
                 return True
             if choice.get("text"):
                 return True

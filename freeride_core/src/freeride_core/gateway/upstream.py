@@ -74,6 +74,13 @@ class Upstreams:
         self.connect_timeout_s = connect_timeout_s
         self._tls: ssl.SSLContext | None = None
         self._origins: dict[Origin, Pool | ProxiedOrigin] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def clock(self) -> float:
+        """The loop's, in which all of them live: asking asyncio for it costs a system call."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
 
     async def send(
         self, request: UpstreamRequest, is_wanted: Callable[[], bool] | None = None, *, within_s: float = NEVER
@@ -83,7 +90,7 @@ class Upstreams:
 
         Raises `UpstreamTrouble` or `Withdrawn`; being cancelled drops the connection.
         """
-        due = asyncio.get_running_loop().time() + within_s
+        due = self.clock() + within_s
         origin, head = _addressed(request.method, request.url, request.headers)
         pool = self._origins.get(origin)
         if pool is None:

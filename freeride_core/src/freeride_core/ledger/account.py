@@ -17,13 +17,16 @@ class Accounts:
     def __init__(self, put: Callable[[Entry], None]) -> None:
         self._put = put
         self._by_key: dict[str, str] = {}
+        self._own: dict[tuple[str, str | None], str] = {}
 
     def of(self, key: Key) -> str:
         """The subject that stands for the key's account in a slot."""
-        linked = self._by_key.get(key.fingerprint)
+        linked = self._by_key.get(key.fingerprint) or self._own.get((key.fingerprint, key.account_id))
         if linked is not None:
             return linked
-        return f"account:{fingerprint(key.account_id) if key.account_id else key.fingerprint}"
+        own = f"account:{fingerprint(key.account_id) if key.account_id else key.fingerprint}"
+        self._own[key.fingerprint, key.account_id] = own
+        return own
 
     def link(self, key: Key, account: str) -> None:
         """An upstream named the key's account."""

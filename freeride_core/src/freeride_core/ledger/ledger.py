@@ -51,6 +51,7 @@ class Ledger:
         self.learned = Learned(put)
         self.traffic = Traffic(put)
         self._probing: set[Slot] = set()
+        self._slots: dict[tuple[str, str, str, str], tuple[Slot, ...]] = {}
         self._outages: defaultdict[str, deque[tuple[float, str]]] = defaultdict(deque)
 
     def apply(self, entries: Sequence[Entry]) -> None:
@@ -68,7 +69,7 @@ class Ledger:
         last: Cooldown | None = None
         is_outage = True
         is_probing = False
-        for slot in slots_over(key, self.accounts.of(key), model_id):
+        for slot in self._slots_over(key, model_id):
             cooldown = self.cooldowns.get(slot)
             if cooldown is None:
                 continue
@@ -82,13 +83,21 @@ class Ledger:
             return State(Readiness.COOLING, last, is_outage)
         return State(Readiness.PROBING, None, is_outage=True) if is_probing else READY
 
+    def _slots_over(self, key: Key, model_id: str) -> tuple[Slot, ...]:
+        """Worked out once for each account, key and model."""
+        name = (key.provider, key.fingerprint, self.accounts.of(key), model_id)
+        slots = self._slots.get(name)
+        if slots is None:
+            slots = self._slots[name] = slots_over(key, name[2], model_id)
+        return slots
+
     def begin_probe(self, key: Key, model_id: str) -> tuple[Slot, ...]:
         """Marks the slots that this attempt is the first to try after an outage; pass them to `end_probe` whatever happens."""
         if not self.cooldowns:
             return ()
         probed = tuple(
             slot
-            for slot in slots_over(key, self.accounts.of(key), model_id)
+            for slot in self._slots_over(key, model_id)
             if (cooldown := self.cooldowns.get(slot)) is not None and cooldown.is_outage and slot not in self._probing
         )
         self._probing.update(probed)
@@ -102,7 +111,7 @@ class Ledger:
         if not self.cooldowns:
             return
         now = self.now()
-        for slot in slots_over(key, self.accounts.of(key), model_id):
+        for slot in self._slots_over(key, model_id):
             cooldown = self.cooldowns.get(slot)
             if cooldown is not None and (cooldown.until <= now or cooldown.is_outage):
                 self.cooldowns.clear(slot)
