@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -77,6 +78,9 @@ def _next_utc_midnight(now: float) -> float:
     return datetime.combine(tomorrow, time(), UTC).timestamp()
 
 
+_GOOD = Reading()
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompatibleWire(Wire):
     """One operation of an OpenAI-compatible upstream."""
@@ -99,6 +103,11 @@ class CompatibleWire(Wire):
     account_pattern: str | None = None
     """Regular expression with one group: the account's name as it stands in the upstream's error bodies."""
 
+    @cached_property
+    def _rules(self) -> dict[int, tuple[Rule, ...]]:
+        """Those that can hold for a status, sorted out once for each."""
+        return {}
+
     def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
         return UpstreamRequest(
             method="POST",
@@ -111,8 +120,9 @@ class CompatibleWire(Wire):
         changes: dict[str, bytes | None] = {}
         if call.model != model.id or "model" not in call.fields:
             changes["model"] = json.dumps(model.id).encode()
-        for name in self.dropped & call.fields.keys():
-            changes[name] = None
+        if not self.dropped.isdisjoint(call.fields):
+            for name in self.dropped & call.fields.keys():
+                changes[name] = None
         for old, new in self.renamed.items():
             if old in call.fields:
                 changes[old] = None
@@ -123,7 +133,9 @@ class CompatibleWire(Wire):
                 changes[name] = json.dumps(value).encode()
         if model.max_output is not None:
             for name in ("max_tokens", "max_completion_tokens"):
-                if _number(changes.get(name, call.fields.get(name))) > model.max_output:
+                if (name in call.fields or name in changes) and _number(
+                    changes.get(name, call.fields.get(name))
+                ) > model.max_output:
                     changes[name] = str(model.max_output).encode()
         return changes
 
@@ -132,10 +144,13 @@ class CompatibleWire(Wire):
         if answer.phase is not Phase.STATUS:
             status = _status_within(answer)
             if status == 0:
-                return Reading()
+                return _GOOD
         complaint = Complaint.of(answer)
         account = self._account(answer)
-        for rule in (*self.rules, *USUAL):
+        rules = self._rules.get(status)
+        if rules is None:
+            rules = self._rules[status] = tuple(rule for rule in (*self.rules, *USUAL) if rule.concerns(status))
+        for rule in rules:
             if rule.fits(status, complaint, answer):
                 return Reading(self._failure(rule, status, complaint, answer), account)
         return Reading(self._failure(Rule(kind=by_status(status)), status, complaint, answer), account)
@@ -186,6 +201,9 @@ def _is_page(answer: Answer) -> bool:
     return answer.headers.get("content-type", "").startswith("text/html")
 
 
+_ESCAPED_LETTER = re.compile(rb"\\u00[67]")
+"""A name may be spelled with these."""
+
 # What the protocol calls things, where an error within a 200 has no number.
 _STATUS_BY_WORD = {
     "rate_limit_exceeded": 429,
@@ -199,6 +217,8 @@ _STATUS_BY_WORD = {
 
 def _status_within(answer: Answer) -> int:
     """The status of an error inside a 200; 0 where there is none."""
+    if answer.event != "error" and b'"error' not in answer.body and not _ESCAPED_LETTER.search(answer.body):
+        return 0  # nothing of what follows can be there
     body = answer.json
     if isinstance(body, list):
         body = body[0] if body else None

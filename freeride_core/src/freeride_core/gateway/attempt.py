@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from freeride_core.gateway import sse
 from freeride_core.gateway.alarm import NEVER
@@ -35,8 +36,7 @@ _ERROR_BODY_S = 5.0
 """How long an upstream may take to say what is wrong, once its status has."""
 
 
-@dataclass(slots=True)
-class Served:
+class Served(msgspec.Struct):
     """An answer that can go to the client."""
 
     reply: Reply
@@ -48,8 +48,7 @@ class Served:
     """It says nothing; the walk may look for a better one."""
 
 
-@dataclass(slots=True)
-class Refused:
+class Refused(msgspec.Struct):
     """An attempt that failed."""
 
     failure: Failure

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from freeride_core.events import RequestComplete, RequestStart
 from freeride_core.gateway import explain, sse
 from freeride_core.gateway.alarm import NEVER
 from freeride_core.gateway.attempt import Attempt, PluginFault
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from freeride_core.gateway.gateway import Gateway
 
 _log = logging.getLogger(__name__)
-_START = ("model", "stream", "operation")
-_COMPLETE = ("provider", "model", "attempts", "duration_ms")
 _DRAIN_S = 1.0
 """How long an upstream may take to end its answer after `[DONE]`, so that its connection can be used again."""
 
@@ -80,7 +79,8 @@ class Completion:
         except BadRequest as fault:
             return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
         model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
-        gateway.events.note("request_start", exchange.request_id, _START, (model, call.stream, call.operation.value))
+        events = gateway.events
+        events.note(RequestStart(events.now(), exchange.request_id, model, call.stream, call.operation))
         exchange.watch()
         force = exchange.headers.get(b"x-freeride-force-provider")
         route = gateway.router.settled(call, gateway.roster) if force is None else None
@@ -245,8 +245,8 @@ class Completion:
     def _complete(self, candidate: Candidate) -> None:
         attempts = self._walk.attempts if self._walk else 0
         duration_ms = round((time.monotonic() - self._begun) * 1000)
-        values = (*candidate.pair, attempts, duration_ms)
-        self._gateway.events.note("request_complete", self._exchange.request_id, _COMPLETE, values)
+        events = self._gateway.events
+        events.note(RequestComplete(events.now(), self._exchange.request_id, *candidate.pair, attempts, duration_ms))
 
     def _emit(self, event: str, **fields: object) -> None:
         self._gateway.events.emit(event, self._exchange.request_id, **fields)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import httptools
 
 from freeride_core.gateway.alarm import Alarm
+from freeride_core.gateway.outbox import outbox_of
 from freeride_core.gateway.trouble import UpstreamTrouble, silence
 from freeride_core.provider import ErrorKind
 
@@ -34,6 +35,7 @@ class Connection(asyncio.Protocol):
         "_is_paused",
         "_is_until_eof",
         "_on_lost",
+        "_outbox",
         "_parser",
         "_transport",
         "_waiter",
@@ -54,6 +56,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: Callable[[Connection], None]) -> None:
         self.loop = loop
         self._on_lost = on_lost
+        self._outbox = outbox_of(loop)
         self._transport: asyncio.Transport
         self._parser: Any = None
         self._waiter: asyncio.Future[None] | None = None
@@ -150,13 +153,16 @@ class Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+            self._outbox.expected += 1
 
     async def _progress(self) -> None:
-        self._waiter = self.loop.create_future()
+        waiter = self._waiter = self.loop.create_future()
         try:
-            await self._waiter
+            await waiter
         finally:
             self._waiter = None
+            if waiter.done() and not waiter.cancelled():
+                self._outbox.expected -= 1
 
     # httptools' side
 
@@ -203,12 +209,13 @@ class Connection(asyncio.Protocol):
         self._has_body = has_body
         self.has_heard = self.is_complete = False
         if len(body) > _WORTH_JOINING:
-            self._transport.writelines((head, body))
+            self._outbox.write(self._transport, head, body)
         else:
-            self._transport.write(head + body)
+            self._outbox.write(self._transport, head + body)
 
     async def write(self, data: bytes) -> None:
         """Sends more of a request's body, as fast as the upstream takes it."""
+        self._outbox.flush()
         self._transport.write(data)
         if self._drained is not None:
             await self._drained

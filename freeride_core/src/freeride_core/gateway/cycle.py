@@ -8,6 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Protocol
 
+from freeride_core.gateway.outbox import Outbox
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -61,7 +63,9 @@ class Cycle:
         "_is_old",
         "_is_whole",
         "_left",
+        "_loop",
         "_on_disconnect",
+        "_outbox",
         "_parts",
         "_size",
         "_task",
@@ -98,11 +102,21 @@ class Cycle:
 
     # The connection's side
 
-    def start(self, app: App, scope: Scope, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
+    def start(
+        self,
+        app: App,
+        scope: Scope,
+        loop: asyncio.AbstractEventLoop,
+        tasks: set[asyncio.Task[None]],
+        outbox: Outbox,
+    ) -> None:
         scope["extensions"] = {ON_DISCONNECT: self.on_disconnect}
         self._task = loop.create_task(self._run(app, scope))
         self._tasks = tasks
         tasks.add(self._task)
+        self._loop = loop
+        self._outbox = outbox
+        outbox.expected += 1
 
     @property
     def is_whole(self) -> bool:
@@ -132,10 +146,12 @@ class Cycle:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+            self._outbox.expected += 1
 
     # The application's side
 
     async def _run(self, app: App, scope: Scope) -> None:
+        self._outbox.expected -= 1
         try:
             await app(scope, self.receive, self.send)
             if not self.is_complete and not self.is_gone:
@@ -173,11 +189,13 @@ class Cycle:
                 self._is_delivered = self._is_whole
                 return {"type": "http.request", "body": self._take(), "more_body": not self._is_whole}
             self._connection.resume_reading()
-            self._waiter = asyncio.get_running_loop().create_future()
+            waiter = self._waiter = self._loop.create_future()
             try:
-                await self._waiter
+                await waiter
             finally:
                 self._waiter = None
+                if waiter.done() and not waiter.cancelled():
+                    self._outbox.expected -= 1
         return {"type": "http.disconnect"}
 
     def _take(self) -> bytes:
@@ -213,10 +231,14 @@ class Cycle:
         if self._is_bodiless:
             body = b""
         elif self._is_chunked:
+            tail = b"0\r\n\r\n" if is_last else b""
             if body:
                 head += b"%x\r\n" % len(body)
-            tail = (b"\r\n0\r\n\r\n" if body else b"0\r\n\r\n") if is_last else (b"\r\n" if body else b"")
-            self._connection.write(head, body, tail)
+                tail = b"\r\n" + tail
+            if len(body) > _WORTH_JOINING:
+                self._connection.write(head, body, tail)
+            elif head or tail:
+                self._connection.write(b"%b%b%b" % (head, body, tail))
             return
         if len(body) > _WORTH_JOINING:
             self._connection.write(head, body)

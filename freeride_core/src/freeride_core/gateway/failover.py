@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from freeride_core.events import EventBus
+from freeride_core.events import EventBus, ProviderAttempt, ProviderResponse
 from freeride_core.gateway.attempt import Attempt, Refused, Served
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, Serves, Tried
@@ -24,8 +24,6 @@ MAX_ATTEMPTS = 16
 MAX_EMPTY = 2
 """Answers without a word that are passed over in one request."""
 _OUTAGES = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT, ErrorKind.NETWORK})
-_ATTEMPT = ("provider", "key_index", "model", "operation")
-_RESPONSE = ("provider", "key_index", "model", "duration_ms", "status")
 _NO_USE_WAITING = frozenset(
     {ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT_LENGTH, ErrorKind.TOO_LARGE, ErrorKind.MODEL_NOT_FOUND}
 )
@@ -113,9 +111,8 @@ class Walk:
         self.candidate = candidate
         self.attempts += 1
         ledger = self._ledger
-        self._events.note(
-            "provider_attempt", self.request_id, _ATTEMPT, (name, key.index, model_id, self.call.operation.value)
-        )
+        events = self._events
+        events.note(ProviderAttempt(events.now(), self.request_id, name, key.index, model_id, self.call.operation))
         attempt = self._attempt = Attempt(self.call, candidate, self._upstreams, self._settings, ledger.now)
         sent_at, started = attempt.sent_at, time.monotonic()
         probed = ledger.begin_probe(key, model_id)
@@ -260,13 +257,19 @@ class Walk:
         return Exhausted(tuple(self._tried.values()), retry_at)
 
     def _respond(self, candidate: Candidate, started: float, status: str, cooldown: Cooldown | None = None) -> None:
-        names: tuple[str, ...] = _RESPONSE
-        (name, model_id), duration_ms = candidate.pair, round((time.monotonic() - started) * 1000)
-        values: tuple[object, ...] = (name, candidate.key.index, model_id, duration_ms, status.upper())
-        if cooldown is not None:
-            names += ("retry_after_s",)
-            values += (max(0, math.ceil(cooldown.until - self._ledger.now())),)
-        if status == "OK" and self.call.stream:
-            names += ("first_chunk",)
-            values += (True,)
-        self._events.note("provider_response", self.request_id, names, values)
+        (name, model_id), events = candidate.pair, self._events
+        duration_ms = round((time.monotonic() - started) * 1000)
+        retry_after_s = None if cooldown is None else max(0, math.ceil(cooldown.until - self._ledger.now()))
+        is_first_chunk = status == "OK" and self.call.stream
+        response = ProviderResponse(
+            events.now(),
+            self.request_id,
+            name,
+            candidate.key.index,
+            model_id,
+            duration_ms,
+            status.upper(),
+            retry_after_s,
+            is_first_chunk,
+        )
+        events.note(response)

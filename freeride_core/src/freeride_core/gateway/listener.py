@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 
 from freeride_core.gateway.alarm import Alarm
 from freeride_core.gateway.cycle import App, Cycle, Scope
+from freeride_core.gateway.outbox import outbox_of
 
 _MAX_WORDLESS = 64 * 1024
 """Bytes in a row that are no body: more than any head needs."""
@@ -40,6 +41,7 @@ class ClientConnection(asyncio.Protocol):
         "_is_paused",
         "_keep_alive_s",
         "_loop",
+        "_outbox",
         "_parser",
         "_reading",
         "_state",
@@ -59,6 +61,7 @@ class ClientConnection(asyncio.Protocol):
         self._app = cast("App", config.loaded_app)
         self._state = server_state
         self._loop = _loop or asyncio.get_running_loop()
+        self._outbox = outbox_of(self._loop)
         self._keep_alive_s = config.timeout_keep_alive
         self._alarm = Alarm(self._loop, self.close)
         self._transport: asyncio.Transport
@@ -202,15 +205,10 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, cycle: Cycle, scope: Scope) -> None:
         self._cycle = cycle
-        cycle.start(self._app, scope, self._loop, self._state.tasks)
+        cycle.start(self._app, scope, self._loop, self._state.tasks, self._outbox)
 
     def write(self, *parts: bytes) -> None:
-        if len(parts) == 1:
-            self._transport.write(parts[0])
-        elif sum(map(len, parts)) <= 2 * 1024:
-            self._transport.write(b"".join(parts))
-        else:
-            self._transport.writelines(parts)
+        self._outbox.write(self._transport, *parts)
 
     async def drain(self) -> None:
         if self._drained is not None:
@@ -241,6 +239,7 @@ class ClientConnection(asyncio.Protocol):
     def close(self) -> None:
         """When what is written has gone out."""
         self._is_deaf = True
+        self._outbox.flush()
         self._transport.close()
 
 

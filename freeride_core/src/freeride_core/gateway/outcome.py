@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from freeride_core.gateway.attempt import Attempt, Served
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.provider import Failure
@@ -23,8 +25,7 @@ class Tried:
     """When its cooldown ends, seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Serves:
+class Serves(msgspec.Struct):
     """Somebody answers. Close `attempt` when the answer has been passed on."""
 
     served: Served

@@ -84,15 +84,17 @@ def _locate(body: bytes, members: Mapping[str, msgspec.Raw]) -> list[Pair] | Non
 class _Pairs:
     """The pairs of a body, located where they are wanted."""
 
-    __slots__ = ("_body", "_members")
+    __slots__ = ("_body", "_members", "_pairs")
 
     def __init__(self, body: bytes, members: Mapping[str, msgspec.Raw]) -> None:
         self._body = body
         self._members = members
+        self._pairs: list[Pair] | None = None
 
     def __iter__(self) -> Iterator[Pair]:
-        pairs = _locate(self._body, self._members)
-        return iter(_decode_patiently(self._body) if pairs is None else pairs)
+        if self._pairs is None:
+            self._pairs = _locate(self._body, self._members) or _decode_patiently(self._body)
+        return iter(self._pairs)
 
 
 def _is_plain(body: bytes, members: Mapping[str, msgspec.Raw]) -> bool:
