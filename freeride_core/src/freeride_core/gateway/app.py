@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -31,9 +33,9 @@ class App:
         self._door = door.Door()
         self._rest = _routes(gateway)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            return None
+            return _decline()
         gateway = self.gateway
         settings = gateway.settings
         exchange = Exchange(scope, receive, send)
@@ -44,22 +46,21 @@ class App:
         if refused is None and gateway.is_stopping:
             refused = explain.stopping()
         if refused is not None:
-            return await exchange.fail(refused)
+            return exchange.fail(refused)
         operation = _HOT.get(exchange.path) if exchange.method == "POST" else None
         if operation is None:
-            return await self._serve_rest(scope, receive, send, exchange)
-        gateway.exchanges.add(exchange)
-        try:
-            await Completion(gateway, exchange, operation).run()
-        finally:
-            gateway.exchanges.discard(exchange)
-        return None
+            return self._serve_rest(scope, receive, send, exchange)
+        return Completion(gateway, exchange, operation).run()
 
     async def _serve_rest(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
         if door.is_preflight(exchange.method, exchange.headers, self.gateway.settings):
             return await exchange.answer(204, door.preflight_headers(), b"")
         scope["freeride.request_id"] = exchange.request_id
         return await self._rest(scope, receive, _with_request_id(send, exchange))
+
+
+async def _decline() -> None:
+    """Of a server's other protocols the gateway speaks none."""
 
 
 def _with_request_id(send: Send, exchange: Exchange) -> Send:

@@ -120,10 +120,10 @@ class Attempt:
     def _status(self) -> int | None:
         return self._reply.status if self._reply else None
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Gives the connection back, or drops it where the answer was not read to its end."""
         if self._reply is not None:
-            await self._reply.close()
+            self._reply.close()
 
     def read(self, body: bytes, phase: Phase, event: str = "") -> tuple[Answer, Reading]:
         """What the package says of an answer or a part of one."""

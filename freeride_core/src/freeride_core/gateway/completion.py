@@ -46,6 +46,7 @@ class Completion:
 
     async def run(self) -> None:
         exchange = self._exchange
+        self._gateway.exchanges.add(exchange)
         try:
             await self._run()
         except asyncio.CancelledError:
@@ -63,9 +64,10 @@ class Completion:
             _log.error("internal error: %s at %s:%s", type(error).__name__, frames[-1].filename, frames[-1].lineno)
             await self._fail(explain.internal_error())
         finally:
+            self._gateway.exchanges.discard(exchange)
             exchange.unwatch()
             if self._walk is not None:
-                await self._walk.close()
+                self._walk.close()
 
     async def _run(self) -> None:
         exchange, gateway = self._exchange, self._gateway
@@ -169,21 +171,23 @@ class Completion:
             first = f": provider={candidate.provider.name} model={candidate.model.id}\n\n".encode() + first
         else:
             await exchange.start_stream(self._headers(candidate, serves))
-        if first:
-            await exchange.write(first)
-        failure = relay.failure
+        failure, last = relay.failure, first
         if failure is None and not relay.is_done:
-            failure = await self._relay(relay, serves)
+            if first:
+                await exchange.write(first)
+            failure, last = await self._relay(relay, serves)
         if failure is not None:
+            if last:
+                await exchange.write(last)
             return await self._break_off(walk, serves.attempt, failure)
         exchange.unwatch()
-        await exchange.end(b"" if relay.is_done else sse.DONE)
+        await exchange.end(last if relay.is_done else last + sse.DONE)
         self._complete(candidate)
         await _drain(serves)
         return None
 
-    async def _relay(self, relay: sse.Relay, serves: Serves) -> Failure | None:
-        """Passes the rest on as it comes. What it gives is why the stream did not end cleanly."""
+    async def _relay(self, relay: sse.Relay, serves: Serves) -> tuple[Failure | None, bytes]:
+        """Passes the rest on as it comes. What it gives is why the stream did not end cleanly, and what is still to be sent."""
         idle_s = self._gateway.settings.idle_timeout
         exchange, reply = self._exchange, serves.served.reply
         clock = asyncio.get_running_loop().time
@@ -196,11 +200,11 @@ class Completion:
                 if not chunk:
                     break
                 data = relay.feed(chunk)
+                if relay.is_done or relay.failure is not None:
+                    return relay.failure, data
                 if data:
                     reply.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
                     await exchange.write(data)
-                if relay.is_done or relay.failure is not None:
-                    return relay.failure
             cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
         except UpstreamTrouble as trouble:
             is_silence = trouble.failure.kind == ErrorKind.TIMEOUT
@@ -209,10 +213,10 @@ class Completion:
             _log.warning("provider %s: its package failed: %s", serves.attempt.candidate.provider.name, fault)
             cut = Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed")
         data = relay.end()
-        if data:
-            await self._exchange.write(data if data.endswith(b"\n\n") else data + b"\n\n")
+        if data and not data.endswith(b"\n\n"):
+            data += b"\n\n"
         # After a finish reason the answer is whole, however its connection ended.
-        return relay.failure or (None if relay.is_done or relay.is_finished else cut)
+        return relay.failure or (None if relay.is_done or relay.is_finished else cut), data
 
     async def _break_off(self, walk: Walk, attempt: Attempt, failure: Failure) -> None:
         candidate = attempt.candidate

@@ -225,7 +225,13 @@ class Connection(asyncio.Protocol):
         while not self.status:
             if self._error is not None:
                 raise self._error
-            await self._progress()
+            waiter = self._waiter = self.loop.create_future()
+            try:
+                await waiter
+            finally:
+                self._waiter = None
+                if waiter.done() and not waiter.cancelled():
+                    self._outbox.expected -= 1
 
     async def read(self) -> bytes:
         """What has come of the body since the last time; waits where that is nothing. Empty: the body is over."""

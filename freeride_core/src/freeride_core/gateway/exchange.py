@@ -135,7 +135,7 @@ class Exchange:
         """A whole answer at once. Takes the list over."""
         headers.append((b"content-length", b"%d" % len(body)))
         await self.start(status, headers)
-        await self.end(body)
+        await self._send({"type": "http.response.body", "body": body})
 
     async def fail(self, error: ClientError, headers: HeaderList | None = None) -> None:
         """The error as an answer; where one has begun, as the stream's last event."""

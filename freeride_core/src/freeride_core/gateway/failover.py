@@ -97,13 +97,13 @@ class Walk:
             return self._empty[0]
         return self._exhausted()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Drops whatever is still open upstream."""
         self._release()
         if self._attempt is not None:
-            await self._attempt.close()
+            self._attempt.close()
         for empty in self._empty:
-            await empty.attempt.close()
+            empty.attempt.close()
 
     async def _try(self, candidate: Candidate) -> Outcome | None:
         """One attempt. None: it failed, and the walk goes on."""
@@ -136,7 +136,7 @@ class Walk:
         else:
             # Noted before anything is waited for: nobody may send to a slot whose failure has been read.
             outcome = self._refuse(candidate, result, sent_at, started)
-            await attempt.close()
+            attempt.close()
             self._attempt = None
         if not isinstance(outcome, Serves):
             self._release()

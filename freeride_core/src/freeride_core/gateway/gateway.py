@@ -148,7 +148,7 @@ class Gateway:
                 try:
                     body = await upstream.body()
                 finally:
-                    await upstream.close()
+                    upstream.close()
         except (UpstreamTrouble, TimeoutError) as error:
             raise OSError(f"no catalog from {provider.name}") from error
         phase = Phase.BODY if upstream.status == 200 else Phase.STATUS

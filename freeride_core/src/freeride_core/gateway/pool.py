@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from freeride_core.gateway.alarm import NEVER, until
 from freeride_core.gateway.connection import Connection
+from freeride_core.gateway.fields import Fields
+from freeride_core.gateway.reply import MAX_BODY, Reply
 from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn, silence
 from freeride_core.provider import ErrorKind
 
@@ -28,6 +30,17 @@ class Pool:
         self._tls = tls
         self._idle: dict[Connection, None] = {}
         self._all: set[Connection] = set()
+
+    async def reply_to(
+        self,
+        head: bytes,
+        body: bytes,
+        connect_s: float | None,
+        due: float,
+        is_wanted: Callable[[], bool] | None,
+    ) -> DirectReply:
+        """Asks, and gives what comes. Close it afterwards."""
+        return DirectReply(await self.ask(head, body, connect_s=connect_s, due=due, is_wanted=is_wanted), self)
 
     async def ask(
         self,
@@ -131,3 +144,36 @@ class Pool:
         for connection in tuple(self._all):
             connection.drop()
         self._idle.clear()
+
+
+class DirectReply(Reply):
+    """A reply that comes over a connection of ours."""
+
+    __slots__ = ("_connection", "_pieces", "_pool")
+
+    def __init__(self, connection: Connection, pool: Pool) -> None:
+        super().__init__(connection.status, Fields(connection.headers))
+        self._connection = connection
+        self._pool = pool
+        self._pieces: AsyncIterator[bytes] | None = None
+        if connection.is_encoded and self.headers["content-encoding"].lower() != "identity":
+            from freeride_core.gateway.encoding import decoded  # not above: httpx is slow to import, and rarely needed
+
+            self._pieces = decoded(self.headers, connection.read)
+
+    def expect_by(self, due: float) -> None:
+        self._connection.alarm.set(due)
+
+    async def read(self) -> bytes:
+        if self._pieces is None:
+            return await self._connection.read()
+        async for data in self._pieces:
+            if data:
+                return data
+        return b""
+
+    async def body(self, limit: int = MAX_BODY) -> bytes:
+        return await (self._connection.whole(limit) if self._pieces is None else super().body(limit))
+
+    def close(self) -> None:
+        self._pool.give_back(self._connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -41,8 +42,14 @@ class ProxiedReply(Reply):
             raise _trouble(error) from None
         return b""
 
-    async def close(self) -> None:
-        await self._response.aclose()
+    def close(self) -> None:
+        closing = asyncio.ensure_future(self._response.aclose())
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Future[None]] = set()
+"""Held until they are done: the event loop alone does not."""
 
 
 class ProxiedOrigin:

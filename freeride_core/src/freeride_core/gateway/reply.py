@@ -44,5 +44,5 @@ class Reply(ABC):
         return b"".join(parts)
 
     @abstractmethod
-    async def close(self) -> None:
+    def close(self) -> None:
         """Gives the connection back, or drops it where the body was not read to its end."""

@@ -66,6 +66,7 @@ def _config(gateway: Gateway, grace_s: float) -> uvicorn.Config:
         App(gateway),
         loop="auto",
         http=ClientConnection,
+        interface="asgi3",
         ws="none",
         lifespan="off",
         access_log=False,

@@ -6,15 +6,13 @@ import asyncio
 import functools
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from freeride_core.gateway.alarm import NEVER
-from freeride_core.gateway.connection import Connection
-from freeride_core.gateway.fields import Fields
 from freeride_core.gateway.pool import Pool
-from freeride_core.gateway.reply import MAX_BODY, Reply
+from freeride_core.gateway.reply import Reply
 from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.loopback import is_loopback
 from freeride_core.provider import ErrorKind, UpstreamRequest
@@ -34,39 +32,6 @@ class Origin(NamedTuple):
     port: int
 
 
-class DirectReply(Reply):
-    """A reply that comes over a connection of ours."""
-
-    __slots__ = ("_connection", "_pieces", "_pool")
-
-    def __init__(self, connection: Connection, pool: Pool) -> None:
-        super().__init__(connection.status, Fields(connection.headers))
-        self._connection = connection
-        self._pool = pool
-        self._pieces: AsyncIterator[bytes] | None = None
-        if connection.is_encoded and self.headers["content-encoding"].lower() != "identity":
-            from freeride_core.gateway.encoding import decoded  # not above: httpx is slow to import, and rarely needed
-
-            self._pieces = decoded(self.headers, connection.read)
-
-    def expect_by(self, due: float) -> None:
-        self._connection.alarm.set(due)
-
-    async def read(self) -> bytes:
-        if self._pieces is None:
-            return await self._connection.read()
-        async for data in self._pieces:
-            if data:
-                return data
-        return b""
-
-    async def body(self, limit: int = MAX_BODY) -> bytes:
-        return await (self._connection.whole(limit) if self._pieces is None else super().body(limit))
-
-    async def close(self) -> None:
-        self._pool.give_back(self._connection)
-
-
 class Upstreams:
     """All upstream connections of the process: one TLS context, and one pool for each origin, for life."""
 
@@ -82,9 +47,9 @@ class Upstreams:
             self._loop = asyncio.get_running_loop()
         return self._loop.time()
 
-    async def send(
+    def send(
         self, request: UpstreamRequest, is_wanted: Callable[[], bool] | None = None, *, within_s: float = NEVER
-    ) -> Reply:
+    ) -> Awaitable[Reply]:
         """Sends and waits for the head. `within_s` goes on counting for what is read of the reply, until that says otherwise.
         `is_wanted` is asked once more just before the first byte goes out.
 
@@ -96,14 +61,10 @@ class Upstreams:
         if pool is None:
             pool = self._origins[origin] = self._open(origin)
         if not isinstance(pool, Pool):
-            return await pool.ask(request, connect_s=self.connect_timeout_s, due=due, is_wanted=is_wanted)
+            return pool.ask(request, connect_s=self.connect_timeout_s, due=due, is_wanted=is_wanted)
         body = request.body
-        if body:
-            head += b"content-length: %d\r\n" % len(body)
-        connection = await pool.ask(
-            head + b"\r\n", body, connect_s=self.connect_timeout_s, due=due, is_wanted=is_wanted
-        )
-        return DirectReply(connection, pool)
+        head += b"content-length: %d\r\n\r\n" % len(body) if body else b"\r\n"
+        return pool.reply_to(head, body, self.connect_timeout_s, due, is_wanted)
 
     def _open(self, origin: Origin) -> Pool | ProxiedOrigin:
         """Ours; httpx's own transport where the environment names a proxy."""
