@@ -93,7 +93,8 @@ class Attempt:
                 return self._refuse(await self._error_body(reply), Phase.STATUS)
             if is_stream and not _is_whole(reply):
                 return await self._open(reply)
-            return self._judge(await reply.body())
+            body = reply.whole()
+            return self._judge(await reply.body() if body is None else body)
         except UpstreamTrouble as trouble:
             return Refused(trouble.failure, self._status, is_connect=trouble.is_connect)
         except PluginFault as fault:

@@ -72,7 +72,11 @@ class Completion:
     async def _run(self) -> None:
         exchange, gateway = self._exchange, self._gateway
         try:
-            call = parse_call(self._operation, await exchange.read_body(gateway.settings.max_body))
+            limit = gateway.settings.max_body
+            body = exchange.whole_body(limit)
+            if body is None:
+                body = await exchange.read_body(limit)
+            call = parse_call(self._operation, body)
         except BodyTooLarge:
             too_large = bad_request(
                 "The request body is larger than FREERIDE_MAX_BODY.", code="request_too_large", status=413

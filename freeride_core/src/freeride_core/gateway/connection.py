@@ -243,6 +243,10 @@ class Connection(asyncio.Protocol):
             await self._progress()
         return self._take()
 
+    def whole_now(self, limit: int) -> bytes | None:
+        """All of the body, where it has come."""
+        return self._take() if self.is_complete and self._waiting_bytes <= limit else None
+
     async def whole(self, limit: int) -> bytes:
         """All that is left of the body."""
         parts: list[bytes] = []

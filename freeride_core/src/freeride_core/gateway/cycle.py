@@ -16,9 +16,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-ON_DISCONNECT = "freeride.on_disconnect"
-"""Extension of the scope: takes a callback, which is called once the client has left. A task that waits for
-`http.disconnect` would cost each request more than all its timers together."""
+EXTENSION = "freeride.cycle"
+"""Extension of the scope: the cycle itself, for what ASGI lets an application only wait for: that the client has left, that
+all of a body has come, that an answer is written. Each of these would be a coroutine or a task, for every request."""
 
 _log = logging.getLogger(__name__)
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
@@ -110,7 +110,7 @@ class Cycle:
         tasks: set[asyncio.Task[None]],
         outbox: Outbox,
     ) -> None:
-        scope["extensions"] = {ON_DISCONNECT: self.on_disconnect}
+        scope["extensions"] = {EXTENSION: self}
         self._task = loop.create_task(self._run(app, scope))
         self._tasks = tasks
         tasks.add(self._task)
@@ -180,6 +180,20 @@ class Cycle:
         if callback is not None and self.is_gone:
             callback()
 
+    def take_whole(self) -> bytes | None:
+        """All of the request's body, where it has come and nobody has taken of it."""
+        if not self._is_whole or self._is_delivered or self.is_gone:
+            return None
+        self._is_delivered = True
+        return self._take()
+
+    def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        """A whole answer at once; `headers` say how long it is."""
+        if not self.is_gone:
+            self._head = self._make_head(status, headers)
+            self.is_started = True
+            self._go_on(body, is_last=True)
+
     async def receive(self) -> Message:
         if self._awaits_word and not self.is_started and not self.is_gone:
             self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -210,10 +224,14 @@ class Cycle:
             self._head = self._make_head(message["status"], message.get("headers", ()))
             self.is_started = True
             return
+        is_last = not message.get("more_body", False)
+        self._go_on(message.get("body", b""), is_last=is_last)
+        if not is_last:
+            await self._connection.drain()
+
+    def _go_on(self, body: bytes, *, is_last: bool) -> None:
         if self.is_complete:
             raise RuntimeError("an answer goes on after its end")
-        body = message.get("body", b"")
-        is_last = not message.get("more_body", False)
         if self._left is not None:
             self._left -= len(body)
             if self._left < 0 or (is_last and self._left and not self._is_bodiless):
@@ -223,8 +241,6 @@ class Cycle:
             self.is_complete = True
             self._wake()
             self._connection.end(self)
-        else:
-            await self._connection.drain()
 
     def _write(self, body: bytes, *, is_last: bool) -> None:
         head, self._head = self._head, b""

@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import Any
 
-from freeride_core.gateway.cycle import ON_DISCONNECT, Receive, Scope, Send
+from freeride_core.gateway.cycle import EXTENSION, Cycle, Receive, Scope, Send
 from freeride_core.gateway.dialect import SSE_HEADERS, ClientError
 
 HeaderList = list[tuple[bytes, bytes]]
@@ -23,7 +23,7 @@ class Exchange:
     """Wraps the ASGI callables of one HTTP request."""
 
     __slots__ = (
-        "_on_disconnect",
+        "_cycle",
         "_receive",
         "_send",
         "_task",
@@ -55,9 +55,16 @@ class Exchange:
         """The gateway is stopping and can wait no longer."""
         self._receive = receive
         self._send = send
-        self._on_disconnect = scope.get("extensions", {}).get(ON_DISCONNECT)
+        self._cycle: Cycle | None = scope.get("extensions", {}).get(EXTENSION)
         self._task: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
+
+    def whole_body(self, limit: int) -> bytes | None:
+        """As `read_body`, where there is nothing to wait for."""
+        body = None if self._cycle is None else self._cycle.take_whole()
+        if body is not None and len(body) > limit:
+            raise BodyTooLarge
+        return body
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body. Raises `BodyTooLarge` before more than `limit` bytes are held."""
@@ -84,8 +91,8 @@ class Exchange:
     def watch(self) -> None:
         """From here on the current task is cancelled as soon as the client leaves. Ends with `unwatch`."""
         self._task = asyncio.current_task()
-        if self._on_disconnect is not None:
-            self._on_disconnect(self._leave)
+        if self._cycle is not None:
+            self._cycle.on_disconnect(self._leave)
         else:  # under another server than ours
             self._watcher = asyncio.ensure_future(self._until_gone())
 
@@ -110,17 +117,20 @@ class Exchange:
         self._task = None
         if self._watcher is not None:
             self._watcher.cancel()
-        elif self._on_disconnect is not None:
-            self._on_disconnect(None)
+        elif self._cycle is not None:
+            self._cycle.on_disconnect(None)
 
     # The answer
 
     async def start(self, status: int, headers: HeaderList) -> None:
         """Takes the list over."""
+        self._complete(headers)
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def _complete(self, headers: HeaderList) -> None:
         self.is_started = True
         headers.append((b"x-freeride-request-id", self.request_id.encode()))
         headers += self.extra_headers
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def start_stream(self, headers: HeaderList) -> None:
         await self.start(200, [*SSE_HEADERS, *headers])
@@ -134,8 +144,11 @@ class Exchange:
     async def answer(self, status: int, headers: HeaderList, body: bytes) -> None:
         """A whole answer at once. Takes the list over."""
         headers.append((b"content-length", b"%d" % len(body)))
+        if self._cycle is not None:
+            self._complete(headers)
+            return self._cycle.answer(status, headers, body)
         await self.start(status, headers)
-        await self._send({"type": "http.response.body", "body": body})
+        return await self._send({"type": "http.response.body", "body": body})
 
     async def fail(self, error: ClientError, headers: HeaderList | None = None) -> None:
         """The error as an answer; where one has begun, as the stream's last event."""

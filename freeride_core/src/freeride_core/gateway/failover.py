@@ -36,6 +36,7 @@ class Walk:
 
     __slots__ = (
         "_attempt",
+        "_began",
         "_busy",
         "_empty",
         "_events",
@@ -81,11 +82,15 @@ class Walk:
         self._attempt: Attempt | None = None
         self._busy: KeyTraffic | None = None
         self._empty: list[Serves] = []
+        self._began = time.monotonic()
 
     async def run(self) -> Outcome:
-        until = time.monotonic() + self._settings.total_timeout
+        usual = self._selection.usual()
+        if usual is not None and (outcome := await self._try(usual)) is not None:
+            return outcome
+        until = self._began + self._settings.total_timeout
         while self.attempts < MAX_ATTEMPTS and time.monotonic() < until:
-            is_all_outages = not self._tried or all(e.last_error in _OUTAGES for e in self._tried.values())
+            is_all_outages = all(entry.last_error in _OUTAGES for entry in self._tried.values())
             candidate = await self._selection.next(MAX_ATTEMPTS - self.attempts, is_all_outages=is_all_outages)
             if candidate is None:
                 break

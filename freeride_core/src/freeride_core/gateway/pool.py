@@ -31,17 +31,6 @@ class Pool:
         self._idle: dict[Connection, None] = {}
         self._all: set[Connection] = set()
 
-    async def reply_to(
-        self,
-        head: bytes,
-        body: bytes,
-        connect_s: float | None,
-        due: float,
-        is_wanted: Callable[[], bool] | None,
-    ) -> DirectReply:
-        """Asks, and gives what comes. Close it afterwards."""
-        return DirectReply(await self.ask(head, body, connect_s=connect_s, due=due, is_wanted=is_wanted), self)
-
     async def ask(
         self,
         head: bytes,
@@ -51,9 +40,9 @@ class Pool:
         due: float = NEVER,
         is_wanted: Callable[[], bool] | None = None,
         has_body: bool = True,
-    ) -> Connection:
+    ) -> DirectReply:
         """Sends a request and waits for the head of its answer, by the loop's clock until `due`, which goes on counting.
-        `is_wanted` is asked once more where a connection had to be made first. Give the connection back afterwards.
+        `is_wanted` is asked once more where a connection had to be made first. Close the reply afterwards.
 
         Raises `UpstreamTrouble` or `Withdrawn`; being cancelled drops the connection."""
         kept = self._kept()
@@ -72,7 +61,7 @@ class Pool:
                 connection.drop()
                 raise
             else:
-                return connection
+                return DirectReply(connection, self)
             # The upstream had closed it meanwhile, and most likely the others too: nothing was asked yet.
             self._drop_idle()
             connection = await self._connect_for(is_wanted, connect_s, due)
@@ -149,11 +138,11 @@ class Pool:
 class DirectReply(Reply):
     """A reply that comes over a connection of ours."""
 
-    __slots__ = ("_connection", "_pieces", "_pool")
+    __slots__ = ("_pieces", "_pool", "connection")
 
     def __init__(self, connection: Connection, pool: Pool) -> None:
         super().__init__(connection.status, Fields(connection.headers))
-        self._connection = connection
+        self.connection = connection
         self._pool = pool
         self._pieces: AsyncIterator[bytes] | None = None
         if connection.is_encoded and self.headers["content-encoding"].lower() != "identity":
@@ -162,18 +151,21 @@ class DirectReply(Reply):
             self._pieces = decoded(self.headers, connection.read)
 
     def expect_by(self, due: float) -> None:
-        self._connection.alarm.set(due)
+        self.connection.alarm.set(due)
 
     async def read(self) -> bytes:
         if self._pieces is None:
-            return await self._connection.read()
+            return await self.connection.read()
         async for data in self._pieces:
             if data:
                 return data
         return b""
 
+    def whole(self, limit: int = MAX_BODY) -> bytes | None:
+        return self.connection.whole_now(limit) if self._pieces is None else None
+
     async def body(self, limit: int = MAX_BODY) -> bytes:
-        return await (self._connection.whole(limit) if self._pieces is None else super().body(limit))
+        return await (self.connection.whole(limit) if self._pieces is None else super().body(limit))
 
     def close(self) -> None:
-        self._pool.give_back(self._connection)
+        self._pool.give_back(self.connection)

@@ -32,6 +32,10 @@ class Reply(ABC):
         """What has come since the last time, decoded where the upstream encoded it although it was asked not to. Waits where
         that is nothing; empty: the body is over."""
 
+    def whole(self, limit: int = MAX_BODY) -> bytes | None:  # noqa: ARG002 - the base class knows of none
+        """The whole body, where there is nothing to wait for; None: ask for `body`."""
+        return None
+
     async def body(self, limit: int = MAX_BODY) -> bytes:
         """The whole body; more than `limit` bytes is trouble."""
         parts: list[bytes] = []

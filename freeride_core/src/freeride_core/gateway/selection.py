@@ -76,6 +76,16 @@ class Selection:
             unasked = self._unasked()
             self._only = unasked if attempts_left <= len(unasked) else None
         candidate = self._free() or await self._after_verdicts() or (self._soonest() if is_all_outages else None)
+        return self._give(candidate)
+
+    def usual(self) -> Candidate | None:
+        """The first choice's only key, where nothing that is known speaks against anyone: as `next`, without a wait."""
+        ledger, choices = self._ledger, self._route.choices
+        if self._given or ledger.cooldowns or ledger.learned or not choices or len(choices[0].candidates) != 1:
+            return None
+        return self._give(choices[0].candidates[0])
+
+    def _give(self, candidate: Candidate | None) -> Candidate | None:
         if candidate is not None:
             self._given.add(candidate.name)
             self._asked.add(candidate.provider.name)
@@ -150,8 +160,6 @@ class Selection:
     def _free(self, *, joins_suspects: bool = False) -> Candidate | None:
         """The first choice with a free key: fewest requests in flight, then the lowest index. One that another request is
         probing after an outage only when there is no other."""
-        if (usual := self._usual()) is not None:
-            return usual
         probed: Candidate | None = None
         traffic, shaken = self._ledger.traffic, self._shaken
         for _, candidates in self._open():
@@ -172,13 +180,6 @@ class Selection:
             if chosen is not None:
                 return chosen
         return probed
-
-    def _usual(self) -> Candidate | None:
-        """The first choice's only key, where nothing that is known speaks against anyone."""
-        ledger, choices = self._ledger, self._route.choices
-        if self._given or ledger.cooldowns or ledger.learned or not choices or len(choices[0].candidates) != 1:
-            return None
-        return choices[0].candidates[0]
 
     def _readiness(self, candidate: Candidate) -> Readiness:
         return self._ledger.state(candidate.key, candidate.model.id).readiness

@@ -11,7 +11,7 @@ import httpx
 
 from freeride_core.gateway.alarm import NEVER
 from freeride_core.gateway.connection import Connection
-from freeride_core.gateway.pool import Pool
+from freeride_core.gateway.pool import DirectReply, Pool
 from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.provider import ErrorKind
 
@@ -31,7 +31,7 @@ class FastTransport(httpx.AsyncBaseTransport):
         connect_s, read_s = limits.get("connect"), limits.get("read")
         try:
             if isinstance(request.stream, httpx.ByteStream):
-                connection = await self._pool.ask(
+                reply = await self._pool.ask(
                     _head(request),
                     request.content,
                     connect_s=connect_s,
@@ -39,11 +39,12 @@ class FastTransport(httpx.AsyncBaseTransport):
                     has_body=request.method != "HEAD",
                 )
             else:
-                connection = await self._upload(self._pool, request, connect_s, read_s)
+                reply = DirectReply(await self._upload(self._pool, request, connect_s, read_s), self._pool)
         except UpstreamTrouble as trouble:
             _raise(trouble)
-        body = _Body(connection, self._pool, read_s)
-        return httpx.Response(connection.status, headers=connection.headers, stream=body, request=request)
+        return httpx.Response(
+            reply.status, headers=reply.connection.headers, stream=_Body(reply, read_s), request=request
+        )
 
     async def _upload(
         self, pool: Pool, request: httpx.Request, connect_s: float | None, read_s: float | None
@@ -77,17 +78,16 @@ class FastTransport(httpx.AsyncBaseTransport):
 class _Body(httpx.AsyncByteStream):
     """An answer's body; closing it gives the connection back, or drops it where something was left unread."""
 
-    def __init__(self, connection: Connection, pool: Pool, read_s: float | None) -> None:
-        self._connection = connection
-        self._pool = pool
+    def __init__(self, reply: DirectReply, read_s: float | None) -> None:
+        self._reply = reply
         self._read_s = read_s
         self._is_closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             while True:
-                self._connection.alarm.set(_due(self._read_s))
-                data = await self._connection.read()
+                self._reply.expect_by(_due(self._read_s))
+                data = await self._reply.connection.read()
                 if not data:
                     return
                 yield data
@@ -97,7 +97,7 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         if not self._is_closed:
             self._is_closed = True
-            self._pool.give_back(self._connection)
+            self._reply.close()
 
 
 def _due(within_s: float | None) -> float:

@@ -64,7 +64,7 @@ class Upstreams:
             return pool.ask(request, connect_s=self.connect_timeout_s, due=due, is_wanted=is_wanted)
         body = request.body
         head += b"content-length: %d\r\n\r\n" % len(body) if body else b"\r\n"
-        return pool.reply_to(head, body, self.connect_timeout_s, due, is_wanted)
+        return pool.ask(head, body, connect_s=self.connect_timeout_s, due=due, is_wanted=is_wanted)
 
     def _open(self, origin: Origin) -> Pool | ProxiedOrigin:
         """Ours; httpx's own transport where the environment names a proxy."""
