@@ -281,11 +281,14 @@ class Opening:
         """None: not plain yet."""
         self._parts.append(chunk)
         self._size += len(chunk)
-        blocks, self._tail = sse.split(self._tail + chunk)
-        for block in blocks:
-            verdict = self._weigh(sse.parse(block))
+        data = self._tail + chunk
+        start = 0
+        for end in sse.block_ends(data):
+            verdict = self._weigh(sse.parse(data[start:end]))
             if verdict is not None:
                 return verdict
+            start = end
+        self._tail = data[start:]
         if self._tail and not self._tail.startswith(b":"):
             self.is_comments_only = False
         return COMMITTED if self._size > sse.MAX_HELD else None
