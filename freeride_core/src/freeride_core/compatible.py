@@ -79,6 +79,9 @@ def _next_utc_midnight(now: float) -> float:
 
 
 _GOOD = Reading()
+_SAYINGS_MOST = 64
+_SHORT = 2048
+"""Bytes of an error that may come again word for word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,10 @@ class CompatibleWire(Wire):
     @cached_property
     def _rules(self) -> dict[int, tuple[Rule, ...]]:
         """Those that can hold for a status, sorted out once for each."""
+        return {}
+
+    @cached_property
+    def _sayings(self) -> dict[tuple[object, ...], tuple[Rule, Complaint, str | None]]:
         return {}
 
     def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
@@ -145,15 +152,26 @@ class CompatibleWire(Wire):
             status = _status_within(answer)
             if status == 0:
                 return _GOOD
-        complaint = Complaint.of(answer)
-        account = self._account(answer)
+        rule, complaint, account = self._understood(status, answer)
+        return Reading(self._failure(rule, status, complaint, answer), account)
+
+    def _understood(self, status: int, answer: Answer) -> tuple[Rule, Complaint, str | None]:
+        """What is said, and which rule it falls under. An upstream in trouble says the same to everyone, and is looked at once."""
         rules = self._rules.get(status)
         if rules is None:
             rules = self._rules[status] = tuple(rule for rule in (*self.rules, *USUAL) if rule.concerns(status))
-        for rule in rules:
-            if rule.fits(status, complaint, answer):
-                return Reading(self._failure(rule, status, complaint, answer), account)
-        return Reading(self._failure(Rule(kind=by_status(status)), status, complaint, answer), account)
+        saying = (status, answer.body, *[rule.header in answer.headers for rule in rules if rule.header is not None])
+        understood = self._sayings.get(saying)
+        if understood is None:
+            complaint = Complaint.of(answer)
+            usual = Rule(kind=by_status(status))
+            rule = next((rule for rule in rules if rule.fits(status, complaint, answer)), usual)
+            understood = (rule, complaint, self._account(answer))
+            if len(answer.body) <= _SHORT:
+                if len(self._sayings) >= _SAYINGS_MOST:
+                    self._sayings.clear()
+                self._sayings[saying] = understood
+        return understood
 
     def _failure(self, rule: Rule, status: int, complaint: Complaint, answer: Answer) -> Failure:
         wait = retry_hint.of(answer.headers, answer.json, complaint.message, answer.now, self._reset_headers(status))

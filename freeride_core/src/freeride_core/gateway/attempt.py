@@ -90,7 +90,8 @@ class Attempt:
         try:
             reply = self._reply = await self._upstreams.send(self._prepare(), is_wanted, within_s=within_s)
             if reply.status != 200:
-                return self._refuse(await self._error_body(reply), Phase.STATUS)
+                error = reply.whole(MAX_ERROR_BODY)
+                return self._refuse(await self._error_body(reply) if error is None else error, Phase.STATUS)
             if is_stream and not _is_whole(reply):
                 return await self._open(reply)
             body = reply.whole()
