@@ -550,6 +550,7 @@ def test_a_probe_needs_no_description() -> None:
 def test_a_provider_does_what_it_has_a_wire_for() -> None:
     def make(**wires: Any) -> CompatibleProvider:
         return CompatibleProvider(
+            api_version=1,
             name="acme",
             about=ABOUT,
             credentials=(Credential(variable="ACME_KEY"),),

@@ -62,6 +62,7 @@ def _entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> list[Model]:
 def acme(**changes: Any) -> CompatibleProvider:
     """The good plugin, with something about it changed."""
     parts: dict[str, Any] = {
+        "api_version": 1,
         "name": "acme",
         "about": ABOUT,
         "credentials": (Credential(variable="ACME_API_KEY", pattern="acme-.*"),),
@@ -167,6 +168,7 @@ def test_a_provider_that_misreads_is_rejected_at(case: Any) -> None:
 class GoodBinder(Binder):
     """Binds an agent whose configuration is three lines."""
 
+    api_version = 1
     name = "acme"
     title = "Acme"
     homepage = "https://acme.invalid"

@@ -63,9 +63,9 @@ def canonical_of(model_id: str, makers: Mapping[str, str] = MappingProxyType({})
 
 
 def bearer(key: Key, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The usual request headers: JSON, a bearer token, and a package's own."""
+    """The usual request headers: JSON, a bearer token where there is a key, and a package's own."""
     return (
-        ("authorization", f"Bearer {key.secret}"),
+        *((("authorization", f"Bearer {key.secret}"),) if key.secret else ()),
         ("content-type", "application/json"),
         ("accept", "application/json, text/event-stream"),
         *headers.items(),
@@ -309,6 +309,7 @@ class CompatibleProvider(Provider):
     def __init__(
         self,
         *,
+        api_version: int,
         name: str,
         about: About,
         credentials: tuple[Credential, ...],
@@ -325,6 +326,7 @@ class CompatibleProvider(Provider):
         former_names: tuple[str, ...] = (),
         rank: int = 100,
     ) -> None:
+        self.api_version = api_version
         self.name = name
         self.rank = rank
         self.about = about

@@ -111,7 +111,7 @@ class Attempt:
                     return self._refuse(await _error_body(answer), Phase.STATUS)
                 if self.call.stream and not _is_whole(answer):
                     return await self._open(answer, budget)
-                return self._judge(await answer.body())
+                return self._judge(self._decode(await answer.body()))
         except TimeoutError:
             return Refused(Failure(kind=ErrorKind.TIMEOUT, message="no answer in time"), self._status)
         except UpstreamTrouble as trouble:
@@ -125,6 +125,11 @@ class Attempt:
             return self._wire.decoder(self.call)
         except Exception as error:
             raise PluginFault(f"{type(error).__name__} in decoder") from None
+
+    def _decode(self, body: bytes) -> bytes:
+        """A whole body in the client's wire format."""
+        decoder = self._decoder()
+        return body if decoder is None else _guarded(decoder.decode, body) + _guarded(decoder.flush)
 
     def _prepare(self) -> UpstreamRequest:
         try:

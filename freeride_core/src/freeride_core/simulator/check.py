@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from freeride_core.simulator.behaviour import BEHAVIOURS
-from freeride_core.simulator.profile import GOOD, REQUIRED_CASES, Case, Profile, ProfileError, read_profile
+from freeride_core.simulator.profile import GOOD, Case, Profile, ProfileError, read_profile
 from freeride_core.simulator.quota import Standing
 from freeride_core.simulator.render import COMMON, EMBEDDED, SPOKEN, Raw, UnknownPlaceholder, Values
 
@@ -34,12 +34,16 @@ def _paths(profile: Profile) -> Iterator[str]:
     places |= {f"route[{index}].path": page.path for index, page in enumerate(profile.pages)}
     if profile.embeddings:
         places["embeddings.path"] = profile.embeddings.path
+    for name in ("path", "stream_path"):
+        template = getattr(profile.request, name)
+        if template is not None:
+            places[f"request.{name}"] = template.replace("{model}", "model")
     for place, path in places.items():
         if not path.startswith("/") or path.endswith("/") or re.search(r"[?#\s{]", path):
             yield f"{place}: {path!r} must begin with '/', must not end with it, and holds no query or placeholder"
-    if not profile.good_key:
-        yield "good_key: must not be empty"
-    elif "bad" in profile.good_key.lower():
+    if bool(profile.good_key) != bool(profile.key_variable):
+        yield "key_variable and good_key: give both, or none where the upstream wants no key"
+    if "bad" in profile.good_key.lower():
         yield "good_key: contains 'bad', which makes every simulator refuse it"
     if (profile.account is None) != (profile.account_variable is None):
         yield "account and account_variable: give both or none"
@@ -54,7 +58,7 @@ def _names(profile: Profile) -> Iterator[str]:
             yield f"case {name!r}: a name is lower-case words joined by hyphens"
         if name in BEHAVIOURS or name in GOOD:
             yield f"case {name!r}: every simulator has a built-in of this name"
-    for name in REQUIRED_CASES:
+    for name in profile.required_cases:
         if name not in counted:
             yield f"case {name!r} is required and missing"
 

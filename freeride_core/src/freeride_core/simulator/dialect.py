@@ -133,8 +133,8 @@ def good_chat(turn: Turn) -> Reply:
 
 
 def streamed(turn: Turn) -> Reply:
-    pieces = (*blocks_before_finish(turn), *blocks_from_finish(turn), DONE)
-    return events_reply(turn, pieces)
+    done = (DONE,) if turn.profile.stream.done else ()
+    return events_reply(turn, (*blocks_before_finish(turn), *blocks_from_finish(turn), *done))
 
 
 def unstreamed(turn: Turn) -> Reply:

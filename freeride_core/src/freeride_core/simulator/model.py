@@ -11,6 +11,8 @@ from typing import Any
 _JOIN = re.compile(r"Join these words with underscores and reply with only the result:[ \t]*([^\n\r]+)")
 _WORD = re.compile(r"[\w-]+")
 _NAME = re.compile(r"\b[A-Z]\w+\b")
+_CONVERSATIONS = ("messages", "contents")
+_DECLARATIONS = ("function", "functionDeclarations", "function_declarations")
 _DEEPEST = 5
 _LONGEST_ECHO = 200
 
@@ -62,9 +64,15 @@ def last_user_text(request: Mapping[str, Any]) -> str:
     return ""
 
 
+def conversation_of(request: Mapping[str, Any]) -> list[Any] | None:
+    """The messages, under whichever name the upstream's API has for them; None: there are none."""
+    return next((request[name] for name in _CONVERSATIONS if isinstance(request.get(name), list)), None)
+
+
 def _messages(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    messages = request.get("messages")
-    return [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+    """Each with `role` and `content`."""
+    rows = [row for row in conversation_of(request) or [] if isinstance(row, dict)]
+    return [{"content": row.get("parts"), **row} for row in rows]
 
 
 def _text(content: object) -> str:
@@ -88,9 +96,7 @@ def _results_at_end(messages: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _chosen_tool(request: Mapping[str, Any], text: str, *, answered: bool) -> Mapping[str, Any] | None:
-    rows = request.get("tools")
-    functions = [row.get("function") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    tools = [function for function in functions if isinstance(function, dict)]
+    tools = _tools(request)
     choice = request.get("tool_choice")
     if not tools or choice == "none":
         return None
@@ -102,6 +108,17 @@ def _chosen_tool(request: Mapping[str, Any], text: str, *, answered: bool) -> Ma
     if answered:
         return None
     return next((tool for tool in tools if _is_named(str(tool.get("name", "")), text)), None)
+
+
+def _tools(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What is declared, one by one or in groups."""
+    rows = request.get("tools")
+    found: list[Any] = []
+    for row in rows if isinstance(rows, list) else []:
+        for name in _DECLARATIONS if isinstance(row, dict) else ():
+            declared = row.get(name)
+            found += declared if isinstance(declared, list) else [declared]
+    return [tool for tool in found if isinstance(tool, dict)]
 
 
 def _is_named(name: str, text: str) -> bool:

@@ -58,6 +58,7 @@ def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
 @hookimpl
 def freeride_register_provider() -> Provider:
     return CompatibleProvider(
+        api_version=1,
         name="groq",
         rank=20,
         about=About(
