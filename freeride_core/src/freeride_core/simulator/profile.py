@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from freeride_core.provider import ErrorKind, Feature, Scope
+from freeride_core.simulator import standard
 
 REQUIRED_CASES = ("rate-limited", "bad-key", "unknown-model", "server-error")
 """Every profile says how its upstream does these."""
@@ -185,8 +186,14 @@ class Profile(_Table, frozen=True, kw_only=True):
     catalog: Listing
     request: Requests = Requests()
     pages: tuple[Page, ...] = msgspec.field(default=(), name="route")
-    answer: GoodAnswer
-    stream: Stream
+    answer: GoodAnswer = GoodAnswer(body=standard.BODY, tool_call_body=standard.TOOL_CALL_BODY)
+    stream: Stream = Stream(
+        role=standard.ROLE,
+        text=standard.TEXT,
+        tool_call=standard.TOOL_CALL,
+        finish=standard.FINISH,
+        usage=standard.USAGE,
+    )
     embeddings: Embeddings | None = None
     quotas: tuple[Quota, ...] = msgspec.field(default=(), name="quota")
     cases: tuple[Case, ...] = msgspec.field(default=(), name="case")
