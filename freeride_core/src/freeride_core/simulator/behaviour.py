@@ -29,8 +29,8 @@ _ERROR = (
 )
 _PAGE = "<!doctype html><html><head><title>Just a moment...</title></head><body>Checking your browser.</body></html>\n"
 _COMMENT_GAP_S = 0.05
-_POLYGLOT = "Grüße, żółw! 你好 🐢🚗"
-_SEPARATED = "one\u2028two\u0085three\u2029four"
+POLYGLOT = "Grüße, żółw! 你好 🐢🚗"
+SEPARATED = "one\u2028two\u0085three\u2029four"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _comments_only(turn: Turn) -> Reply:
 
 def _split_characters(turn: Turn) -> Reply:
     """Every character of more than one byte arrives in two writes."""
-    reply = good_chat(turn.saying_instead(_POLYGLOT))
+    reply = good_chat(turn.saying_instead(POLYGLOT))
     pieces = [piece for whole in reply.pieces for piece in _split_within_characters(whole)]
     if turn.stream:
         return replace(reply, pieces=tuple(pieces))
@@ -236,7 +236,7 @@ _ALL = (
     Behaviour(
         "line-separators",
         "sends raw U+2028, U+2029 and U+0085 within the text",
-        lambda t: good_chat(t.saying_instead(_SEPARATED)),
+        lambda t: good_chat(t.saying_instead(SEPARATED)),
     ),
     Behaviour("many-lines", "spreads each event's data over two lines", _many_lines),
     Behaviour("crlf", "ends the lines of a stream with CR LF", _line_ends),

@@ -44,6 +44,8 @@ class Listing(_Table, frozen=True, kw_only=True):
     """Ids of the list that are not free: nothing may ever ask for them."""
     prices: tuple[str, ...] = ()
     """Where an entry says what the model costs, such as `pricing.prompt`; `*` stands for every member, of lists too."""
+    marks: tuple[str, ...] = ()
+    """Likewise, where an entry says that the model is free of charge whatever its price."""
 
 
 class Requests(_Table, frozen=True, kw_only=True):
