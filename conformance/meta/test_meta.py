@@ -248,3 +248,12 @@ def test_an_unknown_name_is_a_usage_error(option: str, pytester: pytest.Pytester
         "--pyargs", "freeride_conformance", option, "nobody", "-p", "no:cacheprovider"
     )
     assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_module_of_tests_names_the_plugin_that_it_certifies(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_nobody='from freeride_conformance.test_providers import *\n\nFREERIDE_PROVIDER = "nobody"\n'
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines("*no provider 'nobody' is installed*")

@@ -9,6 +9,8 @@ import pytest
 from freeride_core.plugins import Plugins, load_plugins
 
 _OPTIONS = {"provider": "--freeride-provider", "binder": "--freeride-binder"}
+_NAMES_ITS_PLUGIN = {"provider": "FREERIDE_PROVIDER", "binder": "FREERIDE_BINDER"}
+"""The variable by which a module of tests that has imported the suite's tests says which plugin it is about."""
 _FAULT = pytest.StashKey[str]()
 
 
@@ -33,10 +35,14 @@ def installed() -> Plugins:
     return load_plugins()
 
 
-def chosen(config: pytest.Config, kind: str) -> list[str]:
+def chosen(metafunc: pytest.Metafunc, kind: str) -> list[str]:
     """The plugins of a kind that are to be certified. A name that is not there, a broken plugin, or nothing at all ends the
     run as a usage error."""
+    config = metafunc.config
     wanted: dict[str, list[str]] = {each: config.getoption(option) for each, option in _OPTIONS.items()}
+    own = getattr(metafunc.module, _NAMES_ITS_PLUGIN[kind], None)
+    if own is not None:
+        wanted = {kind: [own]}
     plugins = installed()
     fault = _fault(plugins, wanted)
     if fault:

@@ -10,7 +10,7 @@ from freeride_core.binder import Binder
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    names = chosen(metafunc.config, "binder")
+    names = chosen(metafunc, "binder")
     metafunc.parametrize("rule", [pytest.param(rule, id=rule.__name__) for rule in RULES])
     metafunc.parametrize("binder", [pytest.param(installed().binders[name], id=name) for name in names])
 

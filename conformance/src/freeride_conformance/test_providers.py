@@ -18,7 +18,7 @@ def _subject(name: str) -> Subject:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    names = chosen(metafunc.config, "provider")
+    names = chosen(metafunc, "provider")
     if "case" in metafunc.fixturenames:
         subjects = [_subject(name) for name in names]
         cases = [
