@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from distributions import dist, make_site, sources, uv
+
+__all__ = ["dist", "install", "make_site", "sources", "uv"]
+
 Install = Callable[..., Path]
 
 

@@ -13,13 +13,15 @@ import pytest
 
 if TYPE_CHECKING:
     from freeride_conformance.session import Session
+    from freeride_conformance.subject import Kind
 
+_KINDS: tuple[Kind, ...] = ("provider", "binder")
 _SESSION = pytest.StashKey["Session"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("freeride", "FreeRide conformance")
-    for kind in ("provider", "binder"):
+    for kind in _KINDS:
         group.addoption(
             f"--freeride-{kind}",
             action="append",
@@ -36,9 +38,16 @@ def session_of(config: pytest.Config) -> Session:
     from freeride_conformance.session import Session
 
     if _SESSION not in config.stash:
-        wanted = {kind: config.getoption(f"--freeride-{kind}") for kind in ("provider", "binder")}
-        config.stash[_SESSION] = Session(wanted)
+        config.stash[_SESSION] = Session()
     return config.stash[_SESSION]
+
+
+def wanted_by(metafunc: pytest.Metafunc) -> dict[Kind, list[str]]:
+    """The plugins that a test module, or else the command line, names."""
+    names = {kind: getattr(metafunc.module, f"FREERIDE_{kind.upper()}", None) for kind in _KINDS}
+    if any(names.values()):
+        return {kind: [name] if name else [] for kind, name in names.items()}
+    return {kind: metafunc.config.getoption(f"--freeride-{kind}") for kind in _KINDS}
 
 
 def pytest_collection_modifyitems(config: pytest.Config) -> None:

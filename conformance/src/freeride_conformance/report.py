@@ -95,7 +95,7 @@ def finding_of(
         result=result,
         promise=rule.promise,
         seconds=round(seconds, 3),
-        found=broken.found if broken is not None else reason,
+        found=reason or (broken.found if broken is not None else ""),
         sent=exchange.sent if exchange is not None else "",
         received=exchange.received if exchange is not None else "",
         fix=rule.fix if broken is not None else "",

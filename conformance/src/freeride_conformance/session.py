@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -31,48 +31,57 @@ Subject: TypeAlias = ProviderSubject | BinderSubject
 
 
 class Session:
-    """Everything that is installed, or what is `wanted` by name."""
+    """Certifies installed plugins."""
 
-    def __init__(self, wanted: Mapping[str, Sequence[str]]) -> None:
-        plugins = load_plugins()
-        self.subjects: list[Subject] = []
-        self.fault = _fault(plugins, wanted)
-        """Why nothing can be certified; empty if something can."""
+    def __init__(self) -> None:
+        self.fault = ""
+        """Why what was wanted cannot be certified; empty if it can."""
         self.findings: dict[tuple[str, str], list[Finding]] = {}
-        self._broken: dict[tuple[int, str], Broken] = {}
-        if not self.fault:
-            self._choose(plugins, wanted)
+        self._plugins = load_plugins()
+        self._subjects: list[Subject] = []
+        self._broken: dict[int, Broken] = {}
 
-    def _choose(self, plugins: Plugins, wanted: Mapping[str, Sequence[str]]) -> None:
-        everything = not any(wanted.values())
+    def checks(self, wanted: Mapping[Kind, Sequence[str]]) -> list[Check[Any]]:
+        """What is to be checked of the plugins that are wanted by name, or of all where none is; rules that do not apply are
+        noted at once. Empty where `fault` says why."""
+        self.fault = self.fault or _fault(self._plugins, wanted)
+        if self.fault:
+            return []
         try:
-            for name in plugins.providers if everything else wanted["provider"]:
-                self.subjects.append(installed_provider(plugins, name))
-            for name in plugins.binders if everything else wanted["binder"]:
-                self.subjects.append(installed_binder(plugins, name))
+            subjects = self._chosen(wanted)
         except (ProfileError, SamplesError) as error:
             self.fault = str(error)
+            return []
+        self._subjects += subjects
+        return [check for subject in subjects for check in self._checks_of(subject)]
 
-    def checks(self) -> dict[str, list[Check[Any]]]:
-        """What is to be checked, by plugin; rules that do not apply are noted at once."""
-        checks: dict[str, list[Check[Any]]] = {}
-        for subject in self.subjects:
-            rules: Sequence[Rule[Any]] = PROVIDER_RULES if isinstance(subject, ProviderSubject) else BINDER_RULES
-            own = checks.setdefault(subject.origin.entry_point, [])
-            for rule in rules:
-                if rule.needs and rule.needs not in subject.capabilities:
-                    self._add(Check(rule, subject), "does not apply", reason=f"it has not {rule.needs}")
-                else:
-                    own += rule.checks(subject)
-        return checks
+    def _chosen(self, wanted: Mapping[Kind, Sequence[str]]) -> list[Subject]:
+        plugins = self._plugins
+        everything: Mapping[Kind, Sequence[str]] = {
+            "provider": list(plugins.providers),
+            "binder": list(plugins.binders),
+        }
+        names = wanted if any(wanted.values()) else everything
+        return [
+            *(installed_provider(plugins, name) for name in names.get("provider", ())),
+            *(installed_binder(plugins, name) for name in names.get("binder", ())),
+        ]
+
+    def _checks_of(self, subject: Subject) -> Iterator[Check[Any]]:
+        rules: Sequence[Rule[Any]] = PROVIDER_RULES if isinstance(subject, ProviderSubject) else BINDER_RULES
+        for rule in rules:
+            if rule.needs and rule.needs not in subject.capabilities:
+                self._add(Check(rule, subject), "does not apply", reason=f"without {rule.needs}")
+            else:
+                yield from rule.checks(subject)
 
     def keep(self, check: Check[Any], broken: Broken) -> None:
         """Keeps what a check has found until its outcome is noted."""
-        self._broken[id(check), check.name] = broken
+        self._broken[id(check)] = broken
 
     def note(self, check: Check[Any], outcome: str, seconds: float) -> None:
         """What became of a check: pytest's `passed`, `failed` or `skipped`, which an expected failure counts as."""
-        broken = self._broken.pop((id(check), check.name), None)
+        broken = self._broken.pop(id(check), None)
         result: Result = "kept" if outcome == "passed" else "broken"
         if outcome == "skipped":
             result = "known divergence" if check.divergence else "short of gold"
@@ -90,7 +99,7 @@ class Session:
         """All of it."""
         plugins = [
             _plugin_report(subject, tuple(self.findings[subject.origin.kind, subject.origin.entry_point]))
-            for subject in self.subjects
+            for subject in self._subjects
             if (subject.origin.kind, subject.origin.entry_point) in self.findings
         ]
         return Report(suite=version("freeride-conformance"), core=__version__, date=today(), plugins=tuple(plugins))
@@ -117,12 +126,11 @@ def _plugin_report(subject: Subject, findings: tuple[Finding, ...]) -> PluginRep
     )
 
 
-def _fault(plugins: Plugins, wanted: Mapping[str, Sequence[str]]) -> str:
+def _fault(plugins: Plugins, wanted: Mapping[Kind, Sequence[str]]) -> str:
     """A name that is not there, a broken plugin, or nothing at all."""
     rows = {(row.kind, row.name): row for row in plugins.rows}
-    kinds: tuple[Kind, ...] = ("provider", "binder")
-    for kind in kinds:
-        for name in wanted[kind]:
+    for kind, names in wanted.items():
+        for name in names:
             row = rows.get((kind, name))
             if row is None:
                 return f"no {kind} {name!r} is installed"

@@ -1,4 +1,8 @@
-"""Every rule, for every plugin that is to be certified."""
+"""Every rule, for every plugin that is to be certified.
+
+A package certifies itself with a test module of two lines: `from freeride_conformance.test_plugins import *`, and
+`FREERIDE_PROVIDER = "acme"` or `FREERIDE_BINDER = "acme"`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from freeride_conformance.options import session_of
+from freeride_conformance.options import session_of, wanted_by
 from freeride_conformance.rule import Broken, Check, Grade
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    by_plugin = session_of(metafunc.config).checks()
-    checks = [pytest.param(check, id=f"{name}-{check.name}") for name, own in by_plugin.items() for check in own]
-    metafunc.parametrize("check", checks)
+    checks = session_of(metafunc.config).checks(wanted_by(metafunc))
+    ids = [f"{check.subject.origin.entry_point}-{check.name}" for check in checks]
+    metafunc.parametrize("check", checks, ids=ids)
 
 
 def test_conformance(check: Check[Any], request: pytest.FixtureRequest) -> None:

@@ -79,7 +79,7 @@ def proves_its_keys(subject: ProviderSubject) -> None:
         verdicts = {}
         for name, secret in (("good", profile.good_key), ("bad", "bad-" + profile.good_key)):
             request = probe.request(subject.key(rig.simulator.base_url, secret))
-            if request is None:
+            if request is None or not request.url.startswith(rig.simulator.base_url.rpartition("/")[0]):
                 return  # what it asks lies elsewhere, and cannot be derived from a simulator's address
             answer = send(request)
             verdicts[name] = probe.read(answer).valid

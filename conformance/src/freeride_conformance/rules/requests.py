@@ -6,6 +6,7 @@ import getpass
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from freeride_conformance.evidence import EVIDENCE
@@ -16,6 +17,7 @@ from freeride_core.provider import UpstreamRequest
 
 RULES: list[Rule[ProviderSubject]] = []
 SECTION = "Requests"
+_SHORTEST_TRACE = 4
 _ELSEWHERE = "http://127.0.0.1:9/made/up/v1"
 # Every parameter of chat completions that a client may send, with a value that any upstream could take.
 _PARAMETERS: dict[str, Any] = {
@@ -87,10 +89,16 @@ def tells_the_upstream_nothing_more(subject: ProviderSubject) -> None:
         for name, value in seen.headers.items():
             for leak in (*tokens.values(), *more.values(), "client"):
                 assert leak not in value, f"the client's {leak!r} reached the upstream in {name}"
-            for leak in {getpass.getuser(), socket.gethostname()} - {"root", "localhost"}:
-                assert len(leak) < 4 or leak not in value, f"{name} tells the upstream {leak!r}"
+            for leak in _traces_of_this_machine():
+                assert leak not in value, f"{name} tells the upstream {leak!r}"
         if subject.provider.credentials:
             assert seen.key == subject.profile.good_key, "the key did not reach the upstream"
+
+
+def _traces_of_this_machine() -> set[str]:
+    """What only this machine and its user are called; names that many share are none."""
+    names = {getpass.getuser(), socket.gethostname(), str(Path.cwd()), str(Path.home())}
+    return {name for name in names if len(name) >= _SHORTEST_TRACE and name not in {"root", "/root", "localhost"}}
 
 
 @rule(

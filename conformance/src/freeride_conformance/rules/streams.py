@@ -135,20 +135,34 @@ def ends_as_its_upstream_did(subject: ProviderSubject, end: str) -> None:
         assert "error" in reply.chunks[-1], "its last event is not an error"
 
 
+_NO_ANSWERS = {
+    "error-first-event": True,
+    "error-in-200": False,
+    "html-200": False,
+    "html-200, streamed": True,
+    "truncated-json": False,
+}
+"""What upstreams send under a 200 that is none, and whether it is a stream that was asked for."""
+
+
 @rule(
     RULES,
     SECTION,
-    fix="read errors in Phase.EVENT too: a 200 stream may begin with one",
+    fix="read errors in Phase.BODY and Phase.EVENT too, and make no answer of what is none",
     needs="chat",
+    variants=lambda _: _NO_ANSWERS,
 )
-def passes_over_a_stream_that_begins_with_an_error(subject: ProviderSubject) -> None:
-    """A stream whose first event is an error has not served: another provider answers the same request."""
+def passes_over_what_is_no_answer(subject: ProviderSubject, form: str) -> None:
+    """An error under a 200, be it the body or a stream's first event, a page of HTML, half a JSON text: none has served, and
+    another provider answers the same request."""
+    is_stream = _NO_ANSWERS[form]
     with Rig(subject, with_partner=True) as rig:
-        rig.simulator.always("error-first-event")
-        reply = rig.ask(chat("auto", stream=True))
+        rig.simulator.always(form.partition(",")[0])
+        reply = rig.ask(chat("auto", stream=is_stream))
         assert reply.status == 200, f"the client got {reply.status}"
-        assert reply.headers["x-freeride-provider"] == "partner", "the error was taken for an answer"
-        assert reply.text == ANSWER, f"the text is {reply.text!r}"
+        assert reply.headers["x-freeride-provider"] == "partner", "it was taken for an answer"
+        text = reply.text if is_stream else reply.json["choices"][0]["message"]["content"]
+        assert text == ANSWER, f"the text is {text!r}"
 
 
 @rule(
