@@ -14,6 +14,7 @@ def certify(
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the report as JSON.")] = None,
     gold: Annotated[bool, typer.Option("--gold", help="Fail for what is missing for gold.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line a check.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="Print all rules as a Markdown table, and exit.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the report, and exit.")] = False,
 ) -> None:
     """Certify installed plugins against their own simulators. Nothing else is contacted.
@@ -26,6 +27,11 @@ def certify(
         from freeride_conformance.report import report_schema
 
         typer.echo(json.dumps(report_schema(), indent=2))
+        return
+    if rules:
+        from freeride_conformance.rulebook import rulebook
+
+        typer.echo(rulebook(), nl=False)
         return
     import subprocess
     import tempfile
