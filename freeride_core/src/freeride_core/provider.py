@@ -225,6 +225,7 @@ class Call:
         "operation",
         "output_tokens",
         "prompt_tokens",
+        "received_at",
         "stream",
     )
 
@@ -239,6 +240,7 @@ class Call:
         features: frozenset[str] = frozenset(),
         prompt_tokens: int = 0,
         output_tokens: int = 0,
+        received_at: float = 0.0,
     ) -> None:
         self.operation = operation
         self.model = model
@@ -253,6 +255,8 @@ class Call:
         """An estimate, rather low than high: a wrong guess must not rule out a model that could answer."""
         self.output_tokens = output_tokens
         """What the client asked for at most; 0: it did not say."""
+        self.received_at = received_at
+        """Seconds since the epoch."""
 
     def value(self, name: str) -> Any:
         """A top-level value, decoded; None where it is absent."""
