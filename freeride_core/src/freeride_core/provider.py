@@ -225,6 +225,7 @@ class Call:
         "operation",
         "output_tokens",
         "prompt_tokens",
+        "received_at",
         "stream",
     )
 
@@ -239,6 +240,7 @@ class Call:
         features: frozenset[str] = frozenset(),
         prompt_tokens: int = 0,
         output_tokens: int = 0,
+        received_at: float = 0.0,
     ) -> None:
         self.operation = operation
         self.model = model
@@ -253,6 +255,8 @@ class Call:
         """An estimate, rather low than high: a wrong guess must not rule out a model that could answer."""
         self.output_tokens = output_tokens
         """What the client asked for at most; 0: it did not say."""
+        self.received_at = received_at
+        """Seconds since the epoch."""
 
     def value(self, name: str) -> Any:
         """A top-level value, decoded; None where it is absent."""
@@ -343,15 +347,17 @@ class Reading:
 class Decoder(Protocol):
     """Turns the body of a 200, streamed or whole, into the client's wire format, like httpx's content decoders.
 
-    It is fed pieces cut anywhere, and its output must not depend on where. What it does not understand, such as an
-    error, it passes on: `Wire.read` looks at what comes out.
+    That format is OpenAI's: a `chat.completion`, or events with a `chat.completion.chunk` each and `data: [DONE]` at the
+    end; both say when they were `created`, for which there is `Call.received_at`. It is fed pieces cut anywhere, and its
+    output must not depend on where. What it does not understand, such as an error, it passes on: `Wire.read` looks at
+    what comes out. It invents no end: an upstream that stops midway has neither a finish reason nor `[DONE]`.
     """
 
     def decode(self, data: bytes) -> bytes:
         """What can be said so far; often nothing."""
 
     def flush(self) -> bytes:
-        """The rest, once the upstream's body has ended."""
+        """The rest, once the upstream's body has ended, be it midway. Not called where the connection broke."""
 
 
 class Wire(ABC):

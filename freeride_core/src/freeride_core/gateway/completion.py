@@ -65,7 +65,8 @@ class Completion:
     async def _run(self) -> None:
         exchange, gateway = self._exchange, self._gateway
         try:
-            call = parse_call(self._operation, await exchange.read_body(gateway.settings.max_body))
+            body = await exchange.read_body(gateway.settings.max_body)
+            call = parse_call(self._operation, body, gateway.now())
         except BodyTooLarge:
             too_large = bad_request(
                 "The request body is larger than FREERIDE_MAX_BODY.", code="request_too_large", status=413

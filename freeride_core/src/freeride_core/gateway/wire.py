@@ -112,8 +112,8 @@ def _skip(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def parse_call(operation: Operation, body: bytes) -> Call:
-    """A client's request as a `Call`. Raises `BadRequest`."""
+def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
+    """A client's request, received `now`, as a `Call`. Raises `BadRequest`."""
     if not body.strip():
         raise BadRequest("The request has no body.")
     pairs = decode(body)
@@ -132,6 +132,7 @@ def parse_call(operation: Operation, body: bytes) -> Call:
         features=_features(fields, messages),
         prompt_tokens=_prompt_tokens(fields, messages),
         output_tokens=max(_whole(fields.get("max_tokens")), _whole(fields.get("max_completion_tokens"))),
+        received_at=now,
     )
 
 

@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from freeride_core.simulator.dialect import (
-    DONE,
     Turn,
     block,
     blocks_before_finish,
     blocks_from_finish,
+    done_blocks,
     event,
     events_reply,
     good_chat,
-    headers_of,
     streamed,
     unstreamed,
     whole_body,
@@ -92,19 +91,8 @@ def _truncated(turn: Turn) -> Reply:
 
 
 def _empty(turn: Turn) -> Reply:
-    """A finish without a word before it, and no usage."""
-    head = f'"id":"empty","created":{int(turn.now)},"model":"simulated"'
-    if turn.stream:
-        pieces = [
-            event(f'{{{head},"object":"chat.completion.chunk","choices":[{{"index":0,"delta":{delta},{finish}}}]}}')
-            for delta, finish in (
-                ('{"role":"assistant","content":""}', '"finish_reason":null'),
-                ("{}", '"finish_reason":"stop"'),
-            )
-        ]
-        return events_reply(turn, (*pieces, DONE))
-    message = '{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}'
-    return json_reply(f'{{{head},"object":"chat.completion","choices":[{message}]}}', headers=headers_of(turn))
+    """A finish without a word before it, and not a token counted."""
+    return good_chat(turn.saying_instead(""))
 
 
 def _error_first(turn: Turn) -> Reply:
@@ -189,7 +177,7 @@ def _odd_line(turn: Turn) -> Reply:
         return good_chat(turn)
     blocks = blocks_before_finish(turn)
     odd = event("not JSON at all")
-    return events_reply(turn, (*blocks[:-1], odd, *blocks[-1:], *blocks_from_finish(turn), DONE))
+    return events_reply(turn, (*blocks[:-1], odd, *blocks[-1:], *blocks_from_finish(turn), *done_blocks(turn)))
 
 
 def _many_lines(turn: Turn) -> Reply:

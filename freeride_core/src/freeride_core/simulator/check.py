@@ -15,6 +15,7 @@ from freeride_core.simulator.quota import Standing
 from freeride_core.simulator.render import COMMON, EMBEDDED, SPOKEN, Raw, UnknownPlaceholder, Values
 
 _NUMBERS = frozenset({"created", "prompt_tokens", "completion_tokens", "total_tokens"})
+_RAW = {"embeddings": Raw("[]"), "tool_arguments_json": Raw("{}")}
 _CASE_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -130,7 +131,7 @@ class _Templates:
 
     def __init__(self, profile: Profile, names: frozenset[str]) -> None:
         texts: Mapping[str, str | int] = {
-            name: 1 if name in _NUMBERS else Raw("[]") if name == "embeddings" else 'a "sample"\\' for name in names
+            name: 1 if name in _NUMBERS else _RAW.get(name, 'a "sample"\\') for name in names
         }
         standings = {quota.name: Standing(quota.amount, 0.0, 0.0, 1.0, 0.0) for quota in profile.quotas}
         self._values = tuple(Values(texts, 1.8e9, standings, defaults=defaults) for defaults in (False, True))

@@ -12,6 +12,7 @@ _JOIN = re.compile(r"Join these words with underscores and reply with only the r
 _WORD = re.compile(r"[\w-]+")
 _NAME = re.compile(r"\b[A-Z]\w+\b")
 _CONVERSATIONS = ("messages", "contents")
+_RESULTS = ("functionResponse", "function_response")
 _DECLARATIONS = ("function", "functionDeclarations", "function_declarations")
 _DEEPEST = 5
 _LONGEST_ECHO = 200
@@ -28,7 +29,8 @@ class Saying:
 
     @property
     def tokens(self) -> int:
-        return count_tokens(self.text + self.tool + self.arguments)
+        said = self.text + self.tool + self.arguments
+        return count_tokens(said) if said else 0
 
 
 def count_tokens(text: str) -> int:
@@ -71,8 +73,17 @@ def conversation_of(request: Mapping[str, Any]) -> list[Any] | None:
 
 def _messages(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Each with `role` and `content`."""
-    rows = [row for row in conversation_of(request) or [] if isinstance(row, dict)]
-    return [{"content": row.get("parts"), **row} for row in rows]
+    return [_message(row) for row in conversation_of(request) or [] if isinstance(row, dict)]
+
+
+def _message(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    parts = row.get("parts")
+    if not isinstance(parts, list):
+        return row
+    results = [part[name] for part in parts if isinstance(part, dict) for name in _RESULTS if name in part]
+    if results:
+        return {"role": "tool", "content": json.dumps(results[-1], ensure_ascii=False)}
+    return {"content": parts, **row}
 
 
 def _text(content: object) -> str:
@@ -97,7 +108,7 @@ def _results_at_end(messages: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _chosen_tool(request: Mapping[str, Any], text: str, *, answered: bool) -> Mapping[str, Any] | None:
     tools = _tools(request)
-    choice = request.get("tool_choice")
+    choice = _tool_choice(request)
     if not tools or choice == "none":
         return None
     if choice == "required":
@@ -108,6 +119,18 @@ def _chosen_tool(request: Mapping[str, Any], text: str, *, answered: bool) -> Ma
     if answered:
         return None
     return next((tool for tool in tools if _is_named(str(tool.get("name", "")), text)), None)
+
+
+def _tool_choice(request: Mapping[str, Any]) -> Any:
+    """In OpenAI's words, whichever the upstream's API has for it."""
+    config = request.get("toolConfig")
+    calling = config.get("functionCallingConfig") if isinstance(config, dict) else None
+    if not isinstance(calling, dict):
+        return request.get("tool_choice")
+    names = calling.get("allowedFunctionNames")
+    if isinstance(names, list) and len(names) == 1:
+        return {"function": {"name": names[0]}}
+    return {"ANY": "required", "NONE": "none"}.get(str(calling.get("mode")))
 
 
 def _tools(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
