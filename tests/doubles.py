@@ -288,6 +288,7 @@ def provider(
     """A provider that asks whatever FREERIDE_<NAME>_BASE_URL says, with keys from <NAME>_KEY. `lists`: it asks for the
     upstream's own list of models, whose entries are their ids."""
     return CompatibleProvider(
+        api_version=1,
         name=name,
         about=ABOUT,
         credentials=(Credential(variable=f"{name.upper()}_KEY"),),

@@ -83,6 +83,18 @@ def test_an_undo_removes_the_file_that_was_new(run: Run, home: Path) -> None:
     assert not path.exists()
 
 
+def test_an_undo_needs_no_binder(run: Run, config: Path, home: Path) -> None:
+    """It may have been uninstalled since."""
+    config.write_text("dark-mode: true\n")
+    assert run("aider").code == 0
+    for record in (home / ".freeride" / "backups").glob("*.json"):
+        record.write_text(record.read_text().replace('"binder": "aider"', '"binder": "uninstalled"'))
+    assert run("uninstalled").code == 1
+    assert run("--undo", "uninstalled").code == 0
+    assert config.read_text() == "dark-mode: true\n"
+    assert "no binder 'uninstalled'" in run("--undo", "uninstalled").err
+
+
 def test_a_dry_run_shows_the_same_and_writes_nothing(run: Run, config: Path, home: Path) -> None:
     config.write_text("dark-mode: true\n")
     dry = run("aider", "--dry-run")

@@ -30,6 +30,7 @@ class Quota(Probe):
 @hookimpl
 def freeride_register_provider():
     return CompatibleProvider(
+        api_version=1,
         name="acme", rank=1, about=About(title="Acme Cloud", homepage="h", keys_url="https://acme.example/keys", free_day="f",
         sign_up="s", data_use="d", source="s", checked="2026-11-23"),
         credentials=(Credential(variable="ACME_API_KEY", pattern="ak_[a-z0-9]+", account_variable="ACME_ACCOUNT"),),

@@ -20,6 +20,7 @@ from freeride_core import *
 @hookimpl
 def freeride_register_provider():
     return CompatibleProvider(
+        api_version=1,
         name="NAME", rank=1, about=About(title="NAME cloud", homepage="h", keys_url="k", free_day="f", sign_up="s", data_use="d",
         source="s", checked="2026-11-23"), credentials=(Credential(variable="NAME_API_KEY".upper()),),
         base_url="https://NAME.example/v1", free=FreeSuffix(":free"), catalog=CompatibleCatalog(checked="2026-11-23", models=(

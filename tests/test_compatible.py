@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -92,6 +93,19 @@ def test_a_request_goes_to_the_keys_own_address_with_its_secret() -> None:
     assert headers["x-own"] == "mine"
     assert len(headers) == len(made.headers)
     assert "sk-0123" not in repr(KEY)
+
+
+def test_a_key_goes_bare_into_the_header_that_the_upstream_wants() -> None:
+    wire = CompatibleWire(path="/chat/completions", key_header="x-api-key")
+    catalog = CompatibleCatalog(checked="2026-11-23", key_header="x-api-key")
+    probe = CompatibleProbe(path="/key", key_header="x-api-key")
+    call = parse_call(Operation.CHAT, BODY)
+    for made in (wire.prepare(call, MODEL, KEY), catalog.request(KEY), probe.request(KEY)):
+        assert made is not None
+        assert dict(made.headers)["x-api-key"] == KEY.secret
+        assert "authorization" not in dict(made.headers)
+    without = dataclasses.replace(KEY, secret="")
+    assert "x-api-key" not in dict(wire.prepare(call, MODEL, without).headers)
 
 
 def test_a_body_that_needs_no_change_goes_as_it_came() -> None:
@@ -550,6 +564,7 @@ def test_a_probe_needs_no_description() -> None:
 def test_a_provider_does_what_it_has_a_wire_for() -> None:
     def make(**wires: Any) -> CompatibleProvider:
         return CompatibleProvider(
+            api_version=1,
             name="acme",
             about=ABOUT,
             credentials=(Credential(variable="ACME_KEY"),),

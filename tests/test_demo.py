@@ -37,6 +37,7 @@ from freeride_core import ErrorKind, Model, Reset, Rule
 @hookimpl
 def freeride_register_provider():
     return CompatibleProvider(
+        api_version=1,
         name={name!r},
         rank={rank},
         about=About(title="Acme", homepage="https://acme.test", keys_url="https://acme.test/keys", free_day="all",

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import freeride_core
+from freeride_conformance.render import rendered
+from freeride_conformance.template import new_files, package_in, shared_files
 from freeride_core.plugins import load_binder, load_provider
 
 ROOT = Path(__file__).parents[1]
@@ -98,3 +100,24 @@ def test_a_plugin_has_one_name(kind: str, folder: Path) -> None:
     assert project["entry-points"] == {f"freeride.{kind}s": {name: f"freeride_{kind}_{name}"}}
     plugin = load_provider(name) if kind == "provider" else load_binder(name)
     assert plugin.name == name
+
+
+@pytest.mark.parametrize(("kind", "folder"), PLUGINS)
+def test_a_plugin_is_what_the_template_makes_of_its_facts(kind: str, folder: Path) -> None:
+    del kind
+    for path, text in rendered(folder, whole=True).items():
+        assert path.read_text("utf-8") == text, (
+            "run: python -m freeride_conformance.render --whole, see CONTRIBUTING.md"
+        )
+
+
+@pytest.mark.parametrize(("kind", "folder"), PLUGINS)
+def test_a_plugin_has_all_that_a_new_package_has_but_what_the_root_has_for_it(kind: str, folder: Path) -> None:
+    package = package_in(folder)
+    new, samples = new_files(package), f"{package.folder}/samples.toml"
+    the_root_has = {"LICENSE", ".gitignore", ".github/workflows/certify.yml"}
+    assert {path for path in new if not (folder / path).is_file()} - {samples} == the_root_has
+    # And this end of pyproject.toml: the group that installs the suite, and the settings of pytest.
+    own_end = new["pyproject.toml"].removeprefix(shared_files(package)["pyproject.toml"])
+    assert set(tomllib.loads(own_end)) == {"dependency-groups", "tool"}
+    assert set(read(folder)) == {"build-system", "project"}

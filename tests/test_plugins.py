@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from freeride_core import __version__
 from freeride_core.plugins import (
     PluginError,
     PluginRow,
@@ -18,17 +19,19 @@ from freeride_core.plugins import (
     load_provider,
     offered_names,
 )
+from freeride_core.upgrade import upgrade_command
 
 PROVIDER = """
 from freeride_core import *
 from freeride_core import Provider
 
 class Acme(CompatibleProvider):
-    api_version = {api}
+    pass
 
 def make():
     return Acme(
-        name={name!r}, rank={rank}, about=About(title="Acme", homepage="h", keys_url="k", free_day="f", sign_up="s",
+        api_version={api}, name={name!r}, rank={rank},
+        about=About(title="Acme", homepage="h", keys_url="k", free_day="f", sign_up="s",
         data_use="d", source="s", checked="2026-11-23"), credentials=(Credential(variable="ACME_API_KEY"),),
         base_url="https://acme.example/v1", free=WholeCatalog(),
         catalog=CompatibleCatalog(checked="2026-11-23", models=(Model(id="m", canonical="m"),)),
@@ -43,6 +46,7 @@ BINDER = """
 from freeride_core import Binder, hookimpl
 
 class Acme(Binder):
+    api_version = 1
     name = {name!r}
     title = "Acme"
     homepage = "h"
@@ -220,15 +224,40 @@ def test_a_hook_that_gives_no_provider_is_a_row(broken: Any, body: str, reason: 
 @pytest.mark.parametrize(
     ("api", "reason"),
     [
-        (2, "it speaks plugin API 2 and this core 1: upgrade freeride-core"),
-        (0, "it speaks plugin API 0 and this core 1: upgrade the plugin"),
-        ("'1'", "its api_version is not a number"),
+        (2, "it speaks plugin API 2, and this core speaks 1; run: <upgrade>"),
+        (-1, "it speaks plugin API -1, and this core speaks 1 and 0; get a newer acme-dist"),
+        ("'1'", "it does not say for which version of the contract it was written, such as api_version = 1"),
+        (True, "it does not say for which version of the contract it was written, such as api_version = 1"),
     ],
 )
 def test_another_api_version_is_a_row_that_says_what_to_upgrade(install: Any, api: Any, reason: str) -> None:
     install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=provider_source(api=api))
     row = row_of(load_plugins(("provider",)))
-    assert (row.status, row.reason, row.api) == ("broken", reason, api if isinstance(api, int) else None)
+    assert (row.status, row.reason.replace(upgrade_command(), "<upgrade>")) == ("broken", reason)
+    assert row.api == (api if type(api) is int else None)
+
+
+def test_a_version_is_stated_and_never_inherited(broken: Any) -> None:
+    assert "does not say" in broken(with_change("del plugin.api_version"))
+
+
+def test_what_needs_a_newer_core_says_how_to_get_it(install: Any) -> None:
+    source = "from freeride_core import NotThereYet"
+    install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=source)
+    reason = row_of(load_plugins(("provider",))).reason
+    assert "cannot import name 'NotThereYet'" in reason
+    assert reason.endswith(f"and this is {__version__}; run: {upgrade_command()}")
+
+
+def test_an_environment_that_an_installer_of_tools_made_is_upgraded_by_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert upgrade_command() == f"{Path(sys.executable).name} -m pip install --upgrade freeride-core"
+    (tmp_path / "pipx_metadata.json").touch()
+    assert upgrade_command() == f"pipx upgrade {tmp_path.name}"
+    (tmp_path / "uv-receipt.toml").touch()
+    assert upgrade_command() == f"uv tool upgrade {tmp_path.name}"
 
 
 def test_another_name_than_the_entry_point_s_is_a_row(broken: Any) -> None:

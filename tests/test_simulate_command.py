@@ -34,6 +34,7 @@ def install(site: Path, name: str, profile: str | None) -> None:
         @hookimpl
         def freeride_register_provider():
             return CompatibleProvider(
+                api_version=1,
                 name={name!r},
                 about=About(title="Acme", homepage="https://acme.test", keys_url="https://acme.test/keys", free_day="all",
                             sign_up="none", data_use="none", source="made up", checked="2026-11-23"),

@@ -1,143 +1,24 @@
-"""The distributions as users get them: built once, installed into empty environments, and run there.
-
-Nothing here needs a network or a cache: what the distributions depend on is packed again from where the tests run.
-"""
+"""The distributions as users get them: built once, installed into empty environments, and run there."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 import tomllib
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from email.parser import HeaderParser
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
+from distributions import BINDERS, MEMBERS, PROVIDERS, ROOT, Site
 from freeride_core import __version__
 from programs import Program, clean_environ, post, run, serving
 
-ROOT = Path(__file__).parents[1]
-PROVIDERS, BINDERS = (
-    sorted(file.parent.name for file in (ROOT / folder).glob("*/pyproject.toml"))
-    for folder in ("freeride_providers", "freeride_binders")
-)
-MEMBERS = [
-    "freeride_core",
-    "freeride_conformance",
-    *(f"freeride_provider_{name}" for name in PROVIDERS),
-    *(f"freeride_binder_{name}" for name in BINDERS),
-]
-UV = (sys.executable, "-m", "uv")
 ASK = {"model": "auto", "messages": [{"role": "user", "content": "Hello?"}]}
-
-
-@pytest.fixture(scope="session")
-def uv(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
-    """Runs uv without network, settings, or anybody's cache."""
-    environ = clean_environ(
-        tmp_path_factory.mktemp("uv-home"),
-        {"UV_CACHE_DIR": str(tmp_path_factory.mktemp("uv-cache")), "UV_OFFLINE": "1", "UV_NO_CONFIG": "1"},
-    )
-
-    def uv(*arguments: str | Path, **more: str) -> None:
-        result = run([*UV, *arguments], environ | more, cwd=ROOT)
-        assert result.returncode == 0, result.stderr
-
-    return uv
-
-
-@pytest.fixture(scope="session")
-def dist(uv: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the wheels of all members and of the root."""
-    folder = tmp_path_factory.mktemp("dist")
-    uv("build", "--all-packages", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def sources(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
-    """The options that let uv take everything from two folders, and nothing from anywhere else."""
-    folder = tmp_path_factory.mktemp("third-party")
-    for distribution in dependencies("freeride-gateway"):
-        if not distribution.name.startswith("freeride-"):
-            pack(distribution, folder)
-    return ["--no-index", "--find-links", dist, "--find-links", folder]
-
-
-def dependencies(name: str) -> Iterable[metadata.Distribution]:
-    """All that a distribution needs here, itself left out."""
-    found: dict[str, metadata.Distribution] = {}
-    waiting = [name]
-    while waiting:
-        for text in metadata.requires(waiting.pop()) or ():
-            requirement = Requirement(text)
-            key = canonicalize_name(requirement.name)
-            if key not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
-                found[key] = metadata.distribution(key)
-                waiting.append(key)
-    return found.values()
-
-
-def pack(distribution: metadata.Distribution, folder: Path) -> None:
-    """Makes a wheel of an installed distribution."""
-    tags = HeaderParser().parsestr(distribution.read_text("WHEEL") or "").get_all("Tag") or []
-    joined = (".".join(dict.fromkeys(parts)) for parts in zip(*(tag.split("-") for tag in tags), strict=True))
-    stem = f"{canonicalize_name(distribution.name).replace('-', '_')}-{distribution.version}"
-    record = io.StringIO()
-    rows = csv.writer(record)
-    with zipfile.ZipFile(folder / f"{stem}-{'-'.join(joined)}.whl", "w") as wheel:
-        for file in distribution.files or ():
-            # Scripts are outside, and made again by the installer, which also writes its own notes.
-            if ".." in file.parts or file.suffix == ".pyc" or file.name in {"INSTALLER", "REQUESTED", "uv_cache.json"}:
-                continue
-            if file.name == "RECORD":
-                record_name = str(file)
-                continue
-            wheel.write(Path(str(file.locate())), str(file))
-            rows.writerow([str(file), "", ""])
-        rows.writerow([record_name, "", ""])
-        wheel.writestr(record_name, record.getvalue())
-
-
-class Site:
-    """An environment that held nothing, and what was installed into it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        binaries = folder / ("Scripts" if sys.platform == "win32" else "bin")
-        self.python = binaries / "python"
-        self.freeride = binaries / "freeride"
-        self.environ = clean_environ(folder / "home")
-
-    def plugins(self) -> list[dict[str, Any]]:
-        result = run([self.freeride, "plugins", "--json"], self.environ)
-        assert result.returncode == 0, result.stderr
-        rows = json.loads(result.stdout)
-        assert all(row["version"] == __version__ and row["status"] == "ok" for row in rows), rows
-        return list(rows)
-
-
-@pytest.fixture(scope="session")
-def make_site(
-    uv: Callable[..., None], sources: list[str | Path], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Site]:
-    def make_site(distribution: str) -> Site:
-        folder = tmp_path_factory.mktemp("site")
-        uv("venv", "--quiet", "--python", sys.executable, folder / "venv")
-        site = Site(folder / "venv")
-        uv("pip", "install", "--quiet", "--python", site.python, *sources, distribution)
-        return site
-
-    return make_site
 
 
 @pytest.fixture(scope="session")
@@ -190,6 +71,9 @@ def test_a_members_wheel_holds_its_package_typed_and_without_tests(wheel: zipfil
 
     assert {name.split("/")[0] for name in names} == {package, f"{package}-{__version__}.dist-info"}
     assert {f"{package}/__init__.py", f"{package}/py.typed"} <= set(names)
+    templates = {path.name for path in (ROOT / "conformance").glob("src/*/templates/*")}
+    held = {name.rpartition("/")[2] for name in names if "/templates/" in name}
+    assert held == (templates if package == "freeride_conformance" else set())
     assert (f"{package}/simulator.toml" in names) == package.startswith("freeride_provider_")
     # The conformance suite is a package of tests for others to run; it ships its rules, not the tests of the rules.
     own_tests = [name for name in names if "/test" in name or "/meta/" in name or name.endswith("conftest.py")]
@@ -255,6 +139,14 @@ def test_core_alone_says_what_to_install(core_alone: Site) -> None:
     assert "pip install freeride-gateway" in served.stderr
     assert "pip install freeride-gateway" in listed.stderr
     assert core_alone.plugins() == []
+
+
+@pytest.mark.parametrize("command", ["new", "certify"])
+def test_core_alone_says_where_the_commands_of_the_kit_come_from(command: str, core_alone: Site) -> None:
+    ended = run([core_alone.freeride, command, "acme"], core_alone.environ)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    [line] = ended.stderr.splitlines()
+    assert line.endswith(f"there is no command {command!r}; it comes with: pip install freeride-conformance")
 
 
 def test_core_alone_tells_its_version_in_one_line(core_alone: Site) -> None:

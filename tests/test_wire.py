@@ -493,3 +493,7 @@ def test_rate_limits_and_request_ids_pass_through_and_what_a_package_names() -> 
 
 def test_a_header_beyond_latin_does_no_harm() -> None:
     assert relayed_headers({"x-request-id": "→"}, ()) == [(b"x-request-id", b"?")]
+
+
+def test_a_call_says_when_it_came() -> None:
+    assert parse_call(CHAT, b'{"model":"auto","messages":[]}', 1_795_406_400.5).received_at == 1_795_406_400.5

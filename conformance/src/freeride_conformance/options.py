@@ -1,63 +1,90 @@
-"""The suite's command-line options, and which installed plugins it is about."""
+"""The suite as a pytest plugin: its options, which plugins it is about, and its report.
+
+Loaded with every run of pytest where the suite is installed, so nothing else is imported until it is needed.
+"""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from freeride_core.plugins import Plugins, load_plugins
+if TYPE_CHECKING:
+    from freeride_conformance.session import Session
+    from freeride_conformance.subject import Kind
 
-_OPTIONS = {"provider": "--freeride-provider", "binder": "--freeride-binder"}
-_FAULT = pytest.StashKey[str]()
+_KINDS: tuple[Kind, ...] = ("provider", "binder")
+_SESSION = pytest.StashKey["Session"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("freeride", "FreeRide conformance")
-    for kind, option in _OPTIONS.items():
+    for kind in _KINDS:
         group.addoption(
-            option, action="append", default=[], metavar="NAME", help=f"certify this {kind} only; may be repeated"
+            f"--freeride-{kind}",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=f"certify this {kind}; may be repeated; without any: everything that is installed",
         )
+    group.addoption("--freeride-gold", action="store_true", help="what is missing for gold fails the run")
+    group.addoption("--freeride-report", metavar="FILE", type=Path, help="write the report as JSON")
+
+
+def session_of(config: pytest.Config) -> Session:
+    """What this run certifies, and what it has found so far."""
+    from freeride_conformance.session import Session
+
+    if _SESSION not in config.stash:
+        config.stash[_SESSION] = Session()
+    return config.stash[_SESSION]
+
+
+def wanted_by(metafunc: pytest.Metafunc) -> dict[Kind, list[str]]:
+    """The plugins that a test module, or else the command line, names."""
+    names = {kind: getattr(metafunc.module, f"FREERIDE_{kind.upper()}", None) for kind in _KINDS}
+    if any(names.values()):
+        return {kind: [name] if name else [] for kind, name in names.items()}
+    return {kind: metafunc.config.getoption(f"--freeride-{kind}") for kind in _KINDS}
 
 
 def pytest_collection_modifyitems(config: pytest.Config) -> None:
-    """A suite that certifies nothing must not pass."""
-    fault = config.stash.get(_FAULT, "")
-    if fault:
-        raise pytest.UsageError(f"freeride conformance: {fault}")
+    """A run that certifies nothing must not pass."""
+    session = config.stash.get(_SESSION, None)
+    if session is not None and session.fault:
+        raise pytest.UsageError(f"freeride conformance: {session.fault}")
 
 
-@functools.cache
-def installed() -> Plugins:
-    """Every plugin of this environment."""
-    return load_plugins()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    report = yield
+    session = item.config.stash.get(_SESSION, None)
+    check = getattr(item, "callspec", None) and item.callspec.params.get("check")  # type: ignore[attr-defined] # pytest's
+    if session is not None and check is not None and call.when == "call":
+        session.note(check, report.outcome, call.duration)
+    return report
 
 
-def chosen(config: pytest.Config, kind: str) -> list[str]:
-    """The plugins of a kind that are to be certified. A name that is not there, a broken plugin, or nothing at all ends the
-    run as a usage error."""
-    wanted: dict[str, list[str]] = {each: config.getoption(option) for each, option in _OPTIONS.items()}
-    plugins = installed()
-    fault = _fault(plugins, wanted)
-    if fault:
-        config.stash[_FAULT] = fault
-        return []
-    there = plugins.providers if kind == "provider" else plugins.binders
-    return wanted[kind] if any(wanted.values()) else list(there)
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    session = config.stash.get(_SESSION, None)
+    if session is None or not session.findings:
+        return
+    from freeride_conformance.report import lines_for_people
+
+    terminalreporter.section("FreeRide conformance")
+    for line in lines_for_people(session.report()):
+        terminalreporter.write_line(line)
 
 
-def _fault(plugins: Plugins, wanted: dict[str, list[str]]) -> str:
-    rows = {(str(row.kind), row.name): row for row in plugins.rows}
-    for kind, names in wanted.items():
-        for name in names:
-            row = rows.get((kind, name))
-            if row is None:
-                return f"no {kind} {name!r} is installed"
-            if row.status != "ok":
-                return f"the {kind} {name!r} cannot be used: {row.reason}"
-    if any(wanted.values()):
-        return ""
-    broken = [f"the {row.kind} {row.name!r} cannot be used: {row.reason}" for row in plugins.rows if row.status != "ok"]
-    if broken:
-        return "; ".join(broken)
-    return "" if plugins.rows else "no FreeRide plugin is installed here, so there is nothing to certify"
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    certified = session.config.stash.get(_SESSION, None)
+    if certified is None:
+        return
+    from freeride_conformance.rig import wait_until_closed
+
+    wait_until_closed()
+    path: Path | None = session.config.getoption("--freeride-report")
+    if path is not None and certified.findings:
+        certified.write(path)

@@ -5,34 +5,36 @@ from __future__ import annotations
 import http.client
 import json
 import tempfile
+import threading
 import time
+from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from freeride_conformance import partner
+from freeride_conformance.evidence import EVIDENCE
+from freeride_conformance.guard import GUARD
+from freeride_conformance.subject import ProviderSubject
+from freeride_core.gateway import sse
 from freeride_core.gateway.server import GatewayThread
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.slots import Slot
 from freeride_core.plugins import Plugins, load_plugins
 from freeride_core.provider import Model, Provider
 from freeride_core.settings import load_settings
-from freeride_core.simulator import Simulator, SimulatorThread
+from freeride_core.simulator import Seen, Simulator, SimulatorThread
 from freeride_core.simulator.profile import Profile
 
 PROMPT = "Join these words with underscores and reply with only the result: FREERIDE CONFORMS"
 ANSWER = "FREERIDE_CONFORMS"
+PATIENCE_S = 10.0
 _TIMEOUT_S = 20
 _CATALOG_S = 5
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is certified: a provider, and what its package says its upstream does."""
-
-    provider: Provider
-    profile: Profile
+_POLL_S = 0.005
+_MOST_CLOSING = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,108 +54,149 @@ class Reply:
         error: dict[str, Any] = self.json["error"]
         return error
 
+    @property
+    def events(self) -> list[bytes]:
+        """The data of a stream's events, in order."""
+        blocks, rest = sse.split(self.body)
+        return [data.strip() for block in (*blocks, rest) if (data := sse.parse(block).data) is not None]
+
+    @property
+    def chunks(self) -> list[dict[str, Any]]:
+        """The events of a stream as JSON, without `[DONE]`."""
+        return [json.loads(event) for event in self.events if event != b"[DONE]"]
+
+    @property
+    def text(self) -> str:
+        """What the chunks of a stream say, together."""
+        deltas = [choice["delta"] for chunk in self.chunks for choice in chunk.get("choices") or []]
+        return "".join(delta.get("content") or "" for delta in deltas).strip()
+
+
+_closing: deque[threading.Thread] = deque()
+
+
+def wait_until_closed() -> None:
+    """Until every rig that was left is gone. To be called before the interpreter ends."""
+    while _closing:
+        _closing.popleft().join()
+
 
 class Rig:
     """A context: `ask` sends a request as a client would."""
 
-    def __init__(self, subject: Subject, *, extra_keys: tuple[str, ...] = (), patience_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        subject: ProviderSubject,
+        *,
+        profile: Profile | None = None,
+        extra_keys: tuple[str, ...] = (),
+        patience_s: float = PATIENCE_S,
+        with_partner: bool = False,
+        **environ: str,
+    ) -> None:
+        """`profile` is played instead of the subject's own; `extra_keys` come before the good one; `with_partner`: another
+        provider is there, after the subject; `environ` wins over what the simulators need."""
         self.subject = subject
-        self.simulator = Simulator(subject.profile, quotas=False, pace=0.0)
-        self._thread = SimulatorThread(self.simulator)
+        self.profile = profile or subject.profile
+        self.simulator = Simulator(self.profile, quotas=False, pace=0.0)
+        self.partner = Simulator(partner.PROFILE, quotas=False, pace=0.0) if with_partner else None
         self._extra_keys = extra_keys
         self._patience_s = patience_s
+        self._more = environ
+        self._opened = ExitStack()
 
     def __enter__(self) -> Self:
-        self._home = tempfile.TemporaryDirectory(prefix="freeride-conformance-")
-        self._thread.__enter__()
-        environ = {**self.simulator.env, "FREERIDE_HOME": self._home.name, "FREERIDE_TELEMETRY": "off"}
+        home = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="freeride-conformance-"))
+        environ = {"FREERIDE_HOME": home, "FREERIDE_TELEMETRY": "off", "FREERIDE_EVENTS": "0"}
+        providers = [self.subject.provider, *([partner.PROVIDER] if self.partner else [])]
+        for simulator in filter(None, (self.simulator, self.partner)):
+            self._opened.enter_context(SimulatorThread(simulator))
+            GUARD.allow(simulator.port)
+            environ |= simulator.env
+        environ["FREERIDE_PROVIDERS"] = ",".join(provider.name for provider in providers)
         if self._extra_keys:
-            keys = [*self._extra_keys, self.subject.profile.good_key]
-            environ[self.subject.profile.key_variable] = json.dumps(keys)
+            environ[self.profile.key_variable] = json.dumps([*self._extra_keys, self.profile.good_key])
         settings = load_settings(
-            environ, first_byte_timeout=self._patience_s, answer_timeout=self._patience_s, idle_timeout=self._patience_s
+            environ | self._more,
+            first_byte_timeout=self._patience_s,
+            answer_timeout=self._patience_s,
+            idle_timeout=self._patience_s,
         )
-        self._gateway = GatewayThread(settings, _only(self.subject.provider))
-        self._gateway.__enter__()
+        self._gateway = GatewayThread(settings, _only(*providers))
+        self._opened.enter_context(self._gateway)
+        GUARD.allow(urlsplit(self._gateway.url).port or 0)
         self._wait_for_catalog()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._gateway.__exit__(kind, error, trace)
-        self._thread.__exit__(kind, error, trace)
-        self._home.cleanup()
+        # A gateway takes its time to stop, and the next check need not wait for that.
+        closing = threading.Thread(target=self._opened.close, name="closing a rig")
+        closing.start()
+        _closing.append(closing)
+        while len(_closing) > _MOST_CLOSING:
+            _closing.popleft().join()
 
     def _wait_for_catalog(self) -> None:
-        """So that a test sees the free models of the live list, and not by chance the dated ones."""
+        """So that a check sees the free models of the live list, and not by chance the dated ones."""
         catalogs, name = self._gateway.gateway.catalogs, self.subject.provider.name
         due = time.monotonic() + _CATALOG_S
-        while not catalogs.is_known(name) and time.monotonic() < due:
-            time.sleep(0.01)
-        assert catalogs.is_known(name), "the gateway got no model list out of the profile's catalog"
+        while not catalogs.has_tried(name) and time.monotonic() < due:
+            time.sleep(_POLL_S)
 
     @property
     def cooldowns(self) -> list[tuple[Slot, Cooldown]]:
+        """What the gateway has cooled."""
         return self._gateway.gateway.ledger.cooldowns.items()
 
-    def models(self, name: str) -> tuple[Model, ...]:
-        """What the gateway takes the provider's models to be."""
-        return self._gateway.gateway.catalogs.models(name)
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """What the gateway takes the subject's models to be."""
+        return self._gateway.gateway.catalogs.models(self.subject.provider.name)
 
     @property
-    def home(self) -> Path:
-        return Path(self._home.name)
+    def asked(self) -> list[Seen]:
+        """The chat and embeddings requests that reached the subject's simulator."""
+        return [seen for seen in self.simulator.requests if seen.method == "POST"]
 
-    def ask(self, body: dict[str, Any] | bytes, path: str = "/v1/chat/completions") -> Reply:
-        """POST as a client would; the answer is read to its end."""
-        return self._request("POST", path, body if isinstance(body, bytes) else json.dumps(body).encode())
+    def ask(self, body: dict[str, Any] | bytes, path: str = "/v1/chat/completions", **headers: str) -> Reply:
+        """POST as a client would; the answer is read to its end. An underscore in a header's name stands for a hyphen."""
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self._request("POST", path, sent, {name.replace("_", "-"): value for name, value in headers.items()})
 
     def get(self, path: str) -> Reply:
-        return self._request("GET", path, b"")
+        """GET as a client would."""
+        return self._request("GET", path, b"", {})
 
-    def _request(self, method: str, path: str, body: bytes) -> Reply:
+    def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Reply:
         where = urlsplit(self._gateway.url)
         connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=_TIMEOUT_S)
+        before = len(self.asked)
         try:
-            connection.request(method, path, body or None, {"content-type": "application/json"} if body else {})
+            connection.request(method, path, body or None, {"content-type": "application/json", **headers})
             answer = connection.getresponse()
-            headers = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, headers, answer.read())
+            named = {name.lower(): value for name, value in answer.getheaders()}
+            reply = Reply(answer.status, named, answer.read())
         finally:
             connection.close()
-
-    def statuses(self) -> list[str]:
-        """How the attempts so far went, as `freeride watch` shows it."""
-        due = time.monotonic() + 2
-        path = self.home / "events.jsonl"
-        while time.monotonic() < due:
-            lines = path.read_text().splitlines() if path.exists() else []
-            events = [json.loads(line) for line in lines]
-            if any(event["type"] in ("request_complete", "request_failed") for event in events):
-                return [event["status"] for event in events if event["type"] == "provider_response"]
-            time.sleep(0.02)
-        raise AssertionError("the gateway wrote no events")
+        upstream = [
+            f"by the gateway: {seen.method} {seen.path} {seen.body[:300].decode('utf-8', 'replace')} -> {seen.answered}"
+            for seen in self.asked[before:]
+        ]
+        client = f"by the client: {method} {path} {body.decode('utf-8', 'replace')}"
+        EVIDENCE.note([client, *upstream], f"{reply.status} {reply.body.decode('utf-8', 'replace')}")
+        return reply
 
 
 def chat(model: str, text: str = PROMPT, **more: Any) -> dict[str, Any]:
+    """A chat request."""
     return {"model": model, "messages": [{"role": "user", "content": text}], **more}
 
 
-def _only(provider: Provider) -> Plugins:
+def _only(*providers: Provider) -> Plugins:
     nothing = load_plugins(())
-    by_name = MappingProxyType({provider.name: provider})
+    by_name = MappingProxyType({provider.name: provider for provider in providers})
     return Plugins(
         providers=by_name, binders=MappingProxyType({}), rows=(), hooks=nothing.hooks, modules=MappingProxyType({})
     )
-
-
-def events_of(body: bytes) -> list[bytes]:
-    """The data of a stream's events, in order."""
-    blocks = body.replace(b"\r\n", b"\n").split(b"\n\n")
-    return [
-        line.removeprefix(b"data:").strip()
-        for block in blocks
-        for line in block.split(b"\n")
-        if line.startswith(b"data:")
-    ]

@@ -42,7 +42,8 @@ class Unreadable(ValueError):
 class Binder(ABC):
     """Binds one agent."""
 
-    api_version: ClassVar[int] = 1
+    api_version: ClassVar[int]
+    """The version of the contract that the package was written for, stated by the package."""
 
     name: str
     """The one string: entry point, `freeride bind NAME`."""
@@ -61,3 +62,8 @@ class Binder(ABC):
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         """The new text. None: there is no file yet. Editing twice changes nothing more; comments and everything that is not
         the binder's stay. Raises `Unreadable`."""
+
+    def models(self, text: str) -> tuple[str, ...]:  # noqa: ARG002 - the base class knows no agent
+        """The model ids that the agent will ask the gateway for when `text` is its configuration; empty where it asks the gateway
+        for none. Raises `Unreadable`."""
+        return ()

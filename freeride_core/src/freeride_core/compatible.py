@@ -63,10 +63,12 @@ def canonical_of(model_id: str, makers: Mapping[str, str] = MappingProxyType({})
     return makers.get(maker, maker) + slash + name
 
 
-def bearer(key: Key, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The usual request headers: JSON, a bearer token, and a package's own."""
+def bearer(key: Key, headers: Mapping[str, str], key_header: str = "") -> tuple[tuple[str, str], ...]:
+    """The usual request headers: JSON, the key where there is one, as a bearer token unless `key_header` names a place for
+    it, and a package's own."""
+    place = (key_header, key.secret) if key_header else ("authorization", f"Bearer {key.secret}")
     return (
-        ("authorization", f"Bearer {key.secret}"),
+        *((place,) if key.secret else ()),
         ("content-type", "application/json"),
         ("accept", "application/json, text/event-stream"),
         *headers.items(),
@@ -92,6 +94,8 @@ class CompatibleWire(Wire):
     """Appended to the key's base URL: `/chat/completions`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Attribution and the like."""
+    key_header: str = ""
+    """The header that holds the bare key, such as `x-api-key`; empty: it goes as a bearer token."""
     response_headers: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Parameters that the upstream knows by another name: `{"max_completion_tokens": "max_tokens"}`."""
@@ -119,7 +123,7 @@ class CompatibleWire(Wire):
         return UpstreamRequest(
             method="POST",
             url=key.base_url + self.path,
-            headers=bearer(key, self.headers),
+            headers=bearer(key, self.headers, self.key_header),
             body=call.body_with(self._changes(call, model)),
         )
 
@@ -277,9 +281,13 @@ class CompatibleCatalog(Catalog):
     """One entry, and the dated models by id, into models: usually one, none if it is not one of ours. None for the whole: the
     entries' ids only confirm the dated list."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    key_header: str = ""
+    """As with the wire."""
 
     def request(self, key: Key) -> UpstreamRequest | None:
-        return None if self.path is None else _get(key, self.base_suffix, self.path, self.headers)
+        if self.path is None:
+            return None
+        return _get(key, self.base_suffix, self.path, bearer(key, self.headers, self.key_header))
 
     def parse(self, answer: Answer) -> tuple[Model, ...]:
         body = answer.json
@@ -304,11 +312,11 @@ def _dated_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> Sequence
     return (dated[row["id"]],)
 
 
-def _get(key: Key, base_suffix: str, path: str, headers: Mapping[str, str]) -> UpstreamRequest | None:
+def _get(key: Key, base_suffix: str, path: str, headers: tuple[tuple[str, str], ...]) -> UpstreamRequest | None:
     """Asks for what lies beside the API; None where the base URL does not end as it must."""
     if not key.base_url.endswith(base_suffix):
         return None
-    return UpstreamRequest("GET", key.base_url.removesuffix(base_suffix) + path, bearer(key, headers))
+    return UpstreamRequest("GET", key.base_url.removesuffix(base_suffix) + path, headers)
 
 
 def _is_valid(body: Any) -> Proof:  # noqa: ARG001 - the status has said it
@@ -322,13 +330,15 @@ class CompatibleProbe(Probe):
     path: str
     base_suffix: str = ""
     """As with the catalog."""
+    key_header: str = ""
+    """As with the wire."""
     refusals: Mapping[int, str] = field(default_factory=lambda: {401: "", 403: ""})
     """The statuses that a bad key gets, each with a note."""
     describe: Callable[[Any], Proof] = _is_valid
     """What the body of a 200 says."""
 
     def request(self, key: Key) -> UpstreamRequest | None:
-        return _get(key, self.base_suffix, self.path, {})
+        return _get(key, self.base_suffix, self.path, bearer(key, {}, self.key_header))
 
     def read(self, answer: Answer) -> Proof:
         if answer.status in self.refusals:
@@ -347,6 +357,7 @@ class CompatibleProvider(Provider):
     def __init__(
         self,
         *,
+        api_version: int,
         name: str,
         about: About,
         credentials: tuple[Credential, ...],
@@ -363,6 +374,7 @@ class CompatibleProvider(Provider):
         former_names: tuple[str, ...] = (),
         rank: int = 100,
     ) -> None:
+        self.api_version = api_version
         self.name = name
         self.rank = rank
         self.about = about

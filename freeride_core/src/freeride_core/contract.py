@@ -22,6 +22,7 @@ from freeride_core.provider import (
     Scope,
     Wire,
 )
+from freeride_core.upgrade import upgrade_command
 
 _Member = TypeVar("_Member")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -41,15 +42,23 @@ def article(kind: type) -> str:
     return f"{'an' if kind.__name__[0] in 'AEIOUaeio' else 'a'} {kind.__name__}"
 
 
-def check_version(api: int | None) -> None:
-    """`Faulty` unless this core speaks the plugin's version of the contract."""
-    # When there is a second version, the one before it is adapted here.
-    if api == API_VERSION:
-        return
-    if api is None:
-        fault("its api_version is not a number")
-    remedy = "upgrade freeride-core" if api > API_VERSION else "upgrade the plugin"
-    fault(f"it speaks plugin API {api} and this core {API_VERSION}: {remedy}")
+def stated_version(plugin: object) -> int:
+    """The version of the contract that the plugin was written for; `Faulty` where it does not say."""
+    api = getattr(plugin, "api_version", None)
+    if isinstance(api, int) and not isinstance(api, bool):
+        return api
+    fault(f"it does not say for which version of the contract it was written, such as api_version = {API_VERSION}")
+
+
+def check_version(api: int, distribution: str) -> None:
+    """`Faulty` unless this core speaks that version."""
+    if api > API_VERSION:
+        fault(f"it speaks plugin API {api}, and this core speaks {API_VERSION}; run: {upgrade_command()}")
+    if api < API_VERSION - 1:
+        fault(
+            f"it speaks plugin API {api}, and this core speaks {API_VERSION} and {API_VERSION - 1}; "
+            f"get a newer {distribution}"
+        )
 
 
 def check_provider(provider: Provider, name: str) -> None:

@@ -27,12 +27,12 @@ class Allowlist(_OfModel):
 
 @dataclass(frozen=True)
 class FreeSuffix(_OfModel):
-    """Free are ids that end in a suffix by which the upstream marks its free variants."""
+    """Free are ids that end in a suffix by which the upstream marks its free variants, unless its list names a price for one."""
 
     suffix: str
 
     def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the id tells
-        return model.id.endswith(self.suffix)
+        return model.id.endswith(self.suffix) and not model.price
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 from freeride_core.provider import Credential, Key, Provider
-from freeride_core.settings import Settings
+from freeride_core.settings import Settings, base_url_variable
 
 _ACCOUNT = "{account}"
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9._-]+")
@@ -32,12 +32,36 @@ def fingerprint(secret: str) -> str:
 
 def read_keys(provider: Provider, settings: Settings) -> tuple[tuple[Key, ...], tuple[str, ...]]:
     """The provider's usable keys, and one warning for each that is not. No warning holds a key."""
+    if not provider.credentials:
+        return _read_keyless(provider, settings), ()
     warnings: list[str] = []
     for credential in provider.credentials:
         keys = _read_credential(provider, credential, settings, warnings)
         if keys:
             return keys, tuple(warnings)
     return (), tuple(warnings)
+
+
+def key_variable(provider: Provider) -> str:
+    """What a user sets to make the provider usable."""
+    return provider.credentials[0].variable if provider.credentials else base_url_variable(provider)
+
+
+def _read_keyless(provider: Provider, settings: Settings) -> tuple[Key, ...]:
+    """An upstream that wants no key is used only where the user has asked for it."""
+    address = settings.base_url(provider)
+    if address is None and provider.name not in (settings.providers or ()):
+        return ()
+    base_url = address or provider.base_url
+    keyless = Key(
+        provider=provider.name,
+        secret="",
+        fingerprint=fingerprint(base_url),
+        index=0,
+        variable=base_url_variable(provider),
+        base_url=base_url,
+    )
+    return (keyless,)
 
 
 def _read_credential(

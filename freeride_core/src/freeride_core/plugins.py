@@ -12,10 +12,12 @@ from typing import Literal, NoReturn, TypeAlias
 import pluggy
 from stevedore.named import NamedExtensionManager
 
-from freeride_core import hookspecs
+from freeride_core import __version__, hookspecs
 from freeride_core.binder import Binder
-from freeride_core.contract import Faulty, article, check_binder, check_provider, check_version, fault
+from freeride_core.contract import Faulty, article, check_binder, check_provider, check_version, fault, stated_version
+from freeride_core.former import adapt_provider
 from freeride_core.provider import Provider
+from freeride_core.upgrade import upgrade_command
 
 Kind: TypeAlias = Literal["provider", "binder"]
 
@@ -124,11 +126,12 @@ class _Loader:
             module = _import(offer)
             self._register(kind, offer.name, module)
             plugin = self._ask(kind, module)
-            api = _api_version(plugin)
-            check_version(api)
+            api = stated_version(plugin)
+            check_version(api, _origin(offer)[0])
             if isinstance(plugin, Provider):
-                check_provider(plugin, offer.name)
-                self.providers[offer.name] = plugin
+                provider = adapt_provider(plugin) if api < hookspecs.API_VERSION else plugin
+                check_provider(provider, offer.name)
+                self.providers[offer.name] = provider
             else:
                 check_binder(plugin, offer.name)
                 self.binders[offer.name] = plugin
@@ -137,7 +140,7 @@ class _Loader:
         except BaseException as fault:  # SystemExit too: whatever a plugin does while it loads is the plugin's fault
             if self.hooks.has_plugin(f"{kind}:{offer.name}"):
                 self.hooks.unregister(name=f"{kind}:{offer.name}")
-            self.rows.append(PluginRow(kind, offer.name, *_origin(offer), api, "broken", _reason(fault)))
+            self.rows.append(PluginRow(kind, offer.name, *_origin(offer), api, "broken", _reason(fault, offer)))
         else:
             self.modules[kind, offer.name] = module
             self.rows.append(PluginRow(kind, offer.name, *_origin(offer), api, "ok", ""))
@@ -196,11 +199,6 @@ def _import(offer: EntryPoint) -> ModuleType:
     return module
 
 
-def _api_version(plugin: object) -> int | None:
-    api = getattr(plugin, "api_version", None)
-    return api if isinstance(api, int) else None
-
-
 def _offers(kind: Kind) -> list[EntryPoint]:
     return list(entry_points(group=_GROUPS[kind]))
 
@@ -213,10 +211,22 @@ def _origin(offer: EntryPoint) -> tuple[str, str]:
         return "unknown", ""
 
 
-def _reason(fault: BaseException) -> str:
+def _requirements(offer: EntryPoint) -> list[str]:
+    try:
+        return (offer.dist.requires if offer.dist else None) or []
+    except Exception:  # as with the origin
+        return []
+
+
+def _reason(fault: BaseException, offer: EntryPoint) -> str:
     text = " ".join(str(fault).split())[:_LONGEST_REASON]
     if isinstance(fault, Faulty):
         return text
     if isinstance(fault, pluggy.PluginValidationError):
         return f"wrong signature: {text}"
+    if isinstance(fault, ImportError) and (fault.name or "").partition(".")[0] == "freeride_core":
+        # Most likely it was written for another core, and its own metadata say which.
+        needs = ", ".join(need for need in _requirements(offer) if need.startswith("freeride-core"))
+        wanted = needs or "another freeride-core"
+        return f"ImportError: {text}; it needs {wanted}, and this is {__version__}; run: {upgrade_command()}"
     return f"{type(fault).__name__}: {text}" if text else type(fault).__name__

@@ -14,7 +14,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -123,6 +123,7 @@ class Key:
 
     provider: str
     secret: str = field(repr=False)
+    """Empty where the upstream wants no key."""
     fingerprint: str
     """12 hex digits of a SHA-256: the only form in which a key appears in state, events and listings."""
     index: int
@@ -224,6 +225,7 @@ class Call:
         "model",
         "operation",
         "output_tokens",
+        "received_at",
         "stream",
     )
 
@@ -240,6 +242,7 @@ class Call:
         output_tokens: int = 0,
         fields: Mapping[str, msgspec.Raw] | None = None,
         abilities: frozenset[str] | None = None,
+        received_at: float = 0.0,
     ) -> None:
         self.operation = operation
         self.model = model
@@ -257,6 +260,8 @@ class Call:
         """Those of the features that models are chosen by."""
         self.output_tokens = output_tokens
         """What the client asked for at most; 0: it did not say."""
+        self.received_at = received_at
+        """Seconds since the epoch."""
 
     @property
     def features(self) -> frozenset[str]:
@@ -385,11 +390,19 @@ class Reading:
 
 
 class Decoder(Protocol):
-    """Turns an upstream's stream into the client's wire format, like httpx's content decoders."""
+    """Turns the body of a 200, streamed or whole, into the client's wire format, like httpx's content decoders.
 
-    def decode(self, data: bytes) -> bytes: ...
+    That format is OpenAI's: a `chat.completion`, or events with a `chat.completion.chunk` each and `data: [DONE]` at the
+    end; both say when they were `created`, for which there is `Call.received_at`. It is fed pieces cut anywhere, and its
+    output must not depend on where. What it does not understand, such as an error, it passes on: `Wire.read` looks at
+    what comes out. It invents no end: an upstream that stops midway has neither a finish reason nor `[DONE]`.
+    """
 
-    def flush(self) -> bytes: ...
+    def decode(self, data: bytes) -> bytes:
+        """What can be said so far; often nothing."""
+
+    def flush(self) -> bytes:
+        """The rest, once the upstream's body has ended, be it midway. Not called where the connection broke."""
 
 
 class Wire(ABC):
@@ -404,10 +417,10 @@ class Wire(ABC):
 
     @abstractmethod
     def read(self, answer: Answer) -> Reading:
-        """What `answer` means. Also sees 200 bodies and the events of 200 streams: errors hide there."""
+        """What `answer` means. Also sees the bodies and the stream events of a 200, after the decoder: errors hide there."""
 
     def decoder(self, call: Call) -> Decoder | None:  # noqa: ARG002 - the base class ignores it
-        """None: the stream's bytes pass through as they come."""
+        """For one answer of status 200; None: its bytes pass through as they come. `call.stream` says what was asked for."""
         return None
 
 
@@ -452,7 +465,9 @@ class Probe(ABC):
 class Provider:
     """One upstream. Subclass it, or build a `CompatibleProvider` from data."""
 
-    api_version: ClassVar[int] = 1
+    api_version: int
+    """The version of the contract that the package was written for. Stated by the package and never inherited: only so can
+    a later core tell which promises it was given."""
 
     name: str
     """The one string: entry point, header value, settings name. Lower-case letters, digits and underscores."""
@@ -460,7 +475,8 @@ class Provider:
     """Where the provider stands when the user sets no order: by rank, then by name."""
     about: About
     credentials: tuple[Credential, ...]
-    """First wins where several give keys."""
+    """First wins where several give keys. Empty: the upstream wants no key, and is used only where the user asks for it, by
+    `FREERIDE_<NAME>_BASE_URL` or by its name in `FREERIDE_PROVIDERS`."""
     base_url: str
     """No trailing slash; `{account}` stands for the key's account id."""
     free: FreePolicy

@@ -20,7 +20,7 @@ from freeride_core.home import PREFIX, SettingsError, Stamp, as_path, as_text, m
 from freeride_core.loopback import is_loopback
 from freeride_core.provider import Provider
 
-__all__ = ["Settings", "SettingsError", "SettingsWatch", "check_settings", "load_settings"]
+__all__ = ["Settings", "SettingsError", "SettingsWatch", "base_url_variable", "check_settings", "load_settings"]
 
 TELEMETRY_ENDPOINT = "https://telemetry.free-ride.xyz/v1/beacon"
 _BASE_URL = "_BASE_URL"
@@ -61,7 +61,7 @@ class Settings:
 
     def base_url(self, provider: Provider) -> str | None:
         """What replaces the provider's own base URL, without a trailing slash; None: nothing does."""
-        return self.environ.get(f"{PREFIX}{provider.name.upper()}{_BASE_URL}", "").strip().rstrip("/") or None
+        return self.environ.get(base_url_variable(provider), "").strip().rstrip("/") or None
 
     def free_models(self, provider: Provider) -> frozenset[str] | None:
         """The ids that the user counts as free at this provider; None: the package decides."""
@@ -69,6 +69,11 @@ class Settings:
             if listed := _split(self.environ.get(name, "")):
                 return frozenset(listed)
         return None
+
+
+def base_url_variable(provider: Provider) -> str:
+    """The variable that replaces the provider's base URL."""
+    return f"{PREFIX}{provider.name.upper()}{_BASE_URL}"
 
 
 def load_settings(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:

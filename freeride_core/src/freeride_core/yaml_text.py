@@ -103,6 +103,11 @@ class YamlText:
         if self._pair(self._mapping(within), key) is None:
             self._refuse(mapping.start if mapping else 0, f"no way was found to add `{key}` here")
 
+    def get(self, key: str, *, within: tuple[str, int] | None = None) -> str | None:
+        """The text of `key`'s plain value, without quotes; None where there is no such key, or it holds something else."""
+        pair = self._pair(self._mapping(within), key)
+        return pair[1].value if pair and pair[1].kind is ScalarEvent else None
+
     def find(self, key: str, field: str, value: str) -> tuple[str, int] | None:
         """Where the first item of the root's list `key` with this `field` stands, as `within` of `set` and `add`."""
         pair = self._pair(self._root, key)

@@ -8,10 +8,14 @@ from freeride_core import Binder, Endpoint, hookimpl
 from freeride_core.binder import Scope
 from freeride_core.yaml_text import YamlText
 
+_VIA = "openai/"
+"""What aider asks the base URL for; the rest of the name is the gateway's."""
+
 
 class AiderBinder(Binder):
     """Writes `.aider.conf.yml`. aider reads the home folder's file, then the project's, which wins key by key."""
 
+    api_version = 1
     name = "aider"
     title = "aider"
     homepage = "https://aider.chat"
@@ -26,9 +30,15 @@ class AiderBinder(Binder):
         document.set("openai-api-base", endpoint.openai)
         document.set("openai-api-key", endpoint.key)
         # Without the prefix aider picks an upstream by the model's name and goes past the gateway.
-        document.set("model", f"openai/{endpoint.model}")
+        document.set("model", _VIA + endpoint.model)
         document.set("show-model-warnings", False)
         return document.text
+
+    def models(self, text: str) -> tuple[str, ...]:
+        document = YamlText(text)
+        wanted = [document.get(name) or "" for name in ("model", "weak-model", "editor-model")]
+        # What has another prefix, or none, goes past the gateway.
+        return tuple(dict.fromkeys(name.removeprefix(_VIA) for name in wanted if name.startswith(_VIA)))
 
 
 @hookimpl

@@ -16,6 +16,7 @@ _ENTRY_NAME = "FreeRide"
 class ContinueBinder(Binder):
     """Puts one model named FreeRide into `config.yaml`, which the editor extensions and `cn` share."""
 
+    api_version = 1
     name = "continue"
     title = "Continue"
     homepage = "https://continue.dev"
@@ -44,6 +45,12 @@ class ContinueBinder(Binder):
         for key, values in abilities.items():  # the user may have chosen others
             document.add(key, values, within=entry)
         return document.text
+
+    def models(self, text: str) -> tuple[str, ...]:
+        document = YamlText(text)
+        entry = document.find("models", "name", _ENTRY_NAME)
+        model = document.get("model", within=entry) if entry else None
+        return (model,) if model else ()
 
 
 @hookimpl

@@ -53,7 +53,7 @@ def bind(
         if name is None:
             _list(backups, endpoint, as_json=as_json)
             return
-        binder = _load(name)
+        binder = (_left_behind(backups, name) if undo else None) or _load(name)
         task = _Task(settings, backups, binder, scope or binder.scopes[0], dry_run=dry_run, as_json=as_json)
         if undo:
             task.undo(force=force)
@@ -144,6 +144,32 @@ class _Task:
     def _undo_command(self) -> str:
         is_default = self._scope is self._binder.scopes[0]
         return f"freeride bind --undo {self._binder.name}" + ("" if is_default else f" --scope {self._scope}")
+
+
+class _Uninstalled(Binder):
+    """Stands for a binder that is not there any more: enough to undo what it has done to one file."""
+
+    scopes = tuple(Scope)
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = self.title = name
+        self._path = path
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - where it was, not where it would be
+        return self._path
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:  # noqa: ARG002 - nobody knows how
+        raise Unreadable("its binder is not installed")
+
+
+def _left_behind(backups: Backups, name: str) -> Binder | None:
+    """For the first file that is still bound by a binder that is not installed; None: there is none."""
+    from freeride_core.plugins import offered_names
+
+    if name in offered_names("binder"):
+        return None
+    paths = [record.path for record in backups.records() if record.binder == name]
+    return _Uninstalled(name, Path(paths[0])) if paths else None
 
 
 def _load(name: str) -> Binder:

@@ -32,6 +32,8 @@ BUILT_IN: Mapping[str, tuple[str, str]] = {
     "version": ("freeride_core.cli.version:version", "Show the version."),
 }
 ALIASES: Mapping[str, str] = {"list": "models"}
+ELSEWHERE: Mapping[str, str] = {"new": "freeride-conformance", "certify": "freeride-conformance"}
+"""Commands that people have read about, and the distribution that each comes with."""
 
 
 class CommandGroup(TyperGroup):
@@ -66,7 +68,9 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
         command = None if args[0].startswith("-") else self.get_command(ctx, args[0])
         if command is None:
-            _stop(f"there is no command {args[0]!r}; `freeride --help` lists them", 2)
+            origin = ELSEWHERE.get(args[0])
+            where = f"it comes with: pip install {origin}" if origin else "`freeride --help` lists them"
+            _stop(f"there is no command {args[0]!r}; {where}", 2)
         return args[0], command, args[1:]
 
     def invoke(self, ctx: Context) -> Any:

@@ -61,6 +61,9 @@ async def _check(client: httpx.AsyncClient, provider: Provider, key: Key) -> Ver
         return Verdict(proof.valid, proof.note)
     if (request := provider.catalog.request(key)) is None:
         return Verdict(None, "the provider has nothing that can be asked for free")
+    if not key.secret:
+        answer = await _ask(client, request)
+        return Verdict(answer.status == 200 or None, f"it wants no key; it answered {answer.status}")
     answer, without_key = await asyncio.gather(_ask(client, request), _ask(client, _without(key, request)))
     if answer.status == 200:
         # A list that is shown to everybody says nothing about a key.

@@ -95,7 +95,7 @@ class Attempt:
             if is_stream and not _is_whole(reply):
                 return await self._open(reply)
             body = reply.whole()
-            return self._judge(await reply.body() if body is None else body)
+            return self._judge(self._decode(await reply.body() if body is None else body))
         except UpstreamTrouble as trouble:
             return Refused(trouble.failure, self._status, is_connect=trouble.is_connect)
         except PluginFault as fault:
@@ -111,6 +111,11 @@ class Attempt:
             return self._wire.decoder(self.call)
         except Exception as error:
             raise PluginFault(f"{type(error).__name__} in decoder") from None
+
+    def _decode(self, body: bytes) -> bytes:
+        """A whole body in the client's wire format."""
+        decoder = self._decoder()
+        return body if decoder is None else _guarded(decoder.decode, body) + _guarded(decoder.flush)
 
     def _prepare(self) -> UpstreamRequest:
         try:

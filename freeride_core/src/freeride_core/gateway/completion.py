@@ -76,7 +76,7 @@ class Completion:
             body = exchange.whole_body(limit)
             if body is None:
                 body = await exchange.read_body(limit)
-            call = parse_call(self._operation, body)
+            call = parse_call(self._operation, body, gateway.now())
         except BodyTooLarge:
             too_large = bad_request(
                 "The request body is larger than FREERIDE_MAX_BODY.", code="request_too_large", status=413

@@ -12,6 +12,7 @@ from freeride_core.gateway.echo import without_echo
 from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, RuledOut, Serves, Tried
 from freeride_core.gateway.roster import Roster
 from freeride_core.gateway.routing import PRESET_IDS, Route
+from freeride_core.keys import key_variable
 from freeride_core.provider import Call, ErrorKind, Failure
 
 _LONGEST_MESSAGE = 2000
@@ -128,7 +129,7 @@ def _clock(moment: float, now: float) -> str:
 
 
 def _variables(roster: Roster, names: Iterable[str]) -> str:
-    return ", ".join(credential.variable for name in names for credential in roster.registered[name].credentials[:1])
+    return ", ".join(key_variable(roster.registered[name]) for name in names)
 
 
 def no_usable_keys(roster: Roster, name: str | None = None) -> ClientError:

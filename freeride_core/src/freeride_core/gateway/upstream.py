@@ -20,6 +20,8 @@ from freeride_core.provider import ErrorKind, UpstreamRequest
 if TYPE_CHECKING:
     from freeride_core.gateway.proxied import ProxiedOrigin
 
+__all__ = ["UpstreamTrouble", "Upstreams"]
+
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _PORTS = {"http": 80, "https": 443}
 

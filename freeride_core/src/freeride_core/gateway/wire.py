@@ -157,8 +157,8 @@ def _skip(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def parse_call(operation: Operation, body: bytes) -> Call:
-    """A client's request as a `Call`. Raises `BadRequest`."""
+def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
+    """A client's request, received `now`, as a `Call`. Raises `BadRequest`."""
     members = _decode_quickly(body)
     pairs: Iterable[Pair]
     if members is not None and _is_plain(body, members):
@@ -186,6 +186,7 @@ def parse_call(operation: Operation, body: bytes) -> Call:
         output_tokens=max(_whole(most), _whole(most_completion)) if most or most_completion else 0,
         fields=fields,
         abilities=_abilities(body, fields),
+        received_at=now,
     )
 
 

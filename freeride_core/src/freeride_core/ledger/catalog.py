@@ -109,6 +109,10 @@ class Catalogs:
         listing = self._listings.get(provider)
         return listing is not None and listing.is_known
 
+    def has_tried(self, provider: str) -> bool:
+        """Whether its list is known, or could not be fetched."""
+        return not self._is_promising(provider)
+
     def apply(self, entries: Iterable[Entry]) -> None:
         """Takes over what the store holds or another process fetched."""
         for entry in entries:

@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from freeride_core.simulator.dialect import (
-    DONE,
     Turn,
     block,
     blocks_before_finish,
     blocks_from_finish,
+    done_blocks,
     event,
     events_reply,
     good_chat,
-    headers_of,
     streamed,
     unstreamed,
     whole_body,
@@ -29,8 +28,8 @@ _ERROR = (
 )
 _PAGE = "<!doctype html><html><head><title>Just a moment...</title></head><body>Checking your browser.</body></html>\n"
 _COMMENT_GAP_S = 0.05
-_POLYGLOT = "Grüße, żółw! 你好 🐢🚗"
-_SEPARATED = "one\u2028two\u0085three\u2029four"
+POLYGLOT = "Grüße, żółw! 你好 🐢🚗"
+SEPARATED = "one\u2028two\u0085three\u2029four"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +91,8 @@ def _truncated(turn: Turn) -> Reply:
 
 
 def _empty(turn: Turn) -> Reply:
-    """A finish without a word before it, and no usage."""
-    head = f'"id":"empty","created":{int(turn.now)},"model":"simulated"'
-    if turn.stream:
-        pieces = [
-            event(f'{{{head},"object":"chat.completion.chunk","choices":[{{"index":0,"delta":{delta},{finish}}}]}}')
-            for delta, finish in (
-                ('{"role":"assistant","content":""}', '"finish_reason":null'),
-                ("{}", '"finish_reason":"stop"'),
-            )
-        ]
-        return events_reply(turn, (*pieces, DONE))
-    message = '{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}'
-    return json_reply(f'{{{head},"object":"chat.completion","choices":[{message}]}}', headers=headers_of(turn))
+    """A finish without a word before it, and not a token counted."""
+    return good_chat(turn.saying_instead(""))
 
 
 def _error_first(turn: Turn) -> Reply:
@@ -127,7 +115,7 @@ def _comments_only(turn: Turn) -> Reply:
 
 def _split_characters(turn: Turn) -> Reply:
     """Every character of more than one byte arrives in two writes."""
-    reply = good_chat(turn.saying_instead(_POLYGLOT))
+    reply = good_chat(turn.saying_instead(POLYGLOT))
     pieces = [piece for whole in reply.pieces for piece in _split_within_characters(whole)]
     if turn.stream:
         return replace(reply, pieces=tuple(pieces))
@@ -189,7 +177,7 @@ def _odd_line(turn: Turn) -> Reply:
         return good_chat(turn)
     blocks = blocks_before_finish(turn)
     odd = event("not JSON at all")
-    return events_reply(turn, (*blocks[:-1], odd, *blocks[-1:], *blocks_from_finish(turn), DONE))
+    return events_reply(turn, (*blocks[:-1], odd, *blocks[-1:], *blocks_from_finish(turn), *done_blocks(turn)))
 
 
 def _many_lines(turn: Turn) -> Reply:
@@ -236,7 +224,7 @@ _ALL = (
     Behaviour(
         "line-separators",
         "sends raw U+2028, U+2029 and U+0085 within the text",
-        lambda t: good_chat(t.saying_instead(_SEPARATED)),
+        lambda t: good_chat(t.saying_instead(SEPARATED)),
     ),
     Behaviour("many-lines", "spreads each event's data over two lines", _many_lines),
     Behaviour("crlf", "ends the lines of a stream with CR LF", _line_ends),

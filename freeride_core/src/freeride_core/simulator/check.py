@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from freeride_core.simulator.behaviour import BEHAVIOURS
-from freeride_core.simulator.profile import GOOD, REQUIRED_CASES, Case, Profile, ProfileError, read_profile
+from freeride_core.simulator.profile import GOOD, Case, Profile, ProfileError, read_profile
 from freeride_core.simulator.quota import Standing
 from freeride_core.simulator.render import COMMON, EMBEDDED, SPOKEN, Raw, UnknownPlaceholder, Values
 
 _NUMBERS = frozenset({"created", "prompt_tokens", "completion_tokens", "total_tokens"})
+_RAW = {"embeddings": Raw("[]"), "tool_arguments_json": Raw("{}")}
 _CASE_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -34,12 +35,16 @@ def _paths(profile: Profile) -> Iterator[str]:
     places |= {f"route[{index}].path": page.path for index, page in enumerate(profile.pages)}
     if profile.embeddings:
         places["embeddings.path"] = profile.embeddings.path
+    for name in ("path", "stream_path"):
+        template = getattr(profile.request, name)
+        if template is not None:
+            places[f"request.{name}"] = template.replace("{model}", "model")
     for place, path in places.items():
         if not path.startswith("/") or path.endswith("/") or re.search(r"[?#\s{]", path):
             yield f"{place}: {path!r} must begin with '/', must not end with it, and holds no query or placeholder"
-    if not profile.good_key:
-        yield "good_key: must not be empty"
-    elif "bad" in profile.good_key.lower():
+    if bool(profile.good_key) != bool(profile.key_variable):
+        yield "key_variable and good_key: give both, or none where the upstream wants no key"
+    if "bad" in profile.good_key.lower():
         yield "good_key: contains 'bad', which makes every simulator refuse it"
     if (profile.account is None) != (profile.account_variable is None):
         yield "account and account_variable: give both or none"
@@ -54,7 +59,7 @@ def _names(profile: Profile) -> Iterator[str]:
             yield f"case {name!r}: a name is lower-case words joined by hyphens"
         if name in BEHAVIOURS or name in GOOD:
             yield f"case {name!r}: every simulator has a built-in of this name"
-    for name in REQUIRED_CASES:
+    for name in profile.required_cases:
         if name not in counted:
             yield f"case {name!r} is required and missing"
 
@@ -126,7 +131,7 @@ class _Templates:
 
     def __init__(self, profile: Profile, names: frozenset[str]) -> None:
         texts: Mapping[str, str | int] = {
-            name: 1 if name in _NUMBERS else Raw("[]") if name == "embeddings" else 'a "sample"\\' for name in names
+            name: 1 if name in _NUMBERS else _RAW.get(name, 'a "sample"\\') for name in names
         }
         standings = {quota.name: Standing(quota.amount, 0.0, 0.0, 1.0, 0.0) for quota in profile.quotas}
         self._values = tuple(Values(texts, 1.8e9, standings, defaults=defaults) for defaults in (False, True))

@@ -61,7 +61,7 @@ class Turn:
             "account": self.profile.account or "",
             "key_hint": self.key[-4:],
             "text": self.saying.text,
-            "reasoning": _THOUGHT,
+            "reasoning": _THOUGHT if self.saying.tokens else "",
             "finish": "tool_calls" if self.saying.tool else "stop",
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.saying.tokens,
@@ -71,6 +71,7 @@ class Turn:
             "tool_arguments": arguments,
             "tool_arguments_head": arguments[:middle],
             "tool_arguments_tail": arguments[middle:],
+            "tool_arguments_json": Raw(arguments or "{}"),
         }
 
     def saying_instead(self, text: str) -> Turn:
@@ -98,7 +99,8 @@ def blocks_before_finish(turn: Turn) -> list[bytes]:
     """The stream's events up to the last of its content, in the upstream's order."""
     stream, values = turn.profile.stream, turn.values()
     blocks = [block(text) for text in stream.before]
-    blocks += [event(values.fill(data)) for data in (stream.role, stream.reasoning) if data]
+    thought = stream.reasoning if turn.saying.tokens else None
+    blocks += [event(values.fill(data)) for data in (stream.role, thought) if data]
     if turn.saying.tool:
         return blocks + [event(values.fill(data)) for data in stream.tool_call]
     return blocks + [event(turn.values(text=word).fill(stream.text)) for word in words_of(turn.saying.text)]
@@ -110,6 +112,11 @@ def blocks_from_finish(turn: Turn) -> list[bytes]:
     data = [stream.finish, stream.usage if turn.wants_usage else None, *stream.after]
     values = turn.values()
     return [event(values.fill(template)) for template in data if template]
+
+
+def done_blocks(turn: Turn) -> list[bytes]:
+    """`[DONE]`, where the upstream has it."""
+    return [DONE] if turn.profile.stream.done else []
 
 
 def words_of(text: str) -> list[str]:
@@ -133,8 +140,7 @@ def good_chat(turn: Turn) -> Reply:
 
 
 def streamed(turn: Turn) -> Reply:
-    pieces = (*blocks_before_finish(turn), *blocks_from_finish(turn), DONE)
-    return events_reply(turn, pieces)
+    return events_reply(turn, (*blocks_before_finish(turn), *blocks_from_finish(turn), *done_blocks(turn)))
 
 
 def unstreamed(turn: Turn) -> Reply:

@@ -11,6 +11,9 @@ from typing import Any
 _JOIN = re.compile(r"Join these words with underscores and reply with only the result:[ \t]*([^\n\r]+)")
 _WORD = re.compile(r"[\w-]+")
 _NAME = re.compile(r"\b[A-Z]\w+\b")
+_CONVERSATIONS = ("messages", "contents")
+_RESULTS = ("functionResponse", "function_response")
+_DECLARATIONS = ("function", "functionDeclarations", "function_declarations")
 _DEEPEST = 5
 _LONGEST_ECHO = 200
 
@@ -26,7 +29,8 @@ class Saying:
 
     @property
     def tokens(self) -> int:
-        return count_tokens(self.text + self.tool + self.arguments)
+        said = self.text + self.tool + self.arguments
+        return count_tokens(said) if said else 0
 
 
 def count_tokens(text: str) -> int:
@@ -62,9 +66,24 @@ def last_user_text(request: Mapping[str, Any]) -> str:
     return ""
 
 
+def conversation_of(request: Mapping[str, Any]) -> list[Any] | None:
+    """The messages, under whichever name the upstream's API has for them; None: there are none."""
+    return next((request[name] for name in _CONVERSATIONS if isinstance(request.get(name), list)), None)
+
+
 def _messages(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    messages = request.get("messages")
-    return [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+    """Each with `role` and `content`."""
+    return [_message(row) for row in conversation_of(request) or [] if isinstance(row, dict)]
+
+
+def _message(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    parts = row.get("parts")
+    if not isinstance(parts, list):
+        return row
+    results = [part[name] for part in parts if isinstance(part, dict) for name in _RESULTS if name in part]
+    if results:
+        return {"role": "tool", "content": json.dumps(results[-1], ensure_ascii=False)}
+    return {"content": parts, **row}
 
 
 def _text(content: object) -> str:
@@ -88,10 +107,8 @@ def _results_at_end(messages: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _chosen_tool(request: Mapping[str, Any], text: str, *, answered: bool) -> Mapping[str, Any] | None:
-    rows = request.get("tools")
-    functions = [row.get("function") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    tools = [function for function in functions if isinstance(function, dict)]
-    choice = request.get("tool_choice")
+    tools = _tools(request)
+    choice = _tool_choice(request)
     if not tools or choice == "none":
         return None
     if choice == "required":
@@ -102,6 +119,29 @@ def _chosen_tool(request: Mapping[str, Any], text: str, *, answered: bool) -> Ma
     if answered:
         return None
     return next((tool for tool in tools if _is_named(str(tool.get("name", "")), text)), None)
+
+
+def _tool_choice(request: Mapping[str, Any]) -> Any:
+    """In OpenAI's words, whichever the upstream's API has for it."""
+    config = request.get("toolConfig")
+    calling = config.get("functionCallingConfig") if isinstance(config, dict) else None
+    if not isinstance(calling, dict):
+        return request.get("tool_choice")
+    names = calling.get("allowedFunctionNames")
+    if isinstance(names, list) and len(names) == 1:
+        return {"function": {"name": names[0]}}
+    return {"ANY": "required", "NONE": "none"}.get(str(calling.get("mode")))
+
+
+def _tools(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What is declared, one by one or in groups."""
+    rows = request.get("tools")
+    found: list[Any] = []
+    for row in rows if isinstance(rows, list) else []:
+        for name in _DECLARATIONS if isinstance(row, dict) else ():
+            declared = row.get(name)
+            found += declared if isinstance(declared, list) else [declared]
+    return [tool for tool in found if isinstance(tool, dict)]
 
 
 def _is_named(name: str, text: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from freeride_core.provider import ErrorKind, Feature, Scope
+from freeride_core.simulator import standard
 
 REQUIRED_CASES = ("rate-limited", "bad-key", "unknown-model", "server-error")
 """Every profile says how its upstream does these."""
@@ -41,6 +42,25 @@ class Listing(_Table, frozen=True, kw_only=True):
     """Ids that are answered although the list does not show them; `*` is a wildcard."""
     paid: tuple[str, ...] = ()
     """Ids of the list that are not free: nothing may ever ask for them."""
+    prices: tuple[str, ...] = ()
+    """Where an entry says what the model costs, such as `pricing.prompt`; `*` stands for every member, of lists too."""
+    marks: tuple[str, ...] = ()
+    """Likewise, where an entry says that the model is free of charge whatever its price."""
+
+
+class Requests(_Table, frozen=True, kw_only=True):
+    """What chat requests look like when they arrive."""
+
+    path: str | None = None
+    """`{model}` stands for the model where it is part of the path. None: below the base path, as OpenAI has it."""
+    stream_path: str | None = None
+    """None: the same, and the body says whether to stream."""
+    left_out: tuple[str, ...] = ()
+    """Top-level parameters that must not arrive, because the upstream refuses them or they can cost money."""
+    renamed: dict[str, str] = {}
+    """Parameters that arrive under another name."""
+    added: tuple[str, ...] = ()
+    """Parameters that arrive although no client gave them."""
 
 
 class Page(_Table, frozen=True, kw_only=True):
@@ -75,6 +95,8 @@ class Stream(_Table, frozen=True, kw_only=True):
     usage: str | None = None
     usage_always: bool = False
     after: tuple[str, ...] = ()
+    done: bool = True
+    """Whether `[DONE]` ends it."""
     chunk_delay_ms: float = 15
 
 
@@ -157,22 +179,36 @@ class Profile(_Table, frozen=True, kw_only=True):
     provider: str
     checked: datetime.date
     base_path: str
-    key_variable: str
-    good_key: str
+    key_variable: str = ""
+    good_key: str = ""
+    """Empty, like its variable, where the upstream wants no key."""
     account_variable: str | None = None
     account: str | None = None
     default_model: str
     catalog: Listing
+    request: Requests = Requests()
     pages: tuple[Page, ...] = msgspec.field(default=(), name="route")
-    answer: GoodAnswer
-    stream: Stream
+    answer: GoodAnswer = GoodAnswer(body=standard.BODY, tool_call_body=standard.TOOL_CALL_BODY)
+    stream: Stream = Stream(
+        role=standard.ROLE,
+        text=standard.TEXT,
+        tool_call=standard.TOOL_CALL,
+        finish=standard.FINISH,
+        usage=standard.USAGE,
+    )
     embeddings: Embeddings | None = None
     quotas: tuple[Quota, ...] = msgspec.field(default=(), name="quota")
     cases: tuple[Case, ...] = msgspec.field(default=(), name="case")
 
     @property
     def chat_path(self) -> str:
-        return self.base_path + "/chat/completions"
+        """Where chat requests arrive; `{model}` stands for the model."""
+        return self.request.path or self.base_path + "/chat/completions"
+
+    @property
+    def required_cases(self) -> tuple[str, ...]:
+        """The cases that it must have."""
+        return tuple(name for name in REQUIRED_CASES if name != "bad-key" or self.good_key)
 
     def case(self, name: str) -> Case | None:
         """The case of that name; None: there is none."""

@@ -25,6 +25,7 @@ SPOKEN = frozenset(
         "tool_arguments",
         "tool_arguments_head",
         "tool_arguments_tail",
+        "tool_arguments_json",
     }
 )
 """What a chat answer may hold besides."""

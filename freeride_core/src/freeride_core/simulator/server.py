@@ -75,10 +75,9 @@ class Simulator:
     def env(self) -> dict[str, str]:
         """The variables that make a gateway use this simulator."""
         profile = self.profile
-        result = {
-            f"FREERIDE_{profile.provider.upper()}_BASE_URL": self.base_url,
-            profile.key_variable: profile.good_key,
-        }
+        result = {f"FREERIDE_{profile.provider.upper()}_BASE_URL": self.base_url}
+        if profile.key_variable:
+            result[profile.key_variable] = profile.good_key
         if profile.account_variable and profile.account:
             result[profile.account_variable] = profile.account
         return result

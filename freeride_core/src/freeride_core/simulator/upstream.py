@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 from freeride_core.simulator.behaviour import BEHAVIOURS
 from freeride_core.simulator.dialect import Turn, case_reply, good_chat, good_embeddings, page_reply
 from freeride_core.simulator.embedding import inputs_of
-from freeride_core.simulator.model import Saying, count_tokens, last_user_text, say
+from freeride_core.simulator.model import Saying, conversation_of, count_tokens, last_user_text, say
 from freeride_core.simulator.orders import Orders
 from freeride_core.simulator.profile import CHAT, EMBEDDINGS, GOOD, MODELS, Case, Page, Profile, is_known
 from freeride_core.simulator.quota import Demand, Meter
@@ -46,14 +47,15 @@ class Upstream:
         self._serials = itertools.count()
         self._known = {CHAT: profile.chat_models(), EMBEDDINGS: profile.embedding_models()}
         self._pages = {page.path: page for page in profile.pages}
+        self._chat_paths = _chat_paths(profile)
 
     def answer(self, seen: Seen) -> Reply:
         """The reply to a request; completes what `seen` says about it."""
         request = _decoded(seen.body)
-        seen.operation = self._operation(seen)
         model = request.get("model")
         seen.model = model if isinstance(model, str) else ""
         seen.stream = request.get("stream") is True
+        seen.operation = self._operation(seen)
         turn = self._turn(seen, request)
         seen.answered, reply = self._decide(seen, turn)
         seen.status = reply.status if reply.head else 0
@@ -64,7 +66,13 @@ class Upstream:
         return self._meter.use_up(window, CHAT, self._now(), back_in_s)
 
     def _operation(self, seen: Seen) -> str:
-        places = {("POST", self.profile.chat_path): CHAT, ("GET", self.profile.catalog.path): MODELS}
+        """What is asked for. A path that says which model, or whether to stream, is believed."""
+        for pattern, streams in self._chat_paths:
+            if seen.method == "POST" and (found := pattern.fullmatch(seen.path)):
+                seen.model = found.groupdict().get("model", seen.model)
+                seen.stream = seen.stream if streams is None else streams
+                return CHAT
+        places = {("GET", self.profile.catalog.path): MODELS}
         if self.profile.embeddings is not None:
             places["POST", self.profile.embeddings.path] = EMBEDDINGS
         return places.get((seen.method, seen.path), "")
@@ -72,7 +80,7 @@ class Upstream:
     def _turn(self, seen: Seen, request: Mapping[str, Any]) -> Turn:
         model = seen.model or self.profile.default_model
         is_chat = seen.operation == CHAT
-        prompt = request.get("messages" if is_chat else "input")
+        prompt = conversation_of(request) if is_chat else request.get("input")
         return Turn(
             profile=self.profile,
             request=request,
@@ -111,8 +119,10 @@ class Upstream:
         for case in self.profile.cases:
             if case.match and case.operation == seen.operation and case.match.fits(seen.key, seen.model, text, body):
                 return case
-        if not self._is_public(seen) and (not seen.key or "bad" in seen.key.lower() or self._is_refused(seen.key)):
+        if self.profile.good_key and not self._is_public(seen) and self._is_bad(seen.key):
             return self.profile.case("bad-key")
+        if seen.operation == CHAT and (unwelcome := turn.request.keys() & set(self.profile.request.left_out)):
+            return self.profile.case("parameter-refused") or _refusal(min(unwelcome))
         known = self._known.get(seen.operation)
         if known is not None and not is_known(turn.model, known):
             return self.profile.case("unknown-model")
@@ -122,8 +132,10 @@ class Upstream:
         place = self.profile.catalog if seen.operation == MODELS else self._pages.get(seen.path)
         return place is not None and place.public
 
-    def _is_refused(self, key: str) -> bool:
-        """Whether the profile's own idea of a bad key, made for one operation, fits this key elsewhere too."""
+    def _is_bad(self, key: str) -> bool:
+        """None at all, one that says so itself, or what the profile takes for bad, be it for another operation."""
+        if not key or "bad" in key.lower():
+            return True
         case = self.profile.case("bad-key")
         match = case.match if case is not None else None
         return match is not None and match.key is not None and match.fits(key, "", "", "")
@@ -134,7 +146,7 @@ class Upstream:
         if not seen.operation:
             page = self._pages.get(seen.path) if seen.method == "GET" else None
             return self._page(page, seen, turn)
-        if (seen.operation == CHAT and not isinstance(turn.request.get("messages"), list)) or (
+        if (seen.operation == CHAT and conversation_of(turn.request) is None) or (
             seen.operation == EMBEDDINGS and not inputs_of(turn.request)
         ):
             case = self.profile.case("invalid-json")
@@ -173,6 +185,24 @@ class Upstream:
             answer_tokens=turn.saying.tokens if seen.operation == CHAT else 0,
             asked_tokens=asked if isinstance(asked, int) else 0,
         )
+
+
+def _chat_paths(profile: Profile) -> list[tuple[re.Pattern[str], bool | None]]:
+    """Where chat requests arrive, and whether the place says that they are to be streamed."""
+    stream_path = profile.request.stream_path
+    if stream_path is None:
+        return [(_pattern(profile.chat_path), None)]
+    return [(_pattern(stream_path), True), (_pattern(profile.chat_path), False)]
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile("(?P<model>.+)".join(map(re.escape, path.split("{model}"))))
+
+
+def _refusal(parameter: str) -> Case:
+    """What is said to a parameter that must not arrive, where the profile does not say it."""
+    body = json.dumps({"error": {"message": f"{parameter} is unsupported", "type": "invalid_request_error"}})
+    return Case(name="parameter-refused", status=400, body=body, source="left_out", confidence="guess")
 
 
 def _decoded(body: bytes) -> Mapping[str, Any]:

@@ -54,13 +54,14 @@ RULES = (
 class ChatWire(CompatibleWire):
     """Chat as OpenAI has it, but for an event of an older protocol at the end of some streams."""
 
-    def decoder(self, call: Call) -> Decoder | None:  # noqa: ARG002 - every stream may hold one
-        return WithoutLegacyEvents()
+    def decoder(self, call: Call) -> Decoder | None:
+        return WithoutLegacyEvents() if call.stream else None
 
 
 @hookimpl
 def freeride_register_provider() -> Provider:
     return CompatibleProvider(
+        api_version=1,
         name="cloudflare",
         rank=40,
         about=About(

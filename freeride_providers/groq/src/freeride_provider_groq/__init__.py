@@ -16,7 +16,7 @@ from freeride_core import (
     WholeCatalog,
     hookimpl,
 )
-from freeride_provider_groq.models import CATALOG, CHECKED
+from freeride_provider_groq.models import CATALOG, LIMITS_CHECKED
 
 _SOURCE = "https://console.groq.com/docs/rate-limits"
 
@@ -50,7 +50,7 @@ def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
         window=window,
         scope=Scope.ACCOUNT_MODEL,
         source=_SOURCE,
-        checked=CHECKED,
+        checked=LIMITS_CHECKED,
         note=note,
     )
 
@@ -58,6 +58,7 @@ def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
 @hookimpl
 def freeride_register_provider() -> Provider:
     return CompatibleProvider(
+        api_version=1,
         name="groq",
         rank=20,
         about=About(
@@ -68,7 +69,7 @@ def freeride_register_provider() -> Provider:
             sign_up="e-mail",
             data_use="prompts are not used for training",
             source=_SOURCE,
-            checked=CHECKED,
+            checked=LIMITS_CHECKED,
         ),
         credentials=(Credential(variable="GROQ_API_KEY", pattern=r"gsk_[A-Za-z0-9]{20,}"),),
         base_url="https://api.groq.com/openai/v1",

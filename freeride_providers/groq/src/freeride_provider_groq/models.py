@@ -9,7 +9,10 @@ from typing import Any
 from freeride_core import CompatibleCatalog, Model, canonical_of
 
 CHECKED = "2026-11-23"
-"""Models and contexts: litellm's price map of November 2026; limits: public copies of the limits page, August 2026."""
+"""Models and contexts: litellm's price map of November 2026."""
+
+LIMITS_CHECKED = "2026-08-01"
+"""Public copies of the limits page, August 2026."""
 
 MAX_OUTPUT = 4096
 """The free plan admits 8,000 tokens a minute and model, and reserves `max_tokens` before it runs (August 2026): whoever asks

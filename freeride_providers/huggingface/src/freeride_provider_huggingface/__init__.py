@@ -62,6 +62,7 @@ def describe(body: Mapping[str, Any]) -> Proof:
 @hookimpl
 def freeride_register_provider() -> Provider:
     return CompatibleProvider(
+        api_version=1,
         name="huggingface",
         rank=50,
         about=About(

@@ -37,6 +37,7 @@ _ACCOUNT = r"for account '([^']+)'"
 @hookimpl
 def freeride_register_provider() -> Provider:
     return CompatibleProvider(
+        api_version=1,
         name="nvidia",
         rank=30,
         about=About(

@@ -106,6 +106,7 @@ def _describe(body: Any) -> Proof:
 @hookimpl
 def freeride_register_provider() -> Provider:
     return CompatibleProvider(
+        api_version=1,
         name="openrouter",
         rank=10,
         about=About(

@@ -1,0 +1,115 @@
+"""For every rule a binder that breaks it, and no other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from freeride_binder_specimen import SpecimenBinder
+from specimens import binder, origin_of, renamed, source_of
+
+from freeride_conformance.subject import BinderSubject, Origin
+from freeride_core import Endpoint, Unreadable
+from freeride_core.binder import Scope
+
+Broken = Callable[[Origin, Path], BinderSubject]
+
+
+def _own(kind: type[SpecimenBinder]) -> Broken:
+    return lambda origin, _: binder(origin, kind())
+
+
+def _source(old: str, new: str) -> Broken:
+    return lambda _, folder: binder(origin_of("binder", folder, source_of("binder", old, new)))
+
+
+class Speechless(SpecimenBinder):
+    after = ""
+
+
+class Wandering(SpecimenBinder):
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+        # Below the real home, as long as that is not the one that it is asked about.
+        return home / ".specimen" if home.is_relative_to(Path("/tmp")) else Path("/etc/specimen")
+
+
+class Reading(SpecimenBinder):
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        Path(os.devnull).read_bytes()
+        return super().edit(text, endpoint)
+
+
+class Stubborn(SpecimenBinder):
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        if text is None:
+            endpoint = Endpoint(endpoint.root, model=endpoint.model)
+        return super().edit(text, endpoint)
+
+
+class Spacious(SpecimenBinder):
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        return super().edit(text, endpoint).replace("key=", "key= ")
+
+    def models(self, text: str) -> tuple[str, ...]:
+        return super().models(text)
+
+
+class Counting(SpecimenBinder):
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        mark = "# bound again\n" if text is not None and endpoint.root in text else ""
+        return super().edit(text, endpoint) + mark
+
+
+class Nostalgic(SpecimenBinder):
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        old = [line for line in (text or "").splitlines() if line.startswith("base=") and endpoint.root not in line]
+        return super().edit(text, endpoint) + "".join(f"# was {line}\n" for line in old)
+
+
+class UnixOnly(SpecimenBinder):
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        return super().edit(text, endpoint).replace("\r\nbase=", "\nbase=")
+
+
+class Unwritable(SpecimenBinder):
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        edited = super().edit(text, endpoint)
+        return edited + "# \ud800\r\n" if "\r\n" in edited and endpoint.root not in (text or "") else edited
+
+
+class Overwriting(SpecimenBinder):
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        try:
+            return super().edit(text, endpoint)
+        except Unreadable:
+            return super().edit(None, endpoint)
+
+
+class Boastful(SpecimenBinder):
+    def models(self, text: str) -> tuple[str, ...]:
+        return (*super().models(text), "gpt-4o")
+
+
+def _samples(**changes: Any) -> Broken:
+    return lambda origin, _: binder(origin, **changes)
+
+
+BROKEN: Mapping[str, Broken] = {
+    "has_one_name": lambda origin, _: binder(renamed(origin, package="freeride_binder_other")),
+    "introduces_itself": _own(Speechless),
+    "loads_lightly": _source("from pathlib import Path\n", "import ssl\nfrom pathlib import Path\n"),
+    "states_its_version": lambda origin, _: binder(renamed(origin, requires=("freeride-core",))),
+    "stays_in_its_place": _own(Wandering),
+    "touches_nothing": _own(Reading),
+    "binds_from_nothing": _own(Stubborn),
+    "edits_its_samples": _own(Spacious),
+    "shows_what_it_does": _samples(refused=()),
+    "binds_once": _own(Counting),
+    "follows_the_gateway": _own(Nostalgic),
+    "keeps_what_is_not_its_own": _own(UnixOnly),
+    "is_undone_to_the_byte": _own(Unwritable),
+    "refuses_what_it_cannot_read": _own(Overwriting),
+    "names_models_that_resolve": _own(Boastful),
+}

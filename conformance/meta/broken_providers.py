@@ -1,0 +1,264 @@
+"""For every rule a provider that breaks it, and no other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from freeride_provider_specimen import CHECKED, EMBED, LARGE, RULES, SpecimenWire, WholeEvents, parse_entry
+from specimens import PROFILE, origin_of, provider, renamed, source_of
+
+from freeride_conformance.subject import Origin, ProviderSubject
+from freeride_core import (
+    Account,
+    Answer,
+    Call,
+    CompatibleCatalog,
+    CompatibleProbe,
+    CompatibleWire,
+    Decoder,
+    ErrorKind,
+    Failure,
+    Key,
+    Model,
+    Phase,
+    Reading,
+    UpstreamRequest,
+)
+
+Broken = Callable[[Origin, Path], ProviderSubject]
+
+
+def _wire(kind: type[CompatibleWire] = SpecimenWire, **more: Any) -> CompatibleWire:
+    return kind(**{"path": "/chat/completions", "rules": RULES, "dropped": frozenset({"store"}), **more})
+
+
+def _chat(kind: type[CompatibleWire], **more: Any) -> Broken:
+    return lambda origin, _: provider(origin, chat=_wire(kind, **more))
+
+
+def _part(**changes: Any) -> Broken:
+    return lambda origin, _: provider(origin, **changes)
+
+
+def _source(old: str, new: str) -> Broken:
+    """The module's text is another; what it makes in this process is not."""
+    return lambda _, folder: provider(origin_of("provider", folder, source_of("provider", old, new)))
+
+
+def _profile(**changes: Any) -> Broken:
+    return lambda origin, _: provider(origin, msgspec.structs.replace(PROFILE, **changes))
+
+
+class RaisingWire(SpecimenWire):
+    def read(self, answer: Answer) -> Reading:
+        if answer.status == 302:
+            raise KeyError("location")
+        return super().read(answer)
+
+
+class FileReadingWire(SpecimenWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        Path(os.devnull).read_bytes()
+        return super().prepare(call, model, key)
+
+
+class UnknownIsFree:
+    asks_account = False
+
+    def allows(self, model: Model, account: Account) -> bool:
+        return model.price in (0, None) and not model.id.startswith("nobody/")
+
+
+class StrictCatalog(CompatibleCatalog):
+    def parse(self, answer: Answer) -> tuple[Model, ...]:
+        body = answer.json
+        rows = body.get("data") if isinstance(body, dict) else None
+        if isinstance(rows, list) and not all(isinstance(row, dict) for row in rows):
+            raise ValueError("a row is no object")
+        return super().parse(answer)
+
+
+class ElsewhereProbe(CompatibleProbe):
+    def request(self, key: Key) -> UpstreamRequest | None:
+        request = super().request(key)
+        return request and dataclasses.replace(request, url="https://specimen.invalid/v1/key")
+
+
+class TwoHeaders(SpecimenWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        request = super().prepare(call, model, key)
+        return dataclasses.replace(request, headers=(*request.headers, ("x-api-key", key.secret)))
+
+
+class Respelling(SpecimenWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        request = super().prepare(call, model, key)
+        try:
+            return dataclasses.replace(request, body=json.dumps(json.loads(request.body)).encode())
+        except ValueError:
+            return request
+
+
+class Unclamped(SpecimenWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        return super().prepare(call, dataclasses.replace(model, max_output=None), key)
+
+
+class FirstInputOnly(CompatibleWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        request = super().prepare(call, model, key)
+        content = json.loads(request.body)
+        if isinstance(content["input"], list):
+            content["input"] = content["input"][:1]
+        return dataclasses.replace(request, body=json.dumps(content).encode())
+
+
+class _Finisher(WholeEvents):
+    def flush(self) -> bytes:
+        return super().flush().replace(b'"finish_reason":"stop"', b'"finish_reason":"length"')
+
+
+class _WithoutUsage(WholeEvents):
+    def passed(self, event: bytes) -> bytes:
+        return b": usage" if b'"usage"' in event else event
+
+
+class _UnicodeLines(WholeEvents):
+    def passed(self, event: bytes) -> bytes:
+        return "\n".join(event.decode("utf-8", "replace").splitlines()).encode()
+
+
+class _Counting(WholeEvents):
+    def decode(self, data: bytes) -> bytes:
+        whole = super().decode(data)
+        return whole + b": so far\n\n" if whole else whole
+
+
+class _Closing(WholeEvents):
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_done = False
+        self.is_stream = False
+
+    def passed(self, event: bytes) -> bytes:
+        self.is_stream = True
+        self.is_done = self.is_done or event.strip() == b"data: [DONE]"
+        return event
+
+    def flush(self) -> bytes:
+        rest = super().flush()
+        return rest if self.is_done or not self.is_stream else rest + b"data: [DONE]\n\n"
+
+
+class _Apologetic(WholeEvents):
+    def flush(self) -> bytes:
+        rest = super().flush()
+        if not rest.startswith(b'{"error"'):
+            return rest
+        choice = {"index": 0, "message": {"role": "assistant", "content": "Sorry."}, "finish_reason": "stop"}
+        return json.dumps({"id": "x", "object": "chat.completion", "choices": [choice]}).encode()
+
+
+def _decoding(kind: type[Any]) -> Broken:
+    class Decoding(SpecimenWire):
+        def decoder(self, call: Call) -> Decoder | None:
+            decoder: Decoder = kind()
+            return decoder
+
+    return _chat(Decoding)
+
+
+class NoDates(SpecimenWire):
+    def read(self, answer: Answer) -> Reading:
+        reading = super().read(answer)
+        if reading.failure is not None and "GMT" in answer.headers.get("retry-after", ""):
+            return Reading(dataclasses.replace(reading.failure, retry_at=None), reading.account)
+        return reading
+
+
+class BlamesStreams(SpecimenWire):
+    def read(self, answer: Answer) -> Reading:
+        if answer.phase is Phase.STATUS and answer.call is not None and answer.call.stream and answer.status >= 429:
+            return Reading(Failure(kind=ErrorKind.BAD_REQUEST, message="no"))
+        return super().read(answer)
+
+
+class KeepsAuto(SpecimenWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        request = super().prepare(call, model, key)
+        if call.model != "auto":
+            return request
+        return dataclasses.replace(request, body=call.body)
+
+
+_FIRST: dict[str, tuple[tuple[str, str], ...]] = {}
+
+
+class CachesHeaders(SpecimenWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        request = super().prepare(call, model, key)
+        first = _FIRST.setdefault(key.base_url, request.headers)
+        return dataclasses.replace(request, headers=first)
+
+
+def _without_case(name: str) -> Broken:
+    return _profile(cases=tuple(case for case in PROFILE.cases if case.name != name))
+
+
+def _with_case(name: str, **changes: Any) -> Broken:
+    return _profile(
+        cases=tuple(msgspec.structs.replace(case, **changes) if case.name == name else case for case in PROFILE.cases)
+    )
+
+
+ABOUT = provider(Origin("provider", "", "", "", "", ())).provider.about
+LIMITS = provider(Origin("provider", "", "", "", "", ())).provider.limits
+
+
+def _catalog(kind: type[CompatibleCatalog] = CompatibleCatalog, **more: Any) -> Broken:
+    parts = {"models": (LARGE, EMBED), "checked": CHECKED, "parse_entry": parse_entry}
+    return lambda origin, _: provider(origin, catalog=kind(**{**parts, **more}))
+
+
+BROKEN: Mapping[str, Broken] = {
+    "has_one_name": lambda origin, _: provider(renamed(origin, distribution="freeride-provider-other")),
+    "introduces_itself": _part(about=dataclasses.replace(ABOUT, data_use="")),
+    "loads_lightly": _source("import dataclasses\n", "import dataclasses\nimport http.client\n"),
+    "states_its_version": _source('"api_version": 1', '"api_version": __import__("freeride_core").API_VERSION'),
+    "never_raises": _chat(RaisingWire),
+    "touches_nothing": _chat(FileReadingWire),
+    "denies_what_is_not_free": _part(free=UnknownIsFree()),
+    "rates_its_models": _catalog(models=(LARGE, dataclasses.replace(EMBED, tier=7))),
+    "survives_odd_rows": _catalog(StrictCatalog),
+    "lists_what_is_there": _catalog(path="/model-list"),
+    "stays_below_its_base_url": _part(probe=ElsewhereProbe(path="/key")),
+    "shows_its_key_in_one_header": _chat(TwoHeaders),
+    "tells_the_upstream_nothing_more": _chat(SpecimenWire, headers={"x-folder": str(Path.cwd())}),
+    "sends_what_the_client_wrote": _chat(Respelling),
+    "leaves_out_what_is_refused": _chat(SpecimenWire, dropped=frozenset({"store", "seed"})),
+    "asks_for_no_more_than_there_is": _chat(Unclamped),
+    "passes_on_no_private_header": _chat(SpecimenWire, response_headers=("set-cookie",)),
+    "answers": _decoding(_Finisher),
+    "embeds": _part(embeddings=FirstInputOnly(path="/embeddings")),
+    "proves_its_keys": _part(probe=CompatibleProbe(path="/key", refusals={})),
+    "streams": _decoding(_WithoutUsage),
+    "streams_however_it_is_cut": _decoding(_UnicodeLines),
+    "decodes_however_it_is_cut": _decoding(_Counting),
+    "ends_as_its_upstream_did": _decoding(_Closing),
+    "passes_over_what_is_no_answer": _decoding(_Apologetic),
+    "calls_tools": _chat(SpecimenWire, dropped=frozenset({"store", "tools"})),
+    "reads_its_cases": _chat(SpecimenWire, rules=()),
+    "reads_hints": _chat(NoDates),
+    "hands_over": _chat(BlamesStreams),
+    "takes_over": _chat(KeepsAuto),
+    "uses_its_other_key": _chat(CachesHeaders),
+    "has_seen_its_upstream": _with_case("server-error", confidence="guess"),
+    "plays_what_it_speaks_of": _without_case("context-length"),
+    "knows_its_limits": _part(limits=(dataclasses.replace(LIMITS[0], amount=31), LIMITS[1])),
+}

@@ -1,0 +1,42 @@
+"""A binder that keeps every promise: what is broken about it in one way at a time, to see that the suite notices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, Unreadable, hookimpl
+from freeride_core.binder import Scope
+
+OURS = ("base", "key", "model")
+
+
+class SpecimenBinder(Binder):
+    """Binds an agent whose configuration is lines of `name=value`."""
+
+    api_version = 1
+    name = "specimen"
+    title = "Specimen"
+    homepage = "https://specimen.invalid"
+    after = "Restart Specimen."
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+        return home / ".specimen"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        values = dict(zip(OURS, (endpoint.root, endpoint.key, endpoint.model), strict=True))
+        end = "\r\n" if "\r\n" in (text or "") else "\n"
+        lines = []
+        for line in (text or "").splitlines():
+            name, equals, _ = line.partition("=")
+            if line.strip() and not line.startswith("#") and not equals:
+                raise Unreadable(f"a line without =: {line!r}")
+            lines.append(f"{name}={values.pop(name)}" if name in values else line)
+        return end.join([*lines, *(f"{name}={value}" for name, value in values.items())]) + end
+
+    def models(self, text: str) -> tuple[str, ...]:
+        return tuple(line.removeprefix("model=") for line in text.splitlines() if line.startswith("model="))
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return SpecimenBinder()

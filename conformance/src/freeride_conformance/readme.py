@@ -1,0 +1,174 @@
+"""The head of a plugin's README: what the plugin itself states, in words, so that the two cannot disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from freeride_core import (
+    Allowlist,
+    AnyOf,
+    Binder,
+    Credential,
+    Endpoint,
+    FreePolicy,
+    FreeSuffix,
+    Limit,
+    Operation,
+    Promoted,
+    Provider,
+    Scope,
+    UnbillableAccount,
+    WholeCatalog,
+    ZeroPrice,
+)
+from freeride_core.binder import Scope as BinderScope
+
+MARKER = "<!-- Above this line: rendered from the package by `python -m freeride_conformance.render`. Below it: by hand. -->\n"
+
+_GATEWAY = "[FreeRide](https://free-ride.xyz) gateway"
+_FEW = 5
+"""So many ids are listed; of more, the number is told."""
+_SCOPES = {
+    Scope.KEY: "the key: another key has its own allowance",
+    Scope.ACCOUNT: "the account: more keys of one account do not help",
+    Scope.ACCOUNT_MODEL: "account and model: another model has its own allowance, another key of the account has not",
+    Scope.MODEL: "the model, whoever asks",
+    Scope.PROVIDER: "everybody together",
+}
+_LANGUAGES = {".yml": "yaml", ".yaml": "yaml", ".json": "json", ".toml": "toml"}
+
+
+def provider_head(provider: Provider, distribution: str) -> str:
+    """Title, one sentence and the table of facts."""
+    about = provider.about
+    rows = {
+        "Key": _key(provider),
+        "Variable": "; else ".join(_variable(credential) for credential in provider.credentials) or "none",
+        "Other address": _address(provider),
+        "Counts as free": f"{_free(provider.free)}. {_own_list(provider)}",
+        "A free day": about.free_day,
+        "Limits": "; ".join(_limit(limit, provider.meter) for limit in provider.limits) or "none are published",
+        "Scope": _SCOPES[provider.meter],
+        "Data use": about.data_use,
+        "Sources": "; ".join(_sources(provider)),
+    }
+    table = "".join(f"| {name} | {_cell(text)} |\n" for name, text in rows.items())
+    operations = " and ".join(_operations(provider))
+    return f"# {distribution}\n\n[{about.title}]({about.homepage}) for the {_GATEWAY}: {operations}.\n\n| | |\n|---|---|\n{table}\n"
+
+
+def binder_head(binder: Binder, distribution: str) -> str:
+    """Title, one sentence, the commands with the files that they edit, and what is written where nothing is."""
+    commands = [f"freeride bind {binder.name}"]
+    remarks = [_place(binder, binder.scopes[0])]
+    for scope in binder.scopes[1:]:
+        commands.append(f"freeride bind {binder.name} --scope {scope}")
+        remarks.append(_place(binder, scope))
+    commands += [f"freeride bind {binder.name} --dry-run", f"freeride bind --undo {binder.name}"]
+    remarks += [
+        "shows the difference, writes nothing",
+        "gives back the same bytes, or removes the file that was not there",
+    ]
+    width = max(map(len, commands))
+    lines = "".join(
+        f"    {command:<{width}}    # {remark}\n" for command, remark in zip(commands, remarks, strict=True)
+    )
+    language = _LANGUAGES.get(binder.path(binder.scopes[0], Path("~"), Path()).suffix, "")
+    text = binder.edit(None, Endpoint("http://127.0.0.1:11343"))
+    return (
+        f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n{lines}\n"
+        f"Next: {binder.after}\n\nWhere there is no file yet it writes:\n\n```{language}\n{text}```\n\n"
+    )
+
+
+def _place(binder: Binder, scope: BinderScope) -> str:
+    path = binder.path(scope, Path("~"), Path()).as_posix()
+    return path if scope is BinderScope.HOME else f"{path} of the folder you are in"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _code(name: str) -> str:
+    return f"`{name}`"
+
+
+def _operations(provider: Provider) -> Iterator[str]:
+    for operation, word in ((Operation.CHAT, "chat"), (Operation.EMBEDDINGS, "embeddings")):
+        if operation in provider.wires:
+            yield word
+
+
+def _key(provider: Provider) -> str:
+    about = provider.about
+    return f"{about.keys_url} (sign-up: {about.sign_up})" if provider.credentials else "none is needed"
+
+
+def _variable(credential: Credential) -> str:
+    words = _with_others(credential.variable, credential.aliases)
+    more = _code(f"{credential.variable}_2")
+    if not credential.account_variable:
+        return f"{words}; more keys as {more}, ... or as a JSON array"
+    account = _with_others(credential.account_variable, credential.account_aliases)
+    return (
+        f"{words} **and** {account}; more keys as {more}, which pairs with {_code(f'{credential.account_variable}_2')}"
+    )
+
+
+def _with_others(name: str, others: tuple[str, ...]) -> str:
+    return _code(name) + (f" (or {', '.join(map(_code, others))})" if others else "")
+
+
+def _address(provider: Provider) -> str:
+    variable = f"FREERIDE_{provider.name.upper()}_BASE_URL"
+    words = f"{_code(variable)} in place of {_code(provider.base_url.replace('{account}', '<id>'))}"
+    if provider.credentials:
+        return words
+    return f"{words}. Without a key it serves only where this is set, or `FREERIDE_PROVIDERS` names it"
+
+
+def _own_list(provider: Provider) -> str:
+    own = _with_others(f"FREERIDE_{provider.name.upper()}_FREE_MODELS", provider.free_models_variables)
+    return f"{own} replaces that by your own list"
+
+
+def _free(policy: FreePolicy) -> str:
+    match policy:
+        case AnyOf():
+            return "; ".join(map(_free, policy.policies))
+        case Allowlist() if len(policy.ids) <= _FEW:
+            return _ids(policy.ids)
+        case Allowlist():
+            return f"the {len(policy.ids)} models of the package's list of {policy.checked}"
+        case FreeSuffix():
+            return f"ids that end in {_code(policy.suffix)}, unless the list names a price"
+        case ZeroPrice():
+            return "models whose every price in the live list is 0"
+        case Promoted():
+            return "models that the live list marks as free of charge"
+        case UnbillableAccount():
+            return "every model, for an account that provably cannot be billed"
+        case WholeCatalog():
+            return "every model that is listed" + (f", except {_ids(policy.excluded)}" if policy.excluded else "")
+        case _:
+            return (type(policy).__doc__ or "see below").strip().splitlines()[0].rstrip(".")
+
+
+def _ids(ids: frozenset[str]) -> str:
+    return ", ".join(_code(each) for each in sorted(ids))
+
+
+def _limit(limit: Limit, meter: Scope) -> str:
+    words = f"{limit.amount:,.10g} {'USD' if limit.unit == 'usd' else limit.unit} a {limit.window}"
+    if limit.scope is not meter:
+        words += f" for each {limit.scope.value.replace('_', ' and ')}"
+    return f"{words} ({limit.note})" if limit.note else words
+
+
+def _sources(provider: Provider) -> Iterator[str]:
+    facts = [(limit.source, limit.checked) for limit in provider.limits]
+    for source, checked in dict.fromkeys([(provider.about.source, provider.about.checked), *facts]):
+        yield f"{source}, checked {checked}"
+    yield f"models checked {provider.catalog.checked}"

@@ -1,0 +1,239 @@
+"""What a binder makes of an agent's configuration."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from freeride_conformance import partner
+from freeride_conformance.evidence import EVIDENCE
+from freeride_conformance.rig import Rig
+from freeride_conformance.rule import Rule, rule
+from freeride_conformance.rules import loading
+from freeride_conformance.rules.identity import SECTION as IDENTITY
+from freeride_conformance.rules.identity import check_names
+from freeride_conformance.rules.loading import LIGHT_FIX, VERSION_FIX
+from freeride_conformance.rules.loading import SECTION as LOADING
+from freeride_conformance.samples import Sample
+from freeride_conformance.subject import BinderSubject, Origin, ProviderSubject
+from freeride_conformance.watch import watching
+from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
+from freeride_core.binding import Backups, plan_binding
+
+RULES: list[Rule[BinderSubject]] = []
+SECTION = "Configurations"
+HERE = Endpoint("http://127.0.0.1:11343")
+THERE = Endpoint("http://127.0.0.1:22468", key="another-key", model="freeride/coding")
+_NONSENSE = ("\x00\x01{{{[", "a: [1, 2\nb: }", '"unterminated')
+_COMMENT = re.compile(r"(?:^|\s)(?:#|//)\s?\S.*$|/\*.*?\*/", re.MULTILINE)
+
+
+@rule(RULES, IDENTITY, fix="use one lower-case name in pyproject.toml, for the folder, and as `name`")
+def has_one_name(subject: BinderSubject) -> None:
+    """One name everywhere: distribution, module, entry point, `Binder.name`, and so in `freeride bind NAME`."""
+    origin = subject.origin
+    check_names("binder", subject.binder.name, origin.entry_point, origin.distribution, origin.package)
+
+
+@rule(RULES, IDENTITY, fix="fill in `title`, `homepage`, `scopes` and `after`")
+def introduces_itself(subject: BinderSubject) -> None:
+    """It says which agent it binds, where that is described, and what the user does next."""
+    binder = subject.binder
+    for field in ("title", "homepage", "after"):
+        assert getattr(binder, field, "").strip(), f"`{field}` is empty"
+    assert binder.homepage.startswith("https://"), f"{binder.homepage!r} is not an https address"
+    assert binder.scopes, "it has no scope"
+
+
+@rule(RULES, LOADING, fix=LIGHT_FIX)
+def loads_lightly(subject: BinderSubject) -> None:
+    """Loading it imports nothing that connects, serves or computes, opens no socket, starts no process, writes no file, and
+    looks at no environment variable."""
+    loading.check_weight(subject.origin)
+
+
+@rule(RULES, LOADING, fix=VERSION_FIX)
+def states_its_version(subject: BinderSubject) -> None:
+    """It states the version of the contract that it was written for. An older core refuses it with the upgrade command, one
+    far ahead asks for a newer plugin, and its distribution names the oldest and the newest core that it fits."""
+    loading.check_versions(subject.origin)
+
+
+@rule(RULES, SECTION, fix="build the path from the `home` or the `cwd` that you are given")
+def stays_in_its_place(subject: BinderSubject) -> None:
+    """The file is below the home or the folder that it is asked about, whichever the scope says."""
+    home, cwd = Path("/a/home"), Path("/a/project")
+    for scope in subject.binder.scopes:
+        path = subject.binder.path(scope, home, cwd)
+        root = home if scope is Scope.HOME else cwd
+        assert path.is_relative_to(root), f"with scope {scope} it writes to {path}, which is not below {root}"
+
+
+@rule(RULES, SECTION, fix="turn text into text: files, addresses and keys are the core's business")
+def touches_nothing(subject: BinderSubject) -> None:
+    """It reads and writes no file, opens no connection and looks at no environment variable; the same text gives the same."""
+    with watching(subject.origin.package) as watch:
+        first, second = _all_values(subject), _all_values(subject)
+    assert not watch.touched, f"it touched {', '.join(sorted(set(watch.touched)))}"
+    assert first == second, "it gives something else the second time"
+
+
+def _all_values(subject: BinderSubject) -> list[object]:
+    binder = subject.binder
+    texts = [None, *(sample.before for sample in subject.samples.samples)]
+    paths = [binder.path(scope, Path("/a/home"), Path("/a/project")) for scope in binder.scopes]
+    edited = [binder.edit(text, HERE) for text in texts]
+    return [paths, edited, [binder.models(text) for text in edited]]
+
+
+def _edit(binder: Binder, text: str | None, endpoint: Endpoint = HERE) -> str:
+    edited = binder.edit(text, endpoint)
+    EVIDENCE.note("(no file)" if text is None else text, edited)
+    return edited
+
+
+@rule(RULES, SECTION, fix="write the address, the key and the model into a configuration that was not there")
+def binds_from_nothing(subject: BinderSubject) -> None:
+    """Without a file it writes one that names the gateway's address, its key and the model."""
+    for endpoint in (HERE, THERE):
+        text = _edit(subject.binder, None, endpoint)
+        for part in (endpoint.root, endpoint.key, endpoint.model):
+            assert part in text, f"{part!r} is not in the new configuration"
+
+
+def _samples(subject: BinderSubject) -> Iterable[str]:
+    return [sample.name for sample in subject.samples.samples]
+
+
+def _sample(subject: BinderSubject, name: str) -> Sample:
+    return next(sample for sample in subject.samples.samples if sample.name == name)
+
+
+@rule(RULES, SECTION, fix="edit in place with a round-trip library, or correct the sample", variants=_samples)
+def edits_its_samples(subject: BinderSubject, name: str) -> None:
+    """Each sample becomes what `samples.toml` says, to the letter, and every comment in it survives."""
+    sample = _sample(subject, name)
+    edited = _edit(subject.binder, sample.before)
+    diff = "".join(
+        difflib.unified_diff(
+            sample.after.splitlines(keepends=True), edited.splitlines(keepends=True), "samples.toml", "the binder", n=1
+        )
+    )
+    assert edited == sample.after, f"it makes something else of it:\n{diff}"
+    lost = [mark.strip() for mark in _COMMENT.findall(sample.before or "") if mark.strip() not in edited]
+    assert not lost, f"comments are lost: {lost}"
+
+
+@rule(
+    RULES, SECTION, fix="ship samples.toml: no file, one with comments, one that is bound already, one that is broken"
+)
+def shows_what_it_does(subject: BinderSubject) -> None:
+    """`samples.toml` shows what it does where there is no file, where there is one with comments or settings of the user's own,
+    and what it refuses."""
+    samples, refused = subject.samples.samples, subject.samples.refused
+    assert any(sample.before is None for sample in samples), "no sample shows what it does without a file"
+    own = [sample for sample in samples if sample.before and sample.before.strip()]
+    assert own, "no sample shows what it does to a configuration that is there"
+    assert refused, "no sample shows what it refuses"
+
+
+def _texts(subject: BinderSubject) -> list[str | None]:
+    return [None, *(sample.before for sample in subject.samples.samples if sample.before is not None)]
+
+
+@rule(RULES, SECTION, fix="look for what you wrote the last time, and replace it where it stands")
+def binds_once(subject: BinderSubject) -> None:
+    """Binding again changes nothing."""
+    for text in _texts(subject):
+        edited = subject.binder.edit(text, HERE)
+        assert _edit(subject.binder, edited) == edited, "the second time it changes its own work"
+
+
+@rule(RULES, SECTION, fix="replace address, key and model wherever the last binding put them")
+def follows_the_gateway(subject: BinderSubject) -> None:
+    """Binding to another address, key and model leaves nothing of the old ones behind."""
+    for text in _texts(subject):
+        edited = _edit(subject.binder, subject.binder.edit(text, HERE), THERE)
+        for part in (THERE.root, THERE.key, THERE.model):
+            assert part in edited, f"{part!r} is not there after it was bound anew"
+        was_there = HERE.root in (text or "")
+        assert was_there or HERE.root not in edited, "the old address is still there"
+
+
+@rule(RULES, SECTION, fix="keep each line's own end, and the byte order mark, by editing in place")
+def keeps_what_is_not_its_own(subject: BinderSubject) -> None:
+    """What is not the binder's stays: the lines it does not touch, their order, their indentation, and CR LF at their ends."""
+    for sample in subject.samples.samples:
+        if not sample.before:
+            continue
+        edited = _edit(subject.binder, sample.before)
+        ours = set(sample.before.splitlines()) - set(sample.after.splitlines())
+        kept = [line for line in sample.before.splitlines() if line.strip() and line not in ours]
+        found = iter(edited.splitlines())
+        for line in kept:
+            assert any(line == other for other in found), f"the line {line!r} is gone, or stands elsewhere"
+        dos = sample.before.replace("\r\n", "\n").replace("\n", "\r\n")
+        as_dos = _edit(subject.binder, dos)
+        stray = [line for line in as_dos.split("\r\n") if "\n" in line or "\r" in line]
+        assert "\r\n" not in dos or not stray, f"in a file with CR LF it writes other line ends: {stray[:1]}"
+
+
+@rule(RULES, SECTION, fix="let core write the file; `edit` must be a function of the text alone")
+def is_undone_to_the_byte(subject: BinderSubject) -> None:
+    """Bound and undone through real files, a configuration is as it was, byte for byte; one that was not there is gone."""
+    for text in _texts(subject):
+        with tempfile.TemporaryDirectory(prefix="freeride-conformance-") as folder:
+            home = Path(folder)
+            path = subject.binder.path(subject.binder.scopes[0], home, home)
+            before = None if text is None else text.replace("\n", "\r\n").encode()
+            if before is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(before)
+            backups = Backups(home / "freeride")
+            change = plan_binding(subject.binder, HERE, path)
+            if not change.is_needed:
+                continue
+            backups.apply(change, subject.binder, HERE)
+            assert path.read_bytes() != before, "nothing was written"
+            backups.undo(backups.plan_undo(path, force=False))
+            after = path.read_bytes() if path.exists() else None
+            assert after == before, f"after the undo it holds {after!r}"
+
+
+@rule(RULES, SECTION, fix="raise `Unreadable` for a text that is not in the agent's own format")
+def refuses_what_it_cannot_read(subject: BinderSubject) -> None:
+    """A text that it cannot parse is refused, and so stays as it is: nonsense, and what `samples.toml` says."""
+    for text in (*_NONSENSE, *(refused.text for refused in subject.samples.refused)):
+        refusal = _refusal(subject.binder, text)
+        assert refusal is not None, f"{text!r} was taken for a configuration"
+        assert refusal, f"it refuses {text!r} without a word"
+
+
+def _refusal(binder: Binder, text: str) -> str | None:
+    try:
+        _edit(binder, text)
+    except Unreadable as error:
+        return str(error)
+    return None
+
+
+@rule(
+    RULES, SECTION, fix="give in `models` every id that the agent will ask the gateway for, as the gateway will see it"
+)
+def names_models_that_resolve(subject: BinderSubject) -> None:
+    """Every model id that the bound agent asks for resolves at a real gateway, the one that it was bound with among them."""
+    origin = Origin("provider", partner.NAME, "freeride-provider-partner", "0", "freeride_conformance.partner", ())
+    with Rig(ProviderSubject(partner.PROVIDER, partner.PROFILE, origin)) as rig:
+        for text in _texts(subject):
+            for endpoint in (HERE, THERE):
+                edited = _edit(subject.binder, text, endpoint)
+                models = subject.binder.models(edited)
+                assert endpoint.model in models, (
+                    f"bound with {endpoint.model}, it says that the agent asks for {models}"
+                )
+                for model in models:
+                    status = rig.get(f"/v1/models/{model}").status
+                    assert status == 200, f"the gateway does not know the model {model!r}: {status}"

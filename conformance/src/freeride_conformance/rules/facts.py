@@ -1,0 +1,71 @@
+"""What makes a package gold: its facts are complete, and come from the upstream itself."""
+
+from __future__ import annotations
+
+from freeride_conformance.rule import Grade, Rule, rule
+from freeride_conformance.subject import ProviderSubject
+
+RULES: list[Rule[ProviderSubject]] = []
+SECTION = "Evidence"
+_SOLID = ("seen live", "documented")
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="try the key against the upstream once, and write down what it really said, with source, date and `seen live`",
+    grade=Grade.GOLD,
+)
+def has_seen_its_upstream(subject: ProviderSubject) -> None:
+    """At least half of its cases were seen live or are documented, and of the required ones every one."""
+    cases = subject.profile.cases
+    solid = [case for case in cases if case.confidence in _SOLID]
+    guessed = [
+        case.name for case in cases if case.name in subject.profile.required_cases and case.confidence == "guess"
+    ]
+    assert not guessed, f"{guessed} are required and guessed"
+    assert 2 * len(solid) >= len(cases), f"{len(solid)} of {len(cases)} cases were seen live or are documented"
+
+
+def _wanted_cases(subject: ProviderSubject) -> dict[str, str]:
+    wanted = {"context-length": "every model's window has an end", "mid-stream-error": "a stream can fail midway"}
+    if any(limit.window == "day" for limit in subject.provider.limits):
+        wanted["daily-cap"] = "it states a limit for the day"
+    return wanted
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="add the case to simulator.toml: what the upstream says then, and what that means",
+    grade=Grade.GOLD,
+    needs="chat",
+    variants=_wanted_cases,
+)
+def plays_what_it_speaks_of(subject: ProviderSubject, name: str) -> None:
+    """Its profile has a case for what its own declarations speak of: a day's limit, a stream that fails midway, a prompt that
+    is too long."""
+    assert subject.profile.case(name) is not None, f"{_wanted_cases(subject)[name]}, and there is no case {name!r}"
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="state `limits` in the module, and a [[quota]] of the same unit and window for each in simulator.toml",
+    grade=Grade.GOLD,
+    needs="keys",
+)
+def knows_its_limits(subject: ProviderSubject) -> None:
+    """It states what its free tier gives, and its simulator runs out of the same."""
+    limits = subject.provider.limits
+    assert limits, "it states no limit"
+    played: dict[tuple[str, str], float] = {
+        (quota.unit, quota.window): quota.amount for quota in subject.profile.quotas
+    }
+    for limit in limits:
+        if limit.window in ("minute", "day") and limit.unit in ("requests", "tokens", "neurons"):
+            amount = played.get((limit.unit, limit.window))
+            assert amount is not None, f"no [[quota]] plays its {limit.unit} a {limit.window}"
+            assert amount == limit.amount, (
+                f"it states {limit.amount:g} {limit.unit} a {limit.window}, and the simulator gives {amount:g}"
+            )

@@ -1,0 +1,160 @@
+"""What reaches the upstream."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from freeride_conformance.evidence import EVIDENCE
+from freeride_conformance.rig import PROMPT, Rig, chat
+from freeride_conformance.rule import Rule, rule
+from freeride_conformance.subject import OPENAI, SECRET, ProviderSubject
+from freeride_core.provider import UpstreamRequest
+
+RULES: list[Rule[ProviderSubject]] = []
+SECTION = "Requests"
+_SHORTEST_TRACE = 4
+_ELSEWHERE = "http://127.0.0.1:9/made/up/v1"
+# Every parameter of chat completions that a client may send, with a value that any upstream could take.
+_PARAMETERS: dict[str, Any] = {
+    "temperature": 0.25,
+    "top_p": 0.5,
+    "n": 1,
+    "seed": 7,
+    "stop": ["\n\n"],
+    "max_completion_tokens": 64,
+    "presence_penalty": 0.5,
+    "frequency_penalty": 0.5,
+    "logit_bias": {"50256": -100},
+    "logprobs": True,
+    "top_logprobs": 2,
+    "user": "conformance",
+    "metadata": {"a": "b"},
+    "store": False,
+    "service_tier": "auto",
+    "reasoning_effort": "low",
+    "parallel_tool_calls": False,
+    "response_format": {"type": "text"},
+    "x_unknown": {"kept": [1, 2.5, None]},
+}
+
+
+def _requests(subject: ProviderSubject, base_url: str) -> Iterator[tuple[str, UpstreamRequest]]:
+    """All that the package can send, with what it is for."""
+    provider, key = subject.provider, subject.key(base_url)
+    probe = provider.probe.request(key) if provider.probe is not None else None
+    prepared = {
+        operation.value: wire.prepare(subject.call(operation), subject.model(operation), key)
+        for operation, wire in provider.wires.items()
+    }
+    for purpose, request in {"catalog": provider.catalog.request(key), "probe": probe, **prepared}.items():
+        if request is not None:
+            EVIDENCE.note(f"{request.method} {request.url}", "(it was not sent)")
+            yield purpose, request
+
+
+@rule(RULES, SECTION, fix="build every URL from `key.base_url`; return None for what cannot be derived from it")
+def stays_below_its_base_url(subject: ProviderSubject) -> None:
+    """Every request goes below the base URL that the user set; what cannot be derived from it is not asked."""
+    for purpose, request in _requests(subject, _ELSEWHERE):
+        assert request.url.startswith("http://127.0.0.1:9/"), f"the {purpose} request goes to {request.url}"
+
+
+@rule(RULES, SECTION, fix="put the key into one header, and nowhere else", needs="keys")
+def shows_its_key_in_one_header(subject: ProviderSubject) -> None:
+    """The key stands in one header of a request: not in its URL, not in its body; and no `repr` shows it."""
+    for purpose, request in _requests(subject, _ELSEWHERE):
+        assert SECRET not in request.url, f"the key stands in the URL of the {purpose} request"
+        assert SECRET.encode() not in request.body, f"the key stands in the body of the {purpose} request"
+        holders = [name for name, value in request.headers if SECRET in value]
+        assert len(holders) <= 1, f"the key stands in {len(holders)} headers of the {purpose} request: {holders}"
+    assert SECRET not in repr(subject.key()), "a key's repr shows the secret"
+
+
+@rule(
+    RULES, SECTION, fix="send only headers that the upstream documents, with values that are the same on every machine"
+)
+def tells_the_upstream_nothing_more(subject: ProviderSubject) -> None:
+    """The upstream learns the request and the key: none of the client's other headers, nothing of the machine or its user."""
+    tokens = {"authorization": "Bearer client-token", "cookie": "client-cookie", "x_api_key": "client-token"}
+    more = {"x_forwarded_for": "203.0.113.9", "referer": "https://client.invalid/", "user_agent": "client/1.0"}
+    with Rig(subject) as rig:
+        rig.ask(chat(subject.profile.default_model), **tokens, **more)
+        assert rig.asked, "nothing reached the upstream"
+        seen = rig.asked[-1]
+        for name, value in seen.headers.items():
+            for leak in (*tokens.values(), *more.values(), "client"):
+                assert leak not in value, f"the client's {leak!r} reached the upstream in {name}"
+            for leak in _traces_of_this_machine():
+                assert leak not in value, f"{name} tells the upstream {leak!r}"
+        if subject.provider.credentials:
+            assert seen.key == subject.profile.good_key, "the key did not reach the upstream"
+
+
+def _traces_of_this_machine() -> set[str]:
+    """What only this machine and its user are called; names that many share are none."""
+    names = {getpass.getuser(), socket.gethostname(), str(Path.cwd()), str(Path.home())}
+    return {name for name in names if len(name) >= _SHORTEST_TRACE and name not in {"root", "/root", "localhost"}}
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="replace values through `call.body_with`, which keeps the others as the client wrote them",
+    needs=OPENAI,
+)
+def sends_what_the_client_wrote(subject: ProviderSubject) -> None:
+    """What is not replaced reaches the upstream byte for byte: numbers as they were spelled, nulls, unknown fields."""
+    request = chat(subject.profile.default_model, x_unknown={"kept": [1, "2.50", None]})
+    written = json.dumps(request).replace('"2.50"', "2.50").replace('"kept": [1,', '"kept":  [1,')
+    with Rig(subject) as rig:
+        reply = rig.ask(written.encode())
+        assert reply.status == 200, f"the client got {reply.status}"
+        body = rig.asked[-1].body
+        assert b'"kept":  [1, 2.50, null]' in body, "the value of x_unknown was written anew"
+        assert json.dumps([{"role": "user", "content": PROMPT}]).encode() in body, "the messages were written anew"
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="list what the upstream refuses in the wire's `dropped` and in simulator.toml's `left_out`; and nothing else",
+    needs=OPENAI,
+)
+def leaves_out_what_is_refused(subject: ProviderSubject) -> None:
+    """Parameters that the upstream refuses, or that could cost money, do not reach it; all others do. `simulator.toml` names
+    them (`left_out`, `renamed`, `added`), and plays the refusal."""
+    expected = subject.profile.request
+    more: dict[str, Any] = {name: True for name in expected.left_out if name not in _PARAMETERS}
+    with Rig(subject) as rig:
+        reply = rig.ask(chat(subject.profile.default_model, **_PARAMETERS, **more))
+        seen = rig.asked[-1].json
+        assert reply.status == 200, f"the client got {reply.status}; the upstream was sent {sorted(seen)}"
+    sent = {"messages", "model", *_PARAMETERS, *more}
+    wanted = {expected.renamed.get(name, name) for name in sent - set(expected.left_out)} | set(expected.added)
+    missing, surplus = sorted(wanted - seen.keys()), sorted(seen.keys() - wanted)
+    assert not missing, f"{missing} did not reach the upstream, and simulator.toml does not say that it refuses them"
+    assert not surplus, f"{surplus} reached the upstream, and no client sent them"
+    for name, value in _PARAMETERS.items():
+        arrived = expected.renamed.get(name, name)
+        if arrived in seen and arrived not in expected.added:
+            assert seen[arrived] == value, f"{name} arrived as {seen[arrived]!r}"
+
+
+@rule(RULES, SECTION, fix="state `max_output` for the model, and let the wire clamp to it", needs=OPENAI)
+def asks_for_no_more_than_there_is(subject: ProviderSubject) -> None:
+    """An answer longer than the model's `max_output` is not asked for; a shorter one is asked for as the client did."""
+    renamed = subject.profile.request.renamed
+    with Rig(subject) as rig:
+        model = next((model for model in rig.models if model.id == subject.profile.default_model), None)
+        for name in ("max_tokens", "max_completion_tokens"):
+            for wanted in (17, 10_000_000):
+                rig.ask({**chat(subject.profile.default_model), name: wanted})
+                arrived = rig.asked[-1].json.get(renamed.get(name, name))
+                most = model.max_output if model else None
+                due = wanted if most is None else min(wanted, most)
+                assert arrived == due, f"of {name} = {wanted} the upstream got {arrived}, and {due} was due"

@@ -1,0 +1,139 @@
+"""What is certified: a plugin, where it comes from, and what it says that it can do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Literal
+
+from freeride_conformance.samples import Samples, installed_samples
+from freeride_core.binder import Binder
+from freeride_core.gateway.wire import parse_call
+from freeride_core.keys import fingerprint
+from freeride_core.plugins import Plugins
+from freeride_core.provider import Call, Key, Model, Operation, Provider
+from freeride_core.simulator.installed import installed_profile
+from freeride_core.simulator.profile import Profile
+
+Kind = Literal["provider", "binder"]
+OPENAI = "OpenAI's requests"
+SECRET = "conformance-secret-0123456789"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The distribution that offers a plugin."""
+
+    kind: Kind
+    entry_point: str
+    distribution: str
+    version: str
+    package: str
+    """The module that the entry point names."""
+    requires: tuple[str, ...]
+    path: tuple[str, ...] = ()
+    """Folders that must be on `sys.path` for it to be found, besides the usual ones."""
+
+
+@dataclass(frozen=True)
+class ProviderSubject:
+    """A provider, and what its package says its upstream does."""
+
+    provider: Provider
+    profile: Profile
+    origin: Origin
+
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """What it declares; rules that need something else do not apply to it."""
+        provider, profile = self.provider, self.profile
+        wire = provider.wires.get(Operation.CHAT)
+        declared = {
+            "keys": bool(provider.credentials),
+            "chat": wire is not None,
+            OPENAI: wire is not None and self._speaks_openai(),
+            "embeddings": Operation.EMBEDDINGS in provider.wires or profile.embeddings is not None,
+            "tools": any(model.tools and model.id == profile.default_model for model in provider.catalog.models),
+            "a wire format of its own": wire is not None and wire.decoder(self.call()) is not None,
+            "a list of models": provider.catalog.request(self.key()) is not None,
+            "a probe": provider.probe is not None,
+        }
+        return frozenset(name for name, is_declared in declared.items() if is_declared)
+
+    def divergence(self, rule: str, variant: str) -> str:
+        """Why a case of the profile is known to be read otherwise than it should; nothing else may diverge."""
+        case = self.profile.case(variant) if rule == "reads_its_cases" else None
+        return (case.divergence or "") if case is not None else ""
+
+    def _speaks_openai(self) -> bool:
+        """Whether chat requests reach the upstream in the client's own format."""
+        request = self.provider.wires[Operation.CHAT].prepare(self.call(), self.model(), self.key())
+        try:
+            return "messages" in json.loads(request.body)
+        except ValueError:
+            return False
+
+    def key(self, base_url: str | None = None, secret: str = SECRET) -> Key:
+        """A key as the gateway would make it."""
+        template = base_url or self.provider.base_url
+        return Key(
+            provider=self.provider.name,
+            secret=secret if self.provider.credentials else "",
+            fingerprint=fingerprint(secret),
+            index=0,
+            variable=self.profile.key_variable,
+            account_id="0" * 32,
+            base_url=template.replace("{account}", "0" * 32),
+        )
+
+    def call(self, operation: Operation = Operation.CHAT, body: bytes = b"") -> Call:
+        """A client's request."""
+        plain = (
+            b'{"model":"auto","messages":[],"stream":true}'
+            if operation is Operation.CHAT
+            else b'{"model":"x","input":"y"}'
+        )
+        return parse_call(operation, body or plain)
+
+    def model(self, operation: Operation = Operation.CHAT) -> Model:
+        """One that it can be asked for."""
+        dated = [model for model in self.provider.catalog.models if operation in model.operations]
+        default = [model for model in dated if model.id == self.profile.default_model]
+        return (default or dated or [Model(id=self.profile.default_model, canonical=self.profile.default_model)])[0]
+
+
+@dataclass(frozen=True)
+class BinderSubject:
+    """A binder, and its samples of what it does to configurations."""
+
+    binder: Binder
+    samples: Samples
+    origin: Origin
+    capabilities: frozenset[str] = frozenset()
+
+    def divergence(self, rule: str, variant: str) -> str:  # noqa: ARG002 - no binder has known ones
+        return ""
+
+
+def installed_provider(plugins: Plugins, name: str) -> ProviderSubject:
+    """The subject of a usable provider. `ProfileError`: its profile has mistakes."""
+    return ProviderSubject(
+        plugins.providers[name], installed_profile(plugins, name), installed_origin("provider", name)
+    )
+
+
+def installed_binder(plugins: Plugins, name: str) -> BinderSubject:
+    """The subject of a usable binder. `SamplesError`: its samples have mistakes."""
+    origin = installed_origin("binder", name)
+    return BinderSubject(plugins.binders[name], installed_samples(origin.package), origin)
+
+
+def installed_origin(kind: Kind, name: str) -> Origin:
+    """Where an installed plugin comes from."""
+    (offer,) = entry_points(group=f"freeride.{kind}s", name=name)
+    distribution = offer.dist
+    if distribution is None:
+        return Origin(kind, name, "unknown", "", offer.module, ())
+    return Origin(kind, name, distribution.name, distribution.version, offer.module, tuple(distribution.requires or ()))

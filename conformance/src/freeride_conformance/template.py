@@ -1,0 +1,166 @@
+"""The one template of every plugin package: what `freeride new` writes, and what the packages of this repository are held to."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from freeride_conformance.readme import MARKER, binder_head, provider_head
+from freeride_core import API_VERSION, Binder, Provider, __version__
+from freeride_core.plugins import Kind
+
+KINDS: tuple[Kind, ...] = ("provider", "binder")
+NEEDS: Mapping[str, tuple[str, ...]] = {"provider": (), "binder": ("ruamel.yaml>=0.18,<0.20",)}
+"""What a new package depends on besides the core."""
+_HOLE = re.compile(r"«(\w+)»")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """The facts of one package that the template asks for."""
+
+    kind: Kind
+    name: str
+    """The one string: entry point, settings, folder."""
+    title: str
+    """What people call it."""
+    version: str = "0.1.0"
+    needs: tuple[str, ...] = ()
+    """Requirements besides the core."""
+
+    @property
+    def distribution(self) -> str:
+        return f"freeride-{self.kind}-{self.name}"
+
+    @property
+    def module(self) -> str:
+        return f"freeride_{self.kind}_{self.name}"
+
+    @property
+    def folder(self) -> str:
+        """Below the package's own root: where its module is."""
+        return f"src/{self.module}"
+
+
+def shared_files(package: Package) -> dict[str, str]:
+    """What every package has in these very words, the workspace's members too: texts by path below the package's root."""
+    return {
+        "pyproject.toml": _fill("pyproject.toml", package),
+        f"{package.folder}/py.typed": "",
+        f"tests/test_{package.name}.py": _fill("certifying.py", package),
+    }
+
+
+def new_files(package: Package) -> dict[str, str]:
+    """A complete package that stands by itself: texts by path below its root."""
+    module = _fill(f"{package.kind}.py", package)
+    sample = "simulator.toml" if package.kind == "provider" else "samples.toml"
+    shared = shared_files(package)
+    return {
+        **shared,
+        "pyproject.toml": shared["pyproject.toml"] + _fill("standalone.toml", package),
+        "README.md": head_of(_run(module), package) + MARKER + _fill(f"{package.kind}.md", package),
+        "LICENSE": _fill("license", package),
+        ".gitignore": _fill("gitignore", package),
+        ".github/workflows/certify.yml": _fill("certify.yml", package),
+        f"{package.folder}/__init__.py": module,
+        f"{package.folder}/{sample}": _fill(sample, package),
+    }
+
+
+def package_in(root: Path) -> Package:
+    """The facts of the package in a folder, as its `pyproject.toml` and the installed plugin state them. ValueError: it is none."""
+    try:
+        project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+        offers = {kind: project["entry-points"].get(f"freeride.{kind}s", {}) for kind in KINDS}
+        [(kind, name)] = [(kind, name) for kind in KINDS for name in offers[kind]]
+        needs = tuple(need for need in project["dependencies"] if not need.startswith("freeride-core"))
+        version = project["version"]
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{root} is no package of one plugin: {error}") from None
+    plugin = _installed(kind, name)
+    title = plugin.about.title if isinstance(plugin, Provider) else plugin.title
+    return Package(kind=kind, name=name, title=title, version=version, needs=needs)
+
+
+def head_of(plugin: Provider | Binder, package: Package) -> str:
+    """What the README says above the marker."""
+    if isinstance(plugin, Provider):
+        return provider_head(plugin, package.distribution)
+    return binder_head(plugin, package.distribution)
+
+
+def readme_of(package: Package, text: str) -> str:
+    """A README with its head rendered anew from the installed plugin. ValueError: it has no marker."""
+    _, marker, by_hand = text.partition(MARKER)
+    if not marker:
+        raise ValueError(
+            f"the README has no line {MARKER.strip()!r}, so nobody knows where what is written by hand begins"
+        )
+    return head_of(_installed(package.kind, package.name), package) + MARKER + by_hand
+
+
+def bounds() -> str:
+    """The versions of FreeRide that a package of today is for."""
+    major, minor, _ = __version__.split(".", 2)
+    return f">={__version__},<{major}.{int(minor) + 1}"
+
+
+def _fill(template: str, package: Package) -> str:
+    """The template's text with the package's facts in it; one that asks for another fact is a KeyError."""
+    text = (resources.files(__package__) / "templates" / f"{template}.template").read_text("utf-8")
+    values = _values(package)
+    return _HOLE.sub(lambda hole: values[hole[1]], text)
+
+
+def _values(package: Package) -> dict[str, str]:
+    needs = (f"freeride-core{bounds()}", *package.needs)
+    today = datetime.datetime.now(datetime.UTC).date()
+    descriptions = {
+        "provider": f"{package.title} for the FreeRide gateway.",
+        "binder": f"Binds {package.title} to the FreeRide gateway.",
+    }
+    return {
+        "kind": package.kind,
+        "KIND": package.kind.upper(),
+        "name": package.name,
+        "NAME": package.name.upper(),
+        "Name": "".join(word.capitalize() for word in package.name.split("_")),
+        "host": package.name.replace("_", "-"),
+        "title": package.title,
+        "distribution": package.distribution,
+        "package": package.module,
+        "version": package.version,
+        "description": descriptions[package.kind],
+        "dependencies": "\n".join(f'    "{need}",' for need in needs),
+        "bounds": bounds(),
+        "api_version": str(API_VERSION),
+        "today": today.isoformat(),
+        "year": str(today.year),
+        "and_cases": ", and every case of its `simulator.toml`," if package.kind == "provider" else "",
+    }
+
+
+def _run(source: str) -> Provider | Binder:
+    """The plugin of a module that is not installed yet: of a template of ours, and of nothing else."""
+    module = ModuleType("freeride_new_plugin")
+    exec(compile(source, "<template>", "exec"), vars(module))
+    register: Any = vars(module).get("freeride_register_provider") or vars(module)["freeride_register_binder"]
+    plugin: Provider | Binder = register()
+    return plugin
+
+
+def _installed(kind: Kind, name: str) -> Provider | Binder:
+    from freeride_core.plugins import PluginError, load_binder, load_provider
+
+    try:
+        return load_provider(name) if kind == "provider" else load_binder(name)
+    except PluginError as error:
+        raise ValueError(str(error)) from None

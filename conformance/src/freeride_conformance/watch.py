@@ -1,0 +1,102 @@
+"""Notices what a plugin does besides turning values into values: connections, files, processes, pauses, the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+_CONNECTIONS = ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "urllib.Request")
+_PROCESSES = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork")
+_CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".pth")
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
+
+_active: list[Watch] = []
+
+
+class Watch:
+    """What was touched while it was on."""
+
+    def __init__(self, package: str, *, may_read: bool) -> None:
+        self.touched: list[str] = []
+        self._package = package
+        self._may_read = may_read
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _CONNECTIONS:
+            self.touched.append(f"the network ({event})")
+        elif event in _PROCESSES:
+            self.touched.append(f"a process ({event})")
+        elif event == "time.sleep":
+            self.touched.append("a pause (time.sleep)")
+        elif event == "open" and self._minds(*arguments[:3]):
+            self.touched.append(f"the file {arguments[0]}")
+
+    def _minds(self, path: object, mode: object, flags: object) -> bool:  # noqa: ARG002 - as the event has them
+        is_write = isinstance(flags, int) and bool(flags & _WRITES)
+        is_code = str(path).endswith(_CODE)
+        return not is_code and (is_write or not self._may_read)
+
+    def saw(self, variable: object) -> None:
+        """Somebody asked for an environment variable; matters if the plugin's own code did."""
+        frame: FrameType | None = sys._getframe(2)
+        depth = 0
+        while frame is not None and depth < 6:
+            if str(frame.f_globals.get("__name__", "")).partition(".")[0] == self._package:
+                self.touched.append(f"the environment variable {variable}")
+                return
+            frame, depth = frame.f_back, depth + 1
+
+
+class _Environ(MutableMapping[str, str]):
+    """The environment, with a note of who looks at what."""
+
+    def __init__(self, own: MutableMapping[str, str], watch: Watch) -> None:
+        self._own = own
+        self._watch = watch
+
+    def __getitem__(self, name: str) -> str:
+        self._watch.saw(name)
+        return self._own[name]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._own[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._own[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._watch.saw("(all of them)")
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    for watch in _active:
+        watch.audit(event, arguments)
+
+
+_is_hooked = False
+
+
+@contextmanager
+def watching(package: str, *, may_read: bool = False) -> Iterator[Watch]:
+    """Watches what happens in this process. `may_read`: files may be read, as an import does."""
+    global _is_hooked
+    if not _is_hooked:
+        sys.addaudithook(_audit)
+        _is_hooked = True
+    watch = Watch(package, may_read=may_read)
+    environ = os.environ
+    _active.append(watch)
+    setattr(os, "environ", _Environ(environ, watch))  # noqa: B010 - not as one clears it
+    try:
+        yield watch
+    finally:
+        setattr(os, "environ", environ)  # noqa: B010 - likewise
+        _active.remove(watch)
