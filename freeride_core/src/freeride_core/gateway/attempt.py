@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -232,6 +232,10 @@ class Stream:
         self.reply = reply
         self._decoder = decoder
         self._is_over = False
+
+    def reader(self) -> Callable[[], Awaitable[bytes]]:
+        """`read`, or what it comes down to here: for who reads many times."""
+        return self.reply.reader() if self._decoder is None else self.read
 
     async def read(self) -> bytes:
         """What has come since the last time. Waits where that is nothing; empty: the stream is over."""

@@ -195,12 +195,12 @@ class Completion:
         idle_s = self._gateway.settings.idle_timeout
         exchange, reply = self._exchange, serves.served.reply
         clock = asyncio.get_running_loop().time
-        rest = serves.served.rest
-        assert rest is not None
+        assert serves.served.rest is not None
+        read = serves.served.rest.reader()
         try:
             while True:
                 reply.expect_by(clock() + idle_s)
-                chunk = await rest.read()
+                chunk = await read()
                 if not chunk:
                     break
                 data = relay.feed(chunk)

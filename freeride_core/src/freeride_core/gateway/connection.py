@@ -240,7 +240,13 @@ class Connection(asyncio.Protocol):
                 return b""
             if self._error is not None:
                 raise self._error
-            await self._progress()
+            waiter = self._waiter = self.loop.create_future()
+            try:
+                await waiter
+            finally:
+                self._waiter = None
+                if waiter.done() and not waiter.cancelled():
+                    self._outbox.expected -= 1
         return self._take()
 
     def whole_now(self, limit: int) -> bytes | None:

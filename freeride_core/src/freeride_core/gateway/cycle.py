@@ -40,6 +40,10 @@ class Connection(Protocol):
     async def drain(self) -> None:
         """Returns when the client has taken most of what was written."""
 
+    @property
+    def is_slow(self) -> bool:
+        """There is something to drain."""
+
     def pause_reading(self) -> None: ...
 
     def resume_reading(self) -> None: ...
@@ -193,6 +197,13 @@ class Cycle:
             self._head = self._make_head(status, headers)
             self.is_started = True
             self._go_on(body, is_last=True)
+
+    def write(self, data: bytes) -> Awaitable[None] | None:
+        """More of an answer that has begun; what is still to be waited for, if the client takes its time."""
+        if self.is_gone:
+            return None
+        self._go_on(data, is_last=False)
+        return self._connection.drain() if self._connection.is_slow else None
 
     async def receive(self) -> Message:
         if self._awaits_word and not self.is_started and not self.is_gone:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable
 from typing import Any
 
 from freeride_core.gateway.cycle import EXTENSION, Cycle, Receive, Scope, Send
@@ -137,6 +138,10 @@ class Exchange:
 
     async def write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def write_now(self, data: bytes) -> Awaitable[None] | None:
+        """As `write`; what is still to be waited for, if the client takes its time."""
+        return self.write(data) if self._cycle is None else self._cycle.write(data)
 
     async def end(self, data: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": False})

@@ -210,6 +210,10 @@ class ClientConnection(asyncio.Protocol):
     def write(self, *parts: bytes) -> None:
         self._outbox.write(self._transport, *parts)
 
+    @property
+    def is_slow(self) -> bool:
+        return self._drained is not None
+
     async def drain(self) -> None:
         if self._drained is not None:
             await self._drained

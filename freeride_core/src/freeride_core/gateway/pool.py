@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from freeride_core.gateway.alarm import NEVER, until
 from freeride_core.gateway.connection import Connection
@@ -160,6 +160,9 @@ class DirectReply(Reply):
             if data:
                 return data
         return b""
+
+    def reader(self) -> Callable[[], Awaitable[bytes]]:
+        return self.connection.read if self._pieces is None else self.read
 
     def whole(self, limit: int = MAX_BODY) -> bytes | None:
         return self.connection.whole_now(limit) if self._pieces is None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.provider import ErrorKind
@@ -31,6 +31,10 @@ class Reply(ABC):
     async def read(self) -> bytes:
         """What has come since the last time, decoded where the upstream encoded it although it was asked not to. Waits where
         that is nothing; empty: the body is over."""
+
+    def reader(self) -> Callable[[], Awaitable[bytes]]:
+        """`read`, or what it comes down to here: for who reads many times."""
+        return self.read
 
     def whole(self, limit: int = MAX_BODY) -> bytes | None:  # noqa: ARG002 - the base class knows of none
         """The whole body, where there is nothing to wait for; None: ask for `body`."""
