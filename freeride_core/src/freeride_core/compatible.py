@@ -116,16 +116,19 @@ class CompatibleWire(Wire):
         return {}
 
     @cached_property
+    def _bearers(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """The headers, made once for each key."""
+        return {}
+
+    @cached_property
     def _sayings(self) -> dict[tuple[object, ...], tuple[Rule, Complaint, str | None]]:
         return {}
 
     def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
-        return UpstreamRequest(
-            method="POST",
-            url=key.base_url + self.path,
-            headers=bearer(key, self.headers, self.key_header),
-            body=call.body_with(self._changes(call, model)),
-        )
+        headers = self._bearers.get(key.secret)
+        if headers is None:
+            headers = self._bearers[key.secret] = bearer(key, self.headers, self.key_header)
+        return UpstreamRequest("POST", key.base_url + self.path, headers, call.body_with(self._changes(call, model)))
 
     def _changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
         changes: dict[str, bytes | None] = {}

@@ -104,7 +104,7 @@ class EventBus:
 
     def now(self) -> float:
         """Seconds since the epoch, to the millisecond."""
-        return round(self._now(), 3)
+        return int(self._now() * 1000) / 1000  # round() takes three times as long
 
     def count_lost(self, number: int) -> None:
         """Notes that events were taken and could not be kept."""

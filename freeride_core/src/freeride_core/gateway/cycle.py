@@ -72,13 +72,13 @@ class Cycle:
         "_outbox",
         "_parts",
         "_size",
-        "_task",
         "_tasks",
         "_waiter",
         "is_complete",
         "is_gone",
         "is_started",
         "keeps_alive",
+        "task",
     )
 
     def __init__(self, connection: Connection, scope: Scope, *, keeps_alive: bool, awaits_word: bool) -> None:
@@ -115,9 +115,9 @@ class Cycle:
         outbox: Outbox,
     ) -> None:
         scope["extensions"] = {EXTENSION: self}
-        self._task = loop.create_task(self._run(app, scope))
+        self.task = loop.create_task(self._run(app, scope))
         self._tasks = tasks
-        tasks.add(self._task)
+        tasks.add(self.task)
         self._loop = loop
         self._outbox = outbox
         outbox.expected += 1
@@ -168,7 +168,7 @@ class Cycle:
             self._break_off()
             raise
         finally:
-            self._tasks.discard(self._task)
+            self._tasks.discard(self.task)
 
     def _break_off(self) -> None:
         if not self.is_complete and not self.is_gone:

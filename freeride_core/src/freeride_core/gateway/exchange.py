@@ -91,10 +91,11 @@ class Exchange:
 
     def watch(self) -> None:
         """From here on the current task is cancelled as soon as the client leaves. Ends with `unwatch`."""
-        self._task = asyncio.current_task()
         if self._cycle is not None:
+            self._task = self._cycle.task
             self._cycle.on_disconnect(self._leave)
         else:  # under another server than ours
+            self._task = asyncio.current_task()
             self._watcher = asyncio.ensure_future(self._until_gone())
 
     async def _until_gone(self) -> None:
@@ -115,6 +116,8 @@ class Exchange:
 
     def unwatch(self) -> None:
         """Whoever leaves now leaves an answer that is whole."""
+        if self._task is None:
+            return
         self._task = None
         if self._watcher is not None:
             self._watcher.cancel()
