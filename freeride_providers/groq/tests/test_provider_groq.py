@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
+from freeride_conformance.subject import installed_provider
 from freeride_core import Account, Answer, Key, Operation, Scope
-from freeride_core.gateway.wire import parse_call
+from freeride_core.plugins import load_plugins
 from freeride_core.simulator import answer_of, catalog_of, read_profile
 from freeride_provider_groq import freeride_register_provider
 
@@ -25,14 +24,8 @@ KEY = Key(
 )
 
 
-def sent(model_id: str, body: dict[str, Any], operation: Operation = Operation.CHAT) -> dict[str, Any]:
-    """What reaches the upstream of a client's request."""
-    model = next(model for model in PROVIDER.catalog.models if model.id == model_id)
-    call = parse_call(operation, json.dumps({"model": "auto", **body}).encode())
-    decoded: dict[str, Any] = json.loads(PROVIDER.wires[operation].prepare(call, model, KEY).body)
-    return decoded
-
-
+SUBJECT = installed_provider(load_plugins(("provider",)), "groq")
+sent = SUBJECT.sent
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 

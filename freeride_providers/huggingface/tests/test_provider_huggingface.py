@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from freeride_core import Account, Answer, Key, Model, Operation
-from freeride_core.gateway.wire import parse_call
+from freeride_conformance.subject import installed_provider
+from freeride_core import Account, Answer, Key, Model
+from freeride_core.plugins import load_plugins
 from freeride_core.simulator import catalog_of, read_profile
 from freeride_provider_huggingface import freeride_register_provider
 
@@ -27,14 +28,8 @@ KEY = Key(
 )
 
 
-def sent(model_id: str, body: dict[str, Any], operation: Operation = Operation.CHAT) -> dict[str, Any]:
-    """What reaches the upstream of a client's request."""
-    model = next(model for model in PROVIDER.catalog.models if model.id == model_id)
-    call = parse_call(operation, json.dumps({"model": "auto", **body}).encode())
-    decoded: dict[str, Any] = json.loads(PROVIDER.wires[operation].prepare(call, model, KEY).body)
-    return decoded
-
-
+SUBJECT = installed_provider(load_plugins(("provider",)), "huggingface")
+sent = SUBJECT.sent
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from freeride_conformance.subject import installed_provider
 from freeride_core import Account, Answer, Key, Model, Operation, Phase
-from freeride_core.gateway.wire import parse_call
+from freeride_core.plugins import load_plugins
 from freeride_core.simulator import answer_of, catalog_of, read_profile
 from freeride_provider_openrouter import freeride_register_provider
 
@@ -27,14 +28,8 @@ KEY = Key(
 )
 
 
-def sent(model_id: str, body: dict[str, Any], operation: Operation = Operation.CHAT) -> dict[str, Any]:
-    """What reaches the upstream of a client's request."""
-    model = next(model for model in PROVIDER.catalog.models if model.id == model_id)
-    call = parse_call(operation, json.dumps({"model": "auto", **body}).encode())
-    decoded: dict[str, Any] = json.loads(PROVIDER.wires[operation].prepare(call, model, KEY).body)
-    return decoded
-
-
+SUBJECT = installed_provider(load_plugins(("provider",)), "openrouter")
+sent = SUBJECT.sent
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
@@ -104,8 +99,7 @@ def test_a_client_cannot_name_a_paid_model_beside_the_free_one() -> None:
 
 
 def test_requests_say_whose_they_are() -> None:
-    call = parse_call(Operation.CHAT, json.dumps({"model": "auto", "messages": MESSAGES}).encode())
-    request = PROVIDER.wires[Operation.CHAT].prepare(call, PROVIDER.catalog.models[0], KEY)
+    request = SUBJECT.request({"messages": MESSAGES})
     headers = {name.lower(): value for name, value in request.headers}
     assert request.url == "https://openrouter.ai/api/v1/chat/completions"
     assert headers["http-referer"] == "https://free-ride.xyz"

@@ -105,6 +105,8 @@ class Attempt:
         first = self._patience.first_byte_s if self.call.stream else self._patience.answer_s
         try:
             request = self._prepare()
+            if isinstance(request, Failure):
+                return Refused(request)
             async with asyncio.timeout(first) as budget:
                 self._answer = answer = await self._upstreams.send(request, is_wanted)
                 if answer.status != 200:
@@ -122,7 +124,7 @@ class Attempt:
 
     def _decoder(self) -> Decoder | None:
         try:
-            return self._wire.decoder(self.call)
+            return self._wire.decoder(self.call, self.candidate.model)
         except Exception as error:
             raise PluginFault(f"{type(error).__name__} in decoder") from None
 
@@ -131,9 +133,10 @@ class Attempt:
         decoder = self._decoder()
         return body if decoder is None else _guarded(decoder.decode, body) + _guarded(decoder.flush)
 
-    def _prepare(self) -> UpstreamRequest:
+    def _prepare(self) -> UpstreamRequest | Failure:
         try:
-            return self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
+            refusal = self._wire.refusal(self.call, self.candidate.model)
+            return refusal or self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
         except Exception as error:
             raise PluginFault(f"{type(error).__name__} in prepare") from None
 
