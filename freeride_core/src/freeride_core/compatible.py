@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -79,6 +80,12 @@ def _next_utc_midnight(now: float) -> float:
     return datetime.combine(tomorrow, time(), UTC).timestamp()
 
 
+_GOOD = Reading()
+_SAYINGS_MOST = 64
+_SHORT = 2048
+"""Bytes of an error that may come again word for word."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompatibleWire(Wire):
     """One operation of an OpenAI-compatible upstream."""
@@ -103,6 +110,15 @@ class CompatibleWire(Wire):
     account_pattern: str | None = None
     """Regular expression with one group: the account's name as it stands in the upstream's error bodies."""
 
+    @cached_property
+    def _rules(self) -> dict[int, tuple[Rule, ...]]:
+        """Those that can hold for a status, sorted out once for each."""
+        return {}
+
+    @cached_property
+    def _sayings(self) -> dict[tuple[object, ...], tuple[Rule, Complaint, str | None]]:
+        return {}
+
     def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
         return UpstreamRequest(
             method="POST",
@@ -115,8 +131,9 @@ class CompatibleWire(Wire):
         changes: dict[str, bytes | None] = {}
         if call.model != model.id or "model" not in call.fields:
             changes["model"] = json.dumps(model.id).encode()
-        for name in self.dropped & call.fields.keys():
-            changes[name] = None
+        if not self.dropped.isdisjoint(call.fields):
+            for name in self.dropped & call.fields.keys():
+                changes[name] = None
         for old, new in self.renamed.items():
             if old in call.fields:
                 changes[old] = None
@@ -127,7 +144,9 @@ class CompatibleWire(Wire):
                 changes[name] = json.dumps(value).encode()
         if model.max_output is not None:
             for name in ("max_tokens", "max_completion_tokens"):
-                if _number(changes.get(name, call.fields.get(name))) > model.max_output:
+                if (name in call.fields or name in changes) and _number(
+                    changes.get(name, call.fields.get(name))
+                ) > model.max_output:
                     changes[name] = str(model.max_output).encode()
         return changes
 
@@ -136,13 +155,27 @@ class CompatibleWire(Wire):
         if answer.phase is not Phase.STATUS:
             status = _status_within(answer)
             if status == 0:
-                return Reading()
-        complaint = Complaint.of(answer)
-        account = self._account(answer)
-        for rule in (*self.rules, *USUAL):
-            if rule.fits(status, complaint, answer):
-                return Reading(self._failure(rule, status, complaint, answer), account)
-        return Reading(self._failure(Rule(kind=by_status(status)), status, complaint, answer), account)
+                return _GOOD
+        rule, complaint, account = self._understood(status, answer)
+        return Reading(self._failure(rule, status, complaint, answer), account)
+
+    def _understood(self, status: int, answer: Answer) -> tuple[Rule, Complaint, str | None]:
+        """What is said, and which rule it falls under. An upstream in trouble says the same to everyone, and is looked at once."""
+        rules = self._rules.get(status)
+        if rules is None:
+            rules = self._rules[status] = tuple(rule for rule in (*self.rules, *USUAL) if rule.concerns(status))
+        saying = (status, answer.body, *[rule.header in answer.headers for rule in rules if rule.header is not None])
+        understood = self._sayings.get(saying)
+        if understood is None:
+            complaint = Complaint.of(answer)
+            usual = Rule(kind=by_status(status))
+            rule = next((rule for rule in rules if rule.fits(status, complaint, answer)), usual)
+            understood = (rule, complaint, self._account(answer))
+            if len(answer.body) <= _SHORT:
+                if len(self._sayings) >= _SAYINGS_MOST:
+                    self._sayings.clear()
+                self._sayings[saying] = understood
+        return understood
 
     def _failure(self, rule: Rule, status: int, complaint: Complaint, answer: Answer) -> Failure:
         wait = retry_hint.of(answer.headers, answer.json, complaint.message, answer.now, self._reset_headers(status))
@@ -190,6 +223,9 @@ def _is_page(answer: Answer) -> bool:
     return answer.headers.get("content-type", "").startswith("text/html")
 
 
+_ESCAPED_LETTER = re.compile(rb"\\u00[67]")
+"""A name may be spelled with these."""
+
 # What the protocol calls things, where an error within a 200 has no number.
 _STATUS_BY_WORD = {
     "rate_limit_exceeded": 429,
@@ -203,6 +239,8 @@ _STATUS_BY_WORD = {
 
 def _status_within(answer: Answer) -> int:
     """The status of an error inside a 200; 0 where there is none."""
+    if answer.event != "error" and b'"error' not in answer.body and not _ESCAPED_LETTER.search(answer.body):
+        return 0  # nothing of what follows can be there
     body = answer.json
     if isinstance(body, list):
         body = body[0] if body else None

@@ -110,9 +110,13 @@ class Rule:
     """Seconds, or a documented reset, where the answer has no hint of its own."""
     feature: Feature | None = None
 
+    def concerns(self, status: int) -> bool:
+        """Whether it can fit an answer of this status."""
+        return self.status is None or status in _many(self.status)
+
     def fits(self, status: int, complaint: Complaint, answer: Answer) -> bool:
         return (
-            (self.status is None or status in _many(self.status))
+            self.concerns(status)
             and (self.code is None or not complaint.codes.isdisjoint(_many(self.code)))
             and (self.header is None or self.header in answer.headers)
             and (self.text is None or re.search(self.text, complaint.message, re.IGNORECASE) is not None)

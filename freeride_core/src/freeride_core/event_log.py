@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from freeride_core.events import Event
+from freeride_core.events import Event, Record, as_mapping
 
 _LIMIT_BYTES = 1024 * 1024
 _LOCK_WAIT_S = 1.0
@@ -46,11 +46,13 @@ def backup_of(path: Path) -> Path:
     return path.with_name(path.name + ".1")
 
 
-def _encode(events: Sequence[Event]) -> bytes:
+def _encode(events: Sequence[Event | Record]) -> bytes:
     try:
         return _encoder.encode_lines(events)
     except UnicodeEncodeError:  # a client may name a model with a lone surrogate
-        return b"".join(json.dumps(event, separators=(",", ":"), default=str).encode() + b"\n" for event in events)
+        return b"".join(
+            json.dumps(as_mapping(event), separators=(",", ":"), default=str).encode() + b"\n" for event in events
+        )
 
 
 class JsonlSink:
@@ -65,7 +67,7 @@ class JsonlSink:
         self._limit_bytes = limit_bytes
         self._is_failing = False
 
-    def write(self, events: Sequence[Event]) -> int:
+    def write(self, events: Sequence[Event | Record]) -> int:
         """Appends the events in one write; returns how many were lost, which is logged once until it works again.
 
         Never raises."""

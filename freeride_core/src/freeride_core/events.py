@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
 import pluggy
 
 Event = Mapping[str, Any]
@@ -31,11 +32,54 @@ _CAPACITY = 10_000
 _log = logging.getLogger(__name__)
 
 
+class Record(msgspec.Struct, gc=False, tag_field="type", omit_defaults=True):
+    """An event of the kinds that every request has, which costs its request little; a mapping is made of it off the path."""
+
+    ts: float
+    request_id: str
+
+
+class RequestStart(Record, gc=False, tag="request_start"):
+    model: str
+    stream: bool
+    operation: str
+
+
+class ProviderAttempt(Record, gc=False, tag="provider_attempt"):
+    provider: str
+    key_index: int
+    model: str
+    operation: str
+
+
+class ProviderResponse(Record, gc=False, tag="provider_response"):
+    provider: str
+    key_index: int
+    model: str
+    duration_ms: int
+    status: str
+    retry_after_s: int | None = None
+    first_chunk: bool = False
+
+
+class RequestComplete(Record, gc=False, tag="request_complete"):
+    provider: str
+    model: str
+    attempts: int
+    duration_ms: int
+
+
 class Sink(Protocol):
     """Where events are kept."""
 
-    def write(self, events: Sequence[Event]) -> int:
+    def write(self, events: Sequence[Event | Record]) -> int:
         """Keeps the events; returns how many were lost. Never raises."""
+
+
+def as_mapping(event: Event | Record) -> Event:
+    """As observers see it."""
+    mapping: Event = msgspec.to_builtins(event) if isinstance(event, Record) else event
+    return mapping
 
 
 class EventBus:
@@ -44,27 +88,38 @@ class EventBus:
     def __init__(self, *, capacity: int = _CAPACITY, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._capacity = capacity
-        self._pending: deque[dict[str, Any]] = deque(maxlen=capacity)
+        self._pending: deque[Event | Record] = deque(maxlen=capacity)
         self._lost = 0
 
     def emit(self, type: str, request_id: str, **fields: Any) -> None:  # noqa: A002 - the field's name
         """Notes an event. When the drain cannot keep up the oldest one makes room and is counted."""
+        self.note({"ts": self.now(), "type": type, "request_id": request_id, **fields})
+
+    def note(self, event: Event | Record) -> None:
+        """The same for an event that is made already, its `ts` from `now`."""
         pending = self._pending
         if len(pending) == self._capacity:
             self._lost += 1
-        pending.append({"ts": round(self._now(), 3), "type": type, "request_id": request_id, **fields})
+        pending.append(event)
+
+    def now(self) -> float:
+        """Seconds since the epoch, to the millisecond."""
+        return round(self._now(), 3)
 
     def count_lost(self, number: int) -> None:
         """Notes that events were taken and could not be kept."""
         self._lost += number
 
-    def take(self) -> list[Event]:
-        """The events since the last call, oldest first. If some were lost, `events_dropped` with their number leads."""
+    def take(self) -> list[Any]:
+        """The events, mappings and records, since the last call, oldest first. If some were lost, `events_dropped` with their
+        number leads."""
         pending = self._pending
-        events: list[Event] = [pending.popleft() for _ in range(len(pending))]
+        events = [pending.popleft() for _ in range(len(pending))]
         if events and self._lost:
             lost, self._lost = self._lost, 0
-            events.insert(0, {"ts": events[0]["ts"], "type": "events_dropped", "request_id": "", "dropped": lost})
+            first = events[0]
+            ts = first.ts if isinstance(first, Record) else first["ts"]
+            events.insert(0, {"ts": ts, "type": "events_dropped", "request_id": "", "dropped": lost})
         return events
 
 
@@ -106,11 +161,12 @@ class _Delivery:
         self._observers = observers
         self._reported: set[int] = set()
 
-    def deliver(self, events: Sequence[Event]) -> int:
+    def deliver(self, events: Sequence[Event | Record]) -> int:
         """Returns how many events the sink lost."""
         lost = self._sink.write(events) if self._sink is not None else 0
+        mappings = [as_mapping(event) for event in events] if self._observers else ()
         for number, observer in enumerate(self._observers):
-            for event in events:
+            for event in mappings:
                 try:
                     observer(event)
                 except BaseException as error:  # a plugin's SystemExit in this thread would stop the gateway's loop

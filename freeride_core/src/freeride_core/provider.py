@@ -12,9 +12,8 @@ from __future__ import annotations
 import enum
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -217,14 +216,15 @@ class Call:
     """
 
     __slots__ = (
+        "_features",
         "_pairs",
+        "_prompt_tokens",
+        "abilities",
         "body",
-        "features",
         "fields",
         "model",
         "operation",
         "output_tokens",
-        "prompt_tokens",
         "received_at",
         "stream",
     )
@@ -237,26 +237,45 @@ class Call:
         stream: bool,
         pairs: Iterable[tuple[bytes, str, msgspec.Raw]],
         body: bytes,
-        features: frozenset[str] = frozenset(),
-        prompt_tokens: int = 0,
+        features: frozenset[str] | Callable[[], frozenset[str]] = frozenset(),
+        prompt_tokens: int | Callable[[], int] = 0,
         output_tokens: int = 0,
+        fields: Mapping[str, msgspec.Raw] | None = None,
+        abilities: frozenset[str] | None = None,
         received_at: float = 0.0,
     ) -> None:
         self.operation = operation
         self.model = model
         """As the client spelled it; empty for null."""
         self.stream = stream
-        self._pairs = tuple(pairs)
-        self.fields: Mapping[str, msgspec.Raw] = {name: value for _, name, value in self._pairs}
+        # With `fields` given, `pairs` can wait until somebody wants to replace a value: most requests go as they came.
+        self._pairs = pairs if fields is not None else tuple(pairs)
+        self.fields: Mapping[str, msgspec.Raw] = (
+            fields if fields is not None else {name: value for _, name, value in self._pairs}
+        )
         self.body = body
-        self.features = features
-        """The `Feature`s that the request needs."""
-        self.prompt_tokens = prompt_tokens
-        """An estimate, rather low than high: a wrong guess must not rule out a model that could answer."""
+        self._features = features
+        self._prompt_tokens = prompt_tokens
+        self.abilities: frozenset[str] = self.features - {Feature.CONTENT_PARTS} if abilities is None else abilities
+        """Those of the features that models are chosen by."""
         self.output_tokens = output_tokens
         """What the client asked for at most; 0: it did not say."""
         self.received_at = received_at
         """Seconds since the epoch."""
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The `Feature`s that the request needs."""
+        if not isinstance(self._features, frozenset):
+            self._features = self._features()
+        return self._features
+
+    @property
+    def prompt_tokens(self) -> int:
+        """An estimate, rather low than high: a wrong guess must not rule out a model that could answer."""
+        if not isinstance(self._prompt_tokens, int):
+            self._prompt_tokens = self._prompt_tokens()
+        return self._prompt_tokens
 
     def value(self, name: str) -> Any:
         """A top-level value, decoded; None where it is absent."""
@@ -279,7 +298,7 @@ class Call:
         return b"".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, init=False)
 class UpstreamRequest:
     """What to send. `url` is absolute and begins with the key's `base_url`."""
 
@@ -288,8 +307,12 @@ class UpstreamRequest:
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
 
+    def __init__(self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes = b"") -> None:
+        # What a frozen dataclass does for itself takes three times as long, and there is one for every attempt.
+        self.__dict__.update(method=method, url=url, headers=headers, body=body)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, init=False)
 class Answer:
     """What came back. Header names are lower-case."""
 
@@ -304,9 +327,31 @@ class Answer:
     call: Call | None = None
     model: Model | None = None
 
-    @cached_property
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        now: float,
+        phase: Phase = Phase.STATUS,
+        event: str = "",
+        call: Call | None = None,
+        model: Model | None = None,
+    ) -> None:
+        # As above: every answer and every first event is one.
+        self.__dict__.update(
+            status=status, headers=headers, body=body, now=now, phase=phase, event=event, call=call, model=model
+        )
+
+    @property
     def json(self) -> Any:
         """The body as JSON; None where it is none."""
+        known = self.__dict__
+        if "_json" not in known:
+            known["_json"] = self._decoded()  # functools.cached_property takes a lock for this
+        return known["_json"]
+
+    def _decoded(self) -> Any:
         try:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

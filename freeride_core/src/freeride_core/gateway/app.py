@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,8 +12,9 @@ from starlette.routing import Route
 import freeride_core
 from freeride_core.gateway import door, explain
 from freeride_core.gateway.completion import Completion
+from freeride_core.gateway.cycle import Message, Receive, Scope, Send
 from freeride_core.gateway.dialect import ClientError
-from freeride_core.gateway.exchange import Exchange, HeaderList, Message, Receive, Scope, Send
+from freeride_core.gateway.exchange import Exchange
 from freeride_core.gateway.gateway import Gateway
 from freeride_core.gateway.listing import find_model, list_models
 from freeride_core.provider import Operation
@@ -27,39 +30,44 @@ class App:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
+        self._door = door.Door()
         self._rest = _routes(gateway)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            return None
+            return _decline()
         gateway = self.gateway
-        extra: HeaderList = []
-        exchange = Exchange(scope, receive, send, extra)
-        extra += door.cors_headers(exchange.headers, gateway.settings)
-        refused = door.refusal(exchange.method, exchange.query, exchange.headers, gateway.settings)
+        settings = gateway.settings
+        exchange = Exchange(scope, receive, send)
+        headers = exchange.headers
+        if b"origin" in headers:
+            exchange.extra_headers = door.cors_headers(headers, settings)
+        refused = self._door.refusal(exchange.method, exchange.query, headers, settings)
         if refused is None and gateway.is_stopping:
             refused = explain.stopping()
         if refused is not None:
-            return await exchange.fail(refused)
-        if door.is_preflight(exchange.method, exchange.headers, gateway.settings):
+            return exchange.fail(refused)
+        operation = _HOT.get(exchange.path) if exchange.method == "POST" else None
+        if operation is None:
+            return self._serve_rest(scope, receive, send, exchange)
+        return Completion(gateway, exchange, operation).run()
+
+    async def _serve_rest(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        if door.is_preflight(exchange.method, exchange.headers, self.gateway.settings):
             return await exchange.answer(204, door.preflight_headers(), b"")
-        operation = _HOT.get(exchange.path)
-        if operation is None or exchange.method != "POST":
-            scope["freeride.request_id"] = exchange.request_id
-            return await self._rest(scope, receive, _with_request_id(send, exchange, extra))
-        gateway.exchanges.add(exchange)
-        try:
-            await Completion(gateway, exchange, operation).run()
-        finally:
-            gateway.exchanges.discard(exchange)
-        return None
+        scope["freeride.request_id"] = exchange.request_id
+        return await self._rest(scope, receive, _with_request_id(send, exchange))
 
 
-def _with_request_id(send: Send, exchange: Exchange, extra: HeaderList) -> Send:
+async def _decline() -> None:
+    """Of a server's other protocols the gateway speaks none."""
+
+
+def _with_request_id(send: Send, exchange: Exchange) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             request_id = (b"x-freeride-request-id", exchange.request_id.encode())
-            message["headers"] = [*message.get("headers", []), request_id, *extra]
+            message["headers"] = [*message.get("headers", []), request_id, *exchange.extra_headers]
         await send(message)
 
     return sending

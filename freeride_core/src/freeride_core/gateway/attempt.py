@@ -2,73 +2,53 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
+
+import msgspec
 
 from freeride_core.gateway import sse
-from freeride_core.gateway.upstream import MAX_ERROR_BODY, UpstreamAnswer, Upstreams, UpstreamTrouble
+from freeride_core.gateway.alarm import NEVER
+from freeride_core.gateway.candidate import Candidate
+from freeride_core.gateway.reply import MAX_ERROR_BODY, Reply
+from freeride_core.gateway.trouble import UpstreamTrouble
+from freeride_core.gateway.upstream import Upstreams
 from freeride_core.provider import (
     Answer,
     Call,
     Decoder,
     ErrorKind,
     Failure,
-    Key,
-    Model,
     Operation,
     Phase,
-    Provider,
     Reading,
     UpstreamRequest,
     Wire,
 )
+from freeride_core.settings import Settings
 
 _log = logging.getLogger(__name__)
 _COMMENTS_EXTEND = 4
 """A comment shows that the upstream lives; it may take this many times as long to its first event."""
+_FIRST_BYTE_S = 30.0
+"""How long a stream may take to its first byte where neither the user nor the package says."""
 _ERROR_BODY_S = 5.0
 """How long an upstream may take to say what is wrong, once its status has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Who is asked."""
-
-    provider: Provider
-    model: Model
-    key: Key
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        return self.provider.name, self.model.id
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Time limits of one attempt, seconds."""
-
-    first_byte_s: float
-    answer_s: float
-    idle_s: float
-
-
-@dataclass(slots=True)
-class Served:
+class Served(msgspec.Struct):
     """An answer that can go to the client."""
 
-    answer: UpstreamAnswer
+    reply: Reply
     body: bytes = b""
     """The whole body, or what a stream said up to its commit."""
-    rest: AsyncIterator[bytes] | None = None
-    """What a committed stream says from here on, decoded; None: this is not a stream."""
+    rest: Stream | None = None
+    """What a committed stream says from here on; None: this is not a stream."""
     is_empty: bool = False
     """It says nothing; the walk may look for a better one."""
 
 
-@dataclass(slots=True)
-class Refused:
+class Refused(msgspec.Struct):
     """An attempt that failed."""
 
     failure: Failure
@@ -86,41 +66,48 @@ class PluginFault(Exception):
 class Attempt:
     """Asks one candidate. Use `run` once, and `close` whatever happens."""
 
+    __slots__ = ("_asked_at", "_now", "_reply", "_settings", "_upstreams", "_wire", "call", "candidate", "sent_at")
+
     def __init__(
-        self, call: Call, candidate: Candidate, upstreams: Upstreams, patience: Patience, now: Callable[[], float]
+        self, call: Call, candidate: Candidate, upstreams: Upstreams, settings: Settings, now: Callable[[], float]
     ) -> None:
         self.call = call
         self.candidate = candidate
         self._wire: Wire = candidate.provider.wires[call.operation]
         self._upstreams = upstreams
-        self._patience = patience
+        self._settings = settings
         self._now = now
-        self._answer: UpstreamAnswer | None = None
-        self._chunks: AsyncGenerator[bytes] | None = None
+        self._reply: Reply | None = None
+        self._asked_at = 0.0
         self.sent_at = now()
         """Seconds since the epoch."""
 
     async def run(self, is_wanted: Callable[[], bool]) -> Served | Refused:
         """Until the answer is whole (or its stream commits), or has failed. Raises `Withdrawn` if it was not sent."""
-        first = self._patience.first_byte_s if self.call.stream else self._patience.answer_s
+        is_stream = self.call.stream
+        within_s = self._first_byte_s if is_stream else self._settings.answer_timeout
+        self._asked_at = self._upstreams.clock()
         try:
             request = self._prepare()
             if isinstance(request, Failure):
                 return Refused(request)
-            async with asyncio.timeout(first) as budget:
-                self._answer = answer = await self._upstreams.send(request, is_wanted)
-                if answer.status != 200:
-                    return self._refuse(await _error_body(answer), Phase.STATUS)
-                if self.call.stream and not _is_whole(answer):
-                    return await self._open(answer, budget)
-                return self._judge(self._decode(await answer.body()))
-        except TimeoutError:
-            return Refused(Failure(kind=ErrorKind.TIMEOUT, message="no answer in time"), self._status)
+            reply = self._reply = await self._upstreams.send(request, is_wanted, within_s=within_s)
+            if reply.status != 200:
+                error = reply.whole(MAX_ERROR_BODY)
+                return self._refuse(await self._error_body(reply) if error is None else error, Phase.STATUS)
+            if is_stream and not _is_whole(reply):
+                return await self._open(reply)
+            body = reply.whole()
+            return self._judge(self._decode(await reply.body() if body is None else body))
         except UpstreamTrouble as trouble:
             return Refused(trouble.failure, self._status, is_connect=trouble.is_connect)
         except PluginFault as fault:
             _log.warning("provider %s: its package failed: %s", self.candidate.provider.name, fault)
             return Refused(Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed"), self._status)
+
+    @property
+    def _first_byte_s(self) -> float:
+        return self._settings.first_byte_timeout or self.candidate.provider.first_byte_timeout or _FIRST_BYTE_S
 
     def _decoder(self) -> Decoder | None:
         try:
@@ -142,21 +129,19 @@ class Attempt:
 
     @property
     def _status(self) -> int | None:
-        return self._answer.status if self._answer else None
+        return self._reply.status if self._reply else None
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Gives the connection back, or drops it where the answer was not read to its end."""
-        if self._chunks is not None:
-            await self._chunks.aclose()
-        if self._answer is not None:
-            await self._answer.close()
+        if self._reply is not None:
+            self._reply.close()
 
     def read(self, body: bytes, phase: Phase, event: str = "") -> tuple[Answer, Reading]:
         """What the package says of an answer or a part of one."""
-        assert self._answer is not None
+        assert self._reply is not None
         answer = Answer(
-            status=self._answer.status,
-            headers=self._answer.headers,
+            status=self._reply.status,
+            headers=self._reply.headers,
             body=body,
             now=self._now(),
             phase=phase,
@@ -177,6 +162,14 @@ class Attempt:
             _log.warning("provider %s: its package failed: %s", self.candidate.provider.name, fault)
             return None
 
+    async def _error_body(self, reply: Reply) -> bytes:
+        """What an error says; where that does not come, its status has said enough."""
+        reply.expect_by(self._upstreams.clock() + _ERROR_BODY_S)
+        try:
+            return await reply.body(MAX_ERROR_BODY)
+        except UpstreamTrouble:
+            return b""
+
     def _refuse(self, body: bytes, phase: Phase) -> Refused:
         answer, reading = self.read(body, phase)
         failure = reading.failure or Failure(kind=ErrorKind.PROTOCOL, message=f"status {answer.status} says nothing")
@@ -190,51 +183,40 @@ class Attempt:
         content = answer.json
         if self.call.stream or not isinstance(content, dict):
             return self.broken("the answer is not what was asked for")
-        assert self._answer is not None
+        assert self._reply is not None
         if self.call.operation is Operation.EMBEDDINGS:
-            return Served(self._answer, body) if content.get("data") else self.broken("the answer holds no embeddings")
+            return Served(self._reply, body) if content.get("data") else self.broken("the answer holds no embeddings")
         choices = content.get("choices")
         if not isinstance(choices, list):
             return self.broken("the answer has no choices")
-        return Served(self._answer, body, is_empty=_says_nothing(content, choices))
+        return Served(self._reply, body, is_empty=_says_nothing(content, choices))
 
     def broken(self, message: str) -> Refused:
         return Refused(Failure(kind=ErrorKind.PROTOCOL, message=message), self._status)
 
-    async def _open(self, answer: UpstreamAnswer, budget: asyncio.Timeout) -> Served | Refused:
+    async def _open(self, reply: Reply) -> Served | Refused:
         """Reads a stream up to its commit."""
-        loop = asyncio.get_running_loop()
-        first_due = budget.when()
-        sent_at = loop.time() if first_due is None else first_due - self._patience.first_byte_s
         opening = Opening(self)
-        self._chunks = _decoded(answer.chunks(), self._decoder())
-        async for chunk in self._chunks:
-            verdict = opening.feed(chunk)
-            if verdict is None and opening.is_comments_only:
-                budget.reschedule(sent_at + _COMMENTS_EXTEND * self._patience.first_byte_s)
-            elif verdict is None:
-                budget.reschedule(loop.time() + self._patience.idle_s)
-            else:
+        stream = Stream(reply, self._decoder())
+        while data := await stream.read():
+            verdict = opening.feed(data)
+            if verdict is not None:
                 break
+            if opening.is_comments_only:
+                reply.expect_by(self._asked_at + _COMMENTS_EXTEND * self._first_byte_s)
+            else:
+                reply.expect_by(self._upstreams.clock() + self._settings.idle_timeout)
         else:
             verdict = opening.end()
         if isinstance(verdict, Refused):
             return verdict
-        return Served(answer, opening.held, self._chunks, is_empty=verdict is EMPTY)
+        reply.expect_by(NEVER)  # what it says from here on is for its reader to wait for
+        return Served(reply, opening.held, stream, is_empty=verdict is EMPTY)
 
 
-async def _error_body(answer: UpstreamAnswer) -> bytes:
-    """What an error says; where that does not come, its status has said enough."""
-    try:
-        async with asyncio.timeout(_ERROR_BODY_S):
-            return await answer.body(MAX_ERROR_BODY)
-    except (UpstreamTrouble, TimeoutError):
-        return b""
-
-
-def _is_whole(answer: UpstreamAnswer) -> bool:
+def _is_whole(reply: Reply) -> bool:
     """Whether a 200 is plainly no event stream."""
-    return answer.headers.get("content-type", "").lower().startswith(("application/json", "text/html"))
+    return reply.headers.get("content-type", "").lower().startswith(("application/json", "text/html"))
 
 
 def _says_nothing(content: dict[str, object], choices: list[object]) -> bool:
@@ -245,16 +227,26 @@ def _says_nothing(content: dict[str, object], choices: list[object]) -> bool:
     )
 
 
-async def _decoded(chunks: AsyncIterator[bytes], decoder: Decoder | None) -> AsyncGenerator[bytes]:
-    if decoder is None:
-        async for chunk in chunks:
-            yield chunk
-        return
-    async for chunk in chunks:
-        if decoded := _guarded(decoder.decode, chunk):
-            yield decoded
-    if decoded := _guarded(decoder.flush):
-        yield decoded
+class Stream:
+    """A stream's bytes in the client's own format."""
+
+    __slots__ = ("_decoder", "_is_over", "reply")
+
+    def __init__(self, reply: Reply, decoder: Decoder | None) -> None:
+        self.reply = reply
+        self._decoder = decoder
+        self._is_over = False
+
+    async def read(self) -> bytes:
+        """What has come since the last time. Waits where that is nothing; empty: the stream is over."""
+        if self._decoder is None:
+            return await self.reply.read()
+        while not self._is_over:
+            data = await self.reply.read()
+            self._is_over = not data
+            if decoded := _guarded(self._decoder.decode, data) if data else _guarded(self._decoder.flush):
+                return decoded
+        return b""
 
 
 def _guarded(decode: Callable[..., bytes], *data: bytes) -> bytes:
@@ -299,11 +291,14 @@ class Opening:
         """None: not plain yet."""
         self._parts.append(chunk)
         self._size += len(chunk)
-        blocks, self._tail = sse.split(self._tail + chunk)
-        for block in blocks:
-            verdict = self._weigh(sse.parse(block))
+        data = self._tail + chunk
+        start = 0
+        for end in sse.block_ends(data):
+            verdict = self._weigh(sse.parse(data[start:end]))
             if verdict is not None:
                 return verdict
+            start = end
+        self._tail = data[start:]
         if self._tail and not self._tail.startswith(b":"):
             self.is_comments_only = False
         return COMMITTED if self._size > sse.MAX_HELD else None

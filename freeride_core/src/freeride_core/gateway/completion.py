@@ -9,15 +9,18 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from freeride_core.events import RequestComplete, RequestStart
 from freeride_core.gateway import explain, sse
-from freeride_core.gateway.attempt import Attempt, Candidate, PluginFault
+from freeride_core.gateway.alarm import NEVER
+from freeride_core.gateway.attempt import Attempt, PluginFault
+from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.dialect import ClientError, bad_request
 from freeride_core.gateway.exchange import BodyTooLarge, Exchange, HeaderList
 from freeride_core.gateway.failover import Walk
 from freeride_core.gateway.keepalive import KeepAlive
 from freeride_core.gateway.outcome import Outcome, Serves
 from freeride_core.gateway.routing import Route, UnknownPreset, Wanted
-from freeride_core.gateway.upstream import UpstreamTrouble
+from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.gateway.wire import BadRequest, parse_call, relayed_headers
 from freeride_core.provider import Call, ErrorKind, Failure, Operation
 
@@ -32,6 +35,8 @@ _DRAIN_S = 1.0
 class Completion:
     """Answers one exchange. `run` once."""
 
+    __slots__ = ("_begun", "_exchange", "_gateway", "_operation", "_walk")
+
     def __init__(self, gateway: Gateway, exchange: Exchange, operation: Operation) -> None:
         self._gateway = gateway
         self._exchange = exchange
@@ -41,6 +46,7 @@ class Completion:
 
     async def run(self) -> None:
         exchange = self._exchange
+        self._gateway.exchanges.add(exchange)
         try:
             await self._run()
         except asyncio.CancelledError:
@@ -58,14 +64,18 @@ class Completion:
             _log.error("internal error: %s at %s:%s", type(error).__name__, frames[-1].filename, frames[-1].lineno)
             await self._fail(explain.internal_error())
         finally:
+            self._gateway.exchanges.discard(exchange)
             exchange.unwatch()
             if self._walk is not None:
-                await self._walk.close()
+                self._walk.close()
 
     async def _run(self) -> None:
         exchange, gateway = self._exchange, self._gateway
         try:
-            body = await exchange.read_body(gateway.settings.max_body)
+            limit = gateway.settings.max_body
+            body = exchange.whole_body(limit)
+            if body is None:
+                body = await exchange.read_body(limit)
             call = parse_call(self._operation, body, gateway.now())
         except BodyTooLarge:
             too_large = bad_request(
@@ -74,14 +84,19 @@ class Completion:
             return await exchange.fail(too_large, [(b"connection", b"close")])
         except BadRequest as fault:
             return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
-        model = gateway.roster.redact(call.model) or "auto"  # a client may put anything there, a key too
-        self._emit("request_start", model=model, stream=call.stream, operation=call.operation.value)
+        model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
+        events = gateway.events
+        events.note(RequestStart(events.now(), exchange.request_id, model, call.stream, call.operation))
         exchange.watch()
-        route = await self._route(call)
-        if isinstance(route, ClientError):
-            return await self._fail(route)
+        force = exchange.headers.get(b"x-freeride-force-provider")
+        route = gateway.router.settled(call, gateway.roster) if force is None else None
+        if route is None or not route.choices:
+            found = await self._route(call, force)
+            if isinstance(found, ClientError):
+                return await self._fail(found)
+            route = found
         self._walk = walk = gateway.walk(call, route, exchange.request_id)
-        outcome = await self._walked(walk, call)
+        outcome = await (self._walked(walk) if call.stream else walk.run())
         if not isinstance(outcome, Serves):
             return await self._fail(explain.outcome(outcome, call, gateway.roster, gateway.now()))
         if outcome.served.rest is None:
@@ -92,9 +107,9 @@ class Completion:
 
     # Where to
 
-    async def _route(self, call: Call) -> Route | ClientError:
+    async def _route(self, call: Call, forced: bytes | None) -> Route | ClientError:
         gateway = self._gateway
-        force, refusal = self._forced_provider()
+        force, refusal = self._forced_provider(forced)
         if refusal is not None:
             return refusal
         if not gateway.roster.members:
@@ -121,8 +136,7 @@ class Completion:
         gateway = self._gateway
         return gateway.router.plan(call, wanted, gateway.roster, force, gateway.ledger.traffic.first_event_s)
 
-    def _forced_provider(self) -> tuple[str | None, ClientError | None]:
-        raw = self._exchange.headers.get(b"x-freeride-force-provider")
+    def _forced_provider(self, raw: bytes | None) -> tuple[str | None, ClientError | None]:
         if raw is None:
             return None, None
         roster = self._gateway.roster
@@ -135,9 +149,7 @@ class Completion:
 
     # The answer
 
-    async def _walked(self, walk: Walk, call: Call) -> Outcome:
-        if not call.stream:
-            return await walk.run()
+    async def _walked(self, walk: Walk) -> Outcome:
         keep_alive = KeepAlive(self._exchange, self._gateway.keep_alive_s)
         try:
             return await walk.run()
@@ -149,7 +161,8 @@ class Completion:
         body = serves.served.body
         if gateway.settings.stamp_body:
             body = _stamped(body, candidate.provider.name)
-        headers = [(b"content-type", b"application/json"), *self._headers(candidate, serves)]
+        headers = self._headers(candidate, serves)
+        headers.append((b"content-type", b"application/json"))
         self._exchange.unwatch()
         await self._exchange.answer(200, headers, body)
         self._complete(candidate)
@@ -162,48 +175,52 @@ class Completion:
             first = f": provider={candidate.provider.name} model={candidate.model.id}\n\n".encode() + first
         else:
             await exchange.start_stream(self._headers(candidate, serves))
-        if first:
-            await exchange.write(first)
-        failure = relay.failure
+        failure, last = relay.failure, first
         if failure is None and not relay.is_done:
-            failure = await self._relay(relay, serves)
+            if first:
+                await exchange.write(first)
+            failure, last = await self._relay(relay, serves)
         if failure is not None:
+            if last:
+                await exchange.write(last)
             return await self._break_off(walk, serves.attempt, failure)
         exchange.unwatch()
-        await exchange.end(b"" if relay.is_done else sse.DONE)
+        await exchange.end(last if relay.is_done else last + sse.DONE)
         self._complete(candidate)
         await _drain(serves)
         return None
 
-    async def _relay(self, relay: sse.Relay, serves: Serves) -> Failure | None:
-        """Passes the rest on as it comes. What it gives is why the stream did not end cleanly."""
+    async def _relay(self, relay: sse.Relay, serves: Serves) -> tuple[Failure | None, bytes]:
+        """Passes the rest on as it comes. What it gives is why the stream did not end cleanly, and what is still to be sent."""
         idle_s = self._gateway.settings.idle_timeout
-        loop = asyncio.get_running_loop()
+        exchange, reply = self._exchange, serves.served.reply
+        clock = asyncio.get_running_loop().time
         rest = serves.served.rest
         assert rest is not None
         try:
-            async with asyncio.timeout(idle_s) as budget:
-                async for chunk in rest:
-                    budget.reschedule(None)  # a client that takes its time is not the upstream's silence
-                    data = relay.feed(chunk)
-                    if data:
-                        await self._exchange.write(data)
-                    if relay.is_done or relay.failure is not None:
-                        return relay.failure
-                    budget.reschedule(loop.time() + idle_s)
+            while True:
+                reply.expect_by(clock() + idle_s)
+                chunk = await rest.read()
+                if not chunk:
+                    break
+                data = relay.feed(chunk)
+                if relay.is_done or relay.failure is not None:
+                    return relay.failure, data
+                if data:
+                    reply.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
+                    await exchange.write(data)
             cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
-        except TimeoutError:
-            cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent")
         except UpstreamTrouble as trouble:
-            cut = trouble.failure
+            is_silence = trouble.failure.kind == ErrorKind.TIMEOUT
+            cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent") if is_silence else trouble.failure
         except PluginFault as fault:
             _log.warning("provider %s: its package failed: %s", serves.attempt.candidate.provider.name, fault)
             cut = Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed")
         data = relay.end()
-        if data:
-            await self._exchange.write(data if data.endswith(b"\n\n") else data + b"\n\n")
+        if data and not data.endswith(b"\n\n"):
+            data += b"\n\n"
         # After a finish reason the answer is whole, however its connection ended.
-        return relay.failure or (None if relay.is_done or relay.is_finished else cut)
+        return relay.failure or (None if relay.is_done or relay.is_finished else cut), data
 
     async def _break_off(self, walk: Walk, attempt: Attempt, failure: Failure) -> None:
         candidate = attempt.candidate
@@ -219,16 +236,14 @@ class Completion:
 
     def _headers(self, candidate: Candidate, serves: Serves) -> HeaderList:
         wire = candidate.provider.wires[self._operation]
-        return [*self._who(candidate), *relayed_headers(serves.served.answer.headers, wire.response_headers)]
+        headers = self._who(candidate)
+        headers += relayed_headers(serves.served.reply.headers, wire.response_headers)
+        return headers
 
     def _who(self, candidate: Candidate | None) -> HeaderList:
         if candidate is None or self._walk is None or not self._walk.attempts:
             return []
-        return [
-            (b"x-freeride-provider", candidate.provider.name.encode()),
-            (b"x-freeride-model", candidate.model.id.encode("latin-1", "replace")),
-            (b"x-freeride-attempts", str(self._walk.attempts).encode()),
-        ]
+        return [*candidate.headers, (b"x-freeride-attempts", b"%d" % self._walk.attempts)]
 
     async def _fail(self, error: ClientError) -> None:
         self._emit("request_failed", code=error.type if error.more.get("tried") else error.code, tried=_names(error))
@@ -236,13 +251,10 @@ class Completion:
         await self._exchange.fail(error, self._who(self._walk.candidate if self._walk else None))
 
     def _complete(self, candidate: Candidate) -> None:
-        self._emit(
-            "request_complete",
-            provider=candidate.provider.name,
-            model=candidate.model.id,
-            attempts=self._walk.attempts if self._walk else 0,
-            duration_ms=round((time.monotonic() - self._begun) * 1000),
-        )
+        attempts = self._walk.attempts if self._walk else 0
+        duration_ms = round((time.monotonic() - self._begun) * 1000)
+        events = self._gateway.events
+        events.note(RequestComplete(events.now(), self._exchange.request_id, *candidate.pair, attempts, duration_ms))
 
     def _emit(self, event: str, **fields: object) -> None:
         self._gateway.events.emit(event, self._exchange.request_id, **fields)
@@ -263,9 +275,9 @@ async def _drain(serves: Serves) -> None:
     rest = serves.served.rest
     if rest is None:
         return
+    serves.served.reply.expect_by(asyncio.get_running_loop().time() + _DRAIN_S)
     try:
-        async with asyncio.timeout(_DRAIN_S):
-            async for _ in rest:
-                pass
-    except (TimeoutError, UpstreamTrouble):
+        while await rest.read():
+            pass
+    except (UpstreamTrouble, PluginFault):
         return

@@ -13,6 +13,31 @@ from freeride_core.loopback import is_loopback
 from freeride_core.settings import Settings
 
 Headers = Mapping[bytes, bytes]
+_KNOWN_MOST = 256
+
+
+class Door:
+    """Knows who comes often: an agent's next request brings the same few headers as the last."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[bytes | None, bytes | None]] = set()
+        self._settings: Settings | None = None
+
+    def refusal(self, method: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
+        """As the function of this name says."""
+        if settings is not self._settings:
+            self._known.clear()
+            self._settings = settings
+        visitor = (headers.get(b"host"), headers.get(b"content-type"))
+        is_plain = settings.token is None and b"origin" not in headers and b"upgrade" not in headers
+        if is_plain and visitor in self._known:
+            return None
+        refused = refusal(method, query, headers, settings)
+        if refused is None and is_plain and _is_json(headers.get(b"content-type", b"")):
+            if len(self._known) >= _KNOWN_MOST:
+                self._known.clear()
+            self._known.add(visitor)
+        return refused
 
 
 def refusal(method: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+import random
 from typing import Any
 
+from freeride_core.gateway.cycle import EXTENSION, Cycle, Receive, Scope, Send
 from freeride_core.gateway.dialect import SSE_HEADERS, ClientError
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 HeaderList = list[tuple[bytes, bytes]]
+
+
+_random = random.Random()  # noqa: S311 - for names, not for secrets
 
 
 class BodyTooLarge(Exception):
@@ -23,12 +22,31 @@ class BodyTooLarge(Exception):
 class Exchange:
     """Wraps the ASGI callables of one HTTP request."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, extra_headers: HeaderList) -> None:
+    __slots__ = (
+        "_cycle",
+        "_receive",
+        "_send",
+        "_task",
+        "_watcher",
+        "extra_headers",
+        "headers",
+        "is_aborted",
+        "is_gone",
+        "is_started",
+        "method",
+        "path",
+        "query",
+        "request_id",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
-        self.request_id = "req_" + secrets.token_hex(4)
+        self.request_id = f"req_{_random.getrandbits(32):08x}"
+        self.extra_headers: HeaderList = []
+        """What else the answer carries, whatever it is."""
         self.is_started = False
         """The head of an answer has been sent."""
         self.is_gone = False
@@ -37,9 +55,16 @@ class Exchange:
         """The gateway is stopping and can wait no longer."""
         self._receive = receive
         self._send = send
-        self._extra_headers = extra_headers
+        self._cycle: Cycle | None = scope.get("extensions", {}).get(EXTENSION)
         self._task: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
+
+    def whole_body(self, limit: int) -> bytes | None:
+        """As `read_body`, where there is nothing to wait for."""
+        body = None if self._cycle is None else self._cycle.take_whole()
+        if body is not None and len(body) > limit:
+            raise BodyTooLarge
+        return body
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body. Raises `BodyTooLarge` before more than `limit` bytes are held."""
@@ -57,20 +82,26 @@ class Exchange:
             size += len(part)
             if size > limit:
                 raise BodyTooLarge
-            parts.append(part)
             if not message.get("more_body", False):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+                return b"".join((*parts, part)) if parts else part
+            parts.append(part)
 
     # Whether the client is still there
 
     def watch(self) -> None:
         """From here on the current task is cancelled as soon as the client leaves. Ends with `unwatch`."""
         self._task = asyncio.current_task()
-        self._watcher = asyncio.ensure_future(self._until_gone())
+        if self._cycle is not None:
+            self._cycle.on_disconnect(self._leave)
+        else:  # under another server than ours
+            self._watcher = asyncio.ensure_future(self._until_gone())
 
     async def _until_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._leave()
+
+    def _leave(self) -> None:
         self.is_gone = True
         if self._task is not None:
             self._task.cancel()
@@ -86,18 +117,20 @@ class Exchange:
         self._task = None
         if self._watcher is not None:
             self._watcher.cancel()
+        elif self._cycle is not None:
+            self._cycle.on_disconnect(None)
 
     # The answer
 
     async def start(self, status: int, headers: HeaderList) -> None:
+        """Takes the list over."""
+        self._complete(headers)
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def _complete(self, headers: HeaderList) -> None:
         self.is_started = True
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [*headers, (b"x-freeride-request-id", self.request_id.encode()), *self._extra_headers],
-            }
-        )
+        headers.append((b"x-freeride-request-id", self.request_id.encode()))
+        headers += self.extra_headers
 
     async def start_stream(self, headers: HeaderList) -> None:
         await self.start(200, [*SSE_HEADERS, *headers])
@@ -109,9 +142,13 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
     async def answer(self, status: int, headers: HeaderList, body: bytes) -> None:
-        """A whole answer at once."""
-        await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
-        await self.end(body)
+        """A whole answer at once. Takes the list over."""
+        headers.append((b"content-length", b"%d" % len(body)))
+        if self._cycle is not None:
+            self._complete(headers)
+            return self._cycle.answer(status, headers, body)
+        await self.start(status, headers)
+        return await self._send({"type": "http.response.body", "body": body})
 
     async def fail(self, error: ClientError, headers: HeaderList | None = None) -> None:
         """The error as an answer; where one has begun, as the stream's last event."""

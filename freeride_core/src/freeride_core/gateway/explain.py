@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 
-from freeride_core.gateway.attempt import Candidate
+from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.dialect import ClientError, bad_request
 from freeride_core.gateway.echo import without_echo
 from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, RuledOut, Serves, Tried

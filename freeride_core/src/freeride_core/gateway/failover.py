@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 import time
 
-from freeride_core.events import EventBus
-from freeride_core.gateway.attempt import Attempt, Candidate, Patience, Refused, Served
+from freeride_core.events import EventBus, ProviderAttempt, ProviderResponse
+from freeride_core.gateway.attempt import Attempt, Refused, Served
+from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, Serves, Tried
 from freeride_core.gateway.reaction import Reaction, cooldown_s, cooled_scope, reaction_to
 from freeride_core.gateway.routing import Route
 from freeride_core.gateway.selection import Selection
-from freeride_core.gateway.upstream import Upstreams, Withdrawn
+from freeride_core.gateway.trouble import Withdrawn
+from freeride_core.gateway.upstream import Upstreams
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.ledger import Ledger
-from freeride_core.provider import Call, ErrorKind, Failure, Key, Scope
+from freeride_core.ledger.traffic import KeyTraffic
+from freeride_core.provider import Call, ErrorKind, Failure, Scope
 from freeride_core.settings import Settings
 
 MAX_ATTEMPTS = 16
 MAX_EMPTY = 2
 """Answers without a word that are passed over in one request."""
-_FIRST_BYTE_S = 30.0
 _OUTAGES = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT, ErrorKind.NETWORK})
 _NO_USE_WAITING = frozenset(
     {ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT_LENGTH, ErrorKind.TOO_LARGE, ErrorKind.MODEL_NOT_FOUND}
@@ -31,6 +33,26 @@ _NEVER_SHOWN = frozenset({401, 402, 403, 429})
 
 class Walk:
     """All attempts of one request. `run` once; `close` whatever happens."""
+
+    __slots__ = (
+        "_attempt",
+        "_began",
+        "_busy",
+        "_empty",
+        "_events",
+        "_faults",
+        "_is_anyone_reached",
+        "_ledger",
+        "_offline",
+        "_selection",
+        "_settings",
+        "_tried",
+        "_upstreams",
+        "attempts",
+        "call",
+        "candidate",
+        "request_id",
+    )
 
     def __init__(
         self,
@@ -58,11 +80,15 @@ class Walk:
         self._offline: list[tuple[Candidate, Failure, float]] = []
         self._is_anyone_reached = False
         self._attempt: Attempt | None = None
-        self._busy: Key | None = None
+        self._busy: KeyTraffic | None = None
         self._empty: list[Serves] = []
+        self._began = time.monotonic()
 
     async def run(self) -> Outcome:
-        until = time.monotonic() + self._settings.total_timeout
+        usual = self._selection.usual()
+        if usual is not None and (outcome := await self._try(usual)) is not None:
+            return outcome
+        until = self._began + self._settings.total_timeout
         while self.attempts < MAX_ATTEMPTS and time.monotonic() < until:
             is_all_outages = all(entry.last_error in _OUTAGES for entry in self._tried.values())
             candidate = await self._selection.next(MAX_ATTEMPTS - self.attempts, is_all_outages=is_all_outages)
@@ -76,26 +102,26 @@ class Walk:
             return self._empty[0]
         return self._exhausted()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Drops whatever is still open upstream."""
         self._release()
-        for attempt in (self._attempt, *(empty.attempt for empty in self._empty)):
-            if attempt is not None:
-                await attempt.close()
+        if self._attempt is not None:
+            self._attempt.close()
+        for empty in self._empty:
+            empty.attempt.close()
 
     async def _try(self, candidate: Candidate) -> Outcome | None:
         """One attempt. None: it failed, and the walk goes on."""
         key, (name, model_id) = candidate.key, candidate.pair
         self.candidate = candidate
         self.attempts += 1
-        self._emit("provider_attempt", candidate, operation=self.call.operation.value)
-        attempt = self._attempt = Attempt(
-            self.call, candidate, self._upstreams, self._patience(candidate), self._ledger.now
-        )
-        sent_at, started = self._ledger.now(), time.monotonic()
-        probed = self._ledger.begin_probe(key, model_id)
-        self._ledger.traffic.begin(key)
-        self._busy = key
+        ledger = self._ledger
+        events = self._events
+        events.note(ProviderAttempt(events.now(), self.request_id, name, key.index, model_id, self.call.operation))
+        attempt = self._attempt = Attempt(self.call, candidate, self._upstreams, self._settings, ledger.now)
+        sent_at, started = attempt.sent_at, time.monotonic()
+        probed = ledger.begin_probe(key, model_id)
+        traffic = self._busy = ledger.traffic.begin(key)
         is_good: bool | None = None
         try:
             result = await attempt.run(lambda: self._selection.is_wanted(candidate))
@@ -106,15 +132,16 @@ class Walk:
             self._release()
             return None
         finally:
-            self._ledger.end_probe(probed)
-            self._ledger.traffic.read(key, is_good=is_good)
+            if probed:
+                ledger.end_probe(probed)
+            ledger.traffic.read(traffic, is_good=is_good)
         if isinstance(result, Served):
-            self._ledger.traffic.note_first_event(name, model_id, time.monotonic() - started, sent_at)
+            ledger.traffic.note_first_event(name, model_id, time.monotonic() - started, sent_at)
             outcome = self._serve(attempt, result, started)
         else:
             # Noted before anything is waited for: nobody may send to a slot whose failure has been read.
             outcome = self._refuse(candidate, result, sent_at, started)
-            await attempt.close()
+            attempt.close()
             self._attempt = None
         if not isinstance(outcome, Serves):
             self._release()
@@ -123,17 +150,14 @@ class Walk:
     def _release(self) -> None:
         """The key is not asked by this walk any more."""
         if self._busy is not None:
-            self._ledger.traffic.end(self._busy)
+            self._busy.in_flight -= 1
             self._busy = None
-
-    def _patience(self, candidate: Candidate) -> Patience:
-        settings = self._settings
-        first_byte_s = settings.first_byte_timeout or candidate.provider.first_byte_timeout or _FIRST_BYTE_S
-        return Patience(first_byte_s, settings.answer_timeout, settings.idle_timeout)
 
     def _serve(self, attempt: Attempt, served: Served, started: float) -> Outcome | None:
         candidate = attempt.candidate
-        self._reach()
+        self._is_anyone_reached = True
+        if self._offline:
+            self._reach()
         if served.is_empty and len(self._empty) < MAX_EMPTY:
             refused = Refused(Failure(kind=ErrorKind.PROTOCOL, message="the answer says nothing"), 200)
             self._count(candidate, refused, None)
@@ -238,16 +262,19 @@ class Walk:
         return Exhausted(tuple(self._tried.values()), retry_at)
 
     def _respond(self, candidate: Candidate, started: float, status: str, cooldown: Cooldown | None = None) -> None:
-        fields: dict[str, object] = {}
-        if cooldown is not None:
-            fields["retry_after_s"] = max(0, math.ceil(cooldown.until - self._ledger.now()))
-        if status == "OK" and self.call.stream:
-            fields["first_chunk"] = True
+        (name, model_id), events = candidate.pair, self._events
         duration_ms = round((time.monotonic() - started) * 1000)
-        self._emit("provider_response", candidate, duration_ms=duration_ms, status=status.upper(), **fields)
-
-    def _emit(self, event: str, candidate: Candidate, **fields: object) -> None:
-        name, model_id = candidate.pair
-        self._events.emit(
-            event, self.request_id, provider=name, key_index=candidate.key.index, model=model_id, **fields
+        retry_after_s = None if cooldown is None else max(0, math.ceil(cooldown.until - self._ledger.now()))
+        is_first_chunk = status == "OK" and self.call.stream
+        response = ProviderResponse(
+            events.now(),
+            self.request_id,
+            name,
+            candidate.key.index,
+            model_id,
+            duration_ms,
+            status.upper(),
+            retry_after_s,
+            is_first_chunk,
         )
+        events.note(response)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ from freeride_core.gateway.keepalive import EVERY_S
 from freeride_core.gateway.proofs import Proofs
 from freeride_core.gateway.roster import Member, Roster, make_roster
 from freeride_core.gateway.routing import Route, Router, usable_models
-from freeride_core.gateway.upstream import Upstreams, UpstreamTrouble
+from freeride_core.gateway.trouble import UpstreamTrouble
+from freeride_core.gateway.upstream import Upstreams
 from freeride_core.keys import SecretFilter
 from freeride_core.ledger.catalog import Catalogs
 from freeride_core.ledger.ledger import Ledger
@@ -30,6 +32,7 @@ from freeride_core.settings import Settings, SettingsError, SettingsWatch
 
 _RELOAD_EVERY_S = 2.0
 _CATALOG_TIMEOUT_S = 20.0
+_SHOWN_MOST = 256
 
 
 class Gateway:
@@ -41,6 +44,8 @@ class Gateway:
         self.keep_alive_s = keep_alive_s
         self.now = time.time
         self.roster: Roster = make_roster(settings, plugins.providers)
+        self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
+        """What a client named, without any key that it may hold."""
         self.events = EventBus()
         self.store = StateStore(settings.home / "state.db")
         self._sync = StateSync(self.store, self._apply)
@@ -129,6 +134,7 @@ class Gateway:
                     settings = dataclasses.replace(settings, token=self.settings.token)
                 self.settings = settings
                 self.roster = make_roster(settings, self.plugins.providers)
+                self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
                 self.secrets.redact = self.roster.redact
                 self.upstreams.connect_timeout_s = settings.connect_timeout
                 for line in self.roster.warnings:
@@ -142,7 +148,7 @@ class Gateway:
                 try:
                     body = await upstream.body()
                 finally:
-                    await upstream.close()
+                    upstream.close()
         except (UpstreamTrouble, TimeoutError) as error:
             raise OSError(f"no catalog from {provider.name}") from error
         phase = Phase.BODY if upstream.status == 200 else Phase.STATUS

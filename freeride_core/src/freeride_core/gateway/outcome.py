@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeride_core.gateway.attempt import Attempt, Candidate, Served
+import msgspec
+
+from freeride_core.gateway.attempt import Attempt, Served
+from freeride_core.gateway.candidate import Candidate
 from freeride_core.provider import Failure
 
 
@@ -22,8 +25,7 @@ class Tried:
     """When its cooldown ends, seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Serves:
+class Serves(msgspec.Struct):
     """Somebody answers. Close `attempt` when the answer has been passed on."""
 
     served: Served

@@ -6,11 +6,13 @@ import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.roster import Member, Roster
 from freeride_core.provider import Account, Call, Feature, Model, Operation
 
 _AUTO = frozenset({"", "auto", "default", "free", "freeride/auto", "freeride/free"})
 _PREFIX = "freeride/"
+_SETTLED_MOST = 1024
 _SMALLEST_CONTEXT = 8192
 """What `auto` expects of a model whose context nobody has stated."""
 
@@ -31,6 +33,13 @@ class Choice:
 
     member: Member
     model: Model
+    candidates: tuple[Candidate, ...] = field(init=False, repr=False, compare=False)
+    """One for each key, in the keys' order."""
+
+    def __post_init__(self) -> None:
+        provider = self.member.provider
+        candidates = tuple(Candidate(provider, self.model, key) for key in self.member.keys)
+        object.__setattr__(self, "candidates", candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,14 @@ class Route:
     """With no choices: features that no free model here has."""
     largest_context: int = 0
     """With no choices for want of room: the largest context among the models left."""
+    providers: frozenset[str] = field(init=False, repr=False, compare=False)
+    smallest_context: int = field(init=False, repr=False, compare=False)
+    """Tokens that every choice has room for."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "providers", frozenset(choice.member.provider.name for choice in self.choices))
+        contexts = (choice.model.context or _SMALLEST_CONTEXT for choice in self.choices)
+        object.__setattr__(self, "smallest_context", max(_SMALLEST_CONTEXT, min(contexts, default=0)))
 
 
 @dataclass(slots=True)
@@ -69,6 +86,7 @@ class Router:
     version: Callable[[], int]
     account: Callable[[Member], Account]
     _plans: dict[tuple[object, ...], Route] = field(default_factory=dict)
+    _settled: dict[tuple[object, ...], tuple[Route, bool]] = field(default_factory=dict)
     _names: dict[str, set[str]] = field(default_factory=dict)
     _routers: dict[str, str] = field(default_factory=dict)
     _built_for: tuple[int, Roster | None] = (-1, None)
@@ -87,6 +105,13 @@ class Router:
             return Wanted(Preset.AUTO, router=self._routers[name])
         return Wanted(None, frozenset(self._names.get(name) or self._names.get(name.lower()) or ()))
 
+    def settled(self, call: Call, roster: Roster) -> Route | None:
+        """What `plan` has made before of such a request that forces nothing; None: it has to be asked."""
+        if self._built_for[0] != self.version() or self._built_for[1] is not roster:
+            return None
+        known = self._settled.get((call.operation, call.model, call.abilities))
+        return None if known is None else _that_fit(known[0], call, is_concrete=known[1])
+
     def plan(
         self,
         call: Call,
@@ -97,10 +122,14 @@ class Router:
     ) -> Route:
         """Who may answer, best first. A pure function of its arguments and the catalogs."""
         self._build(roster)
-        cache = (call.operation, wanted, call.features & {Feature.TOOLS, Feature.IMAGES, Feature.JSON_SCHEMA}, force)
+        cache = (call.operation, wanted, call.abilities, force)
         route = None if wanted.preset is Preset.FAST else self._plans.get(cache)
         if route is None:
             route = self._plans[cache] = self._plan(call, wanted, roster, force, first_event_s)
+        if route.choices and force is None and wanted.preset is not Preset.FAST:
+            if len(self._settled) >= _SETTLED_MOST:
+                self._settled.clear()
+            self._settled[call.operation, call.model, call.abilities] = (route, wanted.preset is None)
         return _that_fit(route, call, is_concrete=wanted.preset is None)
 
     def _build(self, roster: Roster) -> None:
@@ -109,6 +138,7 @@ class Router:
             return
         self._built_for = (version, roster)
         self._plans.clear()
+        self._settled.clear()
         self._names = {}
         self._routers = {}
         for name in roster.registered:
@@ -130,7 +160,7 @@ class Router:
         named = list(self._free_models(members, call.operation, wanted))
         if not named and wanted.preset is None:
             return Route((), listed_at=self._listing(roster, wanted))
-        needs = set(call.features)
+        needs = set(call.abilities)
         if wanted.preset is Preset.CODING:
             needs.add(Feature.TOOLS)
         is_concrete = wanted.preset is None
@@ -189,7 +219,8 @@ def _missing(named: Sequence[Choice], needs: set[str], *, assume: bool) -> froze
 
 
 def _that_fit(route: Route, call: Call, *, is_concrete: bool) -> Route:
-    if not route.choices or call.prompt_tokens <= _SMALLEST_CONTEXT:
+    at_most = len(call.body) // 4  # a longer look is for prompts that are near somebody's limit
+    if at_most <= route.smallest_context or call.prompt_tokens <= _SMALLEST_CONTEXT:
         return route
     fallback = None if is_concrete else _SMALLEST_CONTEXT
     choices = tuple(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from freeride_core.gateway.attempt import Candidate
+from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.outcome import RuledOut
 from freeride_core.gateway.routing import Choice, Route
 from freeride_core.ledger.ledger import Ledger, Readiness
-from freeride_core.provider import Call, Key
+from freeride_core.provider import Call
 
 _VERDICT_WAIT_S = 1.0
 """How long a walk with no other choice waits for what becomes of another's request on the same key."""
@@ -18,15 +18,28 @@ _VERDICT_WAIT_S = 1.0
 class Selection:
     """Candidates of one walk, lazily and in order. A (key, model) is given out once."""
 
+    __slots__ = (
+        "_asked",
+        "_began",
+        "_call",
+        "_given",
+        "_last_resort",
+        "_ledger",
+        "_left",
+        "_only",
+        "_route",
+        "_shaken",
+        "_too_small",
+        "_unreachable",
+    )
+
     def __init__(self, call: Call, route: Route, ledger: Ledger) -> None:
         self._route = route
         self._ledger = ledger
-        self._features = call.features
-        self._tokens = call.prompt_tokens + call.output_tokens
+        self._call = call
         self._given: set[tuple[str, str, str]] = set()
         self._asked: set[str] = set()
         self._only: set[str] | None = None
-        self._providers = len({choice.member.provider.name for choice in route.choices})
         self._left: set[tuple[str, str]] = set()
         self._unreachable: set[str] = set()
         self._shaken: set[str] = set()
@@ -59,19 +72,28 @@ class Selection:
 
         The last attempts go to providers that have had none: one with many dead keys must not use them all up."""
         self._only = None
-        if attempts_left <= self._providers:
+        if attempts_left <= len(self._route.providers):
             unasked = self._unasked()
             self._only = unasked if attempts_left <= len(unasked) else None
         candidate = self._free() or await self._after_verdicts() or (self._soonest() if is_all_outages else None)
+        return self._give(candidate)
+
+    def usual(self) -> Candidate | None:
+        """The first choice's only key, where nothing that is known speaks against anyone: as `next`, without a wait."""
+        ledger, choices = self._ledger, self._route.choices
+        if self._given or ledger.cooldowns or ledger.learned or not choices or len(choices[0].candidates) != 1:
+            return None
+        return self._give(choices[0].candidates[0])
+
+    def _give(self, candidate: Candidate | None) -> Candidate | None:
         if candidate is not None:
-            self._given.add((*candidate.pair, candidate.key.fingerprint))
+            self._given.add(candidate.name)
             self._asked.add(candidate.provider.name)
         return candidate
 
     def is_wanted(self, candidate: Candidate) -> bool:
         """Whether nothing has been read since that speaks against sending to it."""
-        state = self._ledger.state(candidate.key, candidate.model.id)
-        return state.readiness is not Readiness.COOLING or candidate is self._last_resort
+        return self._readiness(candidate) is not Readiness.COOLING or candidate is self._last_resort
 
     def cooling(self) -> Iterator[tuple[Choice, str, float]]:
         """Choices that a cooldown keeps from answering this request: with its kind and end."""
@@ -87,64 +109,80 @@ class Selection:
     def ruled_out(self) -> RuledOut | None:
         """What upstreams taught, where that keeps choices from being asked."""
         now, learned = self._ledger.now(), self._ledger.learned
+        features, tokens = self._call.features, self._tokens
         pairs = [(choice.member.provider.name, choice.model.id) for choice in self._route.choices]
-        missing = frozenset[str]().union(*(learned.missing(*pair, self._features, now) for pair in pairs))
-        kinds = [kind for pair in pairs if (kind := learned.refuses(*pair, self._tokens, now)) is not None]
+        missing = frozenset[str]().union(*(learned.missing(*pair, features, now) for pair in pairs))
+        kinds = [kind for pair in pairs if (kind := learned.refuses(*pair, tokens, now)) is not None]
         return RuledOut(missing, kinds[0] if kinds else None) if missing or kinds else None
 
+    @property
+    def _tokens(self) -> int:
+        return self._call.prompt_tokens + self._call.output_tokens
+
     def _can_fit(self, choice: Choice) -> bool:
-        name, model = choice.member.provider.name, choice.model
-        now, learned = self._ledger.now(), self._ledger.learned
+        learned = self._ledger.learned
+        if not learned and not self._too_small:
+            return True
+        name, model, now = choice.member.provider.name, choice.model, self._ledger.now()
         return (
             (model.context is None or model.context > self._too_small)
-            and not learned.missing(name, model.id, self._features, now)
+            and not learned.missing(name, model.id, self._call.features, now)
             and not learned.refuses(name, model.id, self._tokens, now)
         )
 
-    def _open(self) -> Iterator[tuple[Choice, list[Key]]]:
-        """Choices that this walk has not ruled out, with the keys not given out yet."""
+    def _open(self) -> Iterator[tuple[Choice, Sequence[Candidate]]]:
+        """Choices that this walk has not ruled out, with the candidates not given out yet."""
+        given = self._given
         for choice in self._route.choices:
-            name, model_id = choice.member.provider.name, choice.model.id
-            if name in self._unreachable or (name, model_id) in self._left or not self._can_fit(choice):
+            if given or self._left or self._unreachable:
+                name, model_id = choice.member.provider.name, choice.model.id
+                if name in self._unreachable or (name, model_id) in self._left:
+                    continue
+                if self._only is not None and name not in self._only:
+                    continue
+            if not self._can_fit(choice):
                 continue
-            if self._only is not None and name not in self._only:
-                continue
-            keys = [key for key in choice.member.keys if (name, model_id, key.fingerprint) not in self._given]
-            if keys:
-                yield choice, keys
+            candidates = choice.candidates
+            if given:
+                candidates = tuple(candidate for candidate in candidates if candidate.name not in given)
+            if candidates:
+                yield choice, candidates
 
     def _unasked(self) -> set[str]:
         """Providers that could be asked now and have not been."""
         return {
             choice.member.provider.name
-            for choice, keys in self._open()
+            for choice, candidates in self._open()
             if choice.member.provider.name not in self._asked
-            and any(self._ledger.state(key, choice.model.id).readiness is not Readiness.COOLING for key in keys)
+            and any(self._readiness(candidate) is not Readiness.COOLING for candidate in candidates)
         }
 
     def _free(self, *, joins_suspects: bool = False) -> Candidate | None:
         """The first choice with a free key: fewest requests in flight, then the lowest index. One that another request is
         probing after an outage only when there is no other."""
         probed: Candidate | None = None
-        for choice, keys in self._open():
-            provider, model = choice.member.provider, choice.model
-            best: tuple[int, int] | None = None
-            chosen: Key | None = None
-            for key in keys:
-                readiness = self._ledger.state(key, model.id).readiness
+        traffic, shaken = self._ledger.traffic, self._shaken
+        for _, candidates in self._open():
+            fewest = 0
+            chosen: Candidate | None = None
+            for candidate in candidates:
+                readiness = self._readiness(candidate)
                 if readiness is Readiness.COOLING:
                     continue
-                if not joins_suspects and provider.name in self._shaken and self._ledger.traffic.is_suspect(key):
+                if not joins_suspects and candidate.provider.name in shaken and traffic.is_suspect(candidate.key):
                     continue
                 if readiness is Readiness.PROBING:
-                    probed = probed or Candidate(provider, model, key)
+                    probed = probed or candidate
                     continue
-                rank = (self._ledger.traffic.on(key).in_flight, key.index)
-                if best is None or rank < best:
-                    best, chosen = rank, key
+                in_flight = traffic.on(candidate.key).in_flight
+                if chosen is None or in_flight < fewest:  # keys come by their index
+                    fewest, chosen = in_flight, candidate
             if chosen is not None:
-                return Candidate(provider, model, chosen)
+                return chosen
         return probed
+
+    def _readiness(self, candidate: Candidate) -> Readiness:
+        return self._ledger.state(candidate.key, candidate.model.id).readiness
 
     async def _after_verdicts(self) -> Candidate | None:
         """Keys on which others wait for a first word are asked once that is in, or does not come."""
@@ -165,14 +203,14 @@ class Selection:
         if self._last_resort is not None:
             return None
         soonest: tuple[float, Candidate] | None = None
-        for choice, keys in self._open():
-            for key in keys:
-                state = self._ledger.state(key, choice.model.id)
+        for _, candidates in self._open():
+            for candidate in candidates:
+                state = self._ledger.state(candidate.key, candidate.model.id)
                 if state.cooldown is None or not state.is_outage:
                     return None
                 if state.cooldown.noted >= self._began:
                     continue
                 if soonest is None or state.cooldown.until < soonest[0]:
-                    soonest = (state.cooldown.until, Candidate(choice.member.provider, choice.model, key))
+                    soonest = (state.cooldown.until, candidate)
         self._last_resort = soonest[1] if soonest else None
         return self._last_resort

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from freeride_core.provider import Failure
@@ -15,8 +15,8 @@ DONE = b"data: [DONE]\n\n"
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_FINISH = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
-_NO_FINISH = b'"finish_reason":null'
+_FINISH = re.compile(rb'_reason(?<="finish_reason)"\s*:\s*"[^"]')
+"""Begins with the rare byte, which is looked for first."""
 _CONTENT = (
     "content",
     "reasoning",
@@ -58,10 +58,22 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
     """Whole blocks, each with the blank line that ends it, and the rest."""
     blocks: list[bytes] = []
     start = 0
-    for blank in _BLANK_LINE.finditer(data):
-        blocks.append(data[start : blank.end()])
-        start = blank.end()
+    for end in block_ends(data):
+        blocks.append(data[start:end])
+        start = end
     return blocks, data[start:]
+
+
+def block_ends(data: bytes) -> Iterator[int]:
+    """Where each whole block ends, found as it is asked for."""
+    if b"\r" in data:
+        for blank in _BLANK_LINE.finditer(data):
+            yield blank.end()
+    else:  # as it usually is, and a plain find is many times quicker
+        end = data.find(b"\n\n") + 2
+        while end > 1:
+            yield end
+            end = data.find(b"\n\n", end) + 2
 
 
 def shows_content(choices: Any) -> bool:
@@ -71,7 +83,7 @@ def shows_content(choices: Any) -> bool:
     for choice in choices:
         if isinstance(choice, dict):
             part = choice.get("delta") or choice.get("message") or {}
-            if isinstance(part, dict) and any(part.get(name) for name in _CONTENT):
+            if isinstance(part, dict) and (part.get("content") or any(part.get(name) for name in _CONTENT)):
                 return True
             if choice.get("text"):
                 return True
@@ -152,7 +164,7 @@ class Relay:
             self.is_done = data.count(b"[DONE]") == 1 and (data == DONE or data.endswith(b"\n\n" + DONE))
             if not self.is_done:
                 data = self._inspect_closely(data)
-        if not self.is_finished and data.count(b'"finish_reason"') > data.count(_NO_FINISH) and _FINISH.search(data):
+        if not self.is_finished and _FINISH.search(data):
             self.is_finished = True
         return data
 

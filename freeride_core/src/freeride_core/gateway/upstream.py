@@ -1,184 +1,126 @@
-"""Connections to upstreams: requests out, answers in, and what can go wrong on the way as values.
-
-Speaks httpx's transport interface, so that another transport is a change of this module alone.
-"""
+"""Upstreams: requests out, replies in, each over a connection that is kept for the next one."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, urlsplit
 
-import httpx
-
-from freeride_core.gateway.transport import FastTransport
+from freeride_core.gateway.alarm import NEVER
+from freeride_core.gateway.pool import Pool
+from freeride_core.gateway.reply import Reply
+from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.loopback import is_loopback
-from freeride_core.provider import ErrorKind, Failure, UpstreamRequest
+from freeride_core.provider import ErrorKind, UpstreamRequest
 
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes of an upstream's answer that is read whole."""
-MAX_ERROR_BODY = 1024 * 1024
+if TYPE_CHECKING:
+    from freeride_core.gateway.proxied import ProxiedOrigin
 
+__all__ = ["UpstreamTrouble", "Upstreams"]
 
-class UpstreamTrouble(Exception):
-    """A connection failed; `failure` says how, without the exception's own words, which may hold a header."""
-
-    def __init__(self, kind: ErrorKind, message: str, *, is_connect: bool = False) -> None:
-        super().__init__(message)
-        self.failure = Failure(kind=kind, message=message)
-        self.is_connect = is_connect
-        """The upstream was never reached."""
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_PORTS = {"http": 80, "https": 443}
 
 
-class Withdrawn(Exception):
-    """The request was not sent: its slot cooled while it waited for a connection."""
+class Origin(NamedTuple):
+    """Where a URL leads."""
 
-
-@dataclass(slots=True)
-class UpstreamAnswer:
-    """An answer whose head has arrived."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case; a repeated header keeps its first value."""
-    _response: httpx.Response
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, decoded where the upstream encoded it although it was asked not to."""
-        try:
-            if self.headers.get("content-encoding", "identity") == "identity":
-                assert isinstance(self._response.stream, httpx.AsyncByteStream)
-                async for chunk in self._response.stream:
-                    if chunk:
-                        yield chunk
-            else:
-                async for chunk in self._response.aiter_bytes():
-                    if chunk:
-                        yield chunk
-        except httpx.HTTPError as error:
-            raise _trouble(error) from None
-
-    async def body(self, limit: int = MAX_BODY) -> bytes:
-        """The whole body; more than `limit` bytes is trouble."""
-        parts: list[bytes] = []
-        size = 0
-        async for chunk in self.chunks():
-            size += len(chunk)
-            if size > limit:
-                raise UpstreamTrouble(ErrorKind.PROTOCOL, f"the answer is larger than {limit} bytes")
-            parts.append(chunk)
-        return b"".join(parts)
-
-    async def close(self) -> None:
-        """Gives the connection back, or drops it where the body was not read to its end."""
-        await self._response.aclose()
+    scheme: str
+    host: str
+    port: int
 
 
 class Upstreams:
-    """All upstream connections of the process: one transport, one TLS context, one keep-alive pool each, for life."""
+    """All upstream connections of the process: one TLS context, and one pool for each origin, for life."""
 
     def __init__(self, connect_timeout_s: float) -> None:
         self.connect_timeout_s = connect_timeout_s
         self._tls: ssl.SSLContext | None = None
-        self._transports: dict[tuple[str, str], httpx.AsyncBaseTransport] = {}
+        self._origins: dict[Origin, Pool | ProxiedOrigin] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def send(self, request: UpstreamRequest, is_wanted: Callable[[], bool] | None = None) -> UpstreamAnswer:
-        """Sends and waits for the head. `is_wanted` is asked once more just before the first byte goes out.
+    def clock(self) -> float:
+        """The loop's, in which all of them live: asking asyncio for it costs a system call."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
+
+    def send(
+        self, request: UpstreamRequest, is_wanted: Callable[[], bool] | None = None, *, within_s: float = NEVER
+    ) -> Awaitable[Reply]:
+        """Sends and waits for the head. `within_s` goes on counting for what is read of the reply, until that says otherwise.
+        `is_wanted` is asked once more just before the first byte goes out.
 
         Raises `UpstreamTrouble` or `Withdrawn`; being cancelled drops the connection.
         """
+        due = self.clock() + within_s
+        origin, head = _addressed(request.method, request.url, request.headers)
+        pool = self._origins.get(origin)
+        if pool is None:
+            pool = self._origins[origin] = self._open(origin)
+        if not isinstance(pool, Pool):
+            return pool.ask(request, connect_s=self.connect_timeout_s, due=due, is_wanted=is_wanted)
+        body = request.body
+        head += b"content-length: %d\r\n\r\n" % len(body) if body else b"\r\n"
+        return pool.ask(head, body, connect_s=self.connect_timeout_s, due=due, is_wanted=is_wanted)
+
+    def _open(self, origin: Origin) -> Pool | ProxiedOrigin:
+        """Ours; httpx's own transport where the environment names a proxy."""
+        if self._tls is None and origin.scheme == "https":
+            self._tls = ssl.create_default_context()
+        tls = self._tls if origin.scheme == "https" else None
+        proxy = _proxy_for(origin)
+        if proxy is None:
+            return Pool(origin.host, origin.port, tls)
         try:
-            response = await self._send(request, is_wanted)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _trouble(error) from None
-        except (ImportError, ValueError, RuntimeError):
-            # A proxy that needs what is not installed, a host name that is none: nothing was reached.
-            raise UpstreamTrouble(ErrorKind.NETWORK, "the upstream's address cannot be used", is_connect=True) from None
-        headers: dict[str, str] = {}
-        for name, value in response.headers.raw:
-            headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-        return UpstreamAnswer(response.status_code, headers, response)
+            from freeride_core.gateway.proxied import ProxiedOrigin  # not above: httpx is slow to import
 
-    async def _send(self, request: UpstreamRequest, is_wanted: Callable[[], bool] | None) -> httpx.Response:
-        message = httpx.Request(
-            request.method,
-            _parsed(request.url),
-            headers=[
-                *((name.encode(), value.encode()) for name, value in request.headers),
-                (b"accept-encoding", b"identity"),
-                (b"user-agent", b"freeride"),
-            ],
-            content=request.body or None,
-            extensions={
-                "timeout": {"connect": self.connect_timeout_s, "read": None, "write": None, "pool": None},
-                "trace": _withdraw_unless(is_wanted),
-            },
-        )
-        response = await self._transport(request.url).handle_async_request(message)
-        response.request = message
-        return response
-
-    def _transport(self, url: str) -> httpx.AsyncBaseTransport:
-        parts = urlsplit(url)
-        origin = (parts.scheme, parts.netloc)
-        transport = self._transports.get(origin)
-        if transport is None:
-            if self._tls is None and parts.scheme == "https":
-                self._tls = ssl.create_default_context()
-            transport = self._transports[origin] = _make_transport(parts.scheme, parts.hostname or "", self._tls)
-        return transport
+            return ProxiedOrigin(proxy, tls)
+        except (ImportError, ValueError):  # it needs what is not installed, or is none
+            raise UpstreamTrouble(ErrorKind.NETWORK, "the proxy cannot be used", is_connect=True) from None
 
     async def close(self) -> None:
-        for transport in self._transports.values():
-            await transport.aclose()
-        self._transports.clear()
+        for pool in self._origins.values():
+            if isinstance(pool, Pool):
+                pool.close()
+            else:
+                await pool.close()
+        self._origins.clear()
 
 
-def _make_transport(scheme: str, host: str, tls: ssl.SSLContext | None) -> httpx.AsyncBaseTransport:
-    """Ours; httpx's own where the environment names a proxy."""
-    proxy = _proxy_for(scheme, host)
-    if proxy is None:
-        return FastTransport(tls if scheme == "https" else None)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0)
-    return httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=proxy)
-
-
-def _proxy_for(scheme: str, host: str) -> httpx.Proxy | None:
+def _proxy_for(origin: Origin) -> str | None:
     """The proxy that the environment names for this host, as every other tool reads it; never for this machine."""
-    address = urllib.request.getproxies().get(scheme)
-    if not address or urllib.request.proxy_bypass(host) or is_loopback(host):
+    address = urllib.request.getproxies().get(origin.scheme)
+    if not address or urllib.request.proxy_bypass(origin.host) or is_loopback(origin.host):
         return None
-    return httpx.Proxy(address if "://" in address else f"http://{address}")
+    return address if "://" in address else f"http://{address}"
 
 
-@functools.lru_cache(maxsize=256)
-def _parsed(url: str) -> httpx.URL:
-    """Parsing is dear, and a provider has a handful of addresses."""
-    return httpx.URL(url)
-
-
-def _withdraw_unless(is_wanted: Callable[[], bool] | None) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
-    async def trace(event: str, info: Mapping[str, Any]) -> None:  # noqa: ARG001 - httpcore's signature
-        if is_wanted is not None and event.endswith(".send_request_headers.started") and not is_wanted():
-            raise Withdrawn
-
-    return trace
-
-
-def _trouble(error: Exception) -> UpstreamTrouble:
-    """Our own words for what httpx met: its exceptions may quote a header, and headers hold keys."""
-    if isinstance(error, httpx.ConnectTimeout):
-        return UpstreamTrouble(ErrorKind.TIMEOUT, "no connection in time", is_connect=True)
-    if isinstance(error, (httpx.ConnectError, httpx.ProxyError)):
-        return UpstreamTrouble(ErrorKind.NETWORK, "no connection", is_connect=True)
-    if isinstance(error, httpx.TimeoutException):
-        return UpstreamTrouble(ErrorKind.TIMEOUT, "no answer in time")
-    if isinstance(error, httpx.DecodingError):
-        return UpstreamTrouble(ErrorKind.PROTOCOL, "the answer's encoding is broken")
-    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
-        return UpstreamTrouble(ErrorKind.PROTOCOL, "the request cannot be sent")
-    return UpstreamTrouble(ErrorKind.NETWORK, "the connection broke")
+@functools.lru_cache(maxsize=1024)
+def _addressed(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[Origin, bytes]:
+    """Where a request goes, and its head but for the body's length: the same for all that go there with one key."""
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+        if scheme not in _PORTS or not host:
+            raise ValueError(scheme)
+        origin = Origin(scheme, host if host.isascii() else host.encode("idna").decode(), port or _PORTS[scheme])
+        authority = f"[{origin.host}]" if ":" in host else origin.host
+        target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_PRINTABLE)
+        lines = [
+            f"{method} {target} HTTP/1.1",
+            f"host: {authority}" if port is None else f"host: {authority}:{port}",
+            *(f"{name}: {value}" for name, value in headers),
+            "accept-encoding: identity",
+            "user-agent: freeride",
+        ]
+        head = "".join(f"{line}\r\n" for line in lines).encode()
+    except ValueError:
+        raise UpstreamTrouble(ErrorKind.NETWORK, "the upstream's address cannot be used", is_connect=True) from None
+    if not head.count(b"\r") == head.count(b"\n") == len(lines) or b"\0" in head:
+        raise UpstreamTrouble(ErrorKind.PROTOCOL, "the request cannot be sent")
+    return origin, head

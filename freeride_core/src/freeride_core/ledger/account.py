@@ -17,6 +17,8 @@ class Accounts:
     def __init__(self, put: Callable[[Entry], None]) -> None:
         self._put = put
         self._by_key: dict[str, str] = {}
+        self.version = 0
+        """Changes whenever a key turns out to belong to another account."""
 
     def of(self, key: Key) -> str:
         """The subject that stands for the key's account in a slot."""
@@ -30,11 +32,13 @@ class Accounts:
         subject = f"account:{fingerprint(account)}"
         if key.account_id is None and self._by_key.get(key.fingerprint) != subject:
             self._by_key[key.fingerprint] = subject
+            self.version += 1
             self._put(Entry(SECTION, key.fingerprint, subject))
 
     def apply(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             if entry.section == SECTION:
+                self.version += 1
                 if isinstance(entry.value, str):
                     self._by_key[entry.name] = entry.value
                 else:

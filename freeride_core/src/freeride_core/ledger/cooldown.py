@@ -32,12 +32,10 @@ class Cooldowns:
     def __init__(self, put: Callable[[Entry], None]) -> None:
         self._put = put
         self._by_slot: dict[Slot, Cooldown] = {}
+        self.get: Callable[[Slot], Cooldown | None] = self._by_slot.get
 
     def __bool__(self) -> bool:
         return bool(self._by_slot)
-
-    def get(self, slot: Slot) -> Cooldown | None:
-        return self._by_slot.get(slot)
 
     def items(self) -> list[tuple[Slot, Cooldown]]:
         return list(self._by_slot.items())

@@ -19,6 +19,10 @@ class Learned:
         self._missing: dict[tuple[str, str, str], float] = {}
         self._too_big: dict[tuple[str, str], tuple[int, float, str]] = {}
 
+    def __bool__(self) -> bool:
+        """Whether any upstream has taught anything."""
+        return bool(self._missing or self._too_big)
+
     def note_missing(self, provider: str, model: str, feature: str, now: float) -> None:
         self._missing[provider, model, feature] = now
         self._put(Entry(SECTION, json.dumps([provider, model, feature]), {"noted": now}))

@@ -51,6 +51,8 @@ class Ledger:
         self.learned = Learned(put)
         self.traffic = Traffic(put)
         self._probing: set[Slot] = set()
+        self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
+        self._slots_version = 0
         self._outages: defaultdict[str, deque[tuple[float, str]]] = defaultdict(deque)
 
     def apply(self, entries: Sequence[Entry]) -> None:
@@ -64,14 +66,16 @@ class Ledger:
         """Whether `key` can ask `model_id` now."""
         if not self.cooldowns:
             return READY
-        now = self.now()
+        now = 0.0
         last: Cooldown | None = None
         is_outage = True
         is_probing = False
-        for slot in slots_over(key, self.accounts.of(key), model_id):
-            cooldown = self.cooldowns.get(slot)
+        cooldown_of = self.cooldowns.get
+        for slot in self._slots_over(key, model_id):
+            cooldown = cooldown_of(slot)
             if cooldown is None:
                 continue
+            now = now or self.now()
             if cooldown.until > now:
                 is_outage = is_outage and cooldown.is_outage
                 if last is None or cooldown.until > last.until:
@@ -82,15 +86,27 @@ class Ledger:
             return State(Readiness.COOLING, last, is_outage)
         return State(Readiness.PROBING, None, is_outage=True) if is_probing else READY
 
+    def _slots_over(self, key: Key, model_id: str) -> tuple[Slot, ...]:
+        """Worked out once for each key and model, until more is known of accounts."""
+        if self._slots_version != self.accounts.version:
+            self._slots_version = self.accounts.version
+            self._slots.clear()
+        name = (key.provider, key.fingerprint, model_id)
+        slots = self._slots.get(name)
+        if slots is None:
+            slots = self._slots[name] = slots_over(key, self.accounts.of(key), model_id)
+        return slots
+
     def begin_probe(self, key: Key, model_id: str) -> tuple[Slot, ...]:
         """Marks the slots that this attempt is the first to try after an outage; pass them to `end_probe` whatever happens."""
         if not self.cooldowns:
             return ()
-        probed = tuple(
-            slot
-            for slot in slots_over(key, self.accounts.of(key), model_id)
-            if (cooldown := self.cooldowns.get(slot)) is not None and cooldown.is_outage and slot not in self._probing
-        )
+        cooldown_of = self.cooldowns.get
+        slots = self._slots_over(key, model_id)
+        known = [slot for slot in slots if cooldown_of(slot) is not None and slot not in self._probing]
+        if not known:
+            return ()
+        probed = tuple(slot for slot in known if (cooldown := cooldown_of(slot)) is not None and cooldown.is_outage)
         self._probing.update(probed)
         return probed
 
@@ -102,7 +118,7 @@ class Ledger:
         if not self.cooldowns:
             return
         now = self.now()
-        for slot in slots_over(key, self.accounts.of(key), model_id):
+        for slot in self._slots_over(key, model_id):
             cooldown = self.cooldowns.get(slot)
             if cooldown is not None and (cooldown.until <= now or cooldown.is_outage):
                 self.cooldowns.clear(slot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import NamedTuple
 
@@ -21,13 +22,18 @@ class Slot(NamedTuple):
     @property
     def name(self) -> str:
         """As it stands in the state store."""
-        return json.dumps(list(self))
+        return _name(self)
 
     @classmethod
     def parse(cls, name: str) -> Slot:
         """Back from `name`; ValueError if it is not one."""
         provider, subject, model = json.loads(name)
         return cls(str(provider), str(subject), str(model))
+
+
+@functools.lru_cache(maxsize=1024)
+def _name(slot: Slot) -> str:
+    return json.dumps(list(slot))
 
 
 def slot_of(scope: Scope, key: Key, account: str, model_id: str) -> Slot:

@@ -45,19 +45,15 @@ class Traffic:
         traffic = self._keys.get(key.fingerprint)
         return traffic is not None and traffic.unread > 0 and not traffic.is_proven
 
-    def begin(self, key: Key) -> None:
-        """A request goes out on this key."""
+    def begin(self, key: Key) -> KeyTraffic:
+        """A request goes out on this key. Once it is over, and so is its answer, it is in flight no longer."""
         traffic = self.on(key)
         traffic.in_flight += 1
         traffic.unread += 1
+        return traffic
 
-    def end(self, key: Key) -> None:
-        """A request on this key is over, and so is its answer."""
-        self.on(key).in_flight -= 1
-
-    def read(self, key: Key, *, is_good: bool | None) -> None:
-        """An answer was read on this key; None: it will not be."""
-        traffic = self.on(key)
+    def read(self, traffic: KeyTraffic, *, is_good: bool | None) -> None:
+        """An answer was read on a key; None: it will not be."""
         traffic.unread -= 1
         if is_good is not None:
             traffic.is_proven = is_good

@@ -1,0 +1,33 @@
+"""A candidate: one provider, one of its models and one of its keys. Who could be asked, and who is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from freeride_core.provider import Key, Model, Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Made once with its route: what every request would work out anew is worked out here."""
+
+    provider: Provider
+    model: Model
+    key: Key
+    pair: tuple[str, str] = field(init=False)
+    """Provider and model by name."""
+    name: tuple[str, str, str] = field(init=False)
+    """The same with the key's fingerprint: what is never tried twice in a request."""
+    headers: Sequence[tuple[bytes, bytes]] = field(init=False, repr=False, compare=False)
+    """What an answer says of who gave it."""
+
+    def __post_init__(self) -> None:
+        provider, model = self.provider.name, self.model.id
+        object.__setattr__(self, "pair", (provider, model))
+        object.__setattr__(self, "name", (provider, model, self.key.fingerprint))
+        headers = (
+            (b"x-freeride-provider", provider.encode()),
+            (b"x-freeride-model", model.encode("latin-1", "replace")),
+        )
+        object.__setattr__(self, "headers", headers)

@@ -1,0 +1,65 @@
+"""The outbox: what one turn of the event loop has to send, sent at its end.
+
+A write to a socket wakes whoever waits at the other end, and that costs several times what the write does. While one
+write follows the other at once, the other end is awake already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from weakref import WeakKeyDictionary
+
+_MOST = 16
+"""Writes that wait for each other; more save nothing."""
+
+
+class Outbox:
+    """One for each event loop. Whoever is about to resume a task that will write counts it in `expected`, and the task counts
+    itself out when it runs: so whoever is alone in a turn writes at once."""
+
+    __slots__ = ("_is_due", "_loop", "_waiting", "expected")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[tuple[asyncio.WriteTransport, tuple[bytes, ...]]] = []
+        self._is_due = False
+        self.expected = 0
+
+    def write(self, transport: asyncio.WriteTransport, *parts: bytes) -> None:
+        """Several parts go out as they are; what is small is better joined before."""
+        if self.expected > 0 and len(self._waiting) < _MOST:
+            self._waiting.append((transport, parts))
+            if not self._is_due:
+                self._is_due = True
+                self._loop.call_soon(self._come_due)  # should none of the others write
+            return
+        if self._waiting:
+            self.flush()
+        _send(transport, parts)
+
+    def flush(self) -> None:
+        """Sends what waits."""
+        waiting, self._waiting = self._waiting, []
+        for transport, parts in waiting:
+            _send(transport, parts)
+
+    def _come_due(self) -> None:
+        self._is_due = False
+        self.flush()
+
+
+def _send(transport: asyncio.WriteTransport, parts: tuple[bytes, ...]) -> None:
+    if len(parts) == 1:
+        transport.write(parts[0])
+    else:
+        transport.writelines(parts)
+
+
+_outboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox] = WeakKeyDictionary()
+
+
+def outbox_of(loop: asyncio.AbstractEventLoop) -> Outbox:
+    outbox = _outboxes.get(loop)
+    if outbox is None:
+        outbox = _outboxes[loop] = Outbox(loop)
+    return outbox

@@ -1,0 +1,52 @@
+"""A reply: an upstream's answer whose head has arrived, and whose body may still be on its way."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from freeride_core.gateway.trouble import UpstreamTrouble
+from freeride_core.provider import ErrorKind
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes of an upstream's answer that is read whole."""
+MAX_ERROR_BODY = 1024 * 1024
+
+
+class Reply(ABC):
+    """Reading raises `UpstreamTrouble`; being cancelled leaves the rest unread. Close it whatever happens."""
+
+    __slots__ = ("headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        self.headers = headers
+        """Names in lower case; a repeated header keeps its first value."""
+
+    @abstractmethod
+    def expect_by(self, due: float) -> None:
+        """Whatever is read from here on comes until then, by the loop's clock; else it is trouble. Infinite: any time will do."""
+
+    @abstractmethod
+    async def read(self) -> bytes:
+        """What has come since the last time, decoded where the upstream encoded it although it was asked not to. Waits where
+        that is nothing; empty: the body is over."""
+
+    def whole(self, limit: int = MAX_BODY) -> bytes | None:  # noqa: ARG002 - the base class knows of none
+        """The whole body, where there is nothing to wait for; None: ask for `body`."""
+        return None
+
+    async def body(self, limit: int = MAX_BODY) -> bytes:
+        """The whole body; more than `limit` bytes is trouble."""
+        parts: list[bytes] = []
+        size = 0
+        while data := await self.read():
+            size += len(data)
+            if size > limit:
+                raise UpstreamTrouble(ErrorKind.PROTOCOL, f"the answer is larger than {limit} bytes")
+            parts.append(data)
+        return b"".join(parts)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives the connection back, or drops it where the body was not read to its end."""

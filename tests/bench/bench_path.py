@@ -1,0 +1,127 @@
+"""What the byte path's steps cost one by one: `uv run pytest tests/bench/bench_path.py`.
+
+Not run with the tests: a figure is no verdict, and a machine with other work to do gives other figures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doubles import Bench, Upstream, chunk, completion, plugins, provider, refusal
+from freeride_core.gateway import sse
+from freeride_core.gateway.attempt import Opening
+from freeride_core.gateway.gateway import Gateway
+from freeride_core.gateway.routing import Route
+from freeride_core.gateway.selection import Selection
+from freeride_core.gateway.server import GatewayThread
+from freeride_core.gateway.wire import parse_call
+from freeride_core.provider import Answer, Call, Operation, Phase
+
+TURN = 'the quick brown fox says "jump"\n to every café ' * 6
+
+
+def request(size: int) -> bytes:
+    """Like an agent's: many turns, and tools where there is room for them."""
+    body: dict[str, Any] = {"model": "double/one", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.7}
+    if size > 4096:
+        schema = {"type": "object", "properties": {"path": {"type": "string"}}}
+        body["tools"] = [{"type": "function", "function": {"name": f"t{n}", "parameters": schema}} for n in range(20)]
+    while len(json.dumps(body)) < size:
+        body["messages"].append({"role": "assistant", "content": TURN[:size]})
+    return json.dumps(body).encode()
+
+
+SMALL, LARGE, HUGE = request(1024), request(200_000), request(1_000_000)
+BODIES = pytest.mark.parametrize("body", [SMALL, LARGE, HUGE], ids=["1 KB", "200 KB", "1 MB"])
+EVENT = chunk({"content": "word " * 20})
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    with Upstream() as upstream:
+        bench = Bench(tmp_path)
+        for name in ("alpha", "beta", "gamma"):
+            bench.add(name, upstream)
+        with GatewayThread(bench.settings(), plugins(*map(provider, ("alpha", "beta", "gamma")))) as thread:
+            yield thread.gateway
+
+
+def planned(gateway: Gateway, call: Call) -> Route:
+    wanted = gateway.router.wanted(call.model, gateway.roster)
+    return gateway.router.plan(call, wanted, gateway.roster, None, gateway.ledger.traffic.first_event_s)
+
+
+@BODIES
+def test_parse(benchmark: Any, body: bytes) -> None:
+    assert benchmark(parse_call, Operation.CHAT, body).model == "double/one"
+
+
+@BODIES
+def test_splice(benchmark: Any, body: bytes) -> None:
+    def parse_and_splice() -> bytes:
+        return parse_call(Operation.CHAT, body).body_with({"model": b'"other"'})
+
+    assert b'"other"' in benchmark(parse_and_splice)
+
+
+@pytest.mark.parametrize("events", [1, 4, 64])
+def test_scan(benchmark: Any, events: int) -> None:
+    relay = sse.Relay(lambda _: None)
+    data = EVENT * events
+    assert benchmark(relay.feed, data) == data
+
+
+def test_scan_of_an_event_in_two_halves(benchmark: Any) -> None:
+    relay = sse.Relay(lambda _: None)
+
+    def halves() -> bytes:
+        return relay.feed(EVENT[:50]) + relay.feed(EVENT[50:])
+
+    assert benchmark(halves) == EVENT
+
+
+def test_open_a_burst(benchmark: Any) -> None:
+    """A stream whose first read holds hundreds of events: only the first is looked at."""
+
+    class Reads:
+        def read(self, body: bytes, phase: Phase, event: str = "") -> tuple[Answer, Any]:
+            answer = Answer(200, {}, body, 0.0, phase)
+            return answer, provider("alpha").wires[Operation.CHAT].read(answer)
+
+    data = EVENT * 300
+    assert benchmark(lambda: Opening(Reads()).feed(data)) is not None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("is_settled", [True, False], ids=["settled", "planned"])
+def test_route(benchmark: Any, gateway: Gateway, is_settled: bool) -> None:
+    call = parse_call(Operation.CHAT, SMALL)
+    planned(gateway, call)
+    route = benchmark(gateway.router.settled, call, gateway.roster) if is_settled else benchmark(planned, gateway, call)
+    assert len(route.choices) == 3
+
+
+def test_select(benchmark: Any, gateway: Gateway) -> None:
+    call = parse_call(Operation.CHAT, SMALL)
+    route = planned(gateway, call)
+    assert benchmark(lambda: Selection(call, route, gateway.ledger).usual()) is not None
+
+
+@pytest.mark.parametrize("kind", ["good", "limited", "strange"])
+def test_classify(benchmark: Any, kind: str) -> None:
+    wire = provider("alpha").wires[Operation.CHAT]
+    bodies = {
+        "good": json.dumps(completion()).encode(),
+        "limited": refusal(429, "slow down", code="rate_limit_exceeded")[-1],
+        "strange": b"<html>" + b"x" * 4000,
+    }
+    body = bodies[kind]
+    assert isinstance(body, bytes)
+    status, phase = (200, Phase.BODY) if kind == "good" else (429, Phase.STATUS)
+    body = body.rpartition(b"\r\n\r\n")[2]
+    reading = benchmark(lambda: wire.read(Answer(status, {"retry-after": "7"}, body, 1.0, phase)))
+    assert (reading.failure is None) == (kind == "good")
