@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+import pytest
+
+from freeride_conformance import partner
+from freeride_conformance.rig import ANSWER, Rig, chat, wait_until_closed
+from freeride_conformance.subject import Origin, ProviderSubject
 from freeride_core.plugins import load_plugins
 from freeride_core.provider import Answer, ErrorKind, Operation
 
@@ -43,3 +49,25 @@ def test_a_plugin_for_the_contract_before_this_one_is_used(install: Any) -> None
     refused = wire.read(Answer(429, {"retry-after": "7"}, b"{}", 1_795_406_400.0))
     assert refused.failure is not None
     assert (refused.failure.kind, refused.failure.retry_at) == (ErrorKind.RATE_LIMIT, 1_795_406_407.0)
+
+
+PROFILE = msgspec.structs.replace(
+    partner.PROFILE, provider="acme", key_variable="ACME_API_KEY", default_model="acme/large"
+)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_it_serves_and_fails_over_through_todays_gateway(install: Any, stream: bool) -> None:
+    install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=FORMER)
+    provider = load_plugins(("provider",)).providers["acme"]
+    subject = ProviderSubject(provider, PROFILE, Origin("provider", "acme", "acme-dist", "1.2.3", "acme_plugin", ()))
+    with Rig(subject, with_partner=True) as rig:
+        served = rig.ask(chat("auto", stream=stream))
+        rig.simulator.always("rate-limited")
+        failed = rig.ask(chat("auto", stream=stream))
+        kinds = [cooldown.kind for _, cooldown in rig.cooldowns]
+    wait_until_closed()
+    assert served.headers["x-freeride-provider"] == "acme"
+    assert failed.headers["x-freeride-provider"] == "partner"
+    assert ANSWER.encode() in (served.body if not stream else served.text.encode())
+    assert kinds == ["rate_limit"]

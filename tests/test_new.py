@@ -168,7 +168,7 @@ def test_the_samples_of_a_new_binder_hold() -> None:
     for sample in samples["sample"]:
         assert binder.edit(sample.get("before"), endpoint) == sample["after"], sample["name"]
         assert binder.edit(sample["after"], endpoint) == sample["after"], sample["name"]
-        assert binder.models(sample["after"]) == ("auto",)
+        assert binder.models(sample["after"], Endpoint("http://127.0.0.1:11343")) == ("auto",)
     for refused in samples["refused"]:
         with pytest.raises(Unreadable):
             binder.edit(refused["text"], endpoint)

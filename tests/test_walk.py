@@ -29,7 +29,18 @@ from doubles import (
     reply,
     stream,
 )
-from freeride_core import ErrorKind, Feature, Model, Provider, Rule, Scope
+from freeride_core import (
+    Call,
+    CompatibleWire,
+    ErrorKind,
+    Failure,
+    Feature,
+    Model,
+    Operation,
+    Provider,
+    Rule,
+    Scope,
+)
 from freeride_core.keys import fingerprint
 from freeride_core.ledger.slots import Slot
 
@@ -537,3 +548,25 @@ def test_an_upstreams_refusal_of_its_key_never_reaches_the_client_as_such(tmp_pa
         with Stage(tmp_path / str(status), provider("alpha")) as stage:
             stage["alpha"].answer = always(refusal(status))
             assert stage.ask(stream=streams).status_code == 503
+
+
+class Speechless(CompatibleWire):
+    """Has no words for images."""
+
+    def refusal(self, call: Call, model: Model) -> Failure | None:
+        if Feature.IMAGES not in call.features:
+            return None
+        return Failure(kind=ErrorKind.UNSUPPORTED, message="no images", feature=Feature.IMAGES)
+
+
+def test_what_a_package_has_no_words_for_is_not_sent_and_the_next_provider_serves(tmp_path: Path) -> None:
+    seeing = replace(MODEL, vision=True)
+    alpha, beta = provider("alpha", models=[seeing]), provider("beta", models=[seeing])
+    alpha.wires = {**alpha.wires, Operation.CHAT: Speechless(path="/chat/completions")}
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    with Stage(tmp_path, alpha, beta) as stage:
+        answer = stage.ask(messages=[{"role": "user", "content": [picture]}])
+        assert answer.headers["x-freeride-provider"] == "beta"
+        assert answer.headers["x-freeride-attempts"] == "2"
+        assert stage["alpha"].posts == []
+        assert stage.ask().headers["x-freeride-provider"] == "alpha"

@@ -77,7 +77,7 @@ def test_a_members_wheel_holds_its_package_typed_and_without_tests(wheel: zipfil
     assert (f"{package}/simulator.toml" in names) == package.startswith("freeride_provider_")
     # The conformance suite is a package of tests for others to run; it ships its rules, not the tests of the rules.
     own_tests = [name for name in names if "/test" in name or "/meta/" in name or name.endswith("conftest.py")]
-    shipped = {"freeride_conformance/test_providers.py", "freeride_conformance/test_binders.py"}
+    shipped = {"freeride_conformance/test_plugins.py"}
     assert own_tests == sorted(shipped if package == "freeride_conformance" else ())
     assert read_metadata(wheel).get_payload().startswith("# "), "the index shows the README"
     assert not [name for name in names if str(ROOT).encode() in wheel.read(name)]

@@ -52,9 +52,6 @@ class Spacious(SpecimenBinder):
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         return super().edit(text, endpoint).replace("key=", "key= ")
 
-    def models(self, text: str) -> tuple[str, ...]:
-        return super().models(text)
-
 
 class Counting(SpecimenBinder):
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
@@ -88,8 +85,9 @@ class Overwriting(SpecimenBinder):
 
 
 class Boastful(SpecimenBinder):
-    def models(self, text: str) -> tuple[str, ...]:
-        return (*super().models(text), "gpt-4o")
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        found = super().models(text, endpoint)
+        return (*found, "gpt-4o") if found else ()
 
 
 def _samples(**changes: Any) -> Broken:

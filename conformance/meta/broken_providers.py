@@ -167,7 +167,7 @@ class _Apologetic(WholeEvents):
 
 def _decoding(kind: type[Any]) -> Broken:
     class Decoding(SpecimenWire):
-        def decoder(self, call: Call) -> Decoder | None:
+        def decoder(self, call: Call, model: Model) -> Decoder | None:
             decoder: Decoder = kind()
             return decoder
 

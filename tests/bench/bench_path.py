@@ -101,8 +101,7 @@ def test_open_a_burst(benchmark: Any) -> None:
 def test_route(benchmark: Any, gateway: Gateway, is_settled: bool) -> None:
     call = parse_call(Operation.CHAT, SMALL)
     planned(gateway, call)
-    settled = gateway.router.settled
-    route = benchmark(settled, call, gateway.roster) if is_settled else benchmark(planned, gateway, call)
+    route = benchmark(gateway.router.settled, call, gateway.roster) if is_settled else benchmark(planned, gateway, call)
     assert len(route.choices) == 3
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Literal
+from typing import Any, Literal
 
 from freeride_conformance.samples import Samples, installed_samples
 from freeride_core.binder import Binder
 from freeride_core.gateway.wire import parse_call
 from freeride_core.keys import fingerprint
 from freeride_core.plugins import Plugins
-from freeride_core.provider import Call, Key, Model, Operation, Provider
+from freeride_core.provider import Call, Key, Model, Operation, Provider, UpstreamRequest
 from freeride_core.simulator.installed import installed_profile
 from freeride_core.simulator.profile import Profile
 
@@ -56,7 +57,7 @@ class ProviderSubject:
             OPENAI: wire is not None and self._speaks_openai(),
             "embeddings": Operation.EMBEDDINGS in provider.wires or profile.embeddings is not None,
             "tools": any(model.tools and model.id == profile.default_model for model in provider.catalog.models),
-            "a wire format of its own": wire is not None and wire.decoder(self.call()) is not None,
+            "a wire format of its own": wire is not None and wire.decoder(self.call(), self.model()) is not None,
             "a list of models": provider.catalog.request(self.key()) is not None,
             "a probe": provider.probe is not None,
         }
@@ -96,6 +97,19 @@ class ProviderSubject:
             else b'{"model":"x","input":"y"}'
         )
         return parse_call(operation, body or plain)
+
+    def request(
+        self, body: Mapping[str, Any], model: Model | None = None, operation: Operation = Operation.CHAT
+    ) -> UpstreamRequest:
+        """What the package makes of a client's request, for its own tests."""
+        call = self.call(operation, json.dumps({"model": "auto", **body}).encode())
+        return self.provider.wires[operation].prepare(call, model or self.model(operation), self.key())
+
+    def sent(self, model_id: str, body: Mapping[str, Any], operation: Operation = Operation.CHAT) -> dict[str, Any]:
+        """The JSON that reaches the upstream, of a request that is routed to one of the dated models."""
+        model = next(model for model in self.provider.catalog.models if model.id == model_id)
+        decoded: dict[str, Any] = json.loads(self.request(body, model, operation).body)
+        return decoded
 
     def model(self, operation: Operation = Operation.CHAT) -> Model:
         """One that it can be asked for."""

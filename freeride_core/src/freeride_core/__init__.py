@@ -8,6 +8,7 @@ from freeride_core.compatible import (
     CompatibleWire,
     Reset,
     Rule,
+    bearer,
     canonical_of,
 )
 from freeride_core.free import Allowlist, AnyOf, FreeSuffix, Promoted, UnbillableAccount, WholeCatalog, ZeroPrice
@@ -81,6 +82,7 @@ __all__ = [
     "WholeCatalog",
     "Wire",
     "ZeroPrice",
+    "bearer",
     "canonical_of",
     "hookimpl",
 ]

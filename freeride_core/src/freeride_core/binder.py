@@ -63,7 +63,7 @@ class Binder(ABC):
         """The new text. None: there is no file yet. Editing twice changes nothing more; comments and everything that is not
         the binder's stay. Raises `Unreadable`."""
 
-    def models(self, text: str) -> tuple[str, ...]:  # noqa: ARG002 - the base class knows no agent
-        """The model ids that the agent will ask the gateway for when `text` is its configuration; empty where it asks the gateway
-        for none. Raises `Unreadable`."""
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:  # noqa: ARG002 - the base class knows no agent
+        """The model ids that the agent will ask the gateway at `endpoint` for when `text` is its configuration; empty where it
+        points elsewhere. Raises `Unreadable`."""
         return ()

@@ -4,7 +4,8 @@ Nothing else in the core knows of former versions. When `API_VERSION` is raised,
 
 Version 0 was the draft before the contract was frozen. Against version 1:
 - `Wire.read` gave a `Failure` or None, where it now gives a `Reading`;
-- `Wire.decoder` was asked for streams only.
+- `Wire.decoder` was asked for streams only, and not told the model;
+- there was no `Wire.refusal`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,6 @@ class _Wire(Wire):
     def read(self, answer: Answer) -> Reading:
         return Reading(self._former.read(answer))
 
-    def decoder(self, call: Call) -> Decoder | None:
+    def decoder(self, call: Call, model: Model) -> Decoder | None:  # noqa: ARG002 - it was not told
         decoder: Decoder | None = self._former.decoder(call) if call.stream else None
         return decoder

@@ -411,6 +411,11 @@ class Wire(ABC):
     response_headers: tuple[str, ...] = ()
     """Lower-case names of upstream headers that the client may see besides rate limits and request ids."""
 
+    def refusal(self, call: Call, model: Model) -> Failure | None:  # noqa: ARG002 - the base class ignores it
+        """Why the upstream has no words for the call: then it is not asked, and the failure counts as if it had said so itself.
+        None: it has."""
+        return None
+
     @abstractmethod
     def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
         """The request that asks `model` with `key`."""
@@ -419,8 +424,9 @@ class Wire(ABC):
     def read(self, answer: Answer) -> Reading:
         """What `answer` means. Also sees the bodies and the stream events of a 200, after the decoder: errors hide there."""
 
-    def decoder(self, call: Call) -> Decoder | None:  # noqa: ARG002 - the base class ignores it
-        """For one answer of status 200; None: its bytes pass through as they come. `call.stream` says what was asked for."""
+    def decoder(self, call: Call, model: Model) -> Decoder | None:  # noqa: ARG002 - the base class ignores it
+        """For one answer of status 200 by `model`; None: its bytes pass through as they come. `call.stream` says what was asked
+        for."""
         return None
 
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeride_core import Account, Answer, Key, Operation
-from freeride_core.gateway.wire import parse_call
-from freeride_core.simulator import Case, catalog_of, expectation_of, read_profile, reading_of
+from freeride_conformance.subject import installed_provider
+from freeride_core import Account, Answer, Key
+from freeride_core.plugins import load_plugins
+from freeride_core.simulator import catalog_of, read_profile
 from freeride_provider_cloudflare import freeride_register_provider
 from freeride_provider_cloudflare.stream import WithoutLegacyEvents
 
@@ -30,19 +31,8 @@ KEY = Key(
 )
 
 
-@pytest.mark.parametrize("case", [case for case in PROFILE.cases if not case.play], ids=lambda case: case.name)
-def test_what_the_upstream_was_seen_to_say_is_understood(case: Case) -> None:
-    assert reading_of(PROVIDER, PROFILE, case, NOW) == expectation_of(PROVIDER, case, NOW)
-
-
-def sent(model_id: str, body: dict[str, Any], operation: Operation = Operation.CHAT) -> dict[str, Any]:
-    """What reaches the upstream of a client's request."""
-    model = next(model for model in PROVIDER.catalog.models if model.id == model_id)
-    call = parse_call(operation, json.dumps({"model": "auto", **body}).encode())
-    decoded: dict[str, Any] = json.loads(PROVIDER.wires[operation].prepare(call, model, KEY).body)
-    return decoded
-
-
+SUBJECT = installed_provider(load_plugins(("provider",)), "cloudflare")
+sent = SUBJECT.sent
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
@@ -91,8 +81,7 @@ def test_an_answer_never_ends_after_the_256_tokens_of_the_default(asked: dict[st
 
 def test_the_default_leaves_room_in_a_small_context() -> None:
     small = next(model for model in PROVIDER.catalog.parse(catalog_of(PROFILE, NOW)) if model.context == 4096)
-    call = parse_call(Operation.CHAT, json.dumps({"model": "auto", "messages": MESSAGES}).encode())
-    assert json.loads(PROVIDER.wires[Operation.CHAT].prepare(call, small, KEY).body)["max_tokens"] == 2048
+    assert json.loads(SUBJECT.request({"messages": MESSAGES}, small).body)["max_tokens"] == 2048
 
 
 def test_a_token_that_may_not_list_models_is_not_proven_bad() -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-import pytest
-
+from freeride_conformance.subject import installed_provider
 from freeride_core import Account, Answer, Key, Operation, Scope
-from freeride_core.gateway.wire import parse_call
-from freeride_core.simulator import Case, answer_of, catalog_of, expectation_of, read_profile, reading_of
+from freeride_core.plugins import load_plugins
+from freeride_core.simulator import answer_of, catalog_of, read_profile
 from freeride_provider_groq import freeride_register_provider
 
 NOW = 1_795_406_400.0
@@ -27,19 +24,8 @@ KEY = Key(
 )
 
 
-@pytest.mark.parametrize("case", [case for case in PROFILE.cases if not case.play], ids=lambda case: case.name)
-def test_what_the_upstream_was_seen_to_say_is_understood(case: Case) -> None:
-    assert reading_of(PROVIDER, PROFILE, case, NOW) == expectation_of(PROVIDER, case, NOW)
-
-
-def sent(model_id: str, body: dict[str, Any], operation: Operation = Operation.CHAT) -> dict[str, Any]:
-    """What reaches the upstream of a client's request."""
-    model = next(model for model in PROVIDER.catalog.models if model.id == model_id)
-    call = parse_call(operation, json.dumps({"model": "auto", **body}).encode())
-    decoded: dict[str, Any] = json.loads(PROVIDER.wires[operation].prepare(call, model, KEY).body)
-    return decoded
-
-
+SUBJECT = installed_provider(load_plugins(("provider",)), "groq")
+sent = SUBJECT.sent
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from freeride_conformance.subject import installed_provider
 from freeride_core import Account, Answer, Key, Model, Operation, Phase
-from freeride_core.gateway.wire import parse_call
-from freeride_core.simulator import Case, answer_of, catalog_of, expectation_of, read_profile, reading_of
+from freeride_core.plugins import load_plugins
+from freeride_core.simulator import answer_of, catalog_of, read_profile
 from freeride_provider_openrouter import freeride_register_provider
 
 NOW = 1_795_406_400.0
@@ -27,19 +28,8 @@ KEY = Key(
 )
 
 
-@pytest.mark.parametrize("case", [case for case in PROFILE.cases if not case.play], ids=lambda case: case.name)
-def test_what_the_upstream_was_seen_to_say_is_understood(case: Case) -> None:
-    assert reading_of(PROVIDER, PROFILE, case, NOW) == expectation_of(PROVIDER, case, NOW)
-
-
-def sent(model_id: str, body: dict[str, Any], operation: Operation = Operation.CHAT) -> dict[str, Any]:
-    """What reaches the upstream of a client's request."""
-    model = next(model for model in PROVIDER.catalog.models if model.id == model_id)
-    call = parse_call(operation, json.dumps({"model": "auto", **body}).encode())
-    decoded: dict[str, Any] = json.loads(PROVIDER.wires[operation].prepare(call, model, KEY).body)
-    return decoded
-
-
+SUBJECT = installed_provider(load_plugins(("provider",)), "openrouter")
+sent = SUBJECT.sent
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
@@ -109,8 +99,7 @@ def test_a_client_cannot_name_a_paid_model_beside_the_free_one() -> None:
 
 
 def test_requests_say_whose_they_are() -> None:
-    call = parse_call(Operation.CHAT, json.dumps({"model": "auto", "messages": MESSAGES}).encode())
-    request = PROVIDER.wires[Operation.CHAT].prepare(call, PROVIDER.catalog.models[0], KEY)
+    request = SUBJECT.request({"messages": MESSAGES})
     headers = {name.lower(): value for name, value in request.headers}
     assert request.url == "https://openrouter.ai/api/v1/chat/completions"
     assert headers["http-referer"] == "https://free-ride.xyz"

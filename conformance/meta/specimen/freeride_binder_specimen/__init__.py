@@ -33,8 +33,11 @@ class SpecimenBinder(Binder):
             lines.append(f"{name}={values.pop(name)}" if name in values else line)
         return end.join([*lines, *(f"{name}={value}" for name, value in values.items())]) + end
 
-    def models(self, text: str) -> tuple[str, ...]:
-        return tuple(line.removeprefix("model=") for line in text.splitlines() if line.startswith("model="))
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        lines = text.splitlines()
+        if f"base={endpoint.root}" not in lines:
+            return ()
+        return tuple(line.removeprefix("model=") for line in lines if line.startswith("model="))
 
 
 @hookimpl

@@ -79,7 +79,7 @@ class WholeEvents:
 class SpecimenWire(CompatibleWire):
     """Chat, through a decoder."""
 
-    def decoder(self, call: Call) -> Decoder | None:
+    def decoder(self, call: Call, model: Model) -> Decoder | None:
         return WholeEvents()
 
 

@@ -86,7 +86,7 @@ def _all_values(subject: BinderSubject) -> list[object]:
     texts = [None, *(sample.before for sample in subject.samples.samples)]
     paths = [binder.path(scope, Path("/a/home"), Path("/a/project")) for scope in binder.scopes]
     edited = [binder.edit(text, HERE) for text in texts]
-    return [paths, edited, [binder.models(text) for text in edited]]
+    return [paths, edited, [binder.models(text, HERE) for text in edited]]
 
 
 def _edit(binder: Binder, text: str | None, endpoint: Endpoint = HERE) -> str:
@@ -230,9 +230,13 @@ def names_models_that_resolve(subject: BinderSubject) -> None:
         for text in _texts(subject):
             for endpoint in (HERE, THERE):
                 edited = _edit(subject.binder, text, endpoint)
-                models = subject.binder.models(edited)
+                models = subject.binder.models(edited, endpoint)
                 assert endpoint.model in models, (
                     f"bound with {endpoint.model}, it says that the agent asks for {models}"
+                )
+                elsewhere = Endpoint("http://127.0.0.1:9")
+                assert not subject.binder.models(edited, elsewhere), (
+                    f"bound to {endpoint.root}, it says that it asks elsewhere"
                 )
                 for model in models:
                     status = rig.get(f"/v1/models/{model}").status

@@ -62,11 +62,12 @@ def never_raises(subject: ProviderSubject) -> None:
         model = subject.model(operation)
         for body in _odd_bodies(operation):
             EVIDENCE.note(body.decode(), "(prepare)")
+            wire.refusal(subject.call(operation, body), model)
             wire.prepare(subject.call(operation, body), model, key)
         for answer in _nonsense():
             EVIDENCE.note(f"{answer.status} {answer.phase} {answer.body!r}", f"(read, {operation})")
             wire.read(dataclasses.replace(answer, call=subject.call(operation), model=model))
-            decoder = wire.decoder(subject.call(operation))
+            decoder = wire.decoder(subject.call(operation), model)
             if decoder is not None:
                 decoder.decode(answer.body)
                 decoder.flush()
@@ -99,7 +100,7 @@ def _all_values(subject: ProviderSubject) -> dict[str, Any]:
     }
     for operation, wire in provider.wires.items():
         values[f"{operation}.prepare"] = wire.prepare(subject.call(operation), subject.model(operation), key)
-        wire.decoder(subject.call(operation))
+        wire.decoder(subject.call(operation), subject.model(operation))
     for case in profile.cases:
         if case.play is None and case.operation != "models":
             operation = Operation.EMBEDDINGS if case.operation == "embeddings" else Operation.CHAT

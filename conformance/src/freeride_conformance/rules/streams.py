@@ -96,7 +96,7 @@ def decodes_however_it_is_cut(subject: ProviderSubject, form: str) -> None:
         raw = send(wire.prepare(call, subject.model(), key)).body
 
     def decoded(*pieces: bytes) -> bytes:
-        decoder = wire.decoder(call)
+        decoder = wire.decoder(call, subject.model())
         return raw if decoder is None else _run(decoder, pieces)
 
     whole = decoded(raw)

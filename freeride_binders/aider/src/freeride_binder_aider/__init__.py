@@ -34,8 +34,10 @@ class AiderBinder(Binder):
         document.set("show-model-warnings", False)
         return document.text
 
-    def models(self, text: str) -> tuple[str, ...]:
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
         document = YamlText(text)
+        if document.get("openai-api-base") != endpoint.openai:
+            return ()
         wanted = [document.get(name) or "" for name in ("model", "weak-model", "editor-model")]
         # What has another prefix, or none, goes past the gateway.
         return tuple(dict.fromkeys(name.removeprefix(_VIA) for name in wanted if name.startswith(_VIA)))

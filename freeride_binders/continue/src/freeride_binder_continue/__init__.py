@@ -46,10 +46,12 @@ class ContinueBinder(Binder):
             document.add(key, values, within=entry)
         return document.text
 
-    def models(self, text: str) -> tuple[str, ...]:
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
         document = YamlText(text)
         entry = document.find("models", "name", _ENTRY_NAME)
-        model = document.get("model", within=entry) if entry else None
+        if entry is None or document.get("apiBase", within=entry) != endpoint.openai:
+            return ()
+        model = document.get("model", within=entry)
         return (model,) if model else ()
 
 

@@ -88,7 +88,10 @@ class Attempt:
         within_s = self._first_byte_s if is_stream else self._settings.answer_timeout
         self._asked_at = self._upstreams.clock()
         try:
-            reply = self._reply = await self._upstreams.send(self._prepare(), is_wanted, within_s=within_s)
+            request = self._prepare()
+            if isinstance(request, Failure):
+                return Refused(request)
+            reply = self._reply = await self._upstreams.send(request, is_wanted, within_s=within_s)
             if reply.status != 200:
                 error = reply.whole(MAX_ERROR_BODY)
                 return self._refuse(await self._error_body(reply) if error is None else error, Phase.STATUS)
@@ -108,7 +111,7 @@ class Attempt:
 
     def _decoder(self) -> Decoder | None:
         try:
-            return self._wire.decoder(self.call)
+            return self._wire.decoder(self.call, self.candidate.model)
         except Exception as error:
             raise PluginFault(f"{type(error).__name__} in decoder") from None
 
@@ -117,9 +120,10 @@ class Attempt:
         decoder = self._decoder()
         return body if decoder is None else _guarded(decoder.decode, body) + _guarded(decoder.flush)
 
-    def _prepare(self) -> UpstreamRequest:
+    def _prepare(self) -> UpstreamRequest | Failure:
         try:
-            return self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
+            refusal = self._wire.refusal(self.call, self.candidate.model)
+            return refusal or self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
         except Exception as error:
             raise PluginFault(f"{type(error).__name__} in prepare") from None
 

@@ -14,6 +14,7 @@ from freeride_core import (
     Decoder,
     ErrorKind,
     Limit,
+    Model,
     Provider,
     Reset,
     Rule,
@@ -54,7 +55,7 @@ RULES = (
 class ChatWire(CompatibleWire):
     """Chat as OpenAI has it, but for an event of an older protocol at the end of some streams."""
 
-    def decoder(self, call: Call) -> Decoder | None:
+    def decoder(self, call: Call, model: Model) -> Decoder | None:  # noqa: ARG002 - all models alike
         return WithoutLegacyEvents() if call.stream else None
 
 

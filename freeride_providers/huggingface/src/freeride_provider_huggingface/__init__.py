@@ -24,9 +24,9 @@ from freeride_core import (
     Scope,
     UnbillableAccount,
     UpstreamRequest,
+    bearer,
     hookimpl,
 )
-from freeride_core.compatible import bearer
 from freeride_provider_huggingface.models import CATALOG, CHECKED
 
 BASE_URL = "https://router.huggingface.co/v1"

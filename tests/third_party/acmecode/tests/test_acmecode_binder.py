@@ -25,7 +25,7 @@ def test_a_sample_is_bound_and_binding_it_again_changes_nothing(sample: dict[str
     bound = BINDER.edit(sample.get("before"), ENDPOINT)
     assert bound == sample["after"]
     assert BINDER.edit(bound, ENDPOINT) == bound
-    assert BINDER.models(bound) == ("auto",)
+    assert BINDER.models(bound, ENDPOINT) == ("auto",)
 
 
 @pytest.mark.parametrize("refused", SAMPLES["refused"], ids=lambda refused: refused["name"])
@@ -39,8 +39,8 @@ def test_the_ends_of_lines_stay() -> None:
 
 
 def test_an_agent_that_is_not_bound_asks_the_gateway_for_nothing() -> None:
-    assert BINDER.models("model = acme/anvil-70b\n") == ()
-    assert BINDER.models("base_url = https://api.acme.example/v1\nmodel = acme/anvil-70b\n") == ()
+    assert BINDER.models("model = acme/anvil-70b\n", ENDPOINT) == ()
+    assert BINDER.models("base_url = https://api.acme.example/v1\nmodel = acme/anvil-70b\n", ENDPOINT) == ()
 
 
 def test_each_scope_has_its_own_file() -> None:

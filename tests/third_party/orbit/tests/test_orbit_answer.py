@@ -16,7 +16,8 @@ from freeride_core.gateway.wire import parse_call
 from freeride_provider_orbit import freeride_register_provider
 
 NOW = 1_795_406_400.0
-WIRE = freeride_register_provider().wires[Operation.CHAT]
+PROVIDER = freeride_register_provider()
+WIRE = PROVIDER.wires[Operation.CHAT]
 COUNTED = {"promptTokenCount": 8, "candidatesTokenCount": 16, "thoughtsTokenCount": 32, "totalTokenCount": 56}
 USAGE = {"prompt_tokens": 8, "completion_tokens": 48, "total_tokens": 56}
 CALL = {"functionCall": {"name": "get_weather", "args": {"city": "Zażółć 🐢"}, "id": "fc-1"}}
@@ -26,7 +27,7 @@ ERROR = {"error": {"code": 503, "message": "The model is overloaded.", "status":
 
 def decoder(*, stream: bool, include_usage: bool = True) -> Decoder:
     fields = {"model": "auto", "messages": [], "stream": stream, "stream_options": {"include_usage": include_usage}}
-    made = WIRE.decoder(parse_call(Operation.CHAT, json.dumps(fields).encode(), NOW))
+    made = WIRE.decoder(parse_call(Operation.CHAT, json.dumps(fields).encode(), NOW), PROVIDER.catalog.models[0])
     assert made is not None
     return made
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeride_core import Call, Key, Operation, UpstreamRequest
+from freeride_core import Call, Key, Model, Operation, UpstreamRequest
 from freeride_core.gateway.wire import parse_call
 from freeride_provider_orbit import MODELS, freeride_register_provider
 
@@ -31,8 +31,8 @@ def call_of(**fields: Any) -> Call:
     return parse_call(Operation.CHAT, json.dumps({"model": "auto", "messages": [], **fields}).encode())
 
 
-def prepared(**fields: Any) -> UpstreamRequest:
-    return WIRE.prepare(call_of(**fields), LARGE, KEY)
+def prepared(model: Model = LARGE, **fields: Any) -> UpstreamRequest:
+    return WIRE.prepare(call_of(**fields), model, KEY)
 
 
 def sent(**fields: Any) -> Any:
@@ -161,7 +161,7 @@ def test_length_and_manner_of_the_answer_are_kept() -> None:
 
 
 def test_no_more_is_asked_for_than_the_model_can_give() -> None:
-    body = json.loads(WIRE.prepare(call_of(max_tokens=100_000), SMALL, KEY).body)
+    body = json.loads(prepared(SMALL, max_tokens=100_000).body)
     assert body["generationConfig"] == {"maxOutputTokens": SMALL.max_output}
 
 

@@ -10,8 +10,6 @@ from freeride_core.binder import Scope
 
 _LINE = re.compile(r"\s*(?:(?P<name>[a-z_]+)[ \t]*=[ \t]*(?P<value>.*?))?\s*(?:#.*)?\s*")
 """A setting, a comment, both, or nothing."""
-_OWN_URL = "https://api.acme.example/v1"
-"""Whom Acme Code asks when nobody has told it otherwise."""
 
 
 class AcmeCodeBinder(Binder):
@@ -43,9 +41,9 @@ class AcmeCodeBinder(Binder):
                 lines[places[name]] = line[:start] + value + line[stop:]
         return "".join(lines)
 
-    def models(self, text: str) -> tuple[str, ...]:
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
         settings = {found["name"]: found["value"] for found in map(_parsed, text.splitlines())}
-        is_bound = settings.get("base_url") not in (None, "", _OWN_URL)
+        is_bound = settings.get("base_url") == endpoint.openai
         return (settings["model"],) if is_bound and settings.get("model") else ()
 
 

@@ -80,7 +80,7 @@ class OrbitWire(CompatibleWire):
             body=json.dumps(translate(call, model)).encode(),
         )
 
-    def decoder(self, call: Call) -> Decoder:
+    def decoder(self, call: Call, model: Model) -> Decoder:
         return StreamDecoder(call) if call.stream else WholeDecoder(call)
 
 
