@@ -309,7 +309,11 @@ class UpstreamRequest:
 
     def __init__(self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes = b"") -> None:
         # What a frozen dataclass does for itself takes three times as long, and there is one for every attempt.
-        self.__dict__.update(method=method, url=url, headers=headers, body=body)
+        own = self.__dict__
+        own["method"] = method
+        own["url"] = url
+        own["headers"] = headers
+        own["body"] = body
 
 
 @dataclass(frozen=True, init=False)
@@ -339,9 +343,15 @@ class Answer:
         model: Model | None = None,
     ) -> None:
         # As above: every answer and every first event is one.
-        self.__dict__.update(
-            status=status, headers=headers, body=body, now=now, phase=phase, event=event, call=call, model=model
-        )
+        own = self.__dict__
+        own["status"] = status
+        own["headers"] = headers
+        own["body"] = body
+        own["now"] = now
+        own["phase"] = phase
+        own["event"] = event
+        own["call"] = call
+        own["model"] = model
 
     @property
     def json(self) -> Any:

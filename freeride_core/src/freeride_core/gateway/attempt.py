@@ -139,16 +139,8 @@ class Attempt:
     def read(self, body: bytes, phase: Phase, event: str = "") -> tuple[Answer, Reading]:
         """What the package says of an answer or a part of one."""
         assert self._reply is not None
-        answer = Answer(
-            status=self._reply.status,
-            headers=self._reply.headers,
-            body=body,
-            now=self._now(),
-            phase=phase,
-            event=event,
-            call=self.call,
-            model=self.candidate.model,
-        )
+        reply = self._reply
+        answer = Answer(reply.status, reply.headers, body, self._now(), phase, event, self.call, self.candidate.model)
         try:
             return answer, self._wire.read(answer)
         except Exception as error:

@@ -40,9 +40,9 @@ class Selection:
         self._given: set[tuple[str, str, str]] = set()
         self._asked: set[str] = set()
         self._only: set[str] | None = None
-        self._left: set[tuple[str, str]] = set()
-        self._unreachable: set[str] = set()
-        self._shaken: set[str] = set()
+        self._left: frozenset[tuple[str, str]] = frozenset()
+        self._unreachable: frozenset[str] = frozenset()
+        self._shaken: frozenset[str] = frozenset()
         self._too_small = 0
         self._last_resort: Candidate | None = None
         self._began = ledger.now()
@@ -51,15 +51,15 @@ class Selection:
 
     def leave_model(self, candidate: Candidate) -> None:
         """No other key would fare better with this model."""
-        self._left.add(candidate.pair)
+        self._left |= {candidate.pair}
 
     def leave_provider(self, candidate: Candidate) -> None:
         """It cannot be reached."""
-        self._unreachable.add(candidate.provider.name)
+        self._unreachable |= {candidate.provider.name}
 
     def shake(self, candidate: Candidate) -> None:
         """A key failed as a key: its siblings may, so others' verdicts on them are worth waiting for."""
-        self._shaken.add(candidate.provider.name)
+        self._shaken |= {candidate.provider.name}
 
     def outgrow(self, candidate: Candidate) -> None:
         """The prompt does not fit into this model's window: only larger ones are left."""
