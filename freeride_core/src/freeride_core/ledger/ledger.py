@@ -146,6 +146,8 @@ class Ledger:
         cooldown = Cooldown(kind, now + wait_s(strikes), strikes, now, is_outage)
         if before is not None and before.until > now and before.until >= cooldown.until:
             return before
+        if cooldown.until <= now and not is_outage:
+            return cooldown  # over as it begins, by the upstream's own word: nothing to remember
         self.cooldowns.set(slot, cooldown)
         return cooldown
 
