@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 from collections.abc import Iterator
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from doubles import TEXT, Bench, Upstream, plugins, provider
+from doubles import TEXT, Bench, Upstream, plugins, provider, until
+from freeride_core.gateway.cycle import Cycle
+from freeride_core.gateway.exchange import Exchange
+from freeride_core.gateway.reply import Reply
 from freeride_core.gateway.server import GatewayThread
+from freeride_core.provider import Call
 
 BODY = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}]}).encode()
 STREAM = json.dumps({"model": "auto", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
@@ -227,4 +232,34 @@ def test_a_body_larger_than_is_held_waits_at_the_client_until_it_is_read(gateway
         )
         assert client.answer()[0] == 404
         client.send(post())
+        assert client.answer()[0] == 200
+
+
+def test_what_a_burst_of_large_requests_took_is_given_back_at_once(gateway: GatewayThread) -> None:
+    """By reference counts alone: none of it refers to itself, so that nobody has to look for garbage."""
+
+    def held() -> list[str]:
+        return [type(each).__name__ for each in gc.get_objects() if isinstance(each, (Cycle, Exchange, Call, Reply))]
+
+    large = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "x" * 90_000}]}).encode()
+    gc.collect()
+    gc.disable()
+    try:
+        clients = [Client(gateway) for _ in range(8)]
+        for _ in range(3):
+            for client in clients:
+                client.send(post(large))
+            assert {client.answer()[0] for client in clients} == {200}
+        for client in clients:
+            client.socket.close()
+        assert until(lambda: not held())
+    finally:
+        gc.enable()
+
+
+def test_a_large_body_in_small_pieces_is_put_together_once(gateway: GatewayThread) -> None:
+    large = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "y" * 90_000}]}).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n" + JSON + b"transfer-encoding: chunked\r\n\r\n"
+    with Client(gateway) as client:
+        client.send(head + b"".join(b"1\r\n%c\r\n" % byte for byte in large) + b"0\r\n\r\n")
         assert client.answer()[0] == 200
