@@ -141,9 +141,9 @@ def test_it_prints_what_to_export_answers_and_ends_quietly_on_ctrl_c(environ: Ma
 def two_free_ports() -> int:
     """The first of two neighbours, below those that connections get by themselves."""
     for port in random.sample(range(20_000, 30_000), 100):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            with socket.create_server(("127.0.0.1", port + 1)):
-                return port
+        one, next_to_it = (("127.0.0.1", number) for number in (port, port + 1))
+        with contextlib.suppress(OSError), socket.create_server(one), socket.create_server(next_to_it):
+            return port
     raise AssertionError("no two free ports")
 
 
