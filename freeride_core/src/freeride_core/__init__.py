@@ -1,16 +1,9 @@
 """What plugin authors import. Start with `freeride_core.hookspecs`."""
 
 from freeride_core.binder import Binder, Endpoint, Unreadable
-from freeride_core.compatible import (
-    CompatibleCatalog,
-    CompatibleProbe,
-    CompatibleProvider,
-    CompatibleWire,
-    Reset,
-    Rule,
-    bearer,
-    canonical_of,
-)
+from freeride_core.compatible import CompatibleProvider, CompatibleWire, bearer
+from freeride_core.compatible_catalog import CompatibleCatalog, CompatibleProbe, canonical_of
+from freeride_core.complaint import Reset, Rule
 from freeride_core.free import Allowlist, AnyOf, FreeSuffix, Promoted, UnbillableAccount, WholeCatalog, ZeroPrice
 from freeride_core.hookspecs import API_VERSION, hookimpl
 from freeride_core.provider import (
