@@ -24,12 +24,12 @@ from freeride_core import (
     Failure,
     Feature,
     Key,
+    Midnight,
     Model,
     Operation,
     Phase,
     Proof,
     Reading,
-    Reset,
     Rule,
     Scope,
     WholeCatalog,
@@ -345,7 +345,7 @@ def test_the_page_of_an_edge_speaks_of_the_whole_upstream() -> None:
 
 # When to come back
 
-DAILY = Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="day", wait=Reset.NEXT_UTC_MIDNIGHT)
+DAILY = Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="day", wait=Midnight())
 SHORT = Rule(kind=ErrorKind.RATE_LIMIT, status=429, wait=300)
 
 

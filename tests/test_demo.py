@@ -32,7 +32,7 @@ PROFILE = (Path(__file__).parent / "profiles" / "acme.toml").read_text("utf-8")
 FAWN = PROFILE.replace('provider = "acme"', 'provider = "fawn"').replace("ACME_", "FAWN_")
 MODULE = """
 from freeride_core import About, CompatibleCatalog, CompatibleProvider, CompatibleWire, Credential, WholeCatalog, hookimpl
-from freeride_core import ErrorKind, Model, Reset, Rule
+from freeride_core import ErrorKind, Midnight, Model, Rule
 
 @hookimpl
 def freeride_register_provider():
@@ -47,7 +47,7 @@ def freeride_register_provider():
         free=WholeCatalog(),
         catalog=CompatibleCatalog(models=(Model(id={model!r}, canonical="large"),), checked="2026-11-23"),
         chat=CompatibleWire(path="/chat/completions", rules=(
-            Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="daily cap", wait=Reset.NEXT_UTC_MIDNIGHT),
+            Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="daily cap", wait=Midnight()),
         )),
         embeddings=CompatibleWire(path="/embeddings"),
     )

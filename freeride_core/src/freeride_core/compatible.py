@@ -9,13 +9,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import msgspec
 
 from freeride_core import retry_hint
-from freeride_core.complaint import USUAL, Complaint, Reset, Rule, by_status, error_in
+from freeride_core.complaint import USUAL, Complaint, Rule, by_status, error_in
 from freeride_core.provider import (
     About,
     Answer,
@@ -48,11 +47,6 @@ def bearer(key: Key, headers: Mapping[str, str], key_header: str = "") -> tuple[
         ("accept", "application/json, text/event-stream"),
         *headers.items(),
     )
-
-
-def _next_utc_midnight(now: float) -> float:
-    tomorrow = datetime.fromtimestamp(now, UTC).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, time(), UTC).timestamp()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +115,7 @@ class CompatibleWire(Wire):
         return Reading(self._failure(Rule(kind=by_status(status)), status, complaint, answer), account)
 
     def _failure(self, rule: Rule, status: int, complaint: Complaint, answer: Answer) -> Failure:
-        wait = retry_hint.of(answer.headers, answer.json, complaint.message, answer.now, self._reset_headers(status))
-        retry_at = None if wait is None else answer.now + wait
-        if retry_at is None and rule.wait is not None:
-            retry_at = (
-                _next_utc_midnight(answer.now) if rule.wait is Reset.NEXT_UTC_MIDNIGHT else answer.now + rule.wait
-            )
+        hint = retry_hint.of(answer.headers, answer.json, complaint.message, answer.now, self._reset_headers(status))
         scope = rule.scope
         if scope is None and status >= 500 and _is_page(answer):
             # An edge's own error page speaks of the whole upstream, not of one model behind it.
@@ -134,7 +123,7 @@ class CompatibleWire(Wire):
         return Failure(
             kind=rule.kind,
             scope=scope,
-            retry_at=retry_at,
+            retry_at=rule.retry_at(answer.now, hint),
             message=complaint.message,
             feature=rule.feature,
             param=complaint.param,
