@@ -78,10 +78,12 @@ class CompatibleWire(Wire):
             method="POST",
             url=key.base_url + self.path,
             headers=bearer(key, self.headers, self.key_header),
-            body=call.body_with(self._changes(call, model)),
+            body=call.body_with(self.changes(call, model)),
         )
 
-    def _changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
+    def changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
+        """The top-level values that are replaced, added, or (None) left out; all others reach the upstream byte for byte. The place
+        to override where a request must differ in a way that no field describes: add to what this gives."""
         changes: dict[str, bytes | None] = {}
         if call.model != model.id or "model" not in call.fields:
             changes["model"] = json.dumps(model.id).encode()
@@ -135,7 +137,7 @@ class CompatibleWire(Wire):
     def _account(self, answer: Answer) -> str | None:
         if self.account_pattern is None:
             return None
-        found = re.search(self.account_pattern, answer.body[:65536].decode("utf-8", "replace"))
+        found = re.search(self.account_pattern, answer.text)
         return found[1] if found else None
 
 

@@ -100,8 +100,13 @@ class Rule:
     """Regular expression, searched in the message without regard to case."""
     header: str | None = None
     """A lower-case header that must be there."""
+    body: str | None = None
+    """Regular expression, searched likewise in the body as it came (its first 64 KiB): for what decides and is neither a code nor
+    in the message."""
     wait: float | Midnight | None = None
     """Seconds, or a documented reset, where the answer has no hint of its own."""
+    overrules_hint: bool = False
+    """`wait` counts whatever the answer hints, as where the cap of a day comes with the hint of a minute; None: no hint does."""
     feature: Feature | None = None
 
     def fits(self, status: int, complaint: Complaint, answer: Answer) -> bool:
@@ -110,11 +115,12 @@ class Rule:
             and (self.code is None or not complaint.codes.isdisjoint(_many(self.code)))
             and (self.header is None or self.header in answer.headers)
             and (self.text is None or re.search(self.text, complaint.message, re.IGNORECASE) is not None)
+            and (self.body is None or re.search(self.body, answer.text, re.IGNORECASE) is not None)
         )
 
     def retry_at(self, now: float, hint: float | None) -> float | None:
         """When the upstream can be asked again, if it hinted at `hint` seconds."""
-        if hint is not None:
+        if hint is not None and not self.overrules_hint:
             return now + hint
         if isinstance(self.wait, Midnight):
             return self.wait.after(now)

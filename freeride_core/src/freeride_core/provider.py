@@ -305,6 +305,11 @@ class Answer:
     model: Model | None = None
 
     @cached_property
+    def text(self) -> str:
+        """The first 64 KiB of the body as it came, whatever it is."""
+        return self.body[:65536].decode("utf-8", "replace")
+
+    @cached_property
     def json(self) -> Any:
         """The body as JSON; None where it is none."""
         try:
