@@ -73,7 +73,7 @@ def test_it_is_always_ahead_and_the_date_there_is_a_new_one(zone: str, now: int)
     assert there[2] - there[0] >= timedelta(days=1)
 
 
-@pytest.mark.parametrize("zone", ["", "Mars/Olympus_Mons", "../UTC", "/etc/localtime", "America", "midnight UTC"])
+@pytest.mark.parametrize("zone", ["", "Mars/Olympus_Mons", "../UTC", "/UTC", "America", "midnight UTC"])
 def test_a_zone_that_is_none_is_refused_where_it_is_written(zone: str) -> None:
     with pytest.raises(ValueError, match="no time zone"):
         Midnight(zone)
