@@ -217,7 +217,9 @@ def test_a_pipe_gets_plain_lines(environ: Mapping[str, str]) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "\x1b" not in ended.stdout
     text = ended.stdout.splitlines()
-    assert text[0].startswith("One endpoint over 5 free LLM tiers")
+    providers = next(line for line in text if line.startswith("Providers: ")).split(", ")
+    assert len(providers) >= 5
+    assert text[0].startswith(f"One endpoint over {len(providers)} free LLM tiers")
     asks = [line for line in text if line.startswith("you ")]
     assert all(re.search(r'▸ [\w-]+( \(key \d\))? ✓ \d+ ms  ".+"$', line) for line in asks)
     assert any("✗ rate limit, back in " in line for line in asks)
