@@ -15,6 +15,7 @@ from doubles import ABOUT
 from freeride_core import (
     Account,
     Answer,
+    Call,
     CompatibleCatalog,
     CompatibleProbe,
     CompatibleProvider,
@@ -24,12 +25,12 @@ from freeride_core import (
     Failure,
     Feature,
     Key,
+    Midnight,
     Model,
     Operation,
     Phase,
     Proof,
     Reading,
-    Reset,
     Rule,
     Scope,
     WholeCatalog,
@@ -93,6 +94,20 @@ def test_a_request_goes_to_the_keys_own_address_with_its_secret() -> None:
     assert headers["x-own"] == "mine"
     assert len(headers) == len(made.headers)
     assert "sk-0123" not in repr(KEY)
+
+
+class Shouting(CompatibleWire):
+    """Needs the user's name in capitals, and no seed."""
+
+    def changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
+        return {**super().changes(call, model), "user": json.dumps(call.value("user").upper()).encode(), "seed": None}
+
+
+def test_a_wire_of_its_own_changes_what_it_must_and_keeps_the_rest_to_the_byte() -> None:
+    body = b'{"model":"auto","messages":[],"user":"me","seed":1,  "odd" : 1.50,"logprobs":true}'
+    wire = Shouting(path="/chat/completions", dropped=frozenset({"logprobs"}))
+    made = wire.prepare(parse_call(Operation.CHAT, body), MODEL, KEY)
+    assert made.body == b'{"model":"acme/one","messages":[],"user":"ME","odd":1.50}'
 
 
 def test_a_key_goes_bare_into_the_header_that_the_upstream_wants() -> None:
@@ -345,7 +360,7 @@ def test_the_page_of_an_edge_speaks_of_the_whole_upstream() -> None:
 
 # When to come back
 
-DAILY = Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="day", wait=Reset.NEXT_UTC_MIDNIGHT)
+DAILY = Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="day", wait=Midnight())
 SHORT = Rule(kind=ErrorKind.RATE_LIMIT, status=429, wait=300)
 
 
@@ -374,10 +389,43 @@ def test_midnight_is_the_next_one(now: float) -> None:
     assert retry_at(Answer(status=429, headers={}, body=b"day", now=MIDNIGHT), rules=(DAILY,)) == MIDNIGHT + 86_400
 
 
+def test_a_rule_may_know_better_than_the_hint() -> None:
+    """The cap of a day that comes with the hint of a minute."""
+    day = dataclasses.replace(DAILY, overrules_hint=True)
+    assert retry_at(answer(b"day", 429, retry_after="34"), rules=(day,)) == MIDNIGHT
+    assert retry_at(answer(b"day", 429, x_reset="34"), rules=(day,), reset_headers=("x-reset",)) == MIDNIGHT
+    assert retry_at(answer(b"day, retry in 34s", 429), rules=(day,)) == MIDNIGHT
+    for_ever = Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, overrules_hint=True)
+    assert retry_at(answer(b"", 429, retry_after="34"), rules=(for_ever,)) is None
+    assert retry_at(answer(b"a minute", 429, retry_after="34"), rules=(day, SHORT)) == NOW + 34
+
+
 def test_reset_headers_count_with_a_429_and_nothing_else() -> None:
     assert retry_at(answer(b"", 429, x_reset="48.6s"), reset_headers=("x-none", "x-reset")) == NOW + 49
     assert retry_at(answer(b"", 503, x_reset="48.6s"), reset_headers=("x-reset",)) is None
     assert retry_at(answer(b"", 429, x_reset="48.6s")) is None
+
+
+# What is neither a code nor a message
+
+
+QUOTA = {"error": {"message": "Quota exceeded.", "details": [{"violations": [{"quotaId": "RequestsPerDay"}]}]}}
+
+
+def test_a_rule_may_look_at_the_body_as_it_came() -> None:
+    per_day = Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="quota", body=r'"quotaId": ?"requests\w*day')
+    assert failure(read(answer(QUOTA, 429), rules=(per_day,))).kind is ErrorKind.QUOTA_EXHAUSTED
+    assert failure(read(answer([QUOTA], 429), rules=(per_day,))).kind is ErrorKind.QUOTA_EXHAUSTED
+    assert failure(read(answer(QUOTA, 400), rules=(per_day,))).kind is ErrorKind.UNSUPPORTED
+    assert failure(read(answer({"error": "quota"}, 429), rules=(per_day,))).kind is ErrorKind.RATE_LIMIT
+
+
+def test_a_body_is_looked_at_up_to_64_kib_whatever_it_is() -> None:
+    mark = Rule(kind=ErrorKind.UNAVAILABLE, body="here")
+    found = {at: failure(read(answer(b"\xff" * at + b"here", 429), rules=(mark,))).kind for at in (65_532, 65_533)}
+    assert found == {65_532: ErrorKind.UNAVAILABLE, 65_533: ErrorKind.RATE_LIMIT}
+    once = answer(b"here", 429)
+    assert once.text is once.text
 
 
 # Whose account it is

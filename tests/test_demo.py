@@ -32,7 +32,7 @@ PROFILE = (Path(__file__).parent / "profiles" / "acme.toml").read_text("utf-8")
 FAWN = PROFILE.replace('provider = "acme"', 'provider = "fawn"').replace("ACME_", "FAWN_")
 MODULE = """
 from freeride_core import About, CompatibleCatalog, CompatibleProvider, CompatibleWire, Credential, WholeCatalog, hookimpl
-from freeride_core import ErrorKind, Model, Reset, Rule
+from freeride_core import ErrorKind, Midnight, Model, Rule
 
 @hookimpl
 def freeride_register_provider():
@@ -47,7 +47,7 @@ def freeride_register_provider():
         free=WholeCatalog(),
         catalog=CompatibleCatalog(models=(Model(id={model!r}, canonical="large"),), checked="2026-11-23"),
         chat=CompatibleWire(path="/chat/completions", rules=(
-            Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="daily cap", wait=Reset.NEXT_UTC_MIDNIGHT),
+            Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="daily cap", wait=Midnight()),
         )),
         embeddings=CompatibleWire(path="/embeddings"),
     )
@@ -217,7 +217,9 @@ def test_a_pipe_gets_plain_lines(environ: Mapping[str, str]) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "\x1b" not in ended.stdout
     text = ended.stdout.splitlines()
-    assert text[0].startswith("One endpoint over 5 free LLM tiers")
+    providers = next(line for line in text if line.startswith("Providers: ")).split(", ")
+    assert len(providers) >= 5
+    assert text[0].startswith(f"One endpoint over {len(providers)} free LLM tiers")
     asks = [line for line in text if line.startswith("you ")]
     assert all(re.search(r'▸ [\w-]+( \(key \d\))? ✓ \d+ ms  ".+"$', line) for line in asks)
     assert any("✗ rate limit, back in " in line for line in asks)

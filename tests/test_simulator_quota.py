@@ -44,12 +44,31 @@ def test_a_fixed_window_starts_with_its_first_request_and_ends_at_once() -> None
 
 
 def test_a_day_ends_at_midnight_utc() -> None:
-    bucket = Bucket(quota(kind="utc_day", window="day", amount=1))
+    bucket = Bucket(quota(kind="day", window="day", amount=1))
     bucket.charge(1, MIDNIGHT + 4 * 3600)
 
     assert bucket.wait_s(1, MIDNIGHT + 4 * 3600) == 20 * 3600
     assert bucket.used(MIDNIGHT + 86399) == 1
     assert bucket.used(MIDNIGHT + 86400) == 0
+
+
+def test_a_day_ends_at_midnight_where_the_upstream_lives() -> None:
+    bucket = Bucket(quota(kind="day", window="day", amount=1, zone="America/Los_Angeles"))
+    bucket.charge(1, MIDNIGHT + 4 * 3600)
+
+    assert bucket.wait_s(1, MIDNIGHT + 4 * 3600) == 4 * 3600
+    assert bucket.used(MIDNIGHT + 8 * 3600 - 1) == 1
+    assert bucket.used(MIDNIGHT + 8 * 3600) == 0
+
+
+def test_the_day_on_which_clocks_go_back_is_longer() -> None:
+    begin = 1_793_516_400.0  # 2026-11-01T00:00:00-07:00
+    bucket = Bucket(quota(kind="day", window="day", amount=1, zone="America/Los_Angeles"))
+    bucket.charge(1, begin)
+
+    assert bucket.wait_s(1, begin) == 25 * 3600
+    assert bucket.used(begin + 25 * 3600 - 1) == 1
+    assert bucket.used(begin + 25 * 3600) == 0
 
 
 def test_a_leaky_bucket_does_the_published_arithmetic() -> None:
@@ -76,11 +95,11 @@ def test_an_allowance_of_nothing_is_always_used_up() -> None:
 
 
 @given(
-    st.sampled_from(["fixed", "leaky", "utc_day"]),
+    st.sampled_from(["fixed", "leaky", "day"]),
     st.lists(st.tuples(st.floats(0, 40), st.floats(0, 4)), max_size=30),
 )
 def test_waiting_as_long_as_a_bucket_says_is_enough(kind: str, charges: list[tuple[float, float]]) -> None:
-    bucket = Bucket(quota(kind=kind, amount=10, window="day" if kind == "utc_day" else "minute"))
+    bucket = Bucket(quota(kind=kind, amount=10, window="day" if kind == "day" else "minute"))
     now = MIDNIGHT + 1000
     for pause, cost in charges:
         now += pause
@@ -184,7 +203,7 @@ def test_a_standing_is_told_in_all_the_forms_that_upstreams_use() -> None:
     [
         ("fixed", "minute", 7.5, 7.5),
         ("fixed", "minute", None, 60),
-        ("utc_day", "day", 7.5, 20 * 3600),
+        ("day", "day", 7.5, 20 * 3600),
         ("leaky", "day", None, 86.4),
     ],
 )
@@ -207,8 +226,8 @@ def test_a_quota_that_is_used_up_comes_back_as_it_always_does(
 def test_requests_are_used_up_before_anything_else_and_other_quotas_stay() -> None:
     meter = Meter(
         [
-            quota(name="neurons", unit="neurons", window="day", kind="utc_day", case="neurons-gone"),
-            quota(name="day", window="day", kind="utc_day", case="requests-gone"),
+            quota(name="neurons", unit="neurons", window="day", kind="day", case="neurons-gone"),
+            quota(name="day", window="day", kind="day", case="requests-gone"),
             quota(name="minute"),
         ]
     )

@@ -68,7 +68,7 @@ def test_a_plugin_is_certified_in_any_directory_with_a_report_that_fits_its_sche
 
 def test_what_is_broken_is_told_with_promise_exchange_and_remedy(site: Path, tmp_path: Path) -> None:
     module = site / "freeride_provider_specimen" / "__init__.py"
-    module.write_text(source_of("provider", "wait=Reset.NEXT_UTC_MIDNIGHT", "wait=60"), "utf-8")
+    module.write_text(source_of("provider", "wait=Midnight()", "wait=60"), "utf-8")
     run = certify("specimen", "--report", tmp_path / "report.json", path=site)
     assert run.returncode == 1
     for line in (

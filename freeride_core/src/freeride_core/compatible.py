@@ -5,20 +5,17 @@ Each knob is here because a shipped package needs it. A wire format of its own o
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from freeride_core import retry_hint
-from freeride_core.complaint import USUAL, Complaint, Reset, Rule, by_status, error_in
+from freeride_core.complaint import USUAL, Complaint, Rule, by_status, error_in
 from freeride_core.provider import (
     About,
     Answer,
@@ -33,34 +30,12 @@ from freeride_core.provider import (
     Operation,
     Phase,
     Probe,
-    Proof,
     Provider,
     Reading,
     Scope,
     UpstreamRequest,
     Wire,
 )
-
-__all__ = [
-    "CompatibleCatalog",
-    "CompatibleProbe",
-    "CompatibleProvider",
-    "CompatibleWire",
-    "Reset",
-    "Rule",
-    "bearer",
-    "canonical_of",
-]
-
-# How the same weights are stored; the model behind them behaves alike.
-_QUANTISATION = re.compile(r"(?:-(?:fp4|fp8|nvfp4|mxfp4|fp16|bf16|int4|int8|awq|gptq|gguf)(?:-fast)?)+$")
-
-
-def canonical_of(model_id: str, makers: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The canonical name of a model that nobody has named by hand: in lower case, without quantisation, its maker as
-    `makers` spells it. The upstream's own marks, such as a suffix for free variants, are the package's to cut off first."""
-    maker, slash, name = _QUANTISATION.sub("", model_id.lower()).partition("/")
-    return makers.get(maker, maker) + slash + name
 
 
 def bearer(key: Key, headers: Mapping[str, str], key_header: str = "") -> tuple[tuple[str, str], ...]:
@@ -73,11 +48,6 @@ def bearer(key: Key, headers: Mapping[str, str], key_header: str = "") -> tuple[
         ("accept", "application/json, text/event-stream"),
         *headers.items(),
     )
-
-
-def _next_utc_midnight(now: float) -> float:
-    tomorrow = datetime.fromtimestamp(now, UTC).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, time(), UTC).timestamp()
 
 
 _GOOD = Reading()
@@ -128,9 +98,11 @@ class CompatibleWire(Wire):
         headers = self._bearers.get(key.secret)
         if headers is None:
             headers = self._bearers[key.secret] = bearer(key, self.headers, self.key_header)
-        return UpstreamRequest("POST", key.base_url + self.path, headers, call.body_with(self._changes(call, model)))
+        return UpstreamRequest("POST", key.base_url + self.path, headers, call.body_with(self.changes(call, model)))
 
-    def _changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
+    def changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
+        """The top-level values that are replaced, added, or (None) left out; all others reach the upstream byte for byte. The place
+        to override where a request must differ in a way that no field describes: add to what this gives."""
         changes: dict[str, bytes | None] = {}
         if call.model != model.id or "model" not in call.fields:
             changes["model"] = json.dumps(model.id).encode()
@@ -181,12 +153,7 @@ class CompatibleWire(Wire):
         return understood
 
     def _failure(self, rule: Rule, status: int, complaint: Complaint, answer: Answer) -> Failure:
-        wait = retry_hint.of(answer.headers, answer.json, complaint.message, answer.now, self._reset_headers(status))
-        retry_at = None if wait is None else answer.now + wait
-        if retry_at is None and rule.wait is not None:
-            retry_at = (
-                _next_utc_midnight(answer.now) if rule.wait is Reset.NEXT_UTC_MIDNIGHT else answer.now + rule.wait
-            )
+        hint = retry_hint.of(answer.headers, answer.json, complaint.message, answer.now, self._reset_headers(status))
         scope = rule.scope
         if scope is None and status >= 500 and _is_page(answer):
             # An edge's own error page speaks of the whole upstream, not of one model behind it.
@@ -194,7 +161,7 @@ class CompatibleWire(Wire):
         return Failure(
             kind=rule.kind,
             scope=scope,
-            retry_at=retry_at,
+            retry_at=rule.retry_at(answer.now, hint),
             message=complaint.message,
             feature=rule.feature,
             param=complaint.param,
@@ -206,7 +173,7 @@ class CompatibleWire(Wire):
     def _account(self, answer: Answer) -> str | None:
         if self.account_pattern is None:
             return None
-        found = re.search(self.account_pattern, answer.body[:65536].decode("utf-8", "replace"))
+        found = re.search(self.account_pattern, answer.text)
         return found[1] if found else None
 
 
@@ -266,93 +233,6 @@ def _status_within(answer: Answer) -> int:
 def _is_broken(choices: Any) -> bool:
     first = choices[0] if isinstance(choices, list) and choices else None
     return isinstance(first, dict) and first.get("finish_reason") == "error"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompatibleCatalog(Catalog):
-    """A dated list, and a live one in the shape that `parse_entry` understands."""
-
-    models: tuple[Model, ...] = ()
-    checked: str
-    fresh_s: float | None = None
-    path: str | None = "/models"
-    """Appended to the key's base URL; None: no live list."""
-    base_suffix: str = ""
-    """What the base URL must end in, and what is cut off before `path`, where the list lives beside the API: `/v1`."""
-    rows: str = "data"
-    """The member of the answer that holds the entries."""
-    parse_entry: Callable[[Mapping[str, Any], Mapping[str, Model]], Sequence[Model]] | None = None
-    """One entry, and the dated models by id, into models: usually one, none if it is not one of ours. None for the whole: the
-    entries' ids only confirm the dated list."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    key_header: str = ""
-    """As with the wire."""
-
-    def request(self, key: Key) -> UpstreamRequest | None:
-        if self.path is None:
-            return None
-        return _get(key, self.base_suffix, self.path, bearer(key, self.headers, self.key_header))
-
-    def parse(self, answer: Answer) -> tuple[Model, ...]:
-        body = answer.json
-        rows = body if isinstance(body, list) else body.get(self.rows) if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise ValueError(f"the catalog answer has no list under {self.rows!r}")
-        dated = {model.id: model for model in self.models}
-        live: dict[str, Model] = {}
-        parse_entry = self.parse_entry or _dated_entry
-        for row in rows:
-            with contextlib.suppress(*_ODD):  # one odd entry drops no other
-                for model in parse_entry(row, dated):
-                    live.setdefault(model.id, model)
-        return tuple(live.values())
-
-
-_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""What comes of reading JSON that is not shaped as expected."""
-
-
-def _dated_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> Sequence[Model]:
-    return (dated[row["id"]],)
-
-
-def _get(key: Key, base_suffix: str, path: str, headers: tuple[tuple[str, str], ...]) -> UpstreamRequest | None:
-    """Asks for what lies beside the API; None where the base URL does not end as it must."""
-    if not key.base_url.endswith(base_suffix):
-        return None
-    return UpstreamRequest("GET", key.base_url.removesuffix(base_suffix) + path, headers)
-
-
-def _is_valid(body: Any) -> Proof:  # noqa: ARG001 - the status has said it
-    return Proof(valid=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompatibleProbe(Probe):
-    """A GET that answers 200 to a good key."""
-
-    path: str
-    base_suffix: str = ""
-    """As with the catalog."""
-    key_header: str = ""
-    """As with the wire."""
-    refusals: Mapping[int, str] = field(default_factory=lambda: {401: "", 403: ""})
-    """The statuses that a bad key gets, each with a note."""
-    describe: Callable[[Any], Proof] = _is_valid
-    """What the body of a 200 says."""
-
-    def request(self, key: Key) -> UpstreamRequest | None:
-        return _get(key, self.base_suffix, self.path, bearer(key, {}, self.key_header))
-
-    def read(self, answer: Answer) -> Proof:
-        if answer.status in self.refusals:
-            return Proof(valid=False, note=self.refusals[answer.status])
-        if answer.status != 200:
-            return Proof(valid=None)
-        try:
-            return self.describe(answer.json)
-        except _ODD:
-            return Proof(valid=True)
 
 
 class CompatibleProvider(Provider):

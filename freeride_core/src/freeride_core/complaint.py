@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from freeride_core.midnight import Midnight
 from freeride_core.provider import Answer, ErrorKind, Feature, Scope
 
 _CODE_FIELDS = ("code", "type", "status", "error_type", "limit_source", "reason")
@@ -86,12 +86,6 @@ def _codes(value: Any, depth: int = 0) -> Iterator[str]:
                 yield from _codes(item, depth + 1)
 
 
-class Reset(enum.Enum):
-    """A reset that an upstream documents instead of saying it."""
-
-    NEXT_UTC_MIDNIGHT = "next_utc_midnight"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One thing that an upstream is known to say. All conditions given must hold; the first rule that fits decides."""
@@ -106,8 +100,13 @@ class Rule:
     """Regular expression, searched in the message without regard to case."""
     header: str | None = None
     """A lower-case header that must be there."""
-    wait: float | Reset | None = None
+    body: str | None = None
+    """Regular expression, searched likewise in the body as it came (its first 64 KiB): for what decides and is neither a code nor
+    in the message."""
+    wait: float | Midnight | None = None
     """Seconds, or a documented reset, where the answer has no hint of its own."""
+    overrules_hint: bool = False
+    """`wait` counts whatever the answer hints, as where the cap of a day comes with the hint of a minute; None: no hint does."""
     feature: Feature | None = None
 
     def concerns(self, status: int) -> bool:
@@ -120,7 +119,16 @@ class Rule:
             and (self.code is None or not complaint.codes.isdisjoint(_many(self.code)))
             and (self.header is None or self.header in answer.headers)
             and (self.text is None or re.search(self.text, complaint.message, re.IGNORECASE) is not None)
+            and (self.body is None or re.search(self.body, answer.text, re.IGNORECASE) is not None)
         )
+
+    def retry_at(self, now: float, hint: float | None) -> float | None:
+        """When the upstream can be asked again, if it hinted at `hint` seconds."""
+        if hint is not None and not self.overrules_hint:
+            return now + hint
+        if isinstance(self.wait, Midnight):
+            return self.wait.after(now)
+        return None if self.wait is None else now + self.wait
 
 
 def _many(value: Any) -> tuple[Any, ...]:

@@ -354,6 +354,14 @@ class Answer:
         own["model"] = model
 
     @property
+    def text(self) -> str:
+        """The first 64 KiB of the body as it came, whatever it is."""
+        known = self.__dict__
+        if "_text" not in known:
+            known["_text"] = self.body[:65536].decode("utf-8", "replace")
+        return str(known["_text"])
+
+    @property
     def json(self) -> Any:
         """The body as JSON; None where it is none."""
         known = self.__dict__

@@ -17,10 +17,10 @@ from freeride_core import (
     Decoder,
     ErrorKind,
     Limit,
+    Midnight,
     Model,
     Operation,
     Provider,
-    Reset,
     Rule,
     Scope,
     ZeroPrice,
@@ -38,7 +38,7 @@ LARGE = Model(
     price=0.0,
 )
 EMBED = Model(id="specimen/embed", canonical="specimen/embed", operations=frozenset({Operation.EMBEDDINGS}), price=0.0)
-RULES = (Rule(kind=ErrorKind.QUOTA_EXHAUSTED, text="daily allowance", wait=Reset.NEXT_UTC_MIDNIGHT),)
+RULES = (Rule(kind=ErrorKind.QUOTA_EXHAUSTED, text="daily allowance", wait=Midnight()),)
 
 
 def parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> list[Model]:

@@ -16,7 +16,7 @@ from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import PATIENCE_S, Reply, Rig, chat
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import ProviderSubject
-from freeride_core.gateway.reaction import TABLE, Reaction
+from freeride_core.gateway.reaction import LONGEST_S, TABLE, Reaction
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.slots import ALL_MODELS, EVERYONE, Slot
 from freeride_core.provider import ErrorKind, Provider, Scope
@@ -112,10 +112,9 @@ def _check_wait(cooldown: Cooldown, wanted_s: float) -> None:
 
 def wanted_wait_s(expected: Expectation, reaction: Reaction, scope: Scope, noted: float) -> float:
     """How long the contract wants that to be cooled."""
-    if expected.retry_after == "utc_midnight":
-        return 86400 - noted % 86400
-    if isinstance(expected.retry_after, (int, float)) and reaction.trusts_hint:
-        return float(expected.retry_after)
+    wait_s = expected.wait_s(noted)
+    if wait_s is not None and reaction.trusts_hint:
+        return min(wait_s, LONGEST_S)
     if scope in (Scope.MODEL, Scope.ACCOUNT_MODEL) and reaction.model_wait_s is not None:
         return reaction.model_wait_s
     return reaction.wait_s

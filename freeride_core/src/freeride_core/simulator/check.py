@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from freeride_core.midnight import Midnight
 from freeride_core.simulator.behaviour import BEHAVIOURS
 from freeride_core.simulator.profile import GOOD, Case, Profile, ProfileError, read_profile
 from freeride_core.simulator.quota import Standing
@@ -74,8 +75,14 @@ def _quotas(profile: Profile) -> Iterator[str]:
         for field, name in (("case", quota.case), ("too_large", quota.too_large)):
             if name is not None and profile.case(name) is None:
                 yield f"{place}: {field}: there is no case {name!r}"
-        if quota.kind == "utc_day" and quota.window != "day":
-            yield f"{place}: kind 'utc_day' goes with window 'day'"
+        if quota.kind == "day" and quota.window != "day":
+            yield f"{place}: kind 'day' goes with window 'day'"
+        if quota.zone != "UTC" and quota.kind != "day":
+            yield f"{place}: zone goes with kind 'day'"
+        try:
+            Midnight(quota.zone)
+        except ValueError as error:
+            yield f"{place}: zone: {error}"
         if quota.amount < 0:
             yield f"{place}: amount is negative"
 
@@ -116,6 +123,11 @@ def _case(case: Case, profile: Profile) -> Iterator[str]:
                 re.compile(pattern)
             except re.error as error:
                 yield f"match.{name}: {error}"
+    try:
+        if case.expect is not None:
+            case.expect.wait_s(0.0)
+    except ValueError as error:
+        yield f"expect.retry_after: {error}"
     templates = _Templates(profile, COMMON | SPOKEN)
     yield from templates.headers("headers", case.headers)
     if case.body is not None:

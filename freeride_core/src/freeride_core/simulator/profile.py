@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from freeride_core.midnight import Midnight
 from freeride_core.provider import ErrorKind, Feature, Scope
 from freeride_core.simulator import standard
 
@@ -114,7 +115,10 @@ class Quota(_Table, frozen=True, kw_only=True):
     unit: Literal["requests", "tokens", "neurons"]
     amount: float
     window: Literal["minute", "day"]
-    kind: Literal["fixed", "utc_day", "leaky"]
+    kind: Literal["fixed", "day", "leaky"]
+    """When it is full again: a while after its first request, at midnight, or bit by bit."""
+    zone: str = "UTC"
+    """Whose midnight ends a day."""
     scope: Literal["key", "account", "account_model", "model"]
     case: str
     """What is answered when it is used up."""
@@ -147,9 +151,18 @@ class Expectation(_Table, frozen=True, kw_only=True):
     kind: ErrorKind
     scope: Scope | None = None
     """None: what is usual for the kind."""
-    retry_after: float | Literal["utc_midnight"] | None = None
-    """Seconds; None: the upstream says nothing."""
+    retry_after: float | str | None = None
+    """Seconds, or a day's end: `midnight UTC`, `midnight America/Los_Angeles`; None: the upstream says nothing."""
     feature: Feature | None = None
+
+    def wait_s(self, now: float) -> float | None:
+        """Seconds to wait. ValueError: it is no time."""
+        if not isinstance(self.retry_after, str):
+            return self.retry_after
+        word, _, zone = self.retry_after.partition(" ")
+        if word != "midnight":
+            raise ValueError(f"{self.retry_after!r} is neither seconds nor 'midnight' with a time zone")
+        return Midnight(zone).after(now) - now
 
 
 class Case(_Table, frozen=True, kw_only=True):

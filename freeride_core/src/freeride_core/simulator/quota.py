@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from freeride_core.midnight import Midnight
 from freeride_core.simulator.profile import Quota
 
-DAY_S = 86400
-_WINDOW_S = {"minute": 60, "day": DAY_S}
+_WINDOW_S = {"minute": 60, "day": 86400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,44 +82,37 @@ class Bucket:
         self._amount = quota.amount
         self._kind = quota.kind
         self._window_s = _WINDOW_S[quota.window]
+        self._midnight = Midnight(quota.zone)
         self._used = 0.0
         self._since: float | None = None
-        """Leaky: when `_used` was right; otherwise the window's begin; None: it has not begun."""
+        """Leaky: when `_used` was right; otherwise a moment of the window, of a fixed one its begin; None: it has not begun."""
 
     def used(self, now: float) -> float:
         if self._since is None:
             return 0.0
         if self._kind == "leaky":
             return max(0.0, self._used - (now - self._since) * self._amount / self._window_s)
-        return self._used if now < self._since + self._window_s else 0.0
+        return self._used if now < self._end(self._since) else 0.0
 
     def charge(self, cost: float, now: float) -> None:
         self._used = self.used(now) + cost
-        if self._kind == "leaky":
-            self._since = now
-        elif self._kind == "utc_day":
-            self._since = now - now % DAY_S
-        elif self._since is None or now >= self._since + self._window_s:
+        if self._kind == "leaky" or self._since is None or now >= self._end(self._since):
             self._since = now
 
     def use_up(self, now: float, back_in_s: float | None) -> None:
         """Nothing is left. A fixed window ends `back_in_s` seconds from now, else when it would have begun just now."""
         self._used = self._amount
         self._since = now
-        if self._kind == "utc_day":
-            self._since = now - now % DAY_S
-        elif self._kind == "fixed" and back_in_s is not None:
+        if self._kind == "fixed" and back_in_s is not None:
             self._since = now + back_in_s - self._window_s
 
     def reset_s(self, now: float) -> float:
         """Until it is full again."""
-        if self._kind == "utc_day":
-            return DAY_S - now % DAY_S
         if self._kind == "leaky":
             return self.used(now) * self._window_s / self._amount if self._amount else self._window_s
-        if self._since is None or now >= self._since + self._window_s:
-            return 0.0
-        return self._since + self._window_s - now
+        if self._kind == "day":
+            return self._end(now) - now
+        return 0.0 if self._since is None else max(0.0, self._end(self._since) - now)
 
     def wait_s(self, cost: float, now: float) -> float:
         """Until `cost` fits; 0: now. What never fits waits for the reset."""
@@ -129,6 +122,10 @@ class Bucket:
         if self._kind == "leaky" and cost <= self._amount:
             return missing * self._window_s / self._amount
         return self.reset_s(now) or float(self._window_s)
+
+    def _end(self, moment: float) -> float:
+        """Of the window that `moment` is in, or begins."""
+        return self._midnight.after(moment) if self._kind == "day" else moment + self._window_s
 
 
 class Meter:

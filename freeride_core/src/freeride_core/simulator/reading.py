@@ -9,7 +9,6 @@ from freeride_core.simulator.dialect import Turn, case_reply, page_reply
 from freeride_core.simulator.model import Saying
 from freeride_core.simulator.profile import CHAT, EMBEDDINGS, Case, Expectation, Profile
 from freeride_core.simulator.quota import Demand, Meter
-from freeride_core.simulator.render import next_utc_midnight
 
 
 def reading_of(provider: Provider, profile: Profile, case: Case, now: float) -> Expectation | None:
@@ -31,10 +30,13 @@ def expectation_of(provider: Provider, case: Case, now: float) -> Expectation | 
     expected = case.expect
     if expected is None:
         return None
-    stated = expected.retry_after
-    wait_s = None if stated is None else _whole_s(next_utc_midnight(now) - now if stated == "utc_midnight" else stated)
-    scope = expected.scope or _scope(Failure(kind=expected.kind), provider)
-    return Expectation(kind=expected.kind, scope=scope, retry_after=wait_s, feature=expected.feature)
+    wait_s = expected.wait_s(now)
+    return Expectation(
+        kind=expected.kind,
+        scope=expected.scope or _scope(Failure(kind=expected.kind), provider),
+        retry_after=None if wait_s is None else _whole_s(wait_s),
+        feature=expected.feature,
+    )
 
 
 def answer_of(profile: Profile, case: Case, now: float) -> Answer:

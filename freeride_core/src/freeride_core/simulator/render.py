@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 
+from freeride_core.midnight import Midnight
 from freeride_core.simulator.quota import Standing
 
 COMMON = frozenset({"id", "uuid", "hex", "created", "model", "account", "key_hint"})
@@ -99,9 +100,10 @@ def _aspect(standings: Mapping[str, Standing], quota: str, aspect: str, now: flo
 
 
 def moment_text(name: str, now: float) -> str | None:
-    """`now+37`, `now_ms`, `http_date+5`, `utc_midnight`, `utc_midnight_ms`; None for anything else."""
-    if name in {"utc_midnight", "utc_midnight_ms"}:
-        return str(next_utc_midnight(now) * (1000 if name.endswith("_ms") else 1))
+    """`now+37`, `now_ms`, `http_date+5`, `midnight UTC`, `midnight_ms America/Los_Angeles`; None for anything else."""
+    word, _, zone = name.partition(" ")
+    if word in {"midnight", "midnight_ms"}:
+        return _midnight_text(zone, now, 1000 if word == "midnight_ms" else 1)
     found = _TIME.fullmatch(name)
     if not found:
         return None
@@ -111,7 +113,8 @@ def moment_text(name: str, now: float) -> str | None:
     return str(int(moment * 1000 if found[1] == "now_ms" else moment))
 
 
-def next_utc_midnight(now: float) -> int:
-    """Epoch seconds."""
-    tomorrow = datetime.fromtimestamp(now, UTC).date() + timedelta(days=1)
-    return int(datetime.combine(tomorrow, time(), UTC).timestamp())
+def _midnight_text(zone: str, now: float, units_a_second: int) -> str | None:
+    try:
+        return str(int(Midnight(zone).after(now)) * units_a_second)
+    except ValueError:
+        return None

@@ -12,9 +12,9 @@ from freeride_core import (
     Credential,
     ErrorKind,
     Limit,
+    Midnight,
     Model,
     Provider,
-    Reset,
     Rule,
     Scope,
     hookimpl,
@@ -27,7 +27,7 @@ MODELS = (
     Model(id="acme/anvil-70b", canonical="acme/anvil-70b", tier=2, context=131_072, tools=True, vision=False),
     Model(id="acme/rocket-8b", canonical="acme/rocket-8b", tier=3, context=32_768, tools=False, vision=False),
 )
-SOLD_OUT = Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, code="daily_allowance", wait=Reset.NEXT_UTC_MIDNIGHT)
+SOLD_OUT = Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, code="daily_allowance", wait=Midnight())
 
 
 @hookimpl

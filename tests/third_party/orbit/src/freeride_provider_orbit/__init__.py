@@ -20,9 +20,9 @@ from freeride_core import (
     ErrorKind,
     Key,
     Limit,
+    Midnight,
     Model,
     Provider,
-    Reset,
     Rule,
     Scope,
     UpstreamRequest,
@@ -63,7 +63,7 @@ RULES = (
         scope=Scope.ACCOUNT_MODEL,
         status=429,
         code="DAILY_ALLOWANCE",
-        wait=Reset.NEXT_UTC_MIDNIGHT,
+        wait=Midnight(),
     ),
 )
 

@@ -1,0 +1,102 @@
+"""Google Gemini for the FreeRide gateway: the free tier of the Gemini API, through its OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+from freeride_core import (
+    About,
+    Allowlist,
+    CompatibleProvider,
+    Credential,
+    ErrorKind,
+    Limit,
+    Midnight,
+    Provider,
+    Rule,
+    Scope,
+    hookimpl,
+)
+from freeride_provider_gemini.models import CATALOG
+from freeride_provider_gemini.wire import BAD_KEY, GeminiProbe, GeminiWire
+
+RULES = (
+    # Words, code and delay are the same for a minute, for a day, and for what this project gets nothing of: the quota tells.
+    Rule(
+        kind=ErrorKind.MODEL_NOT_FOUND,
+        status=429,
+        body=r'\blimit: 0\b|"quotaValue":\s*"0"',
+        scope=Scope.ACCOUNT_MODEL,
+        overrules_hint=True,
+    ),
+    Rule(
+        kind=ErrorKind.QUOTA_EXHAUSTED,
+        status=429,
+        body=r'"quotaId":\s*"[^"]*PerDay',
+        scope=Scope.ACCOUNT_MODEL,
+        wait=Midnight("America/Los_Angeles"),
+        overrules_hint=True,
+    ),
+    Rule(kind=ErrorKind.UNAVAILABLE, status=429, text="no capacity available"),
+    # Of a project with prepaid billing, which is none of the free tier.
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=(402, 429), text="prepayment credits are depleted"),
+    Rule(kind=ErrorKind.AUTH, status=400, body=BAD_KEY),
+    # Where this gateway stands no key is served.
+    Rule(kind=ErrorKind.AUTH, status=400, text="user location is not supported", scope=Scope.PROVIDER),
+    # Tools together with JSON; it would usually be read as no tools at all.
+    Rule(kind=ErrorKind.UNSUPPORTED, status=400, text="with a response mime type"),
+)
+
+# Google publishes no table since December 2025: AI Studio shows a project its own. These are the narrowest that were seen, those of
+# Flash; what an answer says counts more.
+_SEEN = "community readings, July and August 2026"
+_SEEN_UNTIL = "2026-08-31"
+
+
+def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
+    return Limit(
+        unit=unit,
+        amount=amount,
+        window=window,
+        scope=Scope.ACCOUNT_MODEL,
+        source=_SEEN,
+        checked=_SEEN_UNTIL,
+        note=note,
+    )
+
+
+@hookimpl
+def freeride_register_provider() -> Provider:
+    return CompatibleProvider(
+        api_version=1,
+        name="gemini",
+        rank=60,
+        about=About(
+            title="Google Gemini",
+            homepage="https://ai.google.dev/gemini-api/docs",
+            keys_url="https://aistudio.google.com/app/apikey",
+            free_day="about 20 requests/day with each Flash model, 500 with each Flash-Lite, 14,400 with each Gemma",
+            sign_up="a Google account, 18 or older",
+            data_use="prompts may be used to improve products and be read by people",
+            source="https://ai.google.dev/gemini-api/docs/rate-limits",
+            checked=CATALOG.checked,
+        ),
+        # Not GOOGLE_API_KEY: that may be for any of Google's products, and of a project that pays.
+        credentials=(
+            Credential(
+                variable="GEMINI_API_KEY",
+                aliases=("GOOGLE_GENERATIVE_AI_API_KEY",),
+                pattern=r"AIza[0-9A-Za-z_-]{35}|AQ\..+",
+            ),
+        ),
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        # No list and no answer says what is free.
+        free=Allowlist(frozenset(model.id for model in CATALOG.models), CATALOG.checked),
+        catalog=CATALOG,
+        chat=GeminiWire(path="/chat/completions", rules=RULES),
+        limits=(
+            _limit("requests", 5, "minute", "Flash; Flash-Lite 15, Gemma 30"),
+            _limit("requests", 20, "day", "Flash; Flash-Lite 500, Gemma 14,400; until midnight in Los Angeles"),
+            _limit("tokens", 250_000, "minute", "of prompts; Gemma 15,000"),
+        ),
+        probe=GeminiProbe(path="/models"),
+        meter=Scope.ACCOUNT_MODEL,
+    )

@@ -1,0 +1,49 @@
+"""Gemini's streams: OpenAI's, but for tool calls that bear no number and a finish that does not speak of them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+
+class NumberedToolCalls:
+    """Passes a stream on with its tool calls numbered, and `tool_calls` for the `stop` after them.
+
+    Each call comes whole, without an `index` or with 0 for all of them, so that a client would take two calls for one.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._calls: Counter[int] = Counter()
+        """How many calls each choice has made."""
+
+    def decode(self, data: bytes) -> bytes:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return b"".join(self._corrected(line) + b"\n" for line in lines)
+
+    def flush(self) -> bytes:
+        rest, self._rest = self._rest, b""
+        return self._corrected(rest)
+
+    def _corrected(self, line: bytes) -> bytes:
+        if not line.startswith(b"data:") or not (self._calls or b'"tool_calls"' in line):
+            return line
+        try:
+            chunk = json.loads(line.removeprefix(b"data:"))
+            changed = [self._correct(choice) for choice in chunk["choices"]]
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):  # `[DONE]`, an error, nonsense
+            return line
+        return b"data: " + json.dumps(chunk).encode() if any(changed) else line
+
+    def _correct(self, choice: dict[str, Any]) -> bool:
+        at: int = choice["index"]
+        calls = choice["delta"].get("tool_calls") or ()
+        for call in calls:
+            # A piece of a call, should there ever be one, has no name.
+            self._calls[at] += "name" in call["function"]
+            call["index"] = max(self._calls[at] - 1, 0)
+        is_finish = self._calls[at] > 0 and choice.get("finish_reason") == "stop"
+        if is_finish:
+            choice["finish_reason"] = "tool_calls"
+        return is_finish or bool(calls)

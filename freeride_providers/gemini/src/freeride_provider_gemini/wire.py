@@ -1,0 +1,69 @@
+"""Chat, where Gemini's OpenAI-compatible endpoint is not quite compatible, and how it refuses a key."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+
+from freeride_core import (
+    Answer,
+    Call,
+    CompatibleProbe,
+    CompatibleWire,
+    Decoder,
+    ErrorKind,
+    Model,
+    Proof,
+    Reading,
+)
+from freeride_provider_gemini.signatures import sign
+from freeride_provider_gemini.stream import NumberedToolCalls
+
+BAD_KEY = r"API_KEY_INVALID|valid API key|API key expired|invalid Authorization header"
+"""In the body of a 400."""
+
+# It constrains nothing, and the whole request would be refused for it. What does constrain stays: another provider may keep to it.
+_DIALECT = re.compile(rb',\s*"\$schema"\s*:\s*"[^"]*"|"\$schema"\s*:\s*"[^"]*"\s*,?')
+_INPUT_TOKENS = re.compile(r'InputTokens\w*PerMinute.*?"quotaValue":\s*"(\d{1,9})"', re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeminiWire(CompatibleWire):
+    """Signs and numbers tool calls, and knows a prompt that no minute has room for."""
+
+    def changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
+        changes = super().changes(call, model)
+        tools = bytes(call.fields.get("tools", b""))
+        if b'"$schema"' in tools:
+            changes["tools"] = _DIALECT.sub(b"", tools)
+        # Gemma has no signatures.
+        if model.id.startswith("gemini-") and b'"tool_calls"' in bytes(call.fields.get("messages", b"")):
+            messages = call.value("messages")
+            if sign(messages):
+                changes["messages"] = json.dumps(messages).encode()
+        return changes
+
+    def decoder(self, call: Call, model: Model) -> Decoder | None:  # noqa: ARG002 - all models alike
+        return NumberedToolCalls() if call.stream and "tools" in call.fields else None
+
+    def read(self, answer: Answer) -> Reading:
+        reading = super().read(answer)
+        failure = reading.failure
+        if failure is None or failure.kind is not ErrorKind.RATE_LIMIT or answer.call is None:
+            return reading
+        allowance = _INPUT_TOKENS.search(answer.text)
+        if allowance is None or answer.call.prompt_tokens <= int(allowance[1]):
+            return reading
+        # Waiting, as the answer proposes, would not help; the size is worth remembering.
+        return replace(reading, failure=replace(failure, kind=ErrorKind.TOO_LARGE, retry_at=None))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeminiProbe(CompatibleProbe):
+    """A bad key gets a 400, and so does a good one from a country that is not served."""
+
+    def read(self, answer: Answer) -> Proof:
+        if answer.status == 400 and re.search(BAD_KEY, answer.text):
+            return Proof(valid=False)
+        return super().read(answer)
