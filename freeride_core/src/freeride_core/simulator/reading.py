@@ -15,7 +15,8 @@ from freeride_core.simulator.render import next_utc_midnight
 def reading_of(provider: Provider, profile: Profile, case: Case, now: float) -> Expectation | None:
     """How the package reads the scripted case: the whole answer, or the first event of a stream. None: it sees no failure."""
     operation = Operation.EMBEDDINGS if case.operation == EMBEDDINGS else Operation.CHAT
-    failure = provider.wires[operation].read(answer_of(profile, case, now)).failure
+    reading = provider.wires[operation].read(answer_of(profile, case, now))
+    failure = reading.failure
     if failure is None:
         return None
     return Expectation(
@@ -23,6 +24,7 @@ def reading_of(provider: Provider, profile: Profile, case: Case, now: float) -> 
         scope=_scope(failure, provider),
         retry_after=None if failure.retry_at is None else _whole_s(failure.retry_at - now),
         feature=None if failure.feature is None else Feature(failure.feature),
+        account=reading.account,
     )
 
 
@@ -34,7 +36,9 @@ def expectation_of(provider: Provider, case: Case, now: float) -> Expectation | 
     stated = expected.retry_after
     wait_s = None if stated is None else _whole_s(next_utc_midnight(now) - now if stated == "utc_midnight" else stated)
     scope = expected.scope or _scope(Failure(kind=expected.kind), provider)
-    return Expectation(kind=expected.kind, scope=scope, retry_after=wait_s, feature=expected.feature)
+    return Expectation(
+        kind=expected.kind, scope=scope, retry_after=wait_s, feature=expected.feature, account=expected.account
+    )
 
 
 def answer_of(profile: Profile, case: Case, now: float) -> Answer:
