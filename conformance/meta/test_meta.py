@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freeride_conformance.case_rule import reads_case
 
 from freeride_conformance import binder_rules, provider_rules
-from freeride_conformance.case_rule import reads_case
 from freeride_conformance.rig import Subject
 from freeride_core import (
     About,
