@@ -13,7 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--freeride-all-mutants",
         action="store_true",
-        help="try mutants of every model and of every member of a set, and every explained survivor",
+        help="try each mutant that is said to survive, and not only one of each kind",
     )
 
 
@@ -22,7 +22,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         return
     terminalreporter.section("mutation of the shipped providers")
     for tally in TALLIES.values():
-        terminalreporter.write_line(f"{tally.provider}: {tally.killed}/{tally.total} killed in {tally.seconds:.0f} s")
+        untried = f", {tally.untried} of the others not tried" if tally.untried else ""
+        terminalreporter.write_line(
+            f"{tally.provider}: {tally.killed}/{tally.total} killed{untried}, in {tally.seconds:.0f} s"
+        )
     killed, total = (sum(getattr(tally, field) for tally in TALLIES.values()) for field in ("killed", "total"))
     terminalreporter.write_line(f"together: {killed}/{total} killed, {killed / total:.1%}")
     for pattern, reason in SURVIVORS.items():

@@ -34,7 +34,7 @@ def test_the_suite_kills_every_mutant_but_those_that_are_explained(
     tally = TALLIES[name] = tallies[name].result()
     assert not tally.survivors.get("", []), "no rule kills these, and nothing says why"
     assert not tally.outlived, "these are said to survive, and are killed"
-    assert tally.killed > 0.8 * tally.total
+    assert tally.killed > 0.75 * tally.total
 
 
 def test_every_explanation_explains_something() -> None:
@@ -47,6 +47,6 @@ def test_every_explanation_explains_something() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_mutants_have_names_of_their_own(name: str) -> None:
     subject = installed_provider(load_plugins(("provider",)), name)
-    names = [mutant.name for mutant in mutants_of(subject, everything=False)]
+    names = [mutant.name for mutant in mutants_of(subject)]
     assert len(names) == len(set(names))
     assert len(names) > 100

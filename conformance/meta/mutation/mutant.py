@@ -29,22 +29,22 @@ class Mutant:
     subject: ProviderSubject
 
 
-def mutants_of(subject: ProviderSubject, *, everything: bool) -> Iterator[Mutant]:
-    """All of them; unless `everything` is asked for, of many models and of large sets only some."""
+def mutants_of(subject: ProviderSubject) -> Iterator[Mutant]:
+    """All of them; of many models and of large sets only some are changed, as what holds for one holds for the next."""
     seen: Counter[str] = Counter()
-    for words, provider in _changed(subject, everything):
+    for words, provider in _changed(subject):
         seen[words] += 1
         number = f" ({seen[words]})" if seen[words] > 1 else ""
         yield Mutant(f"{subject.provider.name}: {words}{number}", dataclasses.replace(subject, provider=provider))
 
 
-def _changed(subject: ProviderSubject, everything: bool) -> Iterator[tuple[str, Provider]]:
+def _changed(subject: ProviderSubject) -> Iterator[tuple[str, Provider]]:
     provider, chosen = subject.provider, _chosen(subject)
     alterations = Alterations(
         provider,
         subject.profile.catalog.paid,
-        10**6 if everything else _FEW,
-        lambda model: everything or model.id in chosen,
+        _FEW,
+        lambda model: model.id in chosen,
     )
     for field, value in vars(provider).items():
         if field == "wires":

@@ -21,6 +21,8 @@ class Tally:
     provider: str
     total: int = 0
     killed: int = 0
+    untried: int = 0
+    """Of all: explained like another one that survived, and taken for survivors too."""
     seconds: float = 0.0
     survivors: dict[str, list[str]] = field(default_factory=dict)
     """Names, by the pattern that explains them; empty where none does."""
@@ -33,15 +35,16 @@ TALLIES: dict[str, Tally] = {}
 
 
 def tally_of(name: str, everything: bool) -> Tally:
-    """Tries the mutants of an installed provider. Of those that one pattern explains only the first is tried and counted, as each
-    goes through the whole suite; unless `everything` is asked for."""
+    """Tries the mutants of an installed provider. Of those that one pattern explains only the first is tried, as each goes
+    through the whole suite; unless `everything` is asked for."""
     subject = installed_provider(load_plugins(("provider",)), name)
     tally, trial, started = Tally(name), Trial(subject), time.perf_counter()
-    for mutant in mutants_of(subject, everything=everything):
+    for mutant in mutants_of(subject):
         pattern = explanation_of(mutant.name)
-        if pattern and not everything and pattern in tally.survivors:
-            continue
         tally.total += 1
+        if pattern and not everything and pattern in tally.survivors:
+            tally.untried += 1
+            continue
         killer = trial.killer_of(mutant.subject)
         if killer is None:
             tally.survivors.setdefault(pattern, []).append(mutant.name)
