@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from freeride_binder_specimen import SpecimenBinder
-from specimens import binder, origin_of, renamed, source_of
+from meta.specimens import binder, origin_of, renamed, source_of
 
 from freeride_conformance.subject import BinderSubject, Origin
 from freeride_core import Endpoint, Unreadable

@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 from freeride_provider_specimen import CHECKED, EMBED, LARGE, RULES, SpecimenWire, WholeEvents, parse_entry
-from specimens import PROFILE, origin_of, provider, renamed, source_of
+from meta.specimens import PROFILE, origin_of, provider, renamed, source_of
 
 from freeride_conformance.subject import Origin, ProviderSubject
 from freeride_core import (
     Account,
     Answer,
+    AnyOf,
     Call,
     CompatibleCatalog,
     CompatibleProbe,
@@ -28,7 +29,10 @@ from freeride_core import (
     Model,
     Phase,
     Reading,
+    Rule,
+    UnbillableAccount,
     UpstreamRequest,
+    ZeroPrice,
 )
 
 Broken = Callable[[Origin, Path], ProviderSubject]
@@ -159,10 +163,15 @@ class _Closing(WholeEvents):
 class _Apologetic(WholeEvents):
     def flush(self) -> bytes:
         rest = super().flush()
-        if not rest.startswith(b'{"error"'):
+        if not rest.startswith(b"<"):
             return rest
         choice = {"index": 0, "message": {"role": "assistant", "content": "Sorry."}, "finish_reason": "stop"}
         return json.dumps({"id": "x", "object": "chat.completion", "choices": [choice]}).encode()
+
+
+class _WithoutIndex(WholeEvents):
+    def passed(self, event: bytes) -> bytes:
+        return event.replace(b'"tool_calls":[{"index":0,', b'"tool_calls":[{')
 
 
 def _decoding(kind: type[Any]) -> Broken:
@@ -172,6 +181,11 @@ def _decoding(kind: type[Any]) -> Broken:
             return decoder
 
     return _chat(Decoding)
+
+
+class Trusting(SpecimenWire):
+    def read(self, answer: Answer) -> Reading:
+        return Reading() if answer.phase is Phase.BODY else super().read(answer)
 
 
 class NoDates(SpecimenWire):
@@ -221,6 +235,12 @@ ABOUT = provider(Origin("provider", "", "", "", "", ())).provider.about
 LIMITS = provider(Origin("provider", "", "", "", "", ())).provider.limits
 
 
+def _without_sizes(row: Mapping[str, Any], dated: Mapping[str, Model]) -> list[Model]:
+    return [
+        model if model.id in dated else dataclasses.replace(model, max_output=None) for model in parse_entry(row, dated)
+    ]
+
+
 def _catalog(kind: type[CompatibleCatalog] = CompatibleCatalog, **more: Any) -> Broken:
     parts = {"models": (LARGE, EMBED), "checked": CHECKED, "parse_entry": parse_entry}
     return lambda origin, _: provider(origin, catalog=kind(**{**parts, **more}))
@@ -229,12 +249,15 @@ def _catalog(kind: type[CompatibleCatalog] = CompatibleCatalog, **more: Any) -> 
 BROKEN: Mapping[str, Broken] = {
     "has_one_name": lambda origin, _: provider(renamed(origin, distribution="freeride-provider-other")),
     "introduces_itself": _part(about=dataclasses.replace(ABOUT, data_use="")),
+    "has_the_base_that_its_simulator_has": _part(base_url="https://specimen.invalid/v2"),
     "loads_lightly": _source("import dataclasses\n", "import dataclasses\nimport http.client\n"),
     "states_its_version": _source('"api_version": 1', '"api_version": __import__("freeride_core").API_VERSION'),
     "never_raises": _chat(RaisingWire),
     "touches_nothing": _chat(FileReadingWire),
     "denies_what_is_not_free": _part(free=UnknownIsFree()),
     "rates_its_models": _catalog(models=(LARGE, dataclasses.replace(EMBED, tier=7))),
+    "dates_what_is_listed": _catalog(models=(dataclasses.replace(LARGE, price=None), EMBED)),
+    "reads_its_facts": _catalog(parse_entry=_without_sizes),
     "survives_odd_rows": _catalog(StrictCatalog),
     "lists_what_is_there": _catalog(path="/model-list"),
     "stays_below_its_base_url": _part(probe=ElsewhereProbe(path="/key")),
@@ -246,14 +269,18 @@ BROKEN: Mapping[str, Broken] = {
     "passes_on_no_private_header": _chat(SpecimenWire, response_headers=("set-cookie",)),
     "answers": _decoding(_Finisher),
     "embeds": _part(embeddings=FirstInputOnly(path="/embeddings")),
-    "proves_its_keys": _part(probe=CompatibleProbe(path="/key", refusals={})),
+    "reads_its_proofs": _part(probe=CompatibleProbe(path="/key", refusals={401: ""})),
+    "shows_whom_it_trusts": _part(free=AnyOf((ZeroPrice(), UnbillableAccount()))),
+    "proves_its_keys": _part(probe=CompatibleProbe(path="/key", refusals={403: ""})),
     "streams": _decoding(_WithoutUsage),
     "streams_however_it_is_cut": _decoding(_UnicodeLines),
     "decodes_however_it_is_cut": _decoding(_Counting),
     "ends_as_its_upstream_did": _decoding(_Closing),
     "passes_over_what_is_no_answer": _decoding(_Apologetic),
-    "calls_tools": _chat(SpecimenWire, dropped=frozenset({"store", "tools"})),
+    "calls_tools": _decoding(_WithoutIndex),
     "reads_its_cases": _chat(SpecimenWire, rules=()),
+    "reads_the_unknown_by_its_status": _chat(SpecimenWire, rules=(*RULES, Rule(kind=ErrorKind.RATE_LIMIT, status=409))),
+    "passes_over_an_error_in_a_200": _chat(Trusting),
     "reads_hints": _chat(NoDates),
     "hands_over": _chat(BlamesStreams),
     "takes_over": _chat(KeepsAuto),

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import broken_binders
-import broken_providers
 import pytest
-from matrix import Matrix
-from specimens import binder, origin_of, provider
+from meta import broken_binders, broken_providers
+from meta.matrix import Matrix
+from meta.specimens import binder, origin_of, provider
 
 from freeride_conformance.rig import wait_until_closed
 from freeride_conformance.rule import Broken, Check, Rule

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from specimens import SPECIMEN, binder, origin_of, provider, source_of
+from meta.specimens import SPECIMEN, binder, origin_of, provider, source_of
 
 from freeride_conformance.direct import send
 from freeride_conformance.report import Report, report_schema

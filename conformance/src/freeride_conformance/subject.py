@@ -58,8 +58,9 @@ class ProviderSubject:
             "embeddings": Operation.EMBEDDINGS in provider.wires or profile.embeddings is not None,
             "tools": any(model.tools and model.id == profile.default_model for model in provider.catalog.models),
             "a wire format of its own": wire is not None and wire.decoder(self.call(), self.model()) is not None,
-            "a list of models": provider.catalog.request(self.key()) is not None,
-            "a probe": provider.probe is not None,
+            "a list of models": provider.catalog.request(self.key()) is not None
+            or bool(profile.catalog.paid or profile.catalog.unfit),
+            "a probe": provider.probe is not None or bool(profile.pages or profile.proofs),
         }
         return frozenset(name for name, is_declared in declared.items() if is_declared)
 

@@ -16,10 +16,11 @@ from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import PATIENCE_S, Reply, Rig, chat
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import ProviderSubject
+from freeride_core.complaint import by_status
 from freeride_core.gateway.reaction import LONGEST_S, TABLE, Reaction
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.slots import ALL_MODELS, EVERYONE, Slot
-from freeride_core.provider import ErrorKind, Provider, Scope
+from freeride_core.provider import Answer, ErrorKind, Phase, Provider, Scope
 from freeride_core.simulator.profile import MODELS, Case, Expectation
 from freeride_core.simulator.reading import answer_of, expectation_of, reading_of
 
@@ -31,7 +32,7 @@ _SILENT = ("hang", "silence")
 
 
 def _names(subject: ProviderSubject) -> Iterable[str]:
-    return [case.name for case in subject.profile.cases if case.expect is not None and case.operation != MODELS]
+    return [case.name for case in subject.profile.cases if case.expect is not None]
 
 
 @rule(
@@ -41,16 +42,26 @@ def _names(subject: ProviderSubject) -> Iterable[str]:
     variants=_names,
 )
 def reads_its_cases(subject: ProviderSubject, name: str) -> None:
-    """Each thing that the upstream was seen to say leads to its kind, its scope and its wait: in the package's reading, in what
-    the gateway cools, and in what the client is told."""
+    """Each thing that the upstream was seen to say leads to its kind, its scope, its wait and the account that it names: in the
+    package's reading, in what the gateway cools, and in what the client is told, which is the upstream's own words where
+    nobody else could answer."""
     case = subject.profile.case(name)
     assert case is not None
     assert case.expect is not None
     _check_reading(subject, case)
+    if case.operation == MODELS:
+        return  # no client sees what came of asking for the list
     with Rig(subject, patience_s=_SHORT_PATIENCE_S if case.play in _SILENT else PATIENCE_S) as rig:
         rig.simulator.script(case.name)
         reply = _ask(rig, subject, case)
         _check_answer(reply, case.expect, TABLE[case.expect.kind])
+        if (
+            reply.status != 503
+            and case.body is not None
+            and (said := _said(answer_of(subject.profile, case, NOW).body))
+        ):
+            words = reply.error["message"]
+            assert any(part in words for part in said), f"the client is told {words!r}, which the upstream did not say"
         _check_cooldown(rig.cooldowns, case.expect, TABLE[case.expect.kind], subject.provider)
 
 
@@ -64,10 +75,26 @@ def _check_reading(subject: ProviderSubject, case: Case) -> None:
     assert read == wanted, f"it was read as {_words(read)}, and should be {_words(wanted)}"
 
 
+def _said(body: bytes) -> list[str]:
+    """Every text in an error body that could be meant for people: the first words of it, which no gateway shortens."""
+    try:
+        places = [json.loads(body)]
+    except ValueError:
+        places = [body.decode("utf-8", "replace").strip()]
+    found = []
+    while places:
+        place = places.pop()
+        if isinstance(place, str) and " " in place:
+            found.append(place[:40])
+        elif isinstance(place, (dict, list)):
+            places += place.values() if isinstance(place, dict) else place
+    return found
+
+
 def _words(expected: Expectation | None) -> str:
     if expected is None:
         return "no failure"
-    parts = {name: getattr(expected, name) for name in ("scope", "retry_after", "feature")}
+    parts = {name: getattr(expected, name) for name in ("scope", "retry_after", "feature", "account")}
     return " ".join([expected.kind, *(f"{name}={value}" for name, value in parts.items() if value is not None)])
 
 
@@ -128,8 +155,92 @@ def _scope_of(slot: Slot) -> Scope:
     return Scope.ACCOUNT if slot.model == ALL_MODELS else Scope.ACCOUNT_MODEL
 
 
-def _date(seconds: float) -> str:
-    return format_datetime(datetime.fromtimestamp(time.time() + seconds, UTC), usegmt=True)
+_STRANGE = b'{"error":{"message":"The flux is out of phase.","type":"strange"}}'
+_BROAD = (400, 422)
+"""Statuses that upstreams give to anything: no number of cases shows that one means the same whatever the words."""
+_USUAL_STATUSES = (400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504, 529)
+
+
+def _unexplained(subject: ProviderSubject) -> Iterable[str]:
+    """The statuses of which no cases show that they mean something else whatever the words: one without any, or two with others."""
+    for status in _USUAL_STATUSES:
+        kind = by_status(status)
+        usual = Expectation(kind=kind, scope=usual_scope(kind, subject.provider))
+        cases = [case for case in subject.profile.cases if case.status == status and case.body is not None]
+        meanings = {expectation_of(subject.provider, case, NOW) for case in cases}
+        is_wordless = any(not _said((case.body or "").encode()) for case in cases)
+        is_wordless = is_wordless or (status not in _BROAD and len({case.body for case in cases}) > 1)
+        if usual in meanings or len(meanings) != 1 or not is_wordless:
+            yield str(status)
+
+
+def usual_scope(kind: str, provider: Provider) -> Scope:
+    """What a failure of that kind is about where nothing is said."""
+    if kind == ErrorKind.RATE_LIMIT:
+        return provider.meter
+    return TABLE[kind].scope or Scope.MODEL
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="bind each `Rule` to the code or the words that mean it, and leave what is left to `freeride_core.complaint.by_status`; "
+    "where a status alone means something else, show it by a case without words, or by two with different ones",
+    needs="chat",
+    variants=_unexplained,
+)
+def reads_the_unknown_by_its_status(subject: ProviderSubject, status: str) -> None:
+    """Words that nobody has heard of change nothing: what it does not know it reads by its status, about what is usual for that,
+    and never as the client's fault; the words are kept for the client."""
+    answer = Answer(int(status), {"content-type": "application/json"}, _STRANGE, NOW)
+    for operation, wire in subject.provider.wires.items():
+        failure = wire.read(answer).failure
+        EVIDENCE.note(f"{status} {_STRANGE.decode()}", str(failure))
+        assert failure is not None, f"{operation}: it sees no failure in a {status}"
+        usual = by_status(int(status))
+        assert failure.kind == usual, (
+            f"{operation}: it reads it as {failure.kind}, and nothing says more than {usual.value}"
+        )
+        scope = failure.scope or usual_scope(usual, subject.provider)
+        wanted = usual_scope(usual, subject.provider)
+        assert scope == wanted, f"{operation}: it is about {scope.value}, and nothing says more than {wanted.value}"
+        if status == "400":
+            assert "out of phase" in failure.message, (
+                f"{operation}: of the upstream's words it keeps {failure.message!r}"
+            )
+        assert failure.retry_at is None, f"{operation}: it waits, and nothing says until when"
+        assert failure.feature is None, f"{operation}: it learns that {failure.feature} is missing, and nothing says so"
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="read `Phase.BODY` too: an error in a 200 is an error; give its status where it states one",
+    needs="chat",
+)
+def passes_over_an_error_in_a_200(subject: ProviderSubject) -> None:
+    """An answer of status 200 that holds an error has not served: another provider answers the same request."""
+    body = json.dumps({"error": {"message": "Something broke.", "code": 503}})
+    case = Case(name="error-in-a-good-status", body=body, source="made up", confidence="guess")
+    answer = Answer(200, {"content-type": "application/json"}, body.encode(), NOW, Phase.BODY)
+    for operation, wire in subject.provider.wires.items():
+        EVIDENCE.note(f"200 {body}", "(it was not sent)")
+        assert wire.read(answer).failure is not None, f"{operation}: it sees no failure"
+    profile = msgspec.structs.replace(subject.profile, cases=(*subject.profile.cases, case))
+    with Rig(subject, profile=profile, with_partner=True) as rig:
+        rig.simulator.always("error-in-a-good-status")
+        reply = rig.ask(chat("auto"))
+        assert reply.status == 200, f"the client got {reply.status}"
+        assert reply.headers["x-freeride-provider"] == "partner", "the error was taken for an answer"
+
+
+def _hint(header: str | None, now: float) -> dict[str, str]:
+    if header is None:
+        return {}
+    away_s = {"date": 90, "past": -90}.get(header)
+    if away_s is None:
+        return {"retry-after": header}
+    return {"retry-after": format_datetime(datetime.fromtimestamp(now + away_s, UTC), usegmt=True)}
 
 
 # Name: the `Retry-After`, more of the error's body, and the seconds to wait; None: as if nothing had been said.
@@ -158,8 +269,16 @@ def reads_hints(subject: ProviderSubject, form: str) -> None:
     """When to come back is read in every form that upstreams use: `Retry-After` in seconds, whole or decimal, or as a date,
     fields of the body, and its words. What is past, negative or senseless counts as nothing said; no wait is longer than a day."""
     header, more, wait_s = _HINTS[form]
-    headers = {} if header is None else {"retry-after": {"date": _date(90), "past": _date(-90)}.get(header, header)}
     body = json.dumps({"error": {"message": "Slow down.", "code": 429, **more}})
+    for operation, wire in subject.provider.wires.items():
+        answer = Answer(429, _hint(header, NOW), body.encode(), NOW)
+        failure = wire.read(answer).failure
+        EVIDENCE.note(f"429 {answer.headers} {body}", str(failure))
+        assert failure is not None, f"{operation}: it sees no failure"
+        read_s = None if failure.retry_at is None or failure.retry_at < NOW else min(failure.retry_at - NOW, 86400)
+        is_read = read_s is None if wait_s is None else read_s is not None and abs(read_s - wait_s) <= 1
+        assert is_read, f"{operation}: it reads {read_s} s to wait, and it should be {wait_s}"
+    headers = _hint(header, time.time())
     case = Case(name="hint", status=429, headers=headers, body=body, source="made up", confidence="guess")
     with Rig(subject, profile=msgspec.structs.replace(subject.profile, cases=(*subject.profile.cases, case))) as rig:
         rig.simulator.script("hint")

@@ -14,7 +14,7 @@ from freeride_conformance.rig import Rig
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.rules.freedom import listing_of, replaced, with_entries
 from freeride_conformance.subject import ProviderSubject
-from freeride_core.provider import Answer, Model, Phase
+from freeride_core.provider import Account, Answer, Model, Operation, Phase
 from freeride_core.simulator.reading import catalog_of
 
 RULES: list[Rule[ProviderSubject]] = []
@@ -28,11 +28,14 @@ _ODD_ROWS: tuple[Any, ...] = (None, 7, "x", [], {}, *({"id": name, "name": name}
     RULES, SECTION, fix="see the rubric at `Model`; cut prices, quantisations and routing prefixes off canonical names"
 )
 def rates_its_models(subject: ProviderSubject) -> None:
-    """Its models have a tier from 1 to 4, a wire for what they do, sane sizes, and a canonical name that is lower-case and
-    names neither a price, a quantisation nor a route. No id stands twice."""
+    """Its models have an id, a tier from 1 to 4, a wire for what they do, sane sizes, and a canonical name that is lower-case
+    and names neither a price, a quantisation nor a route. No id stands twice. Those that simulator.toml embeds with embed, the
+    others chat."""
     models = subject.provider.catalog.models
     ids = [(model.id, *sorted(model.operations)) for model in models]
     assert len(ids) == len(set(ids)), "an id stands twice in the dated list"
+    gone = [model.id for model in models if (model.retires or "9999") <= subject.provider.catalog.checked]
+    assert not gone, f"{gone} were gone when the dated list was checked"
     live: tuple[Model, ...] = ()
     if _LIVE in subject.capabilities:
         live = subject.provider.catalog.parse(catalog_of(subject.profile, NOW))
@@ -41,9 +44,84 @@ def rates_its_models(subject: ProviderSubject) -> None:
         assert model.operations, f"{model.id}: no operation"
         for operation in model.operations:
             assert operation in subject.provider.wires, f"{model.id}: there is no wire for {operation}"
+        assert model.id, "a model has no id"
         for size in (model.context, model.max_output):
-            assert size is None or size > 0, f"{model.id}: a size of {size} tokens"
+            assert size is None or (type(size) is int and size > 0), f"{model.id}: a size of {size} tokens"
+        is_embedding = model.id in subject.profile.embedding_models()
+        wanted = Operation.EMBEDDINGS if is_embedding else Operation.CHAT
+        assert wanted in model.operations, f"{model.id}: simulator.toml has it for {wanted}"
         _check_canonical(model)
+
+
+_FACTS = (
+    "canonical",
+    "operations",
+    "tier",
+    "context",
+    "max_output",
+    "tools",
+    "vision",
+    "json_schema",
+    "reasoning",
+    "router",
+)
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="copy into the dated list what the live one says; it is what the gateway offers until that has come, and where it fails",
+    needs=_LIVE,
+)
+def dates_what_is_listed(subject: ProviderSubject) -> None:
+    """Its dated list and the upstream's live one do not contradict each other: what both know of a model is the same, what is free
+    in one is free in the other, and what is listed is read unless simulator.toml calls it `unfit`."""
+    policy, listing = subject.provider.free, subject.profile.catalog
+    live = {model.id: model for model in subject.provider.catalog.parse(catalog_of(subject.profile, NOW))}
+    unfit = sorted(live.keys() & set(listing.unfit))
+    assert not unfit, f"{unfit} are `unfit` in simulator.toml, and are read as models"
+    for row in listing_of(subject.profile)[1]:
+        _check_row(subject, row)
+    for model in subject.provider.catalog.models:
+        listed = live.get(model.id)
+        if listed is None:
+            continue
+        for field in _FACTS:
+            old, new = getattr(model, field), getattr(listed, field)
+            assert old == new or None in (old, new), f"{model.id}: {field} is dated as {old} and listed as {new}"
+        was, is_now = policy.allows(model, Account()), policy.allows(listed, Account())
+        assert was or not is_now, f"{model.id} is free once the live list has come, and is not free before"
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="read the fact from the entry, or correct `[catalog.facts]` in simulator.toml if that is wrong",
+    needs=_LIVE,
+    variants=lambda subject: subject.profile.catalog.facts,
+)
+def reads_its_facts(subject: ProviderSubject, name: str) -> None:
+    """What an entry of the list says of its model is read as `[catalog.facts]` in simulator.toml has it: sizes, abilities, price,
+    and the day on which it goes."""
+    facts = subject.profile.catalog.facts[name]
+    live = {model.id: model for model in subject.provider.catalog.parse(catalog_of(subject.profile, NOW))}
+    assert name in live, f"{name} is not read"
+    for field, value in msgspec.structs.asdict(facts).items():
+        if field != "unknown" and (value is not None or field in facts.unknown):
+            read = getattr(live[name], field)
+            assert read == value, f"{name}: {field} is read as {read!r}, and should be {value!r}"
+
+
+def _check_row(subject: ProviderSubject, row: Any) -> None:
+    """An entry gives a model, unless it is odd or `unfit`."""
+    names = [row[field] for field in ("id", "name") if field in row] if isinstance(row, dict) else []
+    if not names or not all(isinstance(name, str) for name in names) or set(names) & set(subject.profile.catalog.unfit):
+        return
+    body, rows = listing_of(subject.profile)
+    alone = json.dumps(replaced(body, rows, [row])).encode()
+    EVIDENCE.note(f"the catalog with nothing but {json.dumps(row)[:300]}", "")
+    models = subject.provider.catalog.parse(Answer(200, {}, alone, NOW, Phase.BODY))
+    assert models, f"{names[0]} is listed and is not read"
 
 
 def _check_canonical(model: Model) -> None:
@@ -98,8 +176,8 @@ def _damaged(subject: ProviderSubject) -> list[Any]:
 
 @rule(RULES, SECTION, fix="state the path of the list in the catalog, and how an entry becomes a model", needs=_LIVE)
 def lists_what_is_there(subject: ProviderSubject) -> None:
-    """The gateway fetches the live list with the user's key, and offers what in it is free, the profile's default model too; a
-    model that the list does not show any more is not offered."""
+    """The gateway fetches the live list with the user's key, and offers what in it is free, which is all but `paid` in
+    simulator.toml, the profile's default model too; a model that the list does not show any more is not offered."""
     profile = subject.profile
     with Rig(subject) as rig:
         fetched = [seen for seen in rig.simulator.requests if seen.operation == "models"]
@@ -108,6 +186,9 @@ def lists_what_is_there(subject: ProviderSubject) -> None:
         assert profile.default_model in {model.id for model in rig.models}, "the default model is not in what it read"
         listed = [name for entry in rig.get("/v1/models").json["data"] for name in entry["provider_ids"].values()]
         assert profile.default_model in listed, "the default model is not offered"
+        read = {model.id for model in subject.provider.catalog.parse(catalog_of(profile, NOW))}
+        free = read - set(profile.catalog.paid)
+        assert free <= set(listed), f"{sorted(free - set(listed))} cost nothing, as `paid` tells, and are not offered"
     body, rows = listing_of(profile)
     kept = [row for row in rows if profile.default_model.partition(":")[0] in json.dumps(row)]
     if len(kept) == len(rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from freeride_conformance.rule import Grade, Rule, rule
 from freeride_conformance.subject import ProviderSubject
+from freeride_core.simulator.profile import Quota
 
 RULES: list[Rule[ProviderSubject]] = []
 SECTION = "Evidence"
@@ -59,13 +60,17 @@ def knows_its_limits(subject: ProviderSubject) -> None:
     """It states what its free tier gives, and its simulator runs out of the same."""
     limits = subject.provider.limits
     assert limits, "it states no limit"
-    played: dict[tuple[str, str], float] = {
-        (quota.unit, quota.window): quota.amount for quota in subject.profile.quotas
-    }
+    played: dict[tuple[str, str], Quota] = {(quota.unit, quota.window): quota for quota in subject.profile.quotas}
+    stated = {(limit.unit, limit.window) for limit in limits}
+    for unit, window in played:
+        assert (unit, window) in stated, f"its simulator runs out of {unit} a {window}, and it states no such limit"
     for limit in limits:
         if limit.window in ("minute", "day") and limit.unit in ("requests", "tokens", "neurons"):
-            amount = played.get((limit.unit, limit.window))
-            assert amount is not None, f"no [[quota]] plays its {limit.unit} a {limit.window}"
-            assert amount == limit.amount, (
-                f"it states {limit.amount:g} {limit.unit} a {limit.window}, and the simulator gives {amount:g}"
+            quota = played.get((limit.unit, limit.window))
+            assert quota is not None, f"no [[quota]] plays its {limit.unit} a {limit.window}"
+            assert quota.amount == limit.amount, (
+                f"it states {limit.amount:g} {limit.unit} a {limit.window}, and the simulator gives {quota.amount:g}"
+            )
+            assert quota.scope == limit.scope, (
+                f"it states {limit.unit} a {limit.window} for {limit.scope.value}, and the simulator counts by {quota.scope}"
             )

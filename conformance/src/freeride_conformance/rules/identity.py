@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from urllib.parse import urlsplit
 
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import ProviderSubject
@@ -55,6 +56,23 @@ def introduces_itself(subject: ProviderSubject) -> None:
     assert profile.account_variable == credential.account_variable, "simulator.toml names another account_variable"
     assert credential.pattern is None or re.fullmatch(credential.pattern, profile.good_key), (
         "simulator.toml's good_key does not match the credential's pattern"
+    )
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="give `base_url` the upstream's https address without a trailing slash, and simulator.toml its path as `base_path`",
+)
+def has_the_base_that_its_simulator_has(subject: ProviderSubject) -> None:
+    """Its base URL is an https address, but for an upstream without keys on this machine, and its path is the one below which its
+    simulator answers: what is certified there is asked for elsewhere at the same paths."""
+    base = subject.provider.base_url
+    parts = urlsplit(base.replace("{account}", subject.profile.account or "{account}"))
+    is_local = not subject.provider.credentials and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    assert parts.scheme == "https" or (is_local and parts.scheme == "http"), f"base_url {base!r} is no https address"
+    assert parts.path == subject.profile.base_path, (
+        f"base_url {base!r} ends in {parts.path!r}, and simulator.toml's base_path is {subject.profile.base_path!r}"
     )
 
 

@@ -6,6 +6,7 @@ from freeride_conformance.rule import Rule, rule
 from freeride_conformance.rules import loading
 from freeride_conformance.rules.loading import LIGHT_FIX, SECTION, VERSION_FIX
 from freeride_conformance.subject import ProviderSubject
+from freeride_core.contract import check_version, stated_version
 
 RULES: list[Rule[ProviderSubject]] = []
 
@@ -21,4 +22,5 @@ def loads_lightly(subject: ProviderSubject) -> None:
 def states_its_version(subject: ProviderSubject) -> None:
     """It states the version of the contract that it was written for. An older core refuses it with the upgrade command, one
     far ahead asks for a newer plugin, and its distribution names the oldest and the newest core that it fits."""
+    check_version(stated_version(subject.provider), subject.origin.distribution)
     loading.check_versions(subject.origin)

@@ -43,6 +43,9 @@ _PARAMETERS: dict[str, Any] = {
 }
 
 
+_TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+
+
 def _requests(subject: ProviderSubject, base_url: str) -> Iterator[tuple[str, UpstreamRequest]]:
     """All that the package can send, with what it is for."""
     provider, key = subject.provider, subject.key(base_url)
@@ -79,7 +82,8 @@ def shows_its_key_in_one_header(subject: ProviderSubject) -> None:
     RULES, SECTION, fix="send only headers that the upstream documents, with values that are the same on every machine"
 )
 def tells_the_upstream_nothing_more(subject: ProviderSubject) -> None:
-    """The upstream learns the request and the key: none of the client's other headers, nothing of the machine or its user."""
+    """The upstream learns the request, the key, and what simulator.toml says that it wants in headers: none of the client's other
+    headers, nothing of the machine or its user."""
     tokens = {"authorization": "Bearer client-token", "cookie": "client-cookie", "x_api_key": "client-token"}
     more = {"x_forwarded_for": "203.0.113.9", "referer": "https://client.invalid/", "user_agent": "client/1.0"}
     with Rig(subject) as rig:
@@ -91,6 +95,9 @@ def tells_the_upstream_nothing_more(subject: ProviderSubject) -> None:
                 assert leak not in value, f"the client's {leak!r} reached the upstream in {name}"
             for leak in _traces_of_this_machine():
                 assert leak not in value, f"{name} tells the upstream {leak!r}"
+        for name, value in subject.profile.request.headers.items():
+            came = seen.headers.get(name.lower())
+            assert came == value, f"the upstream wants {name}: {value}, and got {came!r}"
         if subject.provider.credentials:
             assert seen.key == subject.profile.good_key, "the key did not reach the upstream"
 
@@ -126,14 +133,21 @@ def sends_what_the_client_wrote(subject: ProviderSubject) -> None:
     needs=OPENAI,
 )
 def leaves_out_what_is_refused(subject: ProviderSubject) -> None:
-    """Parameters that the upstream refuses, or that could cost money, do not reach it; all others do. `simulator.toml` names
-    them (`left_out`, `renamed`, `added`), and plays the refusal."""
+    """Parameters and tools that the upstream refuses, or that could cost money, do not reach it; all others do. `simulator.toml`
+    names them (`left_out`, `renamed`, `added`, `tools_left_out`), and plays the refusal."""
     expected = subject.profile.request
     more: dict[str, Any] = {name: True for name in expected.left_out if name not in _PARAMETERS}
     with Rig(subject) as rig:
         reply = rig.ask(chat(subject.profile.default_model, **_PARAMETERS, **more))
         seen = rig.asked[-1].json
         assert reply.status == 200, f"the client got {reply.status}; the upstream was sent {sorted(seen)}"
+        rig.ask(
+            chat(subject.profile.default_model, tools=[_TOOL, *({"type": name} for name in expected.tools_left_out)])
+        )
+        plain = rig.asked[-1].json
+    tools, absent = plain.get("tools"), sorted(set(expected.added) - plain.keys())
+    assert not absent, f"{absent} did not reach the upstream, which needs them"
+    assert tools == [_TOOL], f"of the tools these reached the upstream: {json.dumps(tools)[:300]}"
     sent = {"messages", "model", *_PARAMETERS, *more}
     wanted = {expected.renamed.get(name, name) for name in sent - set(expected.left_out)} | set(expected.added)
     missing, surplus = sorted(wanted - seen.keys()), sorted(seen.keys() - wanted)

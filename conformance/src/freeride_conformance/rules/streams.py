@@ -137,7 +137,6 @@ def ends_as_its_upstream_did(subject: ProviderSubject, end: str) -> None:
 
 _NO_ANSWERS = {
     "error-first-event": True,
-    "error-in-200": False,
     "html-200": False,
     "html-200, streamed": True,
     "truncated-json": False,
@@ -153,8 +152,8 @@ _NO_ANSWERS = {
     variants=lambda _: _NO_ANSWERS,
 )
 def passes_over_what_is_no_answer(subject: ProviderSubject, form: str) -> None:
-    """An error under a 200, be it the body or a stream's first event, a page of HTML, half a JSON text: none has served, and
-    another provider answers the same request."""
+    """A stream that begins with an error, a page of HTML, half a JSON text: under a 200 or not, none has served, and another
+    provider answers the same request."""
     is_stream = _NO_ANSWERS[form]
     with Rig(subject, with_partner=True) as rig:
         rig.simulator.always(form.partition(",")[0])

@@ -31,6 +31,22 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pass
 
 
+class Facts(_Table, frozen=True, kw_only=True):
+    """What an entry of the catalog says of its model; what is left out is not checked."""
+
+    context: int | None = None
+    max_output: int | None = None
+    tools: bool | None = None
+    vision: bool | None = None
+    json_schema: bool | None = None
+    reasoning: bool | None = None
+    price: float | None = None
+    promoted: bool | None = None
+    retires: str | None = None
+    unknown: tuple[str, ...] = ()
+    """Names of facts that it leaves open."""
+
+
 class Listing(_Table, frozen=True, kw_only=True):
     """The catalog."""
 
@@ -47,6 +63,10 @@ class Listing(_Table, frozen=True, kw_only=True):
     """Where an entry says what the model costs, such as `pricing.prompt`; `*` stands for every member, of lists too."""
     marks: tuple[str, ...] = ()
     """Likewise, where an entry says that the model is free of charge whatever its price."""
+    unfit: tuple[str, ...] = ()
+    """Ids of the list that are not to be read as models: they do not chat, are switched off, or are another host's."""
+    facts: dict[str, Facts] = {}
+    """How some of the list's models must be read, by id."""
 
 
 class Requests(_Table, frozen=True, kw_only=True):
@@ -62,6 +82,10 @@ class Requests(_Table, frozen=True, kw_only=True):
     """Parameters that arrive under another name."""
     added: tuple[str, ...] = ()
     """Parameters that arrive although no client gave them."""
+    headers: dict[str, str] = {}
+    """Headers that arrive with every request because the upstream wants them, besides the key's and those of JSON."""
+    tools_left_out: tuple[str, ...] = ()
+    """Types of tools that must not arrive, because the upstream runs them itself and they can cost money."""
 
 
 class Page(_Table, frozen=True, kw_only=True):
@@ -106,6 +130,10 @@ class Embeddings(_Table, frozen=True, kw_only=True):
     body: str
     models: tuple[str, ...]
     dimensions: int = 8
+    left_out: tuple[str, ...] = ()
+    """Top-level parameters that must not arrive, as with chat requests."""
+    added: tuple[str, ...] = ()
+    """Likewise, parameters that arrive although no client gave them."""
 
 
 class Quota(_Table, frozen=True, kw_only=True):
@@ -154,6 +182,8 @@ class Expectation(_Table, frozen=True, kw_only=True):
     retry_after: float | str | None = None
     """Seconds, or a day's end: `midnight UTC`, `midnight America/Los_Angeles`; None: the upstream says nothing."""
     feature: Feature | None = None
+    account: str | None = None
+    """The account that the upstream names in it, where the package reads that."""
 
     def wait_s(self, now: float) -> float | None:
         """Seconds to wait. ValueError: it is no time."""
@@ -186,6 +216,21 @@ class Case(_Table, frozen=True, kw_only=True):
     """Why the expectation is known not to hold."""
 
 
+class ProbeAnswer(_Table, frozen=True, kw_only=True):
+    """What the upstream was seen, or is documented, to answer a probe, and what that proves."""
+
+    status: int = 200
+    body: str
+    valid: bool | None = None
+    """Whether the key is good; None: that is left open."""
+    can_be_billed: bool | None = None
+    """Whether the key's account can be; None: that is left open."""
+    source: str
+    date: datetime.date | None = None
+    """None: the profile's `checked`."""
+    confidence: Literal["seen live", "documented", "community", "guess"]
+
+
 class Profile(_Table, frozen=True, kw_only=True):
     """One simulated upstream."""
 
@@ -212,6 +257,7 @@ class Profile(_Table, frozen=True, kw_only=True):
     embeddings: Embeddings | None = None
     quotas: tuple[Quota, ...] = msgspec.field(default=(), name="quota")
     cases: tuple[Case, ...] = msgspec.field(default=(), name="case")
+    proofs: tuple[ProbeAnswer, ...] = msgspec.field(default=(), name="proof")
 
     @property
     def chat_path(self) -> str:

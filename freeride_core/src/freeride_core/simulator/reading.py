@@ -14,7 +14,8 @@ from freeride_core.simulator.quota import Demand, Meter
 def reading_of(provider: Provider, profile: Profile, case: Case, now: float) -> Expectation | None:
     """How the package reads the scripted case: the whole answer, or the first event of a stream. None: it sees no failure."""
     operation = Operation.EMBEDDINGS if case.operation == EMBEDDINGS else Operation.CHAT
-    failure = provider.wires[operation].read(answer_of(profile, case, now)).failure
+    reading = provider.wires[operation].read(answer_of(profile, case, now))
+    failure = reading.failure
     if failure is None:
         return None
     return Expectation(
@@ -22,6 +23,7 @@ def reading_of(provider: Provider, profile: Profile, case: Case, now: float) -> 
         scope=_scope(failure, provider),
         retry_after=None if failure.retry_at is None else _whole_s(failure.retry_at - now),
         feature=None if failure.feature is None else Feature(failure.feature),
+        account=reading.account,
     )
 
 
@@ -36,6 +38,7 @@ def expectation_of(provider: Provider, case: Case, now: float) -> Expectation | 
         scope=expected.scope or _scope(Failure(kind=expected.kind), provider),
         retry_after=None if wait_s is None else _whole_s(wait_s),
         feature=expected.feature,
+        account=expected.account,
     )
 
 

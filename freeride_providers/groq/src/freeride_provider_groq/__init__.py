@@ -21,8 +21,7 @@ from freeride_provider_groq.models import CATALOG, LIMITS_CHECKED
 _SOURCE = "https://console.groq.com/docs/rate-limits"
 
 RULES = (
-    # The tokens of prompt and answer together exceed a whole minute's allowance: waiting does not help.
-    Rule(kind=ErrorKind.TOO_LARGE, status=413),
+    # The tokens of prompt and answer together exceed a whole minute's allowance: waiting does not help. A 413 says so itself.
     Rule(kind=ErrorKind.TOO_LARGE, status=400, text="tokens per minute"),
     # The day is rolling: the hint in the answer counts, not midnight.
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text=r"per day \([TR]PD\)", scope=Scope.ACCOUNT_MODEL),

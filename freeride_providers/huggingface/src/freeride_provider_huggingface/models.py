@@ -32,7 +32,7 @@ MODELS = (
     ),
     _model("zai-org/GLM-5.3", 1, tools=True, reasoning=True),
     _model("moonshotai/Kimi-K2.6", 1, tools=True),
-    _model("Qwen/Qwen3.8-27B", 2, context=131_072, tools=True, vision=True, reasoning=True),
+    _model("Qwen/Qwen3.8-27B", 2, tools=True, vision=True, reasoning=True),
     _model("google/gemma-4-31B-it", 2, context=262_144, tools=True, vision=True),
     _model("openai/gpt-oss-20b", 2, context=131_072, tools=True, reasoning=True),
     _model("meta-llama/Llama-3.3-70B-Instruct", 2, context=131_072, tools=True),

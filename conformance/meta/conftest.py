@@ -1,0 +1,36 @@
+"""What the mutation of the shipped providers has shown, at the end of the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from meta.mutation.survivors import SURVIVORS
+from meta.mutation.tally import TALLIES
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--freeride-all-mutants",
+        action="store_true",
+        help="try each mutant that is said to survive, and not only one of each kind",
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if not TALLIES:
+        return
+    terminalreporter.section("mutation of the shipped providers")
+    for tally in TALLIES.values():
+        untried = f", {tally.untried} of the others not tried" if tally.untried else ""
+        terminalreporter.write_line(
+            f"{tally.provider}: {tally.killed}/{tally.total} killed{untried}, in {tally.seconds:.0f} s"
+        )
+    killed, total = (sum(getattr(tally, field) for tally in TALLIES.values()) for field in ("killed", "total"))
+    terminalreporter.write_line(f"together: {killed}/{total} killed, {killed / total:.1%}")
+    for pattern, reason in SURVIVORS.items():
+        names = [name for tally in TALLIES.values() for name in tally.survivors.get(pattern, ())]
+        if names:
+            terminalreporter.write_line(f"survive: {pattern} ({len(names)}): {reason}")
+            for name in names:
+                terminalreporter.write_line(f"    {name}")

@@ -1,0 +1,100 @@
+"""Mutants that no rule can kill, each with the reason: the first pattern that fits a mutant's name explains it."""
+
+from __future__ import annotations
+
+import re
+
+_DATED = (
+    r"(groq: catalog\.models\[qwen|cloudflare: catalog\.models\[@cf/nvidia"
+    r"|(nvidia|openrouter|huggingface): catalog\.models\[(?!.*embed)).*\]"
+)
+_UNCHECKED = (
+    r"(groq: catalog\.models\[qwen|cloudflare: catalog\.models\[@cf/(nvidia|baai)|nvidia: catalog\.models\[).*\]"
+)
+_OTHERS = r".*: catalog\.models\[(qwen/|nvidia/nemotron-3-ultra|@cf/nvidia).*[^e]\]"
+"""Models of which the profile checks no facts; of them, those that are not the default."""
+
+SURVIVORS: dict[str, str] = {
+    # What people decide.
+    r".*: rank plus one": "where a provider stands among others is a matter of taste",
+    r".*: credentials\[0\]\.(account_)?aliases\[.\] removed": "other names of a variable are known to its users only",
+    r".*: (free_models_variables|former_names)\[.\] removed": "historic names are known to those who set them",
+    r".*: credentials\[0\]\.pattern -> None": "a pattern is optional: it only hints",
+    r".*: first_byte_timeout removed": "how patient one must be shows in minutes that no test waits for",
+    # What only the real upstream knows.
+    r"(?!huggingface).*: base_url with another host": "every simulator answers at another host, so none can tell",
+    r"(cloudflare: (catalog|probe)|openrouter: catalog)\.path altered": "only the query changes, and a simulator does not filter",
+    r"groq: probe removed": "a probe is optional",
+    r"(?!huggingface).*: probe\.describe raises": "what cannot be described counts as valid, as the status says",
+    r"(groq|cloudflare|openrouter): probe\.describe finds an account that cannot be billed": "the free policy asks for no account",
+    r"openrouter: probe\.refusals\[403\] removed": "that a 403 proves a bad key no case tells",
+    r"openrouter: meter -> .*": "every 429 that was seen says itself whom it limits",
+    r"huggingface: limits\[0\]\.(unit|amount|window|scope) .*": "no simulator plays money, nor a month",
+    r"huggingface: probe\.path (emptied|altered)": "the Hub is another host, which no simulator of the router plays",
+    r"huggingface: __init__\.py: request: \"'GET'\" -> .*": "likewise",
+    # Facts of models.
+    r".*: catalog\.models\[.*\]\.tier off by one": "a rating is a judgement",
+    r".*: catalog\.models\[.*\]\.canonical altered": "which models are the same at two providers is a judgement",
+    rf"{_DATED}(\.id altered| removed)": "nobody must date a model that the live list brings",
+    r"(?!cloudflare: catalog\.models\[@cf/openai).*: catalog\.models\[.*\]\.(context|max_output) -> None": (
+        "what is not known is not stated"
+    ),
+    rf"{_UNCHECKED}\.(vision|json_schema|reasoning) -> .*": "the live list does not say, or is not believed",
+    r"(nvidia: |cloudflare: (?!.*@cf/openai))catalog\.models\[.*\]\.context (halved|doubled)": "likewise",
+    rf"{_OTHERS}\.(tools -> False|router -> True)": "likewise, and only the default model is asked",
+    rf"({_UNCHECKED}|huggingface: catalog\.models\[.*\])\.price -> 1": "no policy looks at it, or the live list corrects it",
+    r"(?!huggingface).*: catalog\.models\[.*\]\.promoted -> True": "the free policy does not look at it",
+    r"huggingface: catalog\.models\[.*\]\.router -> True": "only the default model is asked",
+    r"openrouter: catalog\.models\[(nvidia/nemotron-3-ultra.*|openrouter/free)\]\.router -> .*": "the package says what routes",
+    r"openrouter: catalog\.models\[openrouter/free\]\.price -> 1": "its name makes it free, whatever a dated price says",
+    r"openrouter: catalog\.models\[.*embed.*\] removed": "the live list brings it",
+    r"(nvidia|openrouter): free\.(policies\[.\]\.)?checked emptied": "a date for people, which the catalog has too",
+    # Wires and rules.
+    r".*: embeddings takes every first event for good": "embeddings are not streamed",
+    r"nvidia: embeddings\.defaults\[input_type\] emptied": "which value the upstream takes is its own word",
+    r"(groq: chat\.rules\[[12568]|nvidia: chat\.rules\[[01245]|huggingface: chat\.rules\[0"
+    r"|openrouter: chat\.rules\[([4569]|1[123]))\]\.status -> None": ("the words have no other status"),
+    r"groq: chat\.rules\[[2345]\] after the next": "no answer was seen that fits both",
+    r"groq: chat\.rules\[4\](\.code -> other| removed)": "as an unknown 400 is read; it keeps words from being read",
+    r"huggingface: chat\.rules\[1\](\.status -> 418| removed)": "as an unknown 402 is read; likewise",
+    r"cloudflare: chat\.rules\[[02-9]\] after the next": "no answer was seen that fits both",
+    r"cloudflare: chat\.rules\[1\]\.code -> None": "these words were never seen with another code",
+    r"cloudflare: chat\.rules\[3\]\.wait -> .*": "the answer as it was seen says itself how long",
+    r"cloudflare: chat\.rules\[9\](\.code -> other| removed)": "the guessed words tell what the documented code does",
+    r"cloudflare: chat\.defaults\[max_tokens\] (doubled|plus one)": (
+        "how long an answer may be where nobody asks is a judgement"
+    ),
+    r"openrouter: chat\.rules\[([0-3]|11)\](\.code -> other|\.status -> 418| removed)": "such answers say it in words too",
+    r"openrouter: chat\.rules\[[01257]\] after the next": "no answer was seen that the order changes",
+    r"openrouter: chat\.rules\[(6|10)\]( removed|\.(kind|scope|feature).*|\.status -> 418|\.text -> other)": "an older shape, of "
+    r"which no example is known",
+    r"openrouter: free\.policies\[2\] with google/gemini-3\.5-flash-image": (
+        "it is `unfit`, so nothing reads it as a model"
+    ),
+    # Code.
+    r".*\.py: parse_entry: 'return \(\)' gives None.*": "a catalog takes that for an odd entry",
+    r"groq: models\.py: parse_entry: (\"'max_completion_tokens'\"|'min\(most, MAX_OUTPUT\) if).*": (
+        "all say more than the limit"
+    ),
+    r"cloudflare: models\.py: (canonical|parse_entry): \"'@hf/'\" -> .*": "no listed model has that prefix",
+    r"cloudflare: models\.py: parse_entry: '2' -> 3": "no listed model has a context between twice and thrice the default answer",
+    r"cloudflare: stream\.py: flush: \"b''\" -> .*": (
+        "no stream ends within such an event, and none goes on after its end"
+    ),
+    r"openrouter: __init__\.py: _describe: \"'\w+'\" -> .*": "without a note for people a good key is still a good key",
+    r"openrouter: __init__\.py: prepare: \"b''\" -> .*": "where there are no tools, none is OpenRouter's",
+    r"openrouter: models\.py: parse_entry: \"'(output_modalities|modality)'\" -> .*": "entries say it twice",
+    r"openrouter: models\.py: parse_entry: \"':free'\" -> .*": "which models are the same at two providers is a judgement",
+    r"openrouter: models\.py: dearest_price: (\"'(overrides|discount)'\" -> |'all\().*": "no listed entry has that",
+    r"openrouter: models\.py: _whole: '0' -> 1": "no size is one token",
+    r"huggingface: models\.py: _as_offered: \"all\(\(offer.get\('supports_tools.* turned round": (
+        "no listed model's offers differ in it"
+    ),
+    r"huggingface: models\.py: parse_entry: \"'text'\" -> 'textx'": "every listed entry says what it answers in",
+}
+"""Regular expressions over whole names."""
+
+
+def explanation_of(name: str) -> str:
+    """The pattern that explains why a mutant survives; empty: none does."""
+    return next((pattern for pattern in SURVIVORS if re.fullmatch(pattern, name)), "")

@@ -1,0 +1,57 @@
+"""What became of the mutants of one provider."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from meta.mutation.mutant import mutants_of
+from meta.mutation.survivors import explanation_of
+from meta.mutation.trial import Trial
+
+from freeride_conformance.rig import wait_until_closed
+from freeride_conformance.subject import installed_provider
+from freeride_core.plugins import load_plugins
+
+
+@dataclass
+class Tally:
+    """Counts of one provider."""
+
+    provider: str
+    total: int = 0
+    killed: int = 0
+    untried: int = 0
+    """Of all: explained like another one that survived, and taken for survivors too."""
+    seconds: float = 0.0
+    survivors: dict[str, list[str]] = field(default_factory=dict)
+    """Names, by the pattern that explains them; empty where none does."""
+    outlived: dict[str, str] = field(default_factory=dict)
+    """Mutants that are said to survive and were killed, with what killed them."""
+
+
+TALLIES: dict[str, Tally] = {}
+"""By provider, for the summary."""
+
+
+def tally_of(name: str, everything: bool) -> Tally:
+    """Tries the mutants of an installed provider. Of those that one pattern explains only the first is tried, as each goes
+    through the whole suite; unless `everything` is asked for."""
+    subject = installed_provider(load_plugins(("provider",)), name)
+    tally, trial, started = Tally(name), Trial(subject), time.perf_counter()
+    for mutant in mutants_of(subject):
+        pattern = explanation_of(mutant.name)
+        tally.total += 1
+        if pattern and not everything and pattern in tally.survivors:
+            tally.untried += 1
+            continue
+        killer = trial.killer_of(mutant.subject)
+        if killer is None:
+            tally.survivors.setdefault(pattern, []).append(mutant.name)
+        else:
+            tally.killed += 1
+            if pattern:
+                tally.outlived[mutant.name] = killer
+    wait_until_closed()
+    tally.seconds = time.perf_counter() - started
+    return tally
