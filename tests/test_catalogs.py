@@ -349,6 +349,24 @@ def test_a_good_list_is_fetched_again_after_six_hours() -> None:
     asyncio.run(scenario())
 
 
+def test_a_package_may_want_its_list_fetched_more_often_also_after_failures() -> None:
+    async def scenario() -> None:
+        here = world(provider("acme"), answers={"acme": ["a"]}, keys={"acme": [key("k1")]})
+        here.providers["acme"].catalog.fresh_s = 30
+        catalogs = here.catalogs()
+        async with here.running(catalogs):
+            await here.pass_time(catalogs, 29)
+            assert len(here.asked) == 1
+            here.answers["acme"] = 500
+            await here.pass_time(catalogs, 1)
+            assert len(here.asked) == 2
+            for wait_s in (5, 10, 20, 30, 30):  # it doubles up to what the package says
+                await here.pass_time(catalogs, wait_s)
+            assert len(here.asked) == 7
+
+    asyncio.run(scenario())
+
+
 def test_a_failing_one_is_retried_after_5_s_and_then_ever_later_up_to_5_min() -> None:
     async def scenario() -> list[float]:
         here = world(provider("acme"), answers={"acme": 500}, keys={"acme": [key("k1")]})

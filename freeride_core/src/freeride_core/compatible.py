@@ -274,6 +274,7 @@ class CompatibleCatalog(Catalog):
 
     models: tuple[Model, ...] = ()
     checked: str
+    fresh_s: float | None = None
     path: str | None = "/models"
     """Appended to the key's base URL; None: no live list."""
     base_suffix: str = ""

@@ -446,6 +446,8 @@ class Catalog(ABC):
     models: tuple[Model, ...] = ()
     checked: str
     """When `models` was last compared with the upstream, ISO date."""
+    fresh_s: float | None = None
+    """Seconds for which the live list is taken to be complete; None: some hours, as most lists seldom change."""
 
     def request(self, key: Key) -> UpstreamRequest | None:  # noqa: ARG002 - the base class ignores it
         """Asks for the live list; None: there is none, or it cannot be derived from the key's base URL."""

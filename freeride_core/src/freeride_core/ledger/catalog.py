@@ -60,15 +60,15 @@ class _Listing:
     def is_known(self) -> bool:
         return self.live is not None or (bool(self.origins) and self.origins <= self.without_live)
 
-    def is_due(self, keys: Sequence[Key], origins: frozenset[str], now: float) -> bool:
+    def is_due(self, keys: Sequence[Key], origins: frozenset[str], now: float, fresh_s: float) -> bool:
         if not origins or origins <= self.without_live:
             return False
         if self.failures:
-            wait_s = min(_FIRST_RETRY_S * 2 ** min(self.failures - 1, 30), _LONGEST_RETRY_S)
+            wait_s = min(_FIRST_RETRY_S * 2 ** min(self.failures - 1, 30), _LONGEST_RETRY_S, fresh_s)
             has_new_key = not self.failed_keys.issuperset(key.fingerprint for key in keys)
             return has_new_key or not 0 <= now - self.failed_at < wait_s
         # When the clock was set back a list looks as if from the future: not fresh either.
-        return self.live is None or self.live.origin not in origins or not 0 <= now - self.live.fetched_at < _FRESH_S
+        return self.live is None or self.live.origin not in origins or not 0 <= now - self.live.fetched_at < fresh_s
 
 
 class Catalogs:
@@ -142,7 +142,7 @@ class Catalogs:
                 self.expect(keys())
                 for name, of_provider in keys().items():
                     listing = self._listings.get(name)
-                    if listing and listing.is_due(of_provider, self._origins(name, of_provider), self._now()):
+                    if listing and self._is_due(name, listing, of_provider):
                         self._start(name, of_provider)
                 await self._sleep(_TICK_S)
         finally:
@@ -150,6 +150,10 @@ class Catalogs:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _is_due(self, name: str, listing: _Listing, keys: Sequence[Key]) -> bool:
+        fresh_s = self._providers[name].catalog.fresh_s or _FRESH_S
+        return listing.is_due(keys, self._origins(name, keys), self._now(), fresh_s)
 
     async def wait(self, providers: Iterable[str], timeout_s: float = 3.0) -> None:
         """Returns when each of them is known or could not be fetched, at the latest after the timeout."""
