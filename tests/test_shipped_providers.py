@@ -148,6 +148,9 @@ def test_an_answer_that_is_no_list_is_refused(provider: CompatibleProvider, body
         ("acme/large:thinking", "acme/large:thinking"),
         ("oldname/large", "acme/large"),
         ("no-maker", "no-maker"),
+        ("large:8b-q4_K_M", "large:8b"),
+        ("large:8b-thinking-q8_0", "large:8b-thinking"),
+        ("large:q4_K_M", "large:q4_k_m"),
     ],
 )
 def test_quantisations_share_a_name_and_behaviours_do_not(model_id: str, canonical: str) -> None:
