@@ -110,6 +110,16 @@ class Unclamped(SpecimenWire):
         return super().prepare(call, dataclasses.replace(model, max_output=None), key)
 
 
+class Forgetful(SpecimenWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        request = super().prepare(call, model, key)
+        if b'"tool"' not in request.body:
+            return request
+        content = json.loads(request.body)
+        content["messages"] = [message for message in content["messages"] if message["role"] != "tool"]
+        return dataclasses.replace(request, body=json.dumps(content).encode())
+
+
 class FirstInputOnly(CompatibleWire):
     def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
         request = super().prepare(call, model, key)
@@ -253,6 +263,7 @@ BROKEN: Mapping[str, Broken] = {
     "ends_as_its_upstream_did": _decoding(_Closing),
     "passes_over_what_is_no_answer": _decoding(_Apologetic),
     "calls_tools": _chat(SpecimenWire, dropped=frozenset({"store", "tools"})),
+    "goes_on_after_a_tool_call": _chat(Forgetful),
     "reads_its_cases": _chat(SpecimenWire, rules=()),
     "reads_hints": _chat(NoDates),
     "hands_over": _chat(BlamesStreams),
