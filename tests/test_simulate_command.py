@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -136,9 +138,17 @@ def test_it_prints_what_to_export_answers_and_ends_quietly_on_ctrl_c(environ: Ma
     assert variables["ACME_API_KEY"] not in errors
 
 
+def two_free_ports() -> int:
+    """The first of two neighbours, below those that connections get by themselves."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        one, next_to_it = (("127.0.0.1", number) for number in (port, port + 1))
+        with contextlib.suppress(OSError), socket.create_server(one), socket.create_server(next_to_it):
+            return port
+    raise AssertionError("no two free ports")
+
+
 def test_several_run_at_ports_in_a_row(environ: Mapping[str, str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = two_free_ports()
     with running(environ, "acme", "bolt", "--port", str(port), "--json", "--no-quotas") as process:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
