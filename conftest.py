@@ -18,6 +18,8 @@ _LEAKY = re.compile(
     r"FREERIDE_.*|.*_(API_KEY|TOKEN|ACCOUNT_ID)(_\d+)?|.*_BASE_URL|.*_FREE_MODELS_OVERRIDE|(?i:.*_proxy)|CI|DO_NOT_TRACK|NO_COLOR"
 )
 _HOME_VARIABLES = ("HOME", "USERPROFILE")
+_SOMEBODYS_OWN = frozenset({11434})
+"""Ports of loopback where a developer's own upstream may listen that wants no key: no test asks it, nor waits for its models."""
 
 
 @pytest.fixture(scope="session")
@@ -75,16 +77,19 @@ def _is_loopback(host: object) -> bool:
         return False
 
 
-def _refuse(host: object) -> None:
+def _refuse(host: object, port: object = None) -> None:
     if not _is_loopback(host):
         _escapes.append(str(host))
         raise ConnectionRefusedError(f"a test may not leave loopback: {host}")
+    if port in _SOMEBODYS_OWN:
+        _escapes.append(f"{host}:{port}")
+        raise ConnectionRefusedError(f"a test may not ask what this machine's user runs: {host}:{port}")
 
 
 def _guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(own: socket.socket, address: Any) -> Any:
         if own.family in (socket.AF_INET, socket.AF_INET6):
-            _refuse(address[0])
+            _refuse(*address[:2])
         return connect(own, address)
 
     return guarded
@@ -98,9 +103,9 @@ def _loopback_only() -> Iterator[None]:
         _refuse(host)
         return look_up(host, *rest, **more)
 
-    async def guarded_connect_tcp(remote_host: Any, *rest: Any, **more: Any) -> Any:
-        _refuse(remote_host)
-        return await connect_tcp(remote_host, *rest, **more)
+    async def guarded_connect_tcp(remote_host: Any, remote_port: Any, *rest: Any, **more: Any) -> Any:
+        _refuse(remote_host, remote_port)
+        return await connect_tcp(remote_host, remote_port, *rest, **more)
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(socket.socket, "connect", _guarded(socket.socket.connect))

@@ -98,6 +98,35 @@ def test_without_a_key_it_says_where_to_get_one(command: Command) -> None:
     assert "https://acme.example/keys  ->  ACME_API_KEY and ACME_ACCOUNT" in result.stderr
 
 
+KEYLESS = "base_url='http://127.0.0.1:9/v1', credentials=(),"
+
+
+@pytest.fixture
+def keyless_too(install: Any) -> None:
+    """Another provider, that wants no key."""
+    before, _, after = SOURCE.replace("CATALOG", "None").replace("PROBE", "None").partition("        credentials=")
+    source = f"{before}        {KEYLESS}\n        free=FreeSuffix{after.partition('free=FreeSuffix')[2]}"
+    source = source.replace('"acme", rank=1', '"home", rank=2').replace("Acme Cloud", "Home")
+    install("home-dist", {"freeride.providers": {"home": "home_plugin"}}, home_plugin=source)
+
+
+@pytest.mark.usefixtures("keyless_too")
+def test_without_a_key_it_names_the_address_of_what_wants_none(command: Command) -> None:
+    *keyed, last = command().stderr.splitlines()
+    at = keyed.index("no key is wanted here, only the address:")
+    assert ["Home", "FREERIDE_HOME_BASE_URL=http://127.0.0.1:9/v1"] in [line.split() for line in keyed[at + 1 :]]
+    assert "ACME_API_KEY" in "".join(keyed[:at])
+    assert last.startswith("Export the variable")
+
+
+@pytest.mark.usefixtures("keyless_too")
+def test_what_wants_no_key_is_a_line_with_the_variable_of_its_address(command: Command) -> None:
+    result = command(FREERIDE_PROVIDERS="acme,home", FREERIDE_HOME_BASE_URL="http://127.0.0.1:9/v1")
+    assert result.exit_code == 0
+    [_, line] = [line.split() for line in result.stdout.splitlines()]
+    assert line == ["home", "k0", "FREERIDE_HOME_BASE_URL", fingerprint("http://127.0.0.1:9/v1"), "usable"]
+
+
 def test_each_key_is_a_line(command: Command) -> None:
     result = command(ACME_API_KEY=json.dumps([GOOD, BAD]), ACME_API_KEY_3=ODD)
     assert result.exit_code == 0

@@ -246,6 +246,43 @@ def test_the_story_fits_the_providers_that_there_are(doubles: dict[str, str], in
     assert errors >= ({"auth"} if len(names) == 1 else {"auth", "rate_limit", "quota_exhausted"})
 
 
+KEYLESS = """
+provider = "dove"
+checked = 2026-11-23
+base_path = "/v1"
+default_model = "acme/large"
+[catalog]
+path = "/v1/models"
+body = '{"data":[{"id":"acme/large"}]}'
+[never]
+rate-limited = "it limits no rate"
+[[case]]
+name = "unknown-model"
+status = 404
+body = '{"error":{"message":"no such model"}}'
+source = "made up"
+confidence = "guess"
+[[case]]
+name = "server-error"
+status = 500
+body = '{"error":{"message":"sorry"}}'
+source = "made up"
+confidence = "guess"
+"""
+
+
+@pytest.mark.parametrize(("installed", "playing"), [("acme,dove", {"acme"}), ("dove", {"dove"})])
+def test_a_server_of_the_users_own_plays_only_where_there_is_nobody_else(
+    doubles: dict[str, str], installed: str, playing: set[str]
+) -> None:
+    module = re.sub(r"credentials=.*\n", "credentials=(),\n", module_of("dove", 9)).replace("accounts/{account}/", "")
+    install(Path(doubles["PYTHONPATH"]), "dove", module, KEYLESS)
+    asks, total = told(run(doubles | {"ONLY": installed}, "--once", "--json"))
+
+    assert {ask["provider"] for ask in asks} == playing
+    assert total["answers"] == total["asks"] >= 2
+
+
 # What it leaves alone
 
 

@@ -10,6 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from freeride_core.gateway.roster import make_roster
+from freeride_core.plugins import load_plugins
+from freeride_core.settings import load_settings
+
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1"])
 def test_no_socket_connects_off_loopback(host: str, escapes: list[str]) -> None:
@@ -36,6 +40,29 @@ def test_httpx_reaches_nobody_on_any_loop(loop_factory: str, escapes: list[str])
     with asyncio.Runner(loop_factory=factory) as runner, pytest.raises(httpx.ConnectError):
         runner.run(ask())
     assert escapes == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize("loop_factory", ["asyncio", "uvloop"])
+def test_what_a_developer_runs_on_this_machine_is_not_asked(loop_factory: str, escapes: list[str]) -> None:
+    factory = asyncio.new_event_loop if loop_factory == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+    with socket.socket() as own, pytest.raises(ConnectionRefusedError, match="may not ask"):
+        own.connect(("127.0.0.1", 11434))
+
+    async def ask() -> None:
+        async with httpx.AsyncClient() as client:
+            await client.get("http://127.0.0.1:11434/v1/models")
+
+    with asyncio.Runner(loop_factory=factory) as runner, pytest.raises(httpx.ConnectError):
+        runner.run(ask())
+    assert escapes == ["127.0.0.1:11434"] * 2
+
+
+def test_no_installed_provider_on_this_machine_is_used_unasked() -> None:
+    """In a program of its own no guard looks on; there it is the cleared environment that sees to it."""
+    providers = load_plugins(("provider",)).providers
+    keyless = {name for name, provider in providers.items() if not provider.credentials}
+    assert keyless
+    assert keyless.isdisjoint(make_roster(load_settings(), providers).by_name)
 
 
 def test_loopback_is_open() -> None:

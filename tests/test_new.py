@@ -36,8 +36,12 @@ def new(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["new", *arguments])
 
 
-def package_of(kind: Kind, name: str) -> Package:
-    return Package(kind=kind, name=name, title=name.capitalize(), needs=NEEDS[kind])
+def package_of(kind: Kind, name: str, **more: Any) -> Package:
+    return Package(kind=kind, name=name, title=name.capitalize(), needs=NEEDS[kind], **more)
+
+
+FORMS = [("provider", []), ("provider", ["--no-key"]), ("binder", [])]
+each_form = pytest.mark.parametrize(("kind", "options"), FORMS, ids=["provider", "provider without a key", "binder"])
 
 
 def texts_in(folder: Path) -> dict[str, str]:
@@ -110,16 +114,17 @@ def test_a_file_in_the_way_is_not_overwritten() -> None:
     assert Path("zebra").read_text() == "mine"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_there_are_at_most_five_places_to_edit_and_they_are_numbered(kind: Kind) -> None:
-    marks = re.findall(r"EDIT (\d+)", "\n".join(new_files(package_of(kind, "zebra")).values()))
+@each_form
+def test_there_are_at_most_five_places_to_edit_and_they_are_numbered(kind: Kind, options: list[str]) -> None:
+    package = package_of(kind, "zebra", keyless=bool(options))
+    marks = re.findall(r"EDIT (\d+)", "\n".join(new_files(package).values()))
     assert marks == [str(number) for number in range(1, len(marks) + 1)]
     assert 1 <= len(marks) <= MOST_EDITS
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_nothing_in_a_package_is_of_another_one_or_of_this_machine(kind: Kind) -> None:
-    for path, text in new_files(package_of(kind, "zebra")).items():
+@each_form
+def test_nothing_in_a_package_is_of_another_one_or_of_this_machine(kind: Kind, options: list[str]) -> None:
+    for path, text in new_files(package_of(kind, "zebra", keyless=bool(options))).items():
         for foreign in ("«", "»", "acme", "Acme", str(ROOT), str(Path.home()), str(Path.cwd()), sys.prefix):
             assert foreign not in text, f"{foreign!r} is in {path}"
         assert text == "" or text.endswith("\n"), path
@@ -158,6 +163,26 @@ def test_the_profile_of_a_new_provider_has_the_required_cases_and_more() -> None
     assert names == {*REQUIRED_CASES, "daily-cap", "context-length", "mid-stream-error"}
 
 
+def test_without_a_key_nothing_speaks_of_one() -> None:
+    with_key = new_files(package_of("provider", "zebra"))
+    without = new_files(package_of("provider", "zebra", keyless=True))
+    assert with_key.keys() == without.keys()
+    assert new("provider", "zebra", "--no-key", "--title", "Zebra").exit_code == 0
+    assert texts_in(Path("freeride-provider-zebra")) == without
+    source = "".join(text for path, text in without.items() if path.startswith("src/"))
+    for word in ("Credential", "ZEBRA_API_KEY", "keys_url", "sign_up", "Probe", "bad-key", "good_key", "key_variable"):
+        assert word in "".join(with_key.values())
+        assert word not in source, word
+    assert "| Key | none is needed |" in without["README.md"]
+
+
+def test_a_binder_has_no_key_to_be_without() -> None:
+    result = new("binder", "zebra", "--no-key")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "--no-key is for providers" in result.stderr
+    assert list(Path().iterdir()) == []
+
+
 def test_the_samples_of_a_new_binder_hold() -> None:
     new("binder", "zebra")
     source = Path("freeride-binder-zebra/src/freeride_binder_zebra")
@@ -184,8 +209,8 @@ def _load(path: Path) -> Any:
 
 
 def test_what_is_written_meets_the_rules_of_this_house() -> None:
-    for kind in KINDS:
-        new(kind, "zebra")
+    for kind, options in FORMS:
+        new(kind, f"zebra{len(options)}", *options)
     settings = ["--config", str(ROOT / "pyproject.toml")]
     for command in (
         ["ruff", "check", "--no-cache", *settings, "."],
@@ -202,11 +227,11 @@ def kit(make_site: Callable[[str], Site]) -> Site:
     return make_site("freeride-conformance")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_form
 def test_a_new_package_installs_loads_and_is_certified_as_it_is(
-    kind: Kind, kit: Site, uv: Callable[..., None], sources: list[str | Path]
+    kind: Kind, options: list[str], kit: Site, uv: Callable[..., None], sources: list[str | Path]
 ) -> None:
-    written = run([kit.freeride, "new", kind, "zebra", "--json"], kit.environ, cwd=Path.cwd())
+    written = run([kit.freeride, "new", kind, "zebra", *options, "--json"], kit.environ, cwd=Path.cwd())
     assert (written.returncode, written.stderr) == (0, ""), written.stderr
     folder = Path(f"freeride-{kind}-zebra").absolute()
     assert all(Path(path).is_file() for path in json.loads(written.stdout))

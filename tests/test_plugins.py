@@ -281,6 +281,7 @@ def test_a_missing_member_is_a_row(broken: Any, member: str) -> None:
         ("plugin.credentials = [Credential(variable='A')]", "`credentials` is a list, not a tuple"),
         ("plugin.credentials = ('ACME_API_KEY',)", "`credentials` holds a str, not a Credential"),
         ("plugin.credentials = (Credential(variable='A', pattern='('),)", "error: "),
+        ("plugin.base_url = 'https://acme.example/v1/'", "`base_url` ends with '/'"),
         ("plugin.free = None", "`free` has no `allows`"),
         ("plugin.wires = {}", "`wires` does not map"),
         ("plugin.wires = {'chat': plugin.wires}", "`wires` does not map"),

@@ -71,6 +71,19 @@ def test_it_leads_to_a_certified_package(environ: dict[str, str], tmp_path: Path
     promised = re.search(r"That ends with `(provider acme .*: GOLD)`", PAGE)
     assert promised is not None
     assert promised[1] in said
+    check_own_tests(environ, tmp_path / "freeride-provider-acme")
+
+
+def check_own_tests(environ: dict[str, str], folder: Path) -> None:
+    """What the page says of them holds for the package that it leads to, and so does its way to a README that is true."""
+    [block] = re.findall(r"```python\n(.*?)```", PAGE.partition("## Tests of your own")[2], re.DOTALL)
+    (folder / "tests" / "test_own.py").write_text(block, "utf-8")
+    command = re.search(r"`(python -m freeride_conformance\.render \.)`", PAGE)
+    assert command is not None
+    for words in (["python", "-m", "pytest", "-q", "tests/test_own.py"], shlex.split(command[1])):
+        result = run(words, environ, cwd=folder)
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert "https://acme.example/account/keys" in (folder / "README.md").read_text("utf-8")
 
 
 def make_edits(package: Path) -> None:

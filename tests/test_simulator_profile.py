@@ -95,6 +95,36 @@ def test_a_mistake_is_named_with_its_place(old: str, new: str, expected: str) ->
     assert expected in complaint
 
 
+def test_what_an_upstream_never_answers_need_not_be_there(tmp_path: Path) -> None:
+    never = '[never]\ncontext-length = "a longer prompt is cut"\nrate-limited = "it limits no rate"\n'
+    text = ACME.read_text("utf-8").replace('name = "rate-limited"', 'name = "busy"')
+    profile = parse_profile(text.replace('case = "rate-limited"', 'case = "busy"') + never)
+
+    assert profile.required_cases == ("bad-key", "unknown-model", "server-error")
+    assert profile.never["context-length"] == "a longer prompt is cut"
+
+
+@pytest.mark.parametrize(
+    ("never", "expected"),
+    [
+        ('rate-limited = "it limits no rate"', "never.rate-limited: there is a case of this name"),
+        ('context-length = " "', "never.context-length: it does not say why"),
+        ('server-error = "it never fails"', "'server-error'"),
+    ],
+)
+def test_what_is_there_can_happen_and_a_reason_is_given(never: str, expected: str) -> None:
+    with pytest.raises(ProfileError, match=re.escape(expected)):
+        parse_profile(f"{ACME.read_text('utf-8')}\n[never]\n{never}\n")
+
+
+def test_embeddings_need_no_words_where_they_are_the_usual_ones() -> None:
+    text = re.sub(r"(?m)^body = '\{\"object\":\"list\",\"data\":\{\{embeddings.*\n", "", ACME.read_text("utf-8"))
+    embeddings = parse_profile(text).embeddings
+
+    assert embeddings is not None
+    assert "{{embeddings}}" in embeddings.body
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     text = ACME.read_text("utf-8").replace('name = "server-error"', 'name = "x"').replace("amount = 5", "amount = -5")
 

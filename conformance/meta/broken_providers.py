@@ -114,6 +114,16 @@ class Unclamped(SpecimenWire):
         return super().prepare(call, dataclasses.replace(model, max_output=None), key)
 
 
+class Forgetful(SpecimenWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        request = super().prepare(call, model, key)
+        if b'"tool"' not in request.body:
+            return request
+        content = json.loads(request.body)
+        content["messages"] = [message for message in content["messages"] if message["role"] != "tool"]
+        return dataclasses.replace(request, body=json.dumps(content).encode())
+
+
 class FirstInputOnly(CompatibleWire):
     def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
         request = super().prepare(call, model, key)
@@ -278,6 +288,7 @@ BROKEN: Mapping[str, Broken] = {
     "ends_as_its_upstream_did": _decoding(_Closing),
     "passes_over_what_is_no_answer": _decoding(_Apologetic),
     "calls_tools": _decoding(_WithoutIndex),
+    "goes_on_after_a_tool_call": _chat(Forgetful),
     "reads_its_cases": _chat(SpecimenWire, rules=()),
     "reads_the_unknown_by_its_status": _chat(SpecimenWire, rules=(*RULES, Rule(kind=ErrorKind.RATE_LIMIT, status=409))),
     "passes_over_an_error_in_a_200": _chat(Trusting),

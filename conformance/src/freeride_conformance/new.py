@@ -35,13 +35,22 @@ def new(
     folder: Annotated[
         Path | None, typer.Option("--dir", help="Where to write it. Default: ./freeride-KIND-NAME.")
     ] = None,
+    no_key: Annotated[
+        bool, typer.Option("--no-key", help="A provider whose upstream wants no key, such as a server on this machine.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The list of files, as one JSON array on stdout.")] = False,
 ) -> None:
     """Write a complete plugin package that works as it is: a provider, or a binder of an agent."""
     from freeride_conformance.template import NEEDS, Package, new_files
 
+    if no_key and kind is not Kind.PROVIDER:
+        fail("--no-key is for providers: a binder has no key of its own")
     package = Package(
-        kind=kind.value, name=_checked_name(name), title=_checked_title(title or _title(name)), needs=NEEDS[kind.value]
+        kind=kind.value,
+        name=_checked_name(name),
+        title=_checked_title(title or _title(name)),
+        needs=NEEDS[kind.value],
+        keyless=no_key,
     )
     folder = folder or Path(package.distribution)
     files = new_files(package)

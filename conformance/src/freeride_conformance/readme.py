@@ -126,7 +126,7 @@ def _address(provider: Provider) -> str:
     words = f"{_code(variable)} in place of {_code(provider.base_url.replace('{account}', '<id>'))}"
     if provider.credentials:
         return words
-    return f"{words}. Without a key it serves only where this is set, or `FREERIDE_PROVIDERS` names it"
+    return f"{words}. It is asked only where this is set, or `FREERIDE_PROVIDERS` names it"
 
 
 def _own_list(provider: Provider) -> str:

@@ -20,11 +20,12 @@ from freeride_conformance.guard import GUARD
 from freeride_conformance.subject import ProviderSubject
 from freeride_core.gateway import sse
 from freeride_core.gateway.server import GatewayThread
+from freeride_core.keys import read_keys
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.slots import Slot
 from freeride_core.plugins import Plugins, load_plugins
 from freeride_core.provider import Model, Provider
-from freeride_core.settings import load_settings
+from freeride_core.settings import Settings, load_settings
 from freeride_core.simulator import Seen, Simulator, SimulatorThread
 from freeride_core.simulator.profile import Profile
 
@@ -106,11 +107,17 @@ class Rig:
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
-        home = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="freeride-conformance-"))
+        with ExitStack() as opened:  # what has been opened is closed where the rest fails
+            self._open(opened)
+            self._opened = opened.pop_all()
+        return self
+
+    def _open(self, opened: ExitStack) -> None:
+        home = opened.enter_context(tempfile.TemporaryDirectory(prefix="freeride-conformance-"))
         environ = {"FREERIDE_HOME": home, "FREERIDE_TELEMETRY": "off", "FREERIDE_EVENTS": "0"}
         providers = [self.subject.provider, *([partner.PROVIDER] if self.partner else [])]
         for simulator in filter(None, (self.simulator, self.partner)):
-            self._opened.enter_context(SimulatorThread(simulator))
+            opened.enter_context(SimulatorThread(simulator))
             GUARD.allow(simulator.port)
             environ |= simulator.env
         environ["FREERIDE_PROVIDERS"] = ",".join(provider.name for provider in providers)
@@ -122,11 +129,11 @@ class Rig:
             answer_timeout=self._patience_s,
             idle_timeout=self._patience_s,
         )
+        self._check_key(settings)
         self._gateway = GatewayThread(settings, _only(*providers))
-        self._opened.enter_context(self._gateway)
+        opened.enter_context(self._gateway)
         GUARD.allow(urlsplit(self._gateway.url).port or 0)
         self._wait_for_catalog()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -137,6 +144,24 @@ class Rig:
         _closing.append(closing)
         while len(_closing) > _MOST_CLOSING:
             _closing.popleft().join()
+
+    def _check_key(self, settings: Settings) -> None:
+        """Without a key the gateway would ask nobody, and every check would wait for what cannot come."""
+        provider, profile = self.subject.provider, self.profile
+        keys, warnings = read_keys(provider, settings)
+        if keys:
+            return
+        given = ", ".join(filter(None, (profile.key_variable, profile.account_variable))) or "no key"
+        read = {
+            name: None
+            for credential in provider.credentials
+            for name in (credential.variable, *credential.aliases, credential.account_variable)
+            if name
+        }
+        more = "".join(f"; {warning}" for warning in warnings)
+        raise AssertionError(
+            f"the gateway finds no key: simulator.toml gives {given}, and the package reads {', '.join(read)}{more}"
+        )
 
     def _wait_for_catalog(self) -> None:
         """So that a check sees the free models of the live list, and not by chance the dated ones."""

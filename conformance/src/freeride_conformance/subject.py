@@ -9,17 +9,30 @@ from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
+from freeride_conformance.direct import NOW
 from freeride_conformance.samples import Samples, installed_samples
 from freeride_core.binder import Binder
 from freeride_core.gateway.wire import parse_call
 from freeride_core.keys import fingerprint
 from freeride_core.plugins import Plugins
-from freeride_core.provider import Call, Key, Model, Operation, Provider, UpstreamRequest
+from freeride_core.provider import Call, Key, Model, Operation, Provider, UpstreamRequest, Wire
 from freeride_core.simulator.installed import installed_profile
 from freeride_core.simulator.profile import Profile
+from freeride_core.simulator.reading import catalog_of
 
 Kind = Literal["provider", "binder"]
 OPENAI = "OpenAI's requests"
+OWN_FORMAT = "a wire format of its own"
+TOOLS = "tools"
+TOOL_PROMPT = "Use get_weather and tell me the weather in Paris"
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Weather of a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
 SECRET = "conformance-secret-0123456789"
 
 
@@ -56,8 +69,8 @@ class ProviderSubject:
             "chat": wire is not None,
             OPENAI: wire is not None and self._speaks_openai(),
             "embeddings": Operation.EMBEDDINGS in provider.wires or profile.embeddings is not None,
-            "tools": any(model.tools and model.id == profile.default_model for model in provider.catalog.models),
-            "a wire format of its own": wire is not None and wire.decoder(self.call(), self.model()) is not None,
+            TOOLS: any(model.tools and model.id == profile.default_model for model in self._models()),
+            OWN_FORMAT: wire is not None and self._decodes(wire),
             "a list of models": provider.catalog.request(self.key()) is not None
             or bool(profile.catalog.paid or profile.catalog.unfit),
             "a probe": provider.probe is not None or bool(profile.pages or profile.proofs),
@@ -68,6 +81,21 @@ class ProviderSubject:
         """Why a case of the profile is known to be read otherwise than it should; nothing else may diverge."""
         case = self.profile.case(variant) if rule == "reads_its_cases" else None
         return (case.divergence or "") if case is not None else ""
+
+    def _models(self) -> tuple[Model, ...]:
+        """The dated ones, and what the package makes of the profile's live list."""
+        catalog = self.provider.catalog
+        try:
+            return (*catalog.models, *catalog.parse(catalog_of(self.profile, NOW)))
+        except Exception:  # a rule of its own is about that
+            return catalog.models
+
+    def _decodes(self, wire: Wire) -> bool:
+        """Whether anything is decoded: some need to only where a tool may be called."""
+        messages = [{"role": "user", "content": TOOL_PROMPT}]
+        with_tool = json.dumps({"model": "auto", "messages": messages, "tools": [TOOL], "stream": True}).encode()
+        calls = (self.call(), self.call(Operation.CHAT, with_tool))
+        return any(wire.decoder(call, self.model()) is not None for call in calls)
 
     def _speaks_openai(self) -> bool:
         """Whether chat requests reach the upstream in the client's own format."""

@@ -20,6 +20,8 @@ KINDS: tuple[Kind, ...] = ("provider", "binder")
 NEEDS: Mapping[str, tuple[str, ...]] = {"provider": (), "binder": ("ruamel.yaml>=0.18,<0.20",)}
 """What a new package depends on besides the core."""
 _HOLE = re.compile(r"«(\w+)»")
+_CHOICE = re.compile(r"^«(key|no key)\|»(.*\n)", re.MULTILINE)
+"""A line that is there only with, or only without, a key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class Package:
     version: str = "0.1.0"
     needs: tuple[str, ...] = ()
     """Requirements besides the core."""
+    keyless: bool = False
+    """A provider whose upstream wants no key."""
 
     @property
     def distribution(self) -> str:
@@ -117,6 +121,8 @@ def _fill(template: str, package: Package) -> str:
     """The template's text with the package's facts in it; one that asks for another fact is a KeyError."""
     text = (resources.files(__package__) / "templates" / f"{template}.template").read_text("utf-8")
     values = _values(package)
+    chosen = "no key" if package.keyless else "key"
+    text = _CHOICE.sub(lambda line: line[2] if line[1] == chosen else "", text)
     return _HOLE.sub(lambda hole: values[hole[1]], text)
 
 

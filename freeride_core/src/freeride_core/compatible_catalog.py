@@ -12,14 +12,16 @@ from typing import Any
 from freeride_core.compatible import bearer
 from freeride_core.provider import Answer, Catalog, Key, Model, Probe, Proof, UpstreamRequest
 
-# How the same weights are stored; the model behind them behaves alike.
-_QUANTISATION = re.compile(r"(?:-(?:fp4|fp8|nvfp4|mxfp4|fp16|bf16|int4|int8|awq|gptq|gguf)(?:-fast)?)+$")
+QUANTISATION = re.compile(
+    r"(?:-(?:fp4|fp8|nvfp4|mxfp4|fp16|bf16|int4|int8|awq|gptq|gguf|q[1-8](?:_[a-z0-9]+)*)(?:-fast)?)+$"
+)
+"""The end of a lower-case name that says how the weights are stored: `-fp8`, `-awq-int4`, `-q4_k_m`. The model behaves alike."""
 
 
 def canonical_of(model_id: str, makers: Mapping[str, str] = MappingProxyType({})) -> str:
     """The canonical name of a model that nobody has named by hand: in lower case, without quantisation, its maker as
     `makers` spells it. The upstream's own marks, such as a suffix for free variants, are the package's to cut off first."""
-    maker, slash, name = _QUANTISATION.sub("", model_id.lower()).partition("/")
+    maker, slash, name = QUANTISATION.sub("", model_id.lower()).partition("/")
     return makers.get(maker, maker) + slash + name
 
 

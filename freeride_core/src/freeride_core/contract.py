@@ -66,7 +66,8 @@ def check_provider(provider: Provider, name: str) -> None:
     _check_name(provider, name)
     _member(provider, "rank", int)
     _member(provider, "about", About)
-    _member(provider, "base_url", str)
+    if _member(provider, "base_url", str).endswith("/"):
+        fault("`base_url` ends with '/', and paths are appended that begin with it")
     _member(provider, "meter", Scope)
     _members(provider, "limits", Limit)
     _members(provider, "free_models_variables", str)

@@ -86,12 +86,12 @@ class About:
 
     title: str
     homepage: str
-    keys_url: str
-    """Where a key is made."""
+    keys_url: str = ""
+    """Where a key is made; empty where none is wanted."""
     free_day: str
     """What a free day gives, in one line: `30 requests/min, 1,000 requests/day per model`."""
-    sign_up: str
-    """What an account needs: `e-mail`, `phone`, `card`."""
+    sign_up: str = ""
+    """What an account needs: `e-mail`, `phone`, `card`; empty where none is wanted."""
     data_use: str
     """What happens to prompts, in one line."""
     source: str

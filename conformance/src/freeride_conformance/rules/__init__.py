@@ -14,6 +14,7 @@ from freeride_conformance.rules import (
     purity,
     requests,
     streams,
+    tools,
 )
 from freeride_conformance.subject import BinderSubject, ProviderSubject
 
@@ -26,6 +27,7 @@ PROVIDER_RULES: tuple[Rule[ProviderSubject], ...] = (
     *requests.RULES,
     *answers.RULES,
     *streams.RULES,
+    *tools.RULES,
     *cases.RULES,
     *failover.RULES,
     *facts.RULES,

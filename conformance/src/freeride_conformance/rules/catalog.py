@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from freeride_conformance.rig import Rig
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.rules.freedom import listing_of, replaced, with_entries
 from freeride_conformance.subject import ProviderSubject
+from freeride_core.compatible_catalog import QUANTISATION
 from freeride_core.provider import Account, Answer, Model, Operation, Phase
 from freeride_core.simulator.reading import catalog_of
 
@@ -129,9 +129,7 @@ def _check_canonical(model: Model) -> None:
     assert name, f"{model.id}: canonical is empty"
     assert name == name.lower(), f"{model.id}: canonical {name!r} is not in lower case"
     assert not name.startswith("@"), f"{model.id}: canonical {name!r} holds a route"
-    assert not re.search(r"-(fp8|fp16|bf16|int4|int8|awq|gptq|gguf|q[4-8])(-fast)?$", name), (
-        f"{model.id}: canonical {name!r} names a quantisation"
-    )
+    assert not QUANTISATION.search(name), f"{model.id}: canonical {name!r} names a quantisation"
     assert not name.endswith(":free"), f"{model.id}: canonical {name!r} names a price"
 
 

@@ -57,7 +57,12 @@ def takes_over(subject: ProviderSubject, form: str) -> None:
         rig.partner.always("rate-limited")
         reply = rig.ask(chat("auto", stream=form == "stream"))
         _check_served(reply, subject.provider.name, form)
-        assert reply.headers["x-freeride-attempts"] == "2", "the partner was not asked first"
+        told = reply.headers["x-freeride-attempts"]
+        first = [seen for seen in rig.partner.requests if seen.method == "POST"]
+        assert told == "2", (
+            f"it took {told} attempts, and should take one at each: the other provider was asked {len(first)} times, "
+            f"it itself for {[seen.model for seen in rig.asked]}, with the answers {[seen.answered for seen in rig.asked]}"
+        )
 
 
 @rule(RULES, SECTION, fix="read a refused key as `auth` with scope `key`, so that its sibling is asked", needs="keys")

@@ -13,6 +13,7 @@ from freeride_conformance.direct import NOW
 from freeride_conformance.rig import Rig, chat
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import ProviderSubject
+from freeride_core.free import WholeCatalog
 from freeride_core.provider import Account, Answer, Model, Phase
 from freeride_core.simulator.profile import Profile
 from freeride_core.simulator.reading import catalog_of
@@ -40,8 +41,10 @@ def denies_what_is_not_free(subject: ProviderSubject) -> None:
     asked for, not even by name; nor is anything for an account that can be billed, where the policy depends on that."""
     policy, profile = subject.provider.free, subject.profile
     is_open = policy.allows(_STRANGER, Account())
-    assert profile.catalog.paid or is_open, (
-        "simulator.toml's catalog names no entry that costs money (`paid`), so nothing shows that it is left alone"
+    denies_nothing = isinstance(policy, WholeCatalog) and not policy.excluded
+    assert profile.catalog.paid or denies_nothing, (
+        "simulator.toml's catalog names no entry that costs money (`paid`), so nothing shows that it is left alone; "
+        "only WholeCatalog() has none"
     )
     for can_be_billed in (True, None):
         account = Account(can_be_billed=can_be_billed)

@@ -38,12 +38,14 @@ def has_one_name(subject: ProviderSubject) -> None:
 
 @rule(RULES, SECTION, fix="fill in `about` and `credentials`; every fact with an https address and an ISO date")
 def introduces_itself(subject: ProviderSubject) -> None:
-    """It says what it is, where keys are made, what a free day gives and what happens to prompts, with source and date."""
+    """It says what it is, where keys are made if it wants any, what a free day gives and what happens to prompts, with source
+    and date."""
     provider, profile = subject.provider, subject.profile
     about = provider.about
-    for field in ("title", "homepage", "keys_url", "free_day", "sign_up", "data_use", "source", "checked"):
+    of_keys = ("keys_url", "sign_up") if provider.credentials else ()
+    for field in ("title", "homepage", *of_keys, "free_day", "data_use", "source", "checked"):
         assert getattr(about, field).strip(), f"about.{field} is empty"
-    for url in (about.homepage, about.keys_url):
+    for url in (about.homepage, about.keys_url or about.homepage):
         assert url.startswith("https://"), f"{url!r} is not an https address"
     for date in (about.checked, provider.catalog.checked, *(limit.checked for limit in provider.limits)):
         assert _is_date(date), f"{date!r} is not an ISO date"

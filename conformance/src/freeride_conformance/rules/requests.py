@@ -18,6 +18,7 @@ from freeride_core.provider import UpstreamRequest
 RULES: list[Rule[ProviderSubject]] = []
 SECTION = "Requests"
 _SHORTEST_TRACE = 4
+_CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "cookie")
 _ELSEWHERE = "http://127.0.0.1:9/made/up/v1"
 # Every parameter of chat completions that a client may send, with a value that any upstream could take.
 _PARAMETERS: dict[str, Any] = {
@@ -83,7 +84,7 @@ def shows_its_key_in_one_header(subject: ProviderSubject) -> None:
 )
 def tells_the_upstream_nothing_more(subject: ProviderSubject) -> None:
     """The upstream learns the request, the key, and what simulator.toml says that it wants in headers: none of the client's other
-    headers, nothing of the machine or its user."""
+    headers, nothing of the machine or its user; and where it wants no key, no header that could hold one."""
     tokens = {"authorization": "Bearer client-token", "cookie": "client-cookie", "x_api_key": "client-token"}
     more = {"x_forwarded_for": "203.0.113.9", "referer": "https://client.invalid/", "user_agent": "client/1.0"}
     with Rig(subject) as rig:
@@ -100,6 +101,10 @@ def tells_the_upstream_nothing_more(subject: ProviderSubject) -> None:
             assert came == value, f"the upstream wants {name}: {value}, and got {came!r}"
         if subject.provider.credentials:
             assert seen.key == subject.profile.good_key, "the key did not reach the upstream"
+            return
+        for seen in rig.simulator.requests:
+            for name in _CREDENTIAL_HEADERS:
+                assert name not in seen.headers, f"{name} reached the upstream with {seen.path}, and no key is wanted"
 
 
 def _traces_of_this_machine() -> set[str]:

@@ -9,20 +9,12 @@ from freeride_conformance.direct import send
 from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import ANSWER, PROMPT, Reply, Rig, chat
 from freeride_conformance.rule import Rule, rule
-from freeride_conformance.subject import ProviderSubject
+from freeride_conformance.subject import OWN_FORMAT, TOOL, TOOL_PROMPT, TOOLS, ProviderSubject
 from freeride_core.provider import Decoder, Operation
 from freeride_core.simulator.behaviour import POLYGLOT, SEPARATED
 
 RULES: list[Rule[ProviderSubject]] = []
 SECTION = "Streams"
-_TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Weather of a city",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
 
 
 def _stream(subject: ProviderSubject, **more: Any) -> dict[str, Any]:
@@ -78,18 +70,24 @@ def streams_however_it_is_cut(subject: ProviderSubject, cut: str) -> None:
         assert reply.events[-1] == b"[DONE]", "it does not end with [DONE]"
 
 
+def _bodies(subject: ProviderSubject) -> tuple[str, ...]:
+    forms = ("stream", "whole")
+    return (*forms, *(f"{form}, tool call" for form in forms)) if TOOLS in subject.capabilities else forms
+
+
 @rule(
     RULES,
     SECTION,
     fix="keep what is not a whole event yet for the next `decode`, and give the rest in `flush`",
-    needs="a wire format of its own",
-    variants=lambda _: ("stream", "whole"),
+    needs=OWN_FORMAT,
+    variants=_bodies,
 )
 def decodes_however_it_is_cut(subject: ProviderSubject, form: str) -> None:
     """What a decoder makes of a body does not depend on where the body was cut: at each byte in turn, and at every one."""
     wire = subject.provider.wires[Operation.CHAT]
-    is_stream = form == "stream"
-    body = json.dumps(chat("auto", PROMPT, stream=is_stream)).encode()
+    is_stream, is_tool_call = form.startswith("stream"), form.endswith("tool call")
+    asked = chat("auto", TOOL_PROMPT, tools=[TOOL]) if is_tool_call else chat("auto", PROMPT)
+    body = json.dumps({**asked, "stream": is_stream}).encode()
     call = subject.call(Operation.CHAT, body)
     with Rig(subject) as rig:
         key = subject.key(rig.simulator.base_url, subject.profile.good_key)
@@ -162,37 +160,3 @@ def passes_over_what_is_no_answer(subject: ProviderSubject, form: str) -> None:
         assert reply.headers["x-freeride-provider"] == "partner", "it was taken for an answer"
         text = reply.text if is_stream else reply.json["choices"][0]["message"]["content"]
         assert text == ANSWER, f"the text is {text!r}"
-
-
-@rule(
-    RULES,
-    SECTION,
-    fix="pass `tools` on; in a decoder, give each call an id, an index, a name and its arguments as text",
-    needs="tools",
-    variants=lambda _: ("whole", "stream"),
-)
-def calls_tools(subject: ProviderSubject, form: str) -> None:
-    """Where the model can use tools, a call arrives with its name and its arguments, which are JSON."""
-    request = chat(subject.profile.default_model, "Use get_weather and tell me the weather in Paris", tools=[_TOOL])
-    with Rig(subject) as rig:
-        if form == "whole":
-            reply = rig.ask(request)
-            calls = reply.json["choices"][0]["message"].get("tool_calls") or []
-        else:
-            reply = rig.ask({**request, "stream": True})
-            deltas = [c["delta"] for chunk in reply.chunks for c in chunk.get("choices", [])]
-            calls = _joined([call for delta in deltas for call in delta.get("tool_calls") or []])
-    assert [call["function"]["name"] for call in calls] == ["get_weather"], f"the calls are {calls}"
-    assert calls[0]["id"], "the call has no id"
-    assert json.loads(calls[0]["function"]["arguments"]) == {"city": "Paris"}, f"the calls are {calls}"
-
-
-def _joined(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Whole calls out of their deltas, as a client puts them together."""
-    calls: dict[int, dict[str, Any]] = {}
-    for part in parts:
-        call = calls.setdefault(part["index"], {"id": "", "function": {"name": "", "arguments": ""}})
-        call["id"] = call["id"] or part.get("id") or ""
-        for field in ("name", "arguments"):
-            call["function"][field] += part.get("function", {}).get(field) or ""
-    return list(calls.values())

@@ -106,7 +106,9 @@ def _profiles(plugins: Plugins) -> Sequence[Profile]:
     if not plugins.providers:
         fail(where_to_get_keys(()))
     profiles: list[Profile] = []
-    for name in plugins.providers:
+    # Whoever wants no key is a server of the user's own, which no story about free tiers is about; unless there is nobody else.
+    hosted = [name for name, provider in plugins.providers.items() if provider.credentials]
+    for name in hosted or plugins.providers:
         try:
             profiles.append(installed_profile(plugins, name))
         except ProfileError as error:

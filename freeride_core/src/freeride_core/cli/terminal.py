@@ -38,16 +38,26 @@ def clock(moment: float, now: float) -> str:
 
 
 def where_to_get_keys(installed: Iterable[Provider]) -> str:
-    """What to do without a key: a line for each provider, with the page and the variables."""
+    """What to do without a key: a line for each provider, with the page and the variables, or with the address where it wants no
+    key."""
+    from freeride_core.settings import base_url_variable
+
     providers = sorted(installed, key=lambda provider: (provider.rank, provider.name))
     if not providers:
         return "no usable provider is installed; the usual ones come with: pip install freeride-gateway"
-    lines = ["there is no key of any provider; a free one is made in a minute:"]
     width = max(len(provider.about.title) for provider in providers)
+    keyed: list[str] = []
+    keyless: list[str] = []
     for provider in providers:
+        title = f"  {provider.about.title:<{width}}  "
         for credential in provider.credentials[:1]:
             names = [credential.variable, *([credential.account_variable] if credential.account_variable else [])]
-            lines.append(f"  {provider.about.title:<{width}}  {provider.about.keys_url}  ->  {' and '.join(names)}")
+            keyed.append(f"{title}{provider.about.keys_url}  ->  {' and '.join(names)}")
+        if not provider.credentials:
+            keyless.append(f"{title}{base_url_variable(provider)}={provider.base_url}")
+    lines = ["there is no key of any provider; a free one is made in a minute:", *keyed] if keyed else []
+    if keyless:
+        lines += ["no key is wanted here, only the address:" if keyed else "no provider was asked for:", *keyless]
     lines.append("Export the variable, or put it into $FREERIDE_HOME/.env. To look around without a key: freeride demo")
     return "\n".join(lines)
 

@@ -142,7 +142,7 @@ def stage_for(plugins: Plugins, profiles: Sequence[Profile], story: Story, *, pa
     }
     for profile in profiles:
         extra[f"FREERIDE_{profile.provider.upper()}_FREE_MODELS"] = profile.default_model
-    for profile in profiles[: _WITH_TWO_KEYS + 1][-1:]:
+    for profile in [profile for profile in profiles[: _WITH_TWO_KEYS + 1][-1:] if profile.key_variable]:
         extra[f"{profile.key_variable}_2"] = _another(profile.good_key)
     return Stage(plugins, profiles, story.observe, pace=pace, extra=extra)
 

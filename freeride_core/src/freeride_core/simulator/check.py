@@ -63,6 +63,11 @@ def _names(profile: Profile) -> Iterator[str]:
     for name in profile.required_cases:
         if name not in counted:
             yield f"case {name!r} is required and missing"
+    for never, why in profile.never.items():
+        if never in counted:
+            yield f"never.{never}: there is a case of this name"
+        if not why.strip():
+            yield f"never.{never}: it does not say why"
 
 
 def _quotas(profile: Profile) -> Iterator[str]:

@@ -22,6 +22,8 @@ from freeride_core.simulator import standard
 
 REQUIRED_CASES = ("rate-limited", "bad-key", "unknown-model", "server-error")
 """Every profile says how its upstream does these."""
+Avoidable = Literal["context-length", "rate-limited"]
+"""Cases that some upstreams cannot have, whatever happens."""
 CHAT, EMBEDDINGS, MODELS = "chat.completions", "embeddings", "models"
 GOOD = ("chat", "chat-stream", EMBEDDINGS, MODELS)
 """Names for the good answers, wherever the name of a case may stand."""
@@ -127,7 +129,7 @@ class Stream(_Table, frozen=True, kw_only=True):
 
 class Embeddings(_Table, frozen=True, kw_only=True):
     path: str
-    body: str
+    body: str = standard.EMBEDDINGS
     models: tuple[str, ...]
     dimensions: int = 8
     left_out: tuple[str, ...] = ()
@@ -258,6 +260,8 @@ class Profile(_Table, frozen=True, kw_only=True):
     quotas: tuple[Quota, ...] = msgspec.field(default=(), name="quota")
     cases: tuple[Case, ...] = msgspec.field(default=(), name="case")
     proofs: tuple[ProbeAnswer, ...] = msgspec.field(default=(), name="proof")
+    never: dict[Avoidable, str] = {}
+    """What this upstream does not answer, whatever happens, and why."""
 
     @property
     def chat_path(self) -> str:
@@ -267,7 +271,7 @@ class Profile(_Table, frozen=True, kw_only=True):
     @property
     def required_cases(self) -> tuple[str, ...]:
         """The cases that it must have."""
-        return tuple(name for name in REQUIRED_CASES if name != "bad-key" or self.good_key)
+        return tuple(name for name in REQUIRED_CASES if name not in self.never and (name != "bad-key" or self.good_key))
 
     def case(self, name: str) -> Case | None:
         """The case of that name; None: there is none."""

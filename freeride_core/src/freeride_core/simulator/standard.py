@@ -45,5 +45,9 @@ TOOL_CALL = (
     _chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{{tool_arguments_head}}"}}]}),
     _chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{{tool_arguments_tail}}"}}]}),
 )
+EMBEDDINGS = (
+    '{"object":"list","data":{{embeddings}},"model":"{{model}}",'
+    '"usage":{"prompt_tokens":{{prompt_tokens}},"total_tokens":{{total_tokens}}}}'
+)
 FINISH = _chunk({}, "{{finish}}")
 USAGE = _chunk(None, usage=_USAGE)

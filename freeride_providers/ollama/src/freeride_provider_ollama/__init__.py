@@ -1,0 +1,117 @@
+"""Ollama on the user's own machine, for the FreeRide gateway.
+
+It wants no key and has no list of its own: what the user has pulled is what there is, and what runs there is free. Ollama also
+passes some names on to its cloud, where they can cost money: those are not local, and not free.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from freeride_core import (
+    About,
+    Account,
+    CompatibleCatalog,
+    CompatibleProvider,
+    CompatibleWire,
+    ErrorKind,
+    Model,
+    Operation,
+    Provider,
+    Rule,
+    Scope,
+    canonical_of,
+    hookimpl,
+)
+
+CHECKED = "2026-11-25"
+ABOUT = About(
+    title="Ollama",
+    homepage="https://ollama.com",
+    free_day="no limit: whatever this machine can do",
+    data_use="prompts go to your own server and stay there; names that Ollama passes on to its cloud are left out",
+    source="https://github.com/ollama/ollama",
+    checked=CHECKED,
+)
+
+CHAT = CompatibleWire(
+    path="/chat/completions",
+    # What the documentation names as unsupported, and `top_logprobs`, which makes no sense without `logprobs`.
+    dropped=frozenset({"tool_choice", "logit_bias", "user", "n", "logprobs", "top_logprobs"}),
+    rules=(
+        # It wants no key: this is what it says of a cloud model when nobody has signed in, and speaks of that model only.
+        Rule(kind=ErrorKind.MODEL_NOT_FOUND, status=401, text=r"^unauthorized$"),
+    ),
+)
+
+_CLOUD = re.compile(r"(?<![a-z0-9])cloud(?![a-z0-9])", re.IGNORECASE)
+_EMBEDDER = re.compile("embed", re.IGNORECASE)
+_SAME_ELSEWHERE = {
+    "gpt-oss:20b": "openai/gpt-oss-20b",
+    "gpt-oss:120b": "openai/gpt-oss-120b",
+}
+"""Tags that name one model and no variant of it, with its canonical name. `8b` alone, where an instruct, a thinking and a base
+model have that size, says nothing of which it is: such names are not here."""
+
+
+def is_cloud(name: str) -> bool:
+    """Whether Ollama passes the name on to its cloud: `gpt-oss:120b-cloud`, `some:cloud`. The word counts wherever it stands:
+    better to leave out a local model than to ask for one that is billed."""
+    return _CLOUD.search(name) is not None
+
+
+def canonical_name(name: str) -> str:
+    """The canonical name of what is pulled under `name`, which is `family:size-variant-quantisation`.
+
+    A model that certainly is one that others serve has the name that it has there. All others are kept apart from those: by
+    the colon before their tag, or by `ollama/` in front.
+    """
+    if is_cloud(name):
+        return name.lower()  # another offer under another name, so it shares none
+    own = canonical_of(name)
+    return _SAME_ELSEWHERE.get(own, own if ":" in own else f"ollama/{own}")
+
+
+def parse_entry(row: Mapping[str, Any], _dated: Mapping[str, Model]) -> Sequence[Model]:
+    """A row says no more than a name, so what a model can do shows when it is asked: any may be asked by name to chat and to
+    embed. (`auto` never embeds.) Only one whose name says that it embeds is not asked to chat."""
+    name = row["id"]
+    if not isinstance(name, str) or not name:
+        return ()
+    operations = {Operation.EMBEDDINGS} if _EMBEDDER.search(name) else {Operation.CHAT, Operation.EMBEDDINGS}
+    return (Model(id=name, canonical=canonical_name(name), operations=frozenset(operations)),)
+
+
+@dataclass(frozen=True)
+class Local:
+    """every model that you have pulled, except names with the word `cloud`, which Ollama passes on to its cloud"""
+
+    asks_account: ClassVar[bool] = False
+
+    def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the name tells
+        return not is_cloud(model.id)
+
+
+@hookimpl
+def freeride_register_provider() -> Provider:
+    return CompatibleProvider(
+        api_version=1,
+        name="ollama",
+        # Behind every hosted provider. With `auto` the tier counts first, which is why none of its models has a better one than 4.
+        rank=1000,
+        about=ABOUT,
+        credentials=(),
+        base_url="http://127.0.0.1:11434/v1",
+        free=Local(),
+        # What is pulled or removed shows within half a minute.
+        catalog=CompatibleCatalog(checked=CHECKED, parse_entry=parse_entry, fresh_s=30.0),
+        chat=CHAT,
+        embeddings=CompatibleWire(path="/embeddings"),
+        # It limits no rate. If a 429 comes all the same, it is a cloud model's.
+        meter=Scope.MODEL,
+        # The first request loads the model, which takes from seconds to minutes.
+        first_byte_timeout=300.0,
+    )
