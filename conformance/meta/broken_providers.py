@@ -179,9 +179,9 @@ class _Apologetic(WholeEvents):
         return json.dumps({"id": "x", "object": "chat.completion", "choices": [choice]}).encode()
 
 
-class _WithoutIndex(WholeEvents):
+class _WithoutCalls(WholeEvents):
     def passed(self, event: bytes) -> bytes:
-        return event.replace(b'"tool_calls":[{"index":0,', b'"tool_calls":[{')
+        return b": a call" if b'"tool_calls":[' in event else event
 
 
 def _decoding(kind: type[Any]) -> Broken:
@@ -287,7 +287,7 @@ BROKEN: Mapping[str, Broken] = {
     "decodes_however_it_is_cut": _decoding(_Counting),
     "ends_as_its_upstream_did": _decoding(_Closing),
     "passes_over_what_is_no_answer": _decoding(_Apologetic),
-    "calls_tools": _decoding(_WithoutIndex),
+    "calls_tools": _decoding(_WithoutCalls),
     "goes_on_after_a_tool_call": _chat(Forgetful),
     "reads_its_cases": _chat(SpecimenWire, rules=()),
     "reads_the_unknown_by_its_status": _chat(SpecimenWire, rules=(*RULES, Rule(kind=ErrorKind.RATE_LIMIT, status=409))),

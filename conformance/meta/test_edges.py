@@ -23,7 +23,12 @@ from freeride_core import Account, Call, CompatibleCatalog, Decoder, Key, Model,
 
 RULES = {rule.name: rule for rule in PROVIDER_RULES}
 KEYLESS = msgspec.structs.replace(
-    PROFILE, key_variable="", good_key="", cases=tuple(case for case in PROFILE.cases if case.name != "bad-key")
+    PROFILE,
+    key_variable="",
+    good_key="",
+    pages=(),
+    proofs=(),
+    cases=tuple(case for case in PROFILE.cases if case.name != "bad-key"),
 )
 SPECIMEN = provider(Origin("provider", "", "", "", "", ())).provider
 ABOUT = dataclasses.replace(SPECIMEN.about, keys_url="", sign_up="")
