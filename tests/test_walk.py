@@ -35,11 +35,13 @@ from freeride_core import (
     ErrorKind,
     Failure,
     Feature,
+    Key,
     Model,
     Operation,
     Provider,
     Rule,
     Scope,
+    UpstreamRequest,
 )
 from freeride_core.keys import fingerprint
 from freeride_core.ledger.slots import Slot
@@ -570,3 +572,26 @@ def test_what_a_package_has_no_words_for_is_not_sent_and_the_next_provider_serve
         assert answer.headers["x-freeride-attempts"] == "2"
         assert stage["alpha"].posts == []
         assert stage.ask().headers["x-freeride-provider"] == "alpha"
+
+
+class WithoutARequest(CompatibleWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        return None  # type: ignore[return-value] # as a package that nobody has type-checked
+
+
+class WithoutADecoder(CompatibleWire):
+    def decoder(self, call: Call, model: Model) -> Any:
+        return object()
+
+
+@pytest.mark.parametrize("wire", [WithoutARequest, WithoutADecoder])
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_package_that_gives_something_else_costs_an_attempt_and_no_more(
+    tmp_path: Path, wire: type[CompatibleWire], is_stream: bool
+) -> None:
+    alpha = provider("alpha")
+    alpha.wires = {**alpha.wires, Operation.CHAT: wire(path="/chat/completions")}
+    with Stage(tmp_path, alpha, provider("beta")) as stage:
+        answer = stage.ask(stream=is_stream)
+        assert answer.headers["x-freeride-provider"] == "beta"
+        assert answer.headers["x-freeride-attempts"] == "2"

@@ -111,9 +111,12 @@ class Attempt:
 
     def _decoder(self) -> Decoder | None:
         try:
-            return self._wire.decoder(self.call, self.candidate.model)
+            decoder = self._wire.decoder(self.call, self.candidate.model)
+            if decoder is not None:
+                _ = decoder.decode, decoder.flush  # what lacks them fails here, and not amid a stream
         except Exception as error:
             raise PluginFault(f"{type(error).__name__} in decoder") from None
+        return decoder
 
     def _decode(self, body: bytes) -> bytes:
         """A whole body in the client's wire format."""
@@ -123,9 +126,12 @@ class Attempt:
     def _prepare(self) -> UpstreamRequest | Failure:
         try:
             refusal = self._wire.refusal(self.call, self.candidate.model)
-            return refusal or self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
+            request = refusal or self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
         except Exception as error:
             raise PluginFault(f"{type(error).__name__} in prepare") from None
+        if not isinstance(request, (UpstreamRequest, Failure)):
+            raise PluginFault("no request from prepare")
+        return request
 
     @property
     def _status(self) -> int | None:
