@@ -83,6 +83,7 @@ _BY_FIELD: dict[str, Callable[[Any], Iterator[Change]]] = {
         )
     ),
     "refusals": lambda value: iter((("emptied", {}),) if value else ()),
+    "zone": lambda _: iter(((" -> on the other side", "Pacific/Auckland"),)),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Iterable
@@ -16,11 +17,12 @@ from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import PATIENCE_S, Reply, Rig, chat
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import ProviderSubject
+from freeride_core import retry_hint
 from freeride_core.complaint import by_status
 from freeride_core.gateway.reaction import LONGEST_S, TABLE, Reaction
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.slots import ALL_MODELS, EVERYONE, Slot
-from freeride_core.provider import Answer, ErrorKind, Phase, Provider, Scope
+from freeride_core.provider import Answer, ErrorKind, Operation, Phase, Provider, Scope
 from freeride_core.simulator.profile import MODELS, Case, Expectation
 from freeride_core.simulator.reading import answer_of, expectation_of, reading_of
 
@@ -44,7 +46,7 @@ def _names(subject: ProviderSubject) -> Iterable[str]:
 def reads_its_cases(subject: ProviderSubject, name: str) -> None:
     """Each thing that the upstream was seen to say leads to its kind, its scope, its wait and the account that it names: in the
     package's reading, in what the gateway cools, and in what the client is told, which is the upstream's own words where
-    nobody else could answer."""
+    nobody else could answer. Said with a hint of when to come back, it waits as long as that."""
     case = subject.profile.case(name)
     assert case is not None
     assert case.expect is not None
@@ -73,6 +75,24 @@ def _check_reading(subject: ProviderSubject, case: Case) -> None:
     read = reading_of(subject.provider, subject.profile, case, NOW)
     EVIDENCE.note(f"{answer.status} {dict(answer.headers)} {answer.body.decode('utf-8', 'replace')}", str(read))
     assert read == wanted, f"it was read as {_words(read)}, and should be {_words(wanted)}"
+    if case.expect is not None and case.operation != MODELS:
+        _check_believes_hints(subject, case, answer)
+
+
+_HINTED_S = 23.0
+
+
+def _check_believes_hints(subject: ProviderSubject, case: Case, answer: Answer) -> None:
+    """Said with a hint, it waits for as long as that says. Only a case whose own hint is not believed shows that none is to be."""
+    if retry_hint.of(answer.headers, answer.json, answer.text[:2000], answer.now) is not None:
+        return
+    hinted = dataclasses.replace(answer, headers={**answer.headers, "retry-after": f"{_HINTED_S:.0f}"})
+    wire = subject.provider.wires[Operation.EMBEDDINGS if case.operation == "embeddings" else Operation.CHAT]
+    plain, said = wire.read(answer).failure, wire.read(hinted).failure
+    if plain is None or said is None or plain.kind != said.kind:
+        return  # the header itself tells what it is
+    EVIDENCE.note(f"{hinted.status} {dict(hinted.headers)} {hinted.body.decode('utf-8', 'replace')}", str(said))
+    assert said.retry_at == hinted.now + _HINTED_S, "with a Retry-After of 23 s it does not wait as long as that"
 
 
 def _said(body: bytes) -> list[str]:
