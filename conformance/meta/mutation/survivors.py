@@ -59,15 +59,17 @@ SURVIVORS: dict[str, str] = {
     r"huggingface: chat\.rules\[1\](\.status -> 418| removed)": "as an unknown 402 is read; likewise",
     r"cloudflare: chat\.rules\[[02-9]\] after the next": "no answer was seen that fits both",
     r"cloudflare: chat\.rules\[1\]\.code -> None": "these words were never seen with another code",
-    r"cloudflare: chat\.rules\[3\]\.wait -> .*": "the answer as it was seen says itself how long",
+    r"cloudflare: chat\.rules\[3\]\.(wait|overrules_hint) -> .*": "the answer as it was seen says itself how long",
+    r"cloudflare: chat\.rules\[10\]\.overrules_hint -> .*": "it is said of the list of models, which nobody waits for",
     r"cloudflare: chat\.rules\[9\](\.code -> other| removed)": "the guessed words tell what the documented code does",
     r"cloudflare: chat\.defaults\[max_tokens\] (doubled|plus one)": (
         "how long an answer may be where nobody asks is a judgement"
     ),
     r"openrouter: chat\.rules\[([0-3]|11)\](\.code -> other|\.status -> 418| removed)": "such answers say it in words too",
     r"openrouter: chat\.rules\[[01257]\] after the next": "no answer was seen that the order changes",
-    r"openrouter: chat\.rules\[(6|10)\]( removed|\.(kind|scope|feature).*|\.status -> 418|\.text -> other)": "an older shape, of "
-    r"which no example is known",
+    r"openrouter: chat\.rules\[(6|10)\]( removed|\.(kind|scope|feature|overrules_hint).*|\.status -> 418|\.text -> other)": (
+        "an older shape, of which no example is known"
+    ),
     r"openrouter: free\.policies\[2\] with google/gemini-3\.5-flash-image": (
         "it is `unfit`, so nothing reads it as a model"
     ),
