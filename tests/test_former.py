@@ -68,6 +68,6 @@ def test_it_serves_and_fails_over_through_todays_gateway(install: Any, stream: b
         kinds = [cooldown.kind for _, cooldown in rig.cooldowns]
     wait_until_closed()
     assert served.headers["x-freeride-provider"] == "acme"
-    assert failed.headers["x-freeride-provider"] == "partner"
+    assert failed.headers["x-freeride-provider"] == partner.NAME
     assert ANSWER.encode() in (served.body if not stream else served.text.encode())
     assert kinds == ["rate_limit"]

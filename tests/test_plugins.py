@@ -377,3 +377,31 @@ def test_ctrl_c_passes(install: Any) -> None:
     install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin="raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         load_plugins(("provider",))
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("plugin.free = type('Own', (), {'allows': lambda *_: True})()", "`asks_account` is missing"),
+        (
+            "plugin.catalog = CompatibleCatalog(checked='x', models=(Model(id='m', canonical='m', context='8192'),))",
+            "context",
+        ),
+        ("plugin.catalog = CompatibleCatalog(checked='x', models=(Model(id=7, canonical='m'),))", "`id` is an int"),
+        (
+            "plugin.catalog = CompatibleCatalog(checked='x', models=(Model(id='m', canonical='m', retires=20270101),))",
+            "retires",
+        ),
+    ],
+)
+def test_a_member_of_the_wrong_type_deep_down_is_a_row(broken: Any, statement: str, reason: str) -> None:
+    assert reason in broken(with_change(statement))
+
+
+def test_distributions_without_metadata_are_rows_all_the_same(install: Any) -> None:
+    for name in ("acme-one", "acme-two"):
+        folder = install(name, {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=provider_source())
+        [metadata] = folder.glob("*.dist-info/METADATA")
+        metadata.unlink()
+    rows = [row for row in load_plugins(("provider",)).rows if row.name == "acme"]
+    assert {row.status for row in rows} == {"conflict"}

@@ -30,6 +30,7 @@ from doubles import (
     stream,
 )
 from freeride_core import (
+    Answer,
     Call,
     CompatibleWire,
     ErrorKind,
@@ -39,6 +40,7 @@ from freeride_core import (
     Model,
     Operation,
     Provider,
+    Reading,
     Rule,
     Scope,
     UpstreamRequest,
@@ -584,7 +586,22 @@ class WithoutADecoder(CompatibleWire):
         return object()
 
 
-@pytest.mark.parametrize("wire", [WithoutARequest, WithoutADecoder])
+class FormerReading(CompatibleWire):
+    def read(self, answer: Answer) -> Any:
+        return super().read(answer).failure  # as the contract was before this one
+
+
+class OddHint(CompatibleWire):
+    def read(self, answer: Answer) -> Reading:
+        return Reading(Failure(kind=ErrorKind.RATE_LIMIT, retry_at="soon"))  # type: ignore[arg-type] # likewise
+
+
+class HeadersByName(CompatibleWire):
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        return replace(super().prepare(call, model, key), headers={})  # type: ignore[arg-type] # likewise
+
+
+@pytest.mark.parametrize("wire", [WithoutARequest, WithoutADecoder, FormerReading, OddHint, HeadersByName])
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_a_package_that_gives_something_else_costs_an_attempt_and_no_more(
     tmp_path: Path, wire: type[CompatibleWire], is_stream: bool

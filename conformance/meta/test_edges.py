@@ -19,7 +19,18 @@ from freeride_conformance.rig import Rig, wait_until_closed
 from freeride_conformance.rule import Broken
 from freeride_conformance.rules import PROVIDER_RULES
 from freeride_conformance.subject import OWN_FORMAT, TOOLS, Origin, ProviderSubject
-from freeride_core import Account, Call, CompatibleCatalog, Decoder, Key, Model, UpstreamRequest, WholeCatalog
+from freeride_core import (
+    Account,
+    Answer,
+    Call,
+    CompatibleCatalog,
+    Decoder,
+    Key,
+    Model,
+    Reading,
+    UpstreamRequest,
+    WholeCatalog,
+)
 
 RULES = {rule.name: rule for rule in PROVIDER_RULES}
 KEYLESS = msgspec.structs.replace(
@@ -90,23 +101,39 @@ class Open:
         return model.id != "specimen/paid"
 
 
+_UNSHOWN, _OPEN = "names no entry that costs money", "allows a model that nobody has heard of"
+
+
 @pytest.mark.parametrize(
-    ("policy", "paid", "is_shown"),
+    ("policy", "paid", "words"),
     [
-        (WholeCatalog(), (), True),
-        (WholeCatalog(frozenset({"specimen/paid"})), (), False),
-        (WholeCatalog(frozenset({"specimen/paid"})), ("specimen/paid",), True),
-        (Open(), (), False),
-        (Open(), ("specimen/paid",), True),
+        (WholeCatalog(), (), ""),
+        (WholeCatalog(frozenset({"specimen/paid"})), (), _UNSHOWN),
+        (WholeCatalog(frozenset({"specimen/paid"})), ("specimen/paid",), ""),
+        (Open(), (), _UNSHOWN),
+        (Open(), ("specimen/paid",), _OPEN),
     ],
 )
-def test_only_a_policy_that_denies_nothing_need_not_show_what_it_denies(
-    policy: Any, paid: tuple[str, ...], is_shown: bool, origin: Origin
+def test_an_open_policy_is_the_whole_catalog_and_shows_what_it_denies(
+    policy: Any, paid: tuple[str, ...], words: str, origin: Origin
 ) -> None:
     profile = msgspec.structs.replace(PROFILE, catalog=msgspec.structs.replace(PROFILE.catalog, paid=paid))
     said = found(provider(origin, profile, free=policy), "denies_what_is_not_free")
-    assert ("names no entry that costs money" not in said) is is_shown
-    assert bool(said) is not is_shown
+    assert words in said
+    assert bool(said) is bool(words)
+
+
+class Wordless(SpecimenWire):
+    """Fails without a word."""
+
+    def read(self, answer: Answer) -> Reading:
+        if answer.status == 302:
+            raise AssertionError
+        return super().read(answer)
+
+
+def test_an_assertion_without_a_word_is_no_kept_promise(origin: Origin) -> None:
+    assert found(provider(origin, chat=Wordless(path="/chat/completions")), "never_raises") == "an assertion fails"
 
 
 def test_what_only_the_live_list_says_of_tools_counts(origin: Origin) -> None:

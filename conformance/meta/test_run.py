@@ -196,3 +196,35 @@ def test_a_binder_whose_samples_are_broken_is_a_usage_error(tmp_path: Path) -> N
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
     assert "samples.toml" in run.stderr
     assert binder(origin_of("binder", tmp_path / "other")).samples.samples
+
+
+def test_a_run_of_some_checks_gives_no_verdict(site: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "--pyargs", "freeride_conformance", "--freeride-provider", "specimen"]
+    environ = {**os.environ, "PYTHONPATH": str(site)}
+    run = subprocess.run(
+        [*command, "-k", "has_one_name", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert "(freeride-provider-specimen, api 1): INCOMPLETE, 1 checks passed" in run.stdout
+    assert "badge" not in run.stdout
+
+
+def test_a_report_that_cannot_be_written_is_known_before_the_work_is_done(site: Path, tmp_path: Path) -> None:
+    run = certify("specimen", "--report", tmp_path / "nowhere" / "report.json", path=site)
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "there is no folder" in run.stderr
+
+
+def test_another_plugin_that_connects_when_it_is_loaded_is_not_blamed_on_this_one(site: Path) -> None:
+    other = "import urllib.request, ssl\nraise RuntimeError('broken anyway')\n"
+    info = site / "noisy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: noisy\nVersion: 1.0\n", "utf-8")
+    (info / "entry_points.txt").write_text("[freeride.providers]\nnoisy = noisy_plugin\n", "utf-8")
+    (site / "noisy_plugin.py").write_text(other, "utf-8")
+    run = certify("specimen", path=site)
+    assert run.returncode == 0, run.stdout

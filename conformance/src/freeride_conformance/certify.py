@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+_OF_PYTEST = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+"""What is meant for other runs of pytest."""
 
 
 def certify(
@@ -46,7 +50,8 @@ def certify(
         config = Path(folder, "pytest.ini")
         config.write_text("[pytest]\n", "utf-8")
         command = [sys.executable, "-m", "pytest", *arguments, "-c", str(config), f"--rootdir={folder}"]
-        code = subprocess.run(command, check=False).returncode
+        environ = {name: value for name, value in os.environ.items() if name not in _OF_PYTEST}
+        code = subprocess.run(command, env=environ, check=False).returncode
     raise typer.Exit(code)
 
 

@@ -50,6 +50,15 @@ def wanted_by(metafunc: pytest.Metafunc) -> dict[Kind, list[str]]:
     return {kind: metafunc.config.getoption(f"--freeride-{kind}") for kind in _KINDS}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A report that could not be written is known before the work is done; an older one does not outlive this run."""
+    path: Path | None = config.getoption("--freeride-report", None)
+    if path is not None:
+        if not path.absolute().parent.is_dir():
+            raise pytest.UsageError(f"freeride conformance: there is no folder {path.absolute().parent}")
+        path.unlink(missing_ok=True)
+
+
 def pytest_collection_modifyitems(config: pytest.Config) -> None:
     """A run that certifies nothing must not pass."""
     session = config.stash.get(_SESSION, None)
@@ -61,9 +70,12 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     report = yield
     session = item.config.stash.get(_SESSION, None)
-    check = getattr(item, "callspec", None) and item.callspec.params.get("check")  # type: ignore[attr-defined] # pytest's
-    if session is not None and check is not None and call.when == "call":
-        session.note(check, report.outcome, call.duration)
+    if session is not None and call.when == "call" and isinstance(item, pytest.Function):
+        from freeride_conformance.rule import Check
+
+        check = item.callspec.params.get("check") if hasattr(item, "callspec") else None
+        if isinstance(check, Check):
+            session.note(check, report.outcome, call.duration)
     return report
 
 

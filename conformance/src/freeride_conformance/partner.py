@@ -5,7 +5,7 @@ from __future__ import annotations
 from freeride_core import About, CompatibleCatalog, CompatibleProvider, CompatibleWire, Credential, Model, WholeCatalog
 from freeride_core.simulator.profile import parse_profile
 
-NAME = "partner"
+NAME = "conformance_partner"
 
 PROVIDER = CompatibleProvider(
     api_version=1,
@@ -20,7 +20,7 @@ PROVIDER = CompatibleProvider(
         source="https://partner.invalid",
         checked="2026-11-25",
     ),
-    credentials=(Credential(variable="PARTNER_API_KEY"),),
+    credentials=(Credential(variable="CONFORMANCE_PARTNER_API_KEY"),),
     base_url="https://partner.invalid/v1",
     free=WholeCatalog(),
     catalog=CompatibleCatalog(
@@ -30,10 +30,10 @@ PROVIDER = CompatibleProvider(
 )
 
 PROFILE = parse_profile("""
-provider = "partner"
+provider = "conformance_partner"
 checked = 2026-11-25
 base_path = "/v1"
-key_variable = "PARTNER_API_KEY"
+key_variable = "CONFORMANCE_PARTNER_API_KEY"
 good_key = "partner-simulated-0000000000"
 default_model = "partner/one"
 [catalog]

@@ -10,7 +10,7 @@ import msgspec
 
 from freeride_conformance.rule import Broken, Grade
 
-Verdict = Literal["gold", "certified", "failed"]
+Verdict = Literal["gold", "certified", "failed", "incomplete"]
 Result = Literal["kept", "broken", "short of gold", "known divergence", "does not apply"]
 _COLOURS = {"gold": "d4af37", "certified": "brightgreen", "failed": "red"}
 SCHEMA = "https://free-ride.xyz/schema/conformance-report-1.json"
@@ -64,16 +64,21 @@ def report_schema() -> dict[str, Any]:
     return {"$id": SCHEMA, **msgspec.json.schema(Report)}
 
 
-def verdict_on(findings: Iterable[Finding]) -> Verdict:
-    """Gold where every rule is kept; certified where every required one is. A known divergence is not gold."""
+def verdict_on(findings: Iterable[Finding], *, is_complete: bool) -> Verdict:
+    """Gold where every rule is kept; certified where every required one is. A known divergence is not gold. Where not all was
+    checked there is no verdict but that something is broken."""
     found = list(findings)
     if any(finding.result == "broken" for finding in found):
         return "failed"
+    if not is_complete:
+        return "incomplete"
     return "gold" if all(finding.result in ("kept", "does not apply") for finding in found) else "certified"
 
 
 def badge_of(verdict: Verdict) -> str:
-    """The line for a README."""
+    """The line for a README; empty where there is no verdict."""
+    if verdict == "incomplete":
+        return ""
     return f"![FreeRide: {verdict}](https://img.shields.io/badge/FreeRide-{verdict}-{_COLOURS[verdict]})"
 
 
@@ -122,7 +127,8 @@ def lines_for_people(report: Report) -> list[str]:
         idle = [finding for finding in plugin.findings if finding.result == "does not apply"]
         if idle:
             lines.append(f"    do not apply: {', '.join(f'{finding.rule} ({finding.found})' for finding in idle)}")
-        lines.append(f"    badge: {plugin.badge}")
+        if plugin.badge:
+            lines.append(f"    badge: {plugin.badge}")
     return lines
 
 

@@ -103,7 +103,8 @@ class Check(Generic[S]):
             try:
                 self.rule.check(self.subject, *([self.variant] if self.variant else []))
             except AssertionError as error:
-                found = str(error).partition("\nassert ")[0]  # pytest adds its own account of the assertion
+                # pytest adds its own account of the assertion; a plugin's own may be without a word.
+                cause, found = error, str(error).partition("\nassert ")[0] or "an assertion fails"
             except Exception as error:
                 cause, found = error, f"{type(error).__name__}: {error}"
             else:

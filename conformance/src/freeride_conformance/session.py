@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from freeride_conformance.guard import GUARD
 from freeride_conformance.report import (
     Finding,
     PluginReport,
@@ -37,9 +39,14 @@ class Session:
         self.fault = ""
         """Why what was wanted cannot be certified; empty if it can."""
         self.findings: dict[tuple[str, str], list[Finding]] = {}
-        self._plugins = load_plugins()
+        with GUARD:
+            self._plugins = load_plugins()
+        if GUARD.escapes:
+            self.fault = f"while the plugins were loaded, one went to {', '.join(sorted(GUARD.escapes))}"
         self._subjects: list[Subject] = []
         self._broken: dict[int, Broken] = {}
+        self._open: Counter[tuple[str, str]] = Counter()
+        """How many of each plugin's checks have not been noted."""
 
     def checks(self, wanted: Mapping[Kind, Sequence[str]]) -> list[Check[Any]]:
         """What is to be checked of the plugins that are wanted by name, or of all where none is; rules that do not apply are
@@ -48,12 +55,15 @@ class Session:
         if self.fault:
             return []
         try:
-            subjects = self._chosen(wanted)
+            with GUARD:
+                subjects = self._chosen(wanted)
+                checks = [check for subject in subjects for check in self._checks_of(subject)]
         except (ProfileError, SamplesError) as error:
             self.fault = str(error)
             return []
         self._subjects += subjects
-        return [check for subject in subjects for check in self._checks_of(subject)]
+        self._open.update(_name_of(check.subject) for check in checks)
+        return checks
 
     def _chosen(self, wanted: Mapping[Kind, Sequence[str]]) -> list[Subject]:
         plugins = self._plugins
@@ -63,8 +73,8 @@ class Session:
         }
         names = wanted if any(wanted.values()) else everything
         return [
-            *(installed_provider(plugins, name) for name in names.get("provider", ())),
-            *(installed_binder(plugins, name) for name in names.get("binder", ())),
+            *(installed_provider(plugins, name) for name in dict.fromkeys(names.get("provider", ()))),
+            *(installed_binder(plugins, name) for name in dict.fromkeys(names.get("binder", ()))),
         ]
 
     def _checks_of(self, subject: Subject) -> Iterator[Check[Any]]:
@@ -85,22 +95,20 @@ class Session:
         result: Result = "kept" if outcome == "passed" else "broken"
         if outcome == "skipped":
             result = "known divergence" if check.divergence else "short of gold"
+        self._open[_name_of(check.subject)] -= 1
         self._add(check, result, seconds, broken, check.divergence if result == "known divergence" else "")
 
     def _add(
         self, check: Check[Any], result: Result, seconds: float = 0.0, broken: Broken | None = None, reason: str = ""
     ) -> None:
-        origin = check.subject.origin
-        self.findings.setdefault((origin.kind, origin.entry_point), []).append(
-            finding_of(check, result, seconds, broken, reason)
-        )
+        self.findings.setdefault(_name_of(check.subject), []).append(finding_of(check, result, seconds, broken, reason))
 
     def report(self) -> Report:
         """All of it."""
         plugins = [
-            _plugin_report(subject, tuple(self.findings[subject.origin.kind, subject.origin.entry_point]))
+            _plugin_report(subject, tuple(self.findings[name]), is_complete=not self._open[name])
             for subject in self._subjects
-            if (subject.origin.kind, subject.origin.entry_point) in self.findings
+            if (name := _name_of(subject)) in self.findings
         ]
         return Report(suite=version("freeride-conformance"), core=__version__, date=today(), plugins=tuple(plugins))
 
@@ -110,9 +118,14 @@ class Session:
         path.write_bytes(text + b"\n")
 
 
-def _plugin_report(subject: Subject, findings: tuple[Finding, ...]) -> PluginReport:
+def _name_of(subject: Any) -> tuple[str, str]:
+    """What distinguishes a plugin from all others."""
+    return subject.origin.kind, subject.origin.entry_point
+
+
+def _plugin_report(subject: Subject, findings: tuple[Finding, ...], *, is_complete: bool) -> PluginReport:
     plugin = subject.provider if isinstance(subject, ProviderSubject) else subject.binder
-    verdict = verdict_on(findings)
+    verdict = verdict_on(findings, is_complete=is_complete)
     return PluginReport(
         kind=subject.origin.kind,
         name=plugin.name,

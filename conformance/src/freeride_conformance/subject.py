@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -14,7 +14,7 @@ from freeride_conformance.samples import Samples, installed_samples
 from freeride_core.binder import Binder
 from freeride_core.gateway.wire import parse_call
 from freeride_core.keys import fingerprint
-from freeride_core.plugins import Plugins
+from freeride_core.plugins import Plugins, origin_of, requirements_of
 from freeride_core.provider import Call, Key, Model, Operation, Provider, UpstreamRequest, Wire
 from freeride_core.simulator.installed import installed_profile
 from freeride_core.simulator.profile import Profile
@@ -51,6 +51,14 @@ class Origin:
     """Folders that must be on `sys.path` for it to be found, besides the usual ones."""
 
 
+def _declares(answer: Callable[[], bool]) -> bool:
+    """What a package that raises declares is nothing; a rule of its own is about that."""
+    try:
+        return answer()
+    except Exception:
+        return False
+
+
 @dataclass(frozen=True)
 class ProviderSubject:
     """A provider, and what its package says its upstream does."""
@@ -71,7 +79,7 @@ class ProviderSubject:
             "embeddings": Operation.EMBEDDINGS in provider.wires or profile.embeddings is not None,
             TOOLS: any(model.tools and model.id == profile.default_model for model in self._models()),
             OWN_FORMAT: wire is not None and self._decodes(wire),
-            "a list of models": provider.catalog.request(self.key()) is not None
+            "a list of models": _declares(lambda: provider.catalog.request(self.key()) is not None)
             or bool(profile.catalog.paid or profile.catalog.unfit),
             "a probe": provider.probe is not None or bool(profile.pages or profile.proofs),
         }
@@ -95,15 +103,12 @@ class ProviderSubject:
         messages = [{"role": "user", "content": TOOL_PROMPT}]
         with_tool = json.dumps({"model": "auto", "messages": messages, "tools": [TOOL], "stream": True}).encode()
         calls = (self.call(), self.call(Operation.CHAT, with_tool))
-        return any(wire.decoder(call, self.model()) is not None for call in calls)
+        return _declares(lambda: any(wire.decoder(call, self.model()) is not None for call in calls))
 
     def _speaks_openai(self) -> bool:
         """Whether chat requests reach the upstream in the client's own format."""
-        request = self.provider.wires[Operation.CHAT].prepare(self.call(), self.model(), self.key())
-        try:
-            return "messages" in json.loads(request.body)
-        except ValueError:
-            return False
+        chat = self.provider.wires[Operation.CHAT]
+        return _declares(lambda: "messages" in json.loads(chat.prepare(self.call(), self.model(), self.key()).body))
 
     def key(self, base_url: str | None = None, secret: str = SECRET) -> Key:
         """A key as the gateway would make it."""
@@ -176,7 +181,4 @@ def installed_binder(plugins: Plugins, name: str) -> BinderSubject:
 def installed_origin(kind: Kind, name: str) -> Origin:
     """Where an installed plugin comes from."""
     (offer,) = entry_points(group=f"freeride.{kind}s", name=name)
-    distribution = offer.dist
-    if distribution is None:
-        return Origin(kind, name, "unknown", "", offer.module, ())
-    return Origin(kind, name, distribution.name, distribution.version, offer.module, tuple(distribution.requires or ()))
+    return Origin(kind, name, *origin_of(offer), offer.module, tuple(requirements_of(offer)))

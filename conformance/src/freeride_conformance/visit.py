@@ -50,6 +50,7 @@ def visit(kind: str, name: str, package: str, path: tuple[str, ...]) -> Visit:
         env=environ,
         capture_output=True,
         encoding="utf-8",
+        errors="replace",
         timeout=_TIMEOUT_S,
         check=False,
     )
@@ -73,9 +74,8 @@ def _main(kind: str, name: str, package: str) -> dict[str, Any]:
     from freeride_core import plugins as loader
 
     def load() -> dict[str, str]:
-        rows = loader.load_plugins((kind,)).rows  # type: ignore[arg-type] # checked by who calls
-        row = next((row for row in rows if row.name == name), None)
-        return {"status": row.status, "reason": row.reason} if row else {"status": "missing", "reason": ""}
+        row = loader.row_of(kind, name)  # type: ignore[arg-type] # checked by who calls
+        return {"status": row.status, "reason": row.reason}
 
     loader.load_plugins(())  # what the core itself imports late is not the plugin's doing
     before = set(sys.modules)

@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_CONNECTIONS = ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "urllib.Request")
+_CONNECTIONS = (
+    "socket.connect",
+    "socket.bind",
+    "socket.getaddrinfo",
+    "socket.gethostbyname",
+    "socket.sendto",
+    "urllib.Request",
+)
 _PROCESSES = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork")
 _CODE = (".py", ".pyc", ".so", ".pyd", ".dll", ".pth")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
@@ -32,7 +39,8 @@ class Watch:
             return  # a gateway of another check that is still closing
         if event in _CONNECTIONS:
             self.touched.append(f"the network ({event})")
-        elif event in _PROCESSES:
+            raise ConnectionRefusedError("nothing may be reached")
+        if event in _PROCESSES:
             self.touched.append(f"a process ({event})")
         elif event == "time.sleep":
             self.touched.append("a pause (time.sleep)")

@@ -76,9 +76,12 @@ def check_provider(provider: Provider, name: str) -> None:
         re.compile(credential.pattern or "")
     catalog = _member(provider, "catalog", Catalog)
     _member(catalog, "checked", str)
-    _members(catalog, "models", Model)
-    if not callable(getattr(_member(provider, "free", object), "allows", None)):
+    for model in _members(catalog, "models", Model):
+        check_model(model)
+    free = _member(provider, "free", object)
+    if not callable(getattr(free, "allows", None)):
         fault("`free` has no `allows`")
+    _member(free, "asks_account", bool)
     wires = _member(provider, "wires", Mapping)
     if not wires or not all(
         isinstance(operation, Operation) and isinstance(wire, Wire) for operation, wire in wires.items()
@@ -86,6 +89,30 @@ def check_provider(provider: Provider, name: str) -> None:
         fault("`wires` does not map one or more of Operation to a Wire")
     _member(provider, "probe", (Probe, NoneType))
     _member(provider, "first_byte_timeout", (int, float, NoneType))
+
+
+_FLAG, _SIZE = (bool, NoneType), (int, NoneType)
+_OF_A_MODEL: Mapping[str, Any] = {
+    **dict.fromkeys(("id", "canonical"), str),
+    "operations": frozenset,
+    "tier": int,
+    **dict.fromkeys(("context", "max_output"), _SIZE),
+    **dict.fromkeys(("tools", "vision", "json_schema", "reasoning"), _FLAG),
+    "price": (int, float, NoneType),
+    **dict.fromkeys(("promoted", "router"), bool),
+    "retires": (str, NoneType),
+}
+
+
+def check_model(model: object) -> None:
+    """`Faulty` unless it is a model and everything about it is of its type."""
+    if not isinstance(model, Model):
+        fault(f"{article(type(model))} stands for a model")
+    for name, kind in _OF_A_MODEL.items():
+        try:
+            _member(model, name, kind)
+        except Faulty as reason:
+            fault(f"the model {model.id!r}: {reason}")
 
 
 def check_binder(binder: Binder, name: str) -> None:

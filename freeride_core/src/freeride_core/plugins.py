@@ -84,6 +84,15 @@ def load_binder(name: str) -> Binder:
     return _load_one("binder", name).binders[name]
 
 
+def row_of(kind: Kind, name: str) -> PluginRow:
+    """What becomes of this plugin when it is loaded, without importing any other; `PluginError` where there is none."""
+    loader = _Loader()
+    loader.load(kind, name)
+    if not loader.rows:
+        raise PluginError(f"no {kind} {name!r} is installed; installed: {', '.join(offered_names(kind)) or 'none'}")
+    return loader.rows[0]
+
+
 def offered_names(kind: Kind) -> tuple[str, ...]:
     """The names under which installed distributions offer plugins, in order; imports none."""
     return tuple(sorted({offer.name for offer in _offers(kind)}))
@@ -115,10 +124,10 @@ class _Loader:
         if len(offers) == 1:
             self._load(kind, offers[0])
             return
-        sources = " and ".join(sorted(_origin(offer)[0] for offer in offers))
+        sources = " and ".join(sorted(origin_of(offer)[0] for offer in offers))
         for offer in offers:
             reason = f"{sources} offer the same name: uninstall all but one of them"
-            self.rows.append(PluginRow(kind, name, *_origin(offer), None, "conflict", reason))
+            self.rows.append(PluginRow(kind, name, *origin_of(offer), None, "conflict", reason))
 
     def _load(self, kind: Kind, offer: EntryPoint) -> None:
         api: int | None = None
@@ -127,7 +136,7 @@ class _Loader:
             self._register(kind, offer.name, module)
             plugin = self._ask(kind, module)
             api = stated_version(plugin)
-            check_version(api, _origin(offer)[0])
+            check_version(api, origin_of(offer)[0])
             if isinstance(plugin, Provider):
                 provider = adapt_provider(plugin) if api < hookspecs.API_VERSION else plugin
                 check_provider(provider, offer.name)
@@ -140,10 +149,10 @@ class _Loader:
         except BaseException as fault:  # SystemExit too: whatever a plugin does while it loads is the plugin's fault
             if self.hooks.has_plugin(f"{kind}:{offer.name}"):
                 self.hooks.unregister(name=f"{kind}:{offer.name}")
-            self.rows.append(PluginRow(kind, offer.name, *_origin(offer), api, "broken", _reason(fault, offer)))
+            self.rows.append(PluginRow(kind, offer.name, *origin_of(offer), api, "broken", _reason(fault, offer)))
         else:
             self.modules[kind, offer.name] = module
-            self.rows.append(PluginRow(kind, offer.name, *_origin(offer), api, "ok", ""))
+            self.rows.append(PluginRow(kind, offer.name, *origin_of(offer), api, "ok", ""))
 
     def _register(self, kind: Kind, name: str, module: ModuleType) -> None:
         """Hands the module to pluggy, which checks the signatures; that every hook exists is checked here, because
@@ -203,15 +212,16 @@ def _offers(kind: Kind) -> list[EntryPoint]:
     return list(entry_points(group=_GROUPS[kind]))
 
 
-def _origin(offer: EntryPoint) -> tuple[str, str]:
-    """The distribution's name and version."""
+def origin_of(offer: EntryPoint) -> tuple[str, str]:
+    """The distribution's name and version, whatever state its metadata are in."""
     try:
-        return (offer.dist.name, offer.dist.version) if offer.dist else ("unknown", "")
+        return (offer.dist.name or "unknown", offer.dist.version or "") if offer.dist else ("unknown", "")
     except Exception:  # metadata can be damaged in as many ways as a file
         return "unknown", ""
 
 
-def _requirements(offer: EntryPoint) -> list[str]:
+def requirements_of(offer: EntryPoint) -> list[str]:
+    """What the distribution says that it needs; nothing where its metadata cannot be read."""
     try:
         return (offer.dist.requires if offer.dist else None) or []
     except Exception:  # as with the origin
@@ -226,7 +236,7 @@ def _reason(fault: BaseException, offer: EntryPoint) -> str:
         return f"wrong signature: {text}"
     if isinstance(fault, ImportError) and (fault.name or "").partition(".")[0] == "freeride_core":
         # Most likely it was written for another core, and its own metadata say which.
-        needs = ", ".join(need for need in _requirements(offer) if need.startswith("freeride-core"))
+        needs = ", ".join(need for need in requirements_of(offer) if need.startswith("freeride-core"))
         wanted = needs or "another freeride-core"
         return f"ImportError: {text}; it needs {wanted}, and this is {__version__}; run: {upgrade_command()}"
     return f"{type(fault).__name__}: {text}" if text else type(fault).__name__

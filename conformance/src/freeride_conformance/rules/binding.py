@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tempfile
 from collections.abc import Iterable
@@ -67,7 +68,7 @@ def stays_in_its_place(subject: BinderSubject) -> None:
     """The file is below the home or the folder that it is asked about, whichever the scope says."""
     home, cwd = Path("/a/home"), Path("/a/project")
     for scope in subject.binder.scopes:
-        path = subject.binder.path(scope, home, cwd)
+        path = Path(os.path.normpath(subject.binder.path(scope, home, cwd)))
         root = home if scope is Scope.HOME else cwd
         assert path.is_relative_to(root), f"with scope {scope} it writes to {path}, which is not below {root}"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from freeride_conformance import partner
 from freeride_conformance.direct import NOW
 from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import PATIENCE_S, Reply, Rig, chat
@@ -251,7 +252,7 @@ def passes_over_an_error_in_a_200(subject: ProviderSubject) -> None:
         rig.simulator.always("error-in-a-good-status")
         reply = rig.ask(chat("auto"))
         assert reply.status == 200, f"the client got {reply.status}"
-        assert reply.headers["x-freeride-provider"] == "partner", "the error was taken for an answer"
+        assert reply.headers["x-freeride-provider"] == partner.NAME, "the error was taken for an answer"
 
 
 def _hint(header: str | None, now: float) -> dict[str, str]:

@@ -75,7 +75,7 @@ _FACTS = (
 )
 def dates_what_is_listed(subject: ProviderSubject) -> None:
     """Its dated list and the upstream's live one do not contradict each other: what both know of a model is the same, what is free
-    in one is free in the other, and what is listed is read unless simulator.toml calls it `unfit`."""
+    in one is free in the other, and what is listed is read unless simulator.toml calls it `unfit` or `paid`."""
     policy, listing = subject.provider.free, subject.profile.catalog
     live = {model.id: model for model in subject.provider.catalog.parse(catalog_of(subject.profile, NOW))}
     unfit = sorted(live.keys() & set(listing.unfit))
@@ -113,9 +113,10 @@ def reads_its_facts(subject: ProviderSubject, name: str) -> None:
 
 
 def _check_row(subject: ProviderSubject, row: Any) -> None:
-    """An entry gives a model, unless it is odd or `unfit`."""
+    """An entry gives a model, unless it is odd, `unfit` or `paid`: what is never asked for need not be read."""
     names = [row[field] for field in ("id", "name") if field in row] if isinstance(row, dict) else []
-    if not names or not all(isinstance(name, str) for name in names) or set(names) & set(subject.profile.catalog.unfit):
+    listing = subject.profile.catalog
+    if not names or not all(isinstance(name, str) for name in names) or set(names) & {*listing.unfit, *listing.paid}:
         return
     body, rows = listing_of(subject.profile)
     alone = json.dumps(replaced(body, rows, [row])).encode()

@@ -51,7 +51,11 @@ def denies_what_is_not_free(subject: ProviderSubject) -> None:
         assert is_open or not policy.allows(_STRANGER, account), (
             f"with can_be_billed={can_be_billed} a model that nobody has heard of is free"
         )
-    odd = dict(_odd_entries(subject)) if not is_open else {}
+    assert not is_open or isinstance(policy, WholeCatalog) or not subject.provider.credentials, (
+        "its policy allows a model that nobody has heard of; only WholeCatalog(), which says why, may do that"
+    )
+    is_priced = bool(profile.catalog.prices or profile.catalog.marks) and not isinstance(policy, WholeCatalog)
+    odd = dict(_odd_entries(subject)) if is_priced or not is_open else {}
     forbidden = [*profile.catalog.paid, *odd, *([] if is_open else [_STRANGER.id])]
     with Rig(subject, profile=with_entries(profile, list(odd.values()))) as rig:
         listed = [name for entry in rig.get("/v1/models").json["data"] for name in entry["provider_ids"].values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import socket
@@ -18,6 +19,13 @@ from freeride_core.provider import UpstreamRequest
 RULES: list[Rule[ProviderSubject]] = []
 SECTION = "Requests"
 _SHORTEST_TRACE = 4
+_COMMONPLACE = frozenset(
+    (
+        *("root", "/root", "localhost", "user", "home", "host", "freeride", "bearer", "application", "json", "text"),
+        *("event", "stream", "event-stream", "identity", "close", "keep", "alive", "chunked"),
+    )
+)
+"""Names of users and machines that stand in headers of every machine."""
 _CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "cookie")
 _ELSEWHERE = "http://127.0.0.1:9/made/up/v1"
 # Every parameter of chat completions that a client may send, with a value that any upstream could take.
@@ -65,7 +73,8 @@ def _requests(subject: ProviderSubject, base_url: str) -> Iterator[tuple[str, Up
 def stays_below_its_base_url(subject: ProviderSubject) -> None:
     """Every request goes below the base URL that the user set; what cannot be derived from it is not asked."""
     for purpose, request in _requests(subject, _ELSEWHERE):
-        assert request.url.startswith("http://127.0.0.1:9/"), f"the {purpose} request goes to {request.url}"
+        below = _ELSEWHERE.removesuffix("/v1")  # a list or a probe may lie beside the API
+        assert request.url.startswith(f"{below}/"), f"the {purpose} request goes to {request.url}"
 
 
 @rule(RULES, SECTION, fix="put the key into one header, and nowhere else", needs="keys")
@@ -109,8 +118,10 @@ def tells_the_upstream_nothing_more(subject: ProviderSubject) -> None:
 
 def _traces_of_this_machine() -> set[str]:
     """What only this machine and its user are called; names that many share are none."""
-    names = {getpass.getuser(), socket.gethostname(), str(Path.cwd()), str(Path.home())}
-    return {name for name in names if len(name) >= _SHORTEST_TRACE and name not in {"root", "/root", "localhost"}}
+    names = {socket.gethostname(), str(Path.cwd()), str(Path.home())}
+    with contextlib.suppress(KeyError, OSError, ImportError):  # not every user has a name
+        names.add(getpass.getuser())
+    return {name for name in names if len(name) >= _SHORTEST_TRACE and name.lower() not in _COMMONPLACE}
 
 
 @rule(

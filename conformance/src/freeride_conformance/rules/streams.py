@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from freeride_conformance import partner
 from freeride_conformance.direct import send
 from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import ANSWER, PROMPT, Reply, Rig, chat
@@ -157,6 +158,6 @@ def passes_over_what_is_no_answer(subject: ProviderSubject, form: str) -> None:
         rig.simulator.always(form.partition(",")[0])
         reply = rig.ask(chat("auto", stream=is_stream))
         assert reply.status == 200, f"the client got {reply.status}"
-        assert reply.headers["x-freeride-provider"] == "partner", "it was taken for an answer"
+        assert reply.headers["x-freeride-provider"] == partner.NAME, "it was taken for an answer"
         text = reply.text if is_stream else reply.json["choices"][0]["message"]["content"]
         assert text == ANSWER, f"the text is {text!r}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from types import NoneType
 
 import msgspec
 
@@ -129,9 +130,9 @@ class Attempt:
             request = refusal or self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
         except Exception as error:
             raise PluginFault(f"{type(error).__name__} in prepare") from None
-        if not isinstance(request, (UpstreamRequest, Failure)):
-            raise PluginFault("no request from prepare")
-        return request
+        if isinstance(request, Failure) or _is_sound(request):
+            return request
+        raise PluginFault("no sound request from prepare")
 
     @property
     def _status(self) -> int | None:
@@ -148,9 +149,12 @@ class Attempt:
         reply = self._reply
         answer = Answer(reply.status, reply.headers, body, self._now(), phase, event, self.call, self.candidate.model)
         try:
-            return answer, self._wire.read(answer)
+            reading = self._wire.read(answer)
         except Exception as error:
             raise PluginFault(f"{type(error).__name__} in read") from None
+        if type(reading) is not Reading or not _is_readable(reading):
+            raise PluginFault("no sound reading from read")
+        return answer, reading
 
     def find_failure(self, event: sse.Event) -> Failure | None:
         """What an event of a committed stream says has failed."""
@@ -253,9 +257,35 @@ class Stream:
 
 def _guarded(decode: Callable[..., bytes], *data: bytes) -> bytes:
     try:
-        return decode(*data)
+        decoded = decode(*data)
     except Exception as error:
         raise PluginFault(f"{type(error).__name__} in decode") from None
+    if type(decoded) is not bytes:
+        raise PluginFault("no bytes from decode")
+    return decoded
+
+
+def _is_sound(request: object) -> bool:
+    """Whether it is a request that can be sent."""
+    return (
+        isinstance(request, UpstreamRequest)
+        and (
+            type(request.url),
+            type(request.headers),
+            type(request.body),
+        )
+        == _SENDABLE
+    )
+
+
+_SENDABLE = (str, tuple, bytes)
+_MOMENTS = (NoneType, int, float)
+
+
+def _is_readable(reading: object) -> bool:
+    """Whether it is a reading that can be acted on."""
+    failure = reading.failure if isinstance(reading, Reading) else reading
+    return failure is None or (isinstance(failure, Failure) and type(failure.retry_at) in _MOMENTS)
 
 
 class _Committed:

@@ -21,7 +21,10 @@ class Member:
     """The user's list where there is one, else the package's policy."""
 
     def is_free(self, model: Model, account: Account) -> bool:
-        return self.free.allows(model, account)
+        try:
+            return self.free.allows(model, account) is True
+        except Exception:  # a policy that cannot say yes says no
+            return False
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from freeride_core.contract import Faulty, check_model
 from freeride_core.keys import fingerprint
 from freeride_core.ledger.store import Entry
 from freeride_core.provider import Answer, Key, Model, Operation, Provider, UpstreamRequest
@@ -211,7 +212,8 @@ class Catalogs:
         if answer.status != 200:
             raise ValueError(f"the catalog answered {answer.status}")
         # Some lists are long, and parsing one must not hold up the streams.
-        models = await asyncio.to_thread(self._providers[provider].catalog.parse, answer)
+        parsed = await asyncio.to_thread(self._providers[provider].catalog.parse, answer)
+        models = tuple(model for model in parsed if _is_sound(model))
         if not models:
             raise ValueError("the catalog is empty")
         return models
@@ -250,6 +252,14 @@ class Catalogs:
     def _origin(self, provider: str, key: Key) -> str:
         # Hashed, because a base URL can hold an account id.
         return fingerprint(f"{key.base_url} {self._providers[provider].catalog.checked}")
+
+
+def _is_sound(model: object) -> bool:
+    """Whether a package made a model of an entry, and not something that only looks like one."""
+    with contextlib.suppress(Faulty):
+        check_model(model)
+        return True
+    return False
 
 
 def _merge(live: tuple[Model, ...], dated: tuple[Model, ...], today: str) -> tuple[Model, ...]:

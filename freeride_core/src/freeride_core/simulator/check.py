@@ -40,6 +40,10 @@ def _paths(profile: Profile) -> Iterator[str]:
         template = getattr(profile.request, name)
         if template is not None:
             places[f"request.{name}"] = template.replace("{model}", "model")
+        if template is not None and template.count("{model}") > 1:
+            yield f"request.{name}: {{model}} stands in {template!r} more than once"
+    if not profile.base_path:
+        del places["base_path"]  # the API is at the root of its host
     for place, path in places.items():
         if not path.startswith("/") or path.endswith("/") or re.search(r"[?#\s{]", path):
             yield f"{place}: {path!r} must begin with '/', must not end with it, and holds no query or placeholder"

@@ -299,7 +299,7 @@ def listed_ids(catalog: str) -> frozenset[str]:
         rows = next((body[name] for name in ("data", "result", "models") if isinstance(body.get(name), list)), [])
     return frozenset(
         row[name]
-        for row in rows
+        for row in (rows if isinstance(rows, list) else ())
         if isinstance(row, dict)
         for name in ("id", "name")
         if isinstance(row.get(name), str) and row[name]

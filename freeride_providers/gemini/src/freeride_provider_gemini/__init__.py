@@ -83,7 +83,6 @@ def freeride_register_provider() -> Provider:
         credentials=(
             Credential(
                 variable="GEMINI_API_KEY",
-                aliases=("GOOGLE_GENERATIVE_AI_API_KEY",),
                 pattern=r"AIza[0-9A-Za-z_-]{35}|AQ\..+",
             ),
         ),
