@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -253,7 +254,10 @@ def test_an_environment_that_an_installer_of_tools_made_is_upgraded_by_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert upgrade_command() == f"{Path(sys.executable).name} -m pip install --upgrade freeride-core"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
+    assert upgrade_command() == f"{sys.executable} -m pip install --upgrade freeride-core"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert upgrade_command() == f"uv pip install --python {tmp_path} --upgrade freeride-core"
     (tmp_path / "pipx_metadata.json").touch()
     assert upgrade_command() == f"pipx upgrade {tmp_path.name}"
     (tmp_path / "uv-receipt.toml").touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -15,4 +16,6 @@ def upgrade_command() -> str:
     for receipt, command in _RECEIPTS.items():
         if (prefix / receipt).is_file():
             return f"{command} {prefix.name}"
-    return f"{Path(sys.executable).name} -m pip install --upgrade freeride-core"
+    if importlib.util.find_spec("pip") is None:  # as in environments that uv makes
+        return f"uv pip install --python {sys.prefix} --upgrade freeride-core"
+    return f"{sys.executable} -m pip install --upgrade freeride-core"
