@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -49,8 +49,9 @@ class Watch:
 
     def _minds(self, path: object, mode: object, flags: object) -> bool:  # noqa: ARG002 - as the event has them
         is_write = isinstance(flags, int) and bool(flags & _WRITES)
-        is_code = str(path).endswith(_CODE)
-        return not is_code and (is_write or not self._may_read)
+        if is_write:
+            return "__pycache__" not in str(path)  # where an import keeps what it has compiled
+        return not self._may_read and not str(path).endswith(_CODE)
 
     def saw(self, variable: object) -> None:
         """Somebody asked for an environment variable; matters if the plugin's own code did."""
@@ -61,31 +62,6 @@ class Watch:
                 self.touched.append(f"the environment variable {variable}")
                 return
             frame, depth = frame.f_back, depth + 1
-
-
-class _Environ(MutableMapping[str, str]):
-    """The environment, with a note of who looks at what."""
-
-    def __init__(self, own: MutableMapping[str, str], watch: Watch) -> None:
-        self._own = own
-        self._watch = watch
-
-    def __getitem__(self, name: str) -> str:
-        self._watch.saw(name)
-        return self._own[name]
-
-    def __setitem__(self, name: str, value: str) -> None:
-        self._own[name] = value
-
-    def __delitem__(self, name: str) -> None:
-        del self._own[name]
-
-    def __iter__(self) -> Iterator[str]:
-        self._watch.saw("(all of them)")
-        return iter(self._own)
-
-    def __len__(self) -> int:
-        return len(self._own)
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
@@ -104,11 +80,24 @@ def watching(package: str, *, may_read: bool = False) -> Iterator[Watch]:
         sys.addaudithook(_audit)
         _is_hooked = True
     watch = Watch(package, may_read=may_read)
-    environ = os.environ
+    # The class and not the mapping: whoever has imported the mapping is seen too.
+    environ: Any = type(os.environ)
+    get, walk = environ.__getitem__, environ.__iter__
+
+    def get_seen(own: Any, name: str) -> str:
+        watch.saw(name)
+        value: str = get(own, name)
+        return value
+
+    def walk_seen(own: Any) -> Iterator[str]:
+        watch.saw("(all of them)")
+        names: Iterator[str] = walk(own)
+        return names
+
     _active.append(watch)
-    setattr(os, "environ", _Environ(environ, watch))  # noqa: B010 - not as one clears it
+    environ.__getitem__, environ.__iter__ = get_seen, walk_seen
     try:
         yield watch
     finally:
-        setattr(os, "environ", environ)  # noqa: B010 - likewise
+        environ.__getitem__, environ.__iter__ = get, walk
         _active.remove(watch)
