@@ -131,7 +131,7 @@ def test_an_unknown_name_is_a_usage_error(option: str, tmp_path: Path) -> None:
     ]
     run = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, encoding="utf-8", check=False)
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "is installed" in run.stderr
+    assert "nobody' is installed; installed: " in run.stderr
 
 
 def test_a_plugin_that_cannot_be_loaded_is_a_usage_error(site: Path) -> None:

@@ -146,7 +146,8 @@ def _fault(plugins: Plugins, wanted: Mapping[Kind, Sequence[str]]) -> str:
         for name in names:
             row = rows.get((kind, name))
             if row is None:
-                return f"no {kind} {name!r} is installed"
+                there = ", ".join(sorted(other for its_kind, other in rows if its_kind == kind)) or "none"
+                return f"no {kind} {name!r} is installed; installed: {there}"
             if row.status != "ok":
                 return f"the {kind} {name!r} cannot be used: {row.reason}"
     if any(wanted.values()):
