@@ -51,6 +51,7 @@ SURVIVORS: dict[str, str] = {
     r"(nvidia|openrouter): free\.(policies\[.\]\.)?checked emptied": "a date for people, which the catalog has too",
     # Wires and rules.
     r".*: embeddings takes every first event for good": "embeddings are not streamed",
+    r"nvidia: catalog\.parse_entry -> None": "what it reads besides costs money, unless a user's own list says otherwise",
     r"nvidia: embeddings\.defaults\[input_type\] emptied": "which value the upstream takes is its own word",
     r"(groq: chat\.rules\[[12568]|nvidia: chat\.rules\[[01245]|huggingface: chat\.rules\[0"
     r"|openrouter: chat\.rules\[([4569]|1[123]))\]\.status -> None": ("the words have no other status"),

@@ -10,6 +10,7 @@ from freeride_core import Account, Key, Operation
 from freeride_core.plugins import load_plugins
 from freeride_core.simulator import answer_of, catalog_of, read_profile
 from freeride_provider_nvidia import freeride_register_provider
+from freeride_provider_nvidia.models import parse_entry
 
 NOW = 1_795_406_400.0
 PROVIDER = freeride_register_provider()
@@ -76,3 +77,8 @@ def test_a_parameter_named_after_tools_does_not_cost_the_model_its_tools() -> No
     failure = PROVIDER.wires[Operation.CHAT].read(answer_of(PROFILE, case, NOW)).failure
     assert failure is not None
     assert failure.feature is None
+
+
+def test_a_model_without_a_date_is_read_for_who_lists_it_as_free() -> None:
+    (model,) = parse_entry({"id": "meta/of-tomorrow"}, {})
+    assert (model.id, model.canonical) == ("meta/of-tomorrow", "meta-llama/of-tomorrow")
