@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import httptools
@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
             elif self._waiting_bytes > _HIGH_WATER and not self._is_paused:
                 self._is_paused = True
                 self._transport.pause_reading()
-        self._wake()
+        self._outbox.resume(self._waiter)
 
     def eof_received(self) -> bool:
         return False
@@ -128,7 +128,7 @@ class Connection(asyncio.Protocol):
                 self.is_complete = True
             else:
                 self._fail(_broken("the connection broke"))
-        self._wake()
+        self._outbox.resume(self._waiter)
         self.resume_writing()
         self._parser = None  # which refers to this object
         self._on_lost(self)
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
             self.drop()
         else:
             self._fail(silence())
-            self._wake()
+            self._outbox.resume(self._waiter)
 
     def _misunderstand(self) -> None:
         if self.is_complete:
@@ -150,19 +150,9 @@ class Connection(asyncio.Protocol):
         self._error = self._error or error
         self.drop()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-            self._outbox.expected += 1
-
-    async def _progress(self) -> None:
-        waiter = self._waiter = self.loop.create_future()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-            if waiter.done() and not waiter.cancelled():
-                self._outbox.expected -= 1
+    def _progress(self) -> Awaitable[None]:
+        self._waiter = self.loop.create_future()
+        return self._outbox.resumed(self._waiter)
 
     # httptools' side
 
@@ -225,13 +215,7 @@ class Connection(asyncio.Protocol):
         while not self.status:
             if self._error is not None:
                 raise self._error
-            waiter = self._waiter = self.loop.create_future()
-            try:
-                await waiter
-            finally:
-                self._waiter = None
-                if waiter.done() and not waiter.cancelled():
-                    self._outbox.expected -= 1
+            await self._progress()
 
     async def read(self) -> bytes:
         """What has come of the body since the last time; waits where that is nothing. Empty: the body is over."""
@@ -240,13 +224,7 @@ class Connection(asyncio.Protocol):
                 return b""
             if self._error is not None:
                 raise self._error
-            waiter = self._waiter = self.loop.create_future()
-            try:
-                await waiter
-            finally:
-                self._waiter = None
-                if waiter.done() and not waiter.cancelled():
-                    self._outbox.expected -= 1
+            await self._progress()
         return self._take()
 
     def whole_now(self, limit: int) -> bytes | None:

@@ -81,7 +81,9 @@ class Cycle:
         "task",
     )
 
-    def __init__(self, connection: Connection, scope: Scope, *, keeps_alive: bool, awaits_word: bool) -> None:
+    def __init__(
+        self, connection: Connection, scope: Scope, outbox: Outbox, *, keeps_alive: bool, awaits_word: bool
+    ) -> None:
         self.keeps_alive = keeps_alive
         """Another request may follow."""
         self.is_gone = False
@@ -91,6 +93,7 @@ class Cycle:
         self.is_complete = False
         """The answer is written."""
         self._connection = connection
+        self._outbox = outbox
         self._awaits_word = awaits_word
         self._is_old = scope["http_version"] == "1.0"
         self._is_bodiless = scope["method"] == "HEAD"
@@ -106,21 +109,13 @@ class Cycle:
 
     # The connection's side
 
-    def start(
-        self,
-        app: App,
-        scope: Scope,
-        loop: asyncio.AbstractEventLoop,
-        tasks: set[asyncio.Task[None]],
-        outbox: Outbox,
-    ) -> None:
+    def start(self, app: App, scope: Scope, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
         scope["extensions"] = {EXTENSION: self}
         self.task = loop.create_task(self._run(app, scope))
         self._tasks = tasks
         tasks.add(self.task)
         self._loop = loop
-        self._outbox = outbox
-        outbox.expected += 1
+        self._outbox.expected += 1
 
     @property
     def is_whole(self) -> bool:
@@ -132,25 +127,20 @@ class Cycle:
             return  # answered without it
         self._parts.append(data)
         self._size += len(data)
-        if self._size > _HIGH_WATER and self._waiter is None:
+        if self._size > _HIGH_WATER and (self._waiter is None or self._waiter.done()):
             self._connection.pause_reading()
-        self._wake()
+        self._outbox.resume(self._waiter)
 
     def feed_end(self) -> None:
         self._is_whole = True
-        self._wake()
+        self._outbox.resume(self._waiter)
 
     def leave(self) -> None:
         """The client has left."""
         self.is_gone = True
-        self._wake()
+        self._outbox.resume(self._waiter)
         if self._on_disconnect is not None and not self.is_complete:
             self._on_disconnect()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-            self._outbox.expected += 1
 
     # The application's side
 
@@ -214,13 +204,8 @@ class Cycle:
                 self._is_delivered = self._is_whole
                 return {"type": "http.request", "body": self._take(), "more_body": not self._is_whole}
             self._connection.resume_reading()
-            waiter = self._waiter = self._loop.create_future()
-            try:
-                await waiter
-            finally:
-                self._waiter = None
-                if waiter.done() and not waiter.cancelled():
-                    self._outbox.expected -= 1
+            self._waiter = self._loop.create_future()
+            await self._outbox.resumed(self._waiter)
         return {"type": "http.disconnect"}
 
     def _take(self) -> bytes:
@@ -250,7 +235,7 @@ class Cycle:
         self._write(body, is_last=is_last)
         if is_last:
             self.is_complete = True
-            self._wake()
+            self._outbox.resume(self._waiter)
             self._connection.end(self)
 
     def _write(self, body: bytes, *, is_last: bool) -> None:

@@ -175,6 +175,7 @@ class ClientConnection(asyncio.Protocol):
         cycle = Cycle(
             self,
             scope,
+            self._outbox,
             keeps_alive=version != "1.0" and parser.should_keep_alive(),
             awaits_word=self._awaits_word,
         )
@@ -205,7 +206,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, cycle: Cycle, scope: Scope) -> None:
         self._cycle = cycle
-        cycle.start(self._app, scope, self._loop, self._state.tasks, self._outbox)
+        cycle.start(self._app, scope, self._loop, self._state.tasks)
 
     def write(self, *parts: bytes) -> None:
         self._outbox.write(self._transport, *parts)

@@ -14,8 +14,8 @@ _MOST = 16
 
 
 class Outbox:
-    """One for each event loop. Whoever is about to resume a task that will write counts it in `expected`, and the task counts
-    itself out when it runs: so whoever is alone in a turn writes at once."""
+    """One for each event loop. A task that is about to run, and will write, is counted in `expected` until it does run: so
+    whoever is alone in a turn writes at once."""
 
     __slots__ = ("_is_due", "_loop", "_waiting", "expected")
 
@@ -36,6 +36,20 @@ class Outbox:
         if self._waiting:
             self.flush()
         _send(transport, parts)
+
+    def resume(self, waiter: asyncio.Future[None] | None) -> None:
+        """Lets the task run that waits here, if one still does."""
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+            self.expected += 1
+
+    async def resumed(self, waiter: asyncio.Future[None]) -> None:
+        """Waits until somebody gives `waiter` to `resume`."""
+        try:
+            await waiter
+        finally:
+            if not waiter.cancelled() and waiter.done():
+                self.expected -= 1
 
     def flush(self) -> None:
         """Sends what waits."""
