@@ -94,7 +94,7 @@ def test_open_a_burst(benchmark: Any) -> None:
             return answer, provider("alpha").wires[Operation.CHAT].read(answer)
 
     data = EVENT * 300
-    assert benchmark(lambda: Opening(Reads()).feed(data)) is not None  # type: ignore[arg-type]
+    assert benchmark(lambda: Opening(Reads()).feed(data)) is not None  # type: ignore[arg-type] # an attempt without its upstream
 
 
 @pytest.mark.parametrize("is_settled", [True, False], ids=["settled", "planned"])

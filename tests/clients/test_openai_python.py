@@ -210,7 +210,7 @@ def test_the_client_never_sees_a_failing_provider(
 def test_when_all_have_failed_it_is_an_internal_server_error_that_says_when_to_come_back(
     failure: str, is_stream: bool, openai: Any, make_front: FrontMaker, make_client: ClientMaker
 ) -> None:
-    front = make_front("openrouter", "groq", "nvidia", "cloudflare", "huggingface")  # what may say that a key is bad
+    front = make_front("openrouter", "groq", "nvidia", "cloudflare", "huggingface", "gemini")  # all that take a key
     client = make_client(front.url)
     front.all_answer(failure)
 

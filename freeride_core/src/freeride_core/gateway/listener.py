@@ -85,7 +85,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # by its methods: uvloop's is no subclass
         self._parser = httptools.HttpRequestParser(self)
-        self._state.connections.add(self)  # type: ignore[arg-type]
+        self._state.connections.add(self)  # type: ignore[arg-type] # uvicorn means its own two classes
         self._alarm.set(self._loop.time() + self._keep_alive_s)
 
     def data_received(self, data: bytes) -> None:
