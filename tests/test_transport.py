@@ -18,8 +18,11 @@ OK = b"HTTP/1.1 200 OK\r\n"
 PIECES = st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=8)
 
 
-def run(script: Script, use: Callable[[FastTransport, str], Awaitable[None]]) -> Upstream:
-    """Plays the script to every request, and uses a transport on it."""
+Use = Callable[[FastTransport, str], Awaitable[None]]
+
+
+def use_on(upstream: Upstream, use: Use) -> None:
+    """Uses a transport on the upstream, and closes it."""
 
     async def main() -> None:
         transport = FastTransport(None)
@@ -28,8 +31,13 @@ def run(script: Script, use: Callable[[FastTransport, str], Awaitable[None]]) ->
         finally:
             await transport.aclose()
 
+    asyncio.run(main())
+
+
+def run(script: Script, use: Use) -> Upstream:
+    """Plays the script to every request, and uses a transport on it."""
     with Upstream(lambda _: script) as upstream:
-        asyncio.run(main())
+        use_on(upstream, use)
     return upstream
 
 
@@ -104,9 +112,10 @@ def test_an_answer_that_was_not_read_to_its_end_drops_its_connection() -> None:
     async def use(transport: FastTransport, url: str) -> None:
         response = await ask(transport, url)
         await response.aclose()
+        await asyncio.to_thread(until, lambda: upstream.seen[0].gone_after_s is not None)
 
-    upstream = run([OK + b"content-length: 10\r\n\r\nhalf", HANG], use)
-    assert until(lambda: upstream.seen[0].gone_after_s is not None)
+    with Upstream(lambda _: [OK + b"content-length: 10\r\n\r\nhalf", HANG]) as upstream:
+        use_on(upstream, use)
 
 
 def test_a_cancelled_request_drops_its_connection() -> None:
@@ -114,9 +123,10 @@ def test_a_cancelled_request_drops_its_connection() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await ask(transport, url)
+        await asyncio.to_thread(until, lambda: upstream.seen[0].gone_after_s is not None)
 
-    upstream = run([HANG], use)
-    assert until(lambda: upstream.seen[0].gone_after_s is not None)
+    with Upstream(lambda _: [HANG]) as upstream:
+        use_on(upstream, use)
 
 
 @pytest.mark.parametrize(
