@@ -65,7 +65,7 @@ def test_an_event_carries_its_time_its_type_and_its_request() -> None:
     bus = EventBus(now=lambda: 1795406437.12345)
     bus.emit("request_start", "req_a3f8e2c1", model="m", stream=True)
     assert bus.take() == [
-        {"ts": 1795406437.123, "type": "request_start", "request_id": "req_a3f8e2c1", "model": "m", "stream": True}
+        {"ts": 1795406437.12345, "type": "request_start", "request_id": "req_a3f8e2c1", "model": "m", "stream": True}
     ]
     assert bus.take() == []
 

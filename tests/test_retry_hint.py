@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from freeride_core.provider import Answer
 from freeride_core.retry_hint import LONGEST, duration, in_body, in_prose, moment, of, retry_after
 
 NOW = 1_795_406_400.0
@@ -307,25 +309,29 @@ BODY = {"retry_after": 2}
 PROSE = "try again in 3s"
 
 
+def _answer(headers: dict[str, str], body: Mapping[str, object]) -> Answer:
+    return Answer(429, headers, json.dumps(body).encode(), NOW)
+
+
 def test_the_header_comes_first_then_the_body_then_its_prose_then_the_resets() -> None:
     headers = dict(HEADERS)
-    assert of(headers, BODY, PROSE, NOW, RESETS) == 1
+    assert of(_answer(headers, BODY), PROSE, RESETS) == 1
     del headers["retry-after"]
-    assert of(headers, BODY, PROSE, NOW, RESETS) == 2
-    assert of(headers, {}, PROSE, NOW, RESETS) == 3
-    assert of(headers, {}, "", NOW, RESETS) == 4
+    assert of(_answer(headers, BODY), PROSE, RESETS) == 2
+    assert of(_answer(headers, {}), PROSE, RESETS) == 3
+    assert of(_answer(headers, {}), "", RESETS) == 4
     del headers["x-reset-requests"]
-    assert of(headers, {}, "", NOW, RESETS) == 5
-    assert of(headers, {}, "", NOW) is None
+    assert of(_answer(headers, {}), "", RESETS) == 5
+    assert of(_answer(headers, {}), "") is None
 
 
 def test_a_hint_that_says_nothing_gives_way_to_the_next() -> None:
     headers = {"retry-after": http_date(NOW - 5), "x-reset-requests": "soon", "x-reset-tokens": "5s"}
-    assert of(headers, BODY, PROSE, NOW, RESETS) == 2
-    assert of(headers, {"retry_after": "later"}, "try again later", NOW, RESETS) == 5
+    assert of(_answer(headers, BODY), PROSE, RESETS) == 2
+    assert of(_answer(headers, {"retry_after": "later"}), "try again later", RESETS) == 5
 
 
 def test_zero_is_a_hint() -> None:
-    assert of({"retry-after": "0"}, BODY, PROSE, NOW, RESETS) == 0
-    assert of({}, {"retry_after": 0}, PROSE, NOW, RESETS) == 0
-    assert of({"x-reset-requests": "0s", "x-reset-tokens": "5s"}, {}, "", NOW, RESETS) == 0
+    assert of(_answer({"retry-after": "0"}, BODY), PROSE, RESETS) == 0
+    assert of(_answer({}, {"retry_after": 0}), PROSE, RESETS) == 0
+    assert of(_answer({"x-reset-requests": "0s", "x-reset-tokens": "5s"}, {}), "", RESETS) == 0

@@ -151,6 +151,35 @@ def test_only_what_is_to_be_changed_changes(body: bytes, new: dict[str, Any]) ->
     }
 
 
+MODELISH = st.sampled_from(["model", '"model":"x"', "x", "stream", "null", ""])
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["user", "stream", "seed"]), MODELISH), max_size=3, unique_by=lambda each: each[0]
+    ),
+    st.integers(0, 3),
+    st.sampled_from(['"x"', '"model"', "null", r'"\u006dodel"', '""']),
+    SPACE,
+)
+def test_a_value_that_takes_anothers_place_moves_no_other_byte(
+    others: list[tuple[str, str]], at: int, model: str, space: str
+) -> None:
+    members = [f'"{name}"{space}:{space}{json.dumps(value)}{space}' for name, value in others]
+    members.insert(at, f'"model"{space}:{space}@{space}')
+    text = f'{{{space}"messages":[]{space},{space}' + ",".join(members) + "}"
+    call = parse_call(CHAT, text.replace("@", model).encode())
+    changed = call.body_with({"model": b'"other"'})
+    assert scanned(changed) == scanned(text.replace("@", '"other"').encode())
+    assert bytes(call.fields["model"]) == model.encode()
+
+
+def test_a_name_that_is_only_found_spelled_out_is_replaced_in_its_place() -> None:
+    body = b'{"messages":[{"role":"user","content":"null"}],\n "model" :\tnull , "user":null}'
+    call = parse_call(CHAT, body)
+    assert call.body_with({"model": b'"m"'}) == body.replace(b":\tnull", b':\t"m"')
+
+
 @given(bodies())
 def test_what_is_not_changed_goes_as_it_came(body: bytes) -> None:
     call = Call(operation=CHAT, model="", stream=False, pairs=decode(body), body=body)

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import msgspec
@@ -105,7 +105,7 @@ class CompatibleWire(Wire):
         to override where a request must differ in a way that no field describes: add to what this gives."""
         changes: dict[str, bytes | None] = {}
         if call.model != model.id or "model" not in call.fields:
-            changes["model"] = json.dumps(model.id).encode()
+            changes["model"] = _quoted(model.id)
         if not self.dropped.isdisjoint(call.fields):
             for name in self.dropped & call.fields.keys():
                 changes[name] = None
@@ -153,7 +153,7 @@ class CompatibleWire(Wire):
         return understood
 
     def _failure(self, rule: Rule, status: int, complaint: Complaint, answer: Answer) -> Failure:
-        hint = retry_hint.of(answer.headers, answer.json, complaint.message, answer.now, self._reset_headers(status))
+        hint = retry_hint.of(answer, complaint.message, self._reset_headers(status))
         scope = rule.scope
         if scope is None and status >= 500 and _is_page(answer):
             # An edge's own error page speaks of the whole upstream, not of one model behind it.
@@ -175,6 +175,11 @@ class CompatibleWire(Wire):
             return None
         found = re.search(self.account_pattern, answer.text)
         return found[1] if found else None
+
+
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> bytes:
+    return json.dumps(name).encode()
 
 
 def _is_null(raw: bytes | msgspec.Raw | None) -> bool:
@@ -209,7 +214,8 @@ _STATUS_BY_WORD = {
 
 def _status_within(answer: Answer) -> int:
     """The status of an error inside a 200; 0 where there is none."""
-    if answer.event != "error" and b'"error' not in answer.body and not _ESCAPED_LETTER.search(answer.body):
+    text = answer.body
+    if answer.event != "error" and b'"error' not in text and not (b"\\u00" in text and _ESCAPED_LETTER.search(text)):
         return 0  # nothing of what follows can be there
     body = answer.json
     if isinstance(body, list):

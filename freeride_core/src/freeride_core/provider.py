@@ -217,6 +217,7 @@ class Call:
 
     __slots__ = (
         "_features",
+        "_once",
         "_pairs",
         "_prompt_tokens",
         "abilities",
@@ -243,6 +244,7 @@ class Call:
         fields: Mapping[str, msgspec.Raw] | None = None,
         abilities: frozenset[str] | None = None,
         received_at: float = 0.0,
+        once: frozenset[str] = frozenset(),
     ) -> None:
         self.operation = operation
         self.model = model
@@ -254,6 +256,8 @@ class Call:
             fields if fields is not None else {name: value for _, name, value in self._pairs}
         )
         self.body = body
+        self._once = once
+        """Names that stand in the body at most once, as members of its own: their values are found by looking for the name."""
         self._features = features
         self._prompt_tokens = prompt_tokens
         self.abilities: frozenset[str] = self.features - {Feature.CONTENT_PARTS} if abilities is None else abilities
@@ -286,6 +290,10 @@ class Call:
         """The request with some top-level values replaced, added, or (None) left out; all others byte for byte."""
         if not changes:
             return self.body
+        if len(changes) == 1:
+            [(name, new)] = changes.items()
+            if new is not None and name in self._once and name in self.fields:
+                return self._spliced(name, new)
         parts: list[bytes | msgspec.Raw] = [b"{"]
         for raw_name, name, value in self._pairs:
             new = changes.get(name, value)
@@ -296,6 +304,11 @@ class Call:
                 parts += (json.dumps(name).encode(), b":", new, b",")
         parts[-1] = b"}" if len(parts) > 1 else b"{}"
         return b"".join(parts)
+
+    def _spliced(self, name: str, new: bytes) -> bytes:
+        body, value = self.body, bytes(self.fields[name])
+        at = body.index(value, body.index(b'"%b"' % name.encode()) + len(name) + 2)
+        return b"".join((body[:at], new, body[at + len(value) :]))
 
 
 @dataclass(frozen=True, init=False)

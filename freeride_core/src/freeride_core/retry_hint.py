@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+from freeride_core.provider import Answer
 
 LONGEST = 24 * 3600
 """No hint is believed beyond a day."""
@@ -125,15 +127,15 @@ def _first(hints: Iterable[float | None]) -> float | None:
     return next((hint for hint in hints if hint is not None), None)
 
 
-def of(
-    headers: Mapping[str, str], body: Any, message: str, now: float, reset_headers: Iterable[str] = ()
-) -> float | None:
-    """The best hint of an answer: `Retry-After`, then the body's fields, its prose, and the declared reset headers."""
+def of(answer: Answer, message: str, reset_headers: Iterable[str] = ()) -> float | None:
+    """The best hint of an answer: `Retry-After`, then the body's fields, the prose of its message, and the declared reset
+    headers."""
+    headers, now = answer.headers, answer.now
     if "retry-after" in headers:
         hint = retry_after(headers["retry-after"], now)
         if hint is not None:
             return hint
-    hint = in_body(body, now)
+    hint = in_body(answer.json, now)
     if hint is None:
         hint = in_prose(message)
     if hint is None:

@@ -85,7 +85,7 @@ _HINTED_S = 23.0
 
 def _check_believes_hints(subject: ProviderSubject, case: Case, answer: Answer) -> None:
     """Said with a hint, it waits for as long as that says. Only a case whose own hint is not believed shows that none is to be."""
-    if retry_hint.of(answer.headers, answer.json, answer.text[:2000], answer.now) is not None:
+    if retry_hint.of(answer, answer.text[:2000]) is not None:
         return
     hinted = dataclasses.replace(answer, headers={**answer.headers, "retry-after": f"{_HINTED_S:.0f}"})
     wire = subject.provider.wires[Operation.EMBEDDINGS if case.operation == "embeddings" else Operation.CHAT]

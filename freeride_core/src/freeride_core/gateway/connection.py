@@ -107,7 +107,8 @@ class Connection(asyncio.Protocol):
             elif self._waiting_bytes > _HIGH_WATER and not self._is_paused:
                 self._is_paused = True
                 self._transport.pause_reading()
-        self._outbox.resume(self._waiter)
+        if self._waiter is not None:
+            self._outbox.resume(self._waiter)
 
     def eof_received(self) -> bool:
         return False
@@ -128,7 +129,8 @@ class Connection(asyncio.Protocol):
                 self.is_complete = True
             else:
                 self._fail(_broken("the connection broke"))
-        self._outbox.resume(self._waiter)
+        if self._waiter is not None:
+            self._outbox.resume(self._waiter)
         self.resume_writing()
         self._parser = None  # which refers to this object
         self._on_lost(self)
@@ -138,7 +140,8 @@ class Connection(asyncio.Protocol):
             self.drop()
         else:
             self._fail(silence())
-            self._outbox.resume(self._waiter)
+            if self._waiter is not None:
+                self._outbox.resume(self._waiter)
 
     def _misunderstand(self) -> None:
         if self.is_complete:

@@ -129,16 +129,19 @@ class Cycle:
         self._size += len(data)
         if self._size > _HIGH_WATER and (self._waiter is None or self._waiter.done()):
             self._connection.pause_reading()
-        self._outbox.resume(self._waiter)
+        if self._waiter is not None:
+            self._outbox.resume(self._waiter)
 
     def feed_end(self) -> None:
         self._is_whole = True
-        self._outbox.resume(self._waiter)
+        if self._waiter is not None:
+            self._outbox.resume(self._waiter)
 
     def leave(self) -> None:
         """The client has left."""
         self.is_gone = True
-        self._outbox.resume(self._waiter)
+        if self._waiter is not None:
+            self._outbox.resume(self._waiter)
         if self._on_disconnect is not None and not self.is_complete:
             self._on_disconnect()
 
@@ -182,11 +185,25 @@ class Cycle:
         return self._take()
 
     def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
-        """A whole answer at once; `headers` say how long it is."""
-        if not self.is_gone:
-            self._head = self._make_head(status, headers)
-            self.is_started = True
-            self._go_on(body, is_last=True)
+        """A whole answer at once, with its length."""
+        if self.is_gone:
+            return
+        if self.is_started:
+            raise RuntimeError("a second answer")
+        fields = [*self._connection.default_headers, *headers, (b"content-length", b"%d" % len(body))]
+        if (b"connection", b"close") in fields:
+            self.keeps_alive = False
+        elif not self.keeps_alive:
+            fields.append((b"connection", b"close"))
+        head = _joined(status, fields)
+        self.is_started = True
+        if self._is_bodiless:
+            self._connection.write(head)
+        elif len(body) > _WORTH_JOINING:
+            self._connection.write(head, body)
+        else:
+            self._connection.write(head + body)
+        self._finish()
 
     def write(self, data: bytes) -> Awaitable[None] | None:
         """More of an answer that has begun; what is still to be waited for, if the client takes its time."""
@@ -234,9 +251,13 @@ class Cycle:
                 raise RuntimeError("an answer is not as long as it says")
         self._write(body, is_last=is_last)
         if is_last:
-            self.is_complete = True
+            self._finish()
+
+    def _finish(self) -> None:
+        self.is_complete = True
+        if self._waiter is not None:
             self._outbox.resume(self._waiter)
-            self._connection.end(self)
+        self._connection.end(self)
 
     def _write(self, body: bytes, *, is_last: bool) -> None:
         head, self._head = self._head, b""
@@ -274,8 +295,11 @@ class Cycle:
         self._is_bodiless = self._is_bodiless or status in _BODILESS
         if not self.keeps_alive and b"connection" not in by_name:
             fields.append((b"connection", b"close"))
-        head = _STATUS_LINES[status] + b"\r\n".join(map(b": ".join, fields)) + b"\r\n"
-        lines = len(fields) + 1
-        if not head.count(b"\n") == head.count(b"\r") == lines:
-            raise RuntimeError("a header that would be two")
-        return head + b"\r\n"
+        return _joined(status, fields)
+
+
+def _joined(status: int, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
+    head = b"%b%b\r\n\r\n" % (_STATUS_LINES[status], b"\r\n".join(map(b": ".join, fields)))
+    if not head.count(b"\n") == head.count(b"\r") == len(fields) + 2:
+        raise RuntimeError("a header that would be two")
+    return head

@@ -151,11 +151,10 @@ class Exchange:
 
     async def answer(self, status: int, headers: HeaderList, body: bytes) -> None:
         """A whole answer at once. Takes the list over."""
-        headers.append((b"content-length", b"%d" % len(body)))
         if self._cycle is not None:
             self._complete(headers)
             return self._cycle.answer(status, headers, body)
-        await self.start(status, headers)
+        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
         return await self._send({"type": "http.response.body", "body": body})
 
     async def fail(self, error: ClientError, headers: HeaderList | None = None) -> None:

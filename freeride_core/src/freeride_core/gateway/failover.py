@@ -116,10 +116,9 @@ class Walk:
         self.candidate = candidate
         self.attempts += 1
         ledger = self._ledger
-        events = self._events
-        events.note(ProviderAttempt(events.now(), self.request_id, name, key.index, model_id, self.call.operation))
         attempt = self._attempt = Attempt(self.call, candidate, self._upstreams, self._settings, ledger.now)
         sent_at, started = attempt.sent_at, time.monotonic()
+        self._events.note(ProviderAttempt(sent_at, self.request_id, name, key.index, model_id, self.call.operation))
         probed = ledger.begin_probe(key, model_id)
         traffic = self._busy = ledger.traffic.begin(key)
         is_good: bool | None = None
@@ -128,19 +127,20 @@ class Walk:
             is_good = isinstance(result, Served)
         except Withdrawn:
             self.attempts -= 1
-            self._respond(candidate, started, "WITHDRAWN")
+            self._respond(candidate, time.monotonic() - started, "WITHDRAWN")
             self._release()
             return None
         finally:
             if probed:
                 ledger.end_probe(probed)
             ledger.traffic.read(traffic, is_good=is_good)
+        took_s = time.monotonic() - started
         if isinstance(result, Served):
-            ledger.traffic.note_first_event(name, model_id, time.monotonic() - started, sent_at)
-            outcome = self._serve(attempt, result, started)
+            ledger.traffic.note_first_event(name, model_id, took_s, sent_at)
+            outcome = self._serve(attempt, result, took_s)
         else:
             # Noted before anything is waited for: nobody may send to a slot whose failure has been read.
-            outcome = self._refuse(candidate, result, sent_at, started)
+            outcome = self._refuse(candidate, result, sent_at, took_s)
             attempt.close()
             self._attempt = None
         if not isinstance(outcome, Serves):
@@ -153,7 +153,7 @@ class Walk:
             self._busy.in_flight -= 1
             self._busy = None
 
-    def _serve(self, attempt: Attempt, served: Served, started: float) -> Outcome | None:
+    def _serve(self, attempt: Attempt, served: Served, took_s: float) -> Outcome | None:
         candidate = attempt.candidate
         self._is_anyone_reached = True
         if self._offline:
@@ -161,15 +161,15 @@ class Walk:
         if served.is_empty and len(self._empty) < MAX_EMPTY:
             refused = Refused(Failure(kind=ErrorKind.PROTOCOL, message="the answer says nothing"), 200)
             self._count(candidate, refused, None)
-            self._respond(candidate, started, "EMPTY")
+            self._respond(candidate, took_s, "EMPTY")
             self._empty.append(Serves(served, attempt))
             self._attempt = None
             return None
         self._ledger.recover(candidate.key, candidate.model.id)
-        self._respond(candidate, started, "OK")
+        self._respond(candidate, took_s, "OK")
         return Serves(served, attempt)
 
-    def _refuse(self, candidate: Candidate, refused: Refused, sent_at: float, started: float) -> Outcome | None:
+    def _refuse(self, candidate: Candidate, refused: Refused, sent_at: float, took_s: float) -> Outcome | None:
         failure = refused.failure
         if refused.is_connect:
             # Whether it is the upstream or this machine that is offline shows only when somebody else answers.
@@ -180,7 +180,7 @@ class Walk:
             self._reach()
             cooldown = self.react(candidate, failure, sent_at, refused.account)
         self._count(candidate, refused, cooldown)
-        self._respond(candidate, started, str(failure.kind), cooldown)
+        self._respond(candidate, took_s, str(failure.kind), cooldown)
         reaction = reaction_to(failure)
         if reaction.is_final:
             status = refused.status or reaction.answers
@@ -261,9 +261,9 @@ class Walk:
             return self._faults[0]
         return Exhausted(tuple(self._tried.values()), retry_at)
 
-    def _respond(self, candidate: Candidate, started: float, status: str, cooldown: Cooldown | None = None) -> None:
+    def _respond(self, candidate: Candidate, took_s: float, status: str, cooldown: Cooldown | None = None) -> None:
         (name, model_id), events = candidate.pair, self._events
-        duration_ms = round((time.monotonic() - started) * 1000)
+        duration_ms = round(took_s * 1000)
         retry_after_s = None if cooldown is None else max(0, math.ceil(cooldown.until - self._ledger.now()))
         is_first_chunk = status == "OK" and self.call.stream
         response = ProviderResponse(

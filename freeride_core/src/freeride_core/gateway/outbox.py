@@ -35,11 +35,14 @@ class Outbox:
             return
         if self._waiting:
             self.flush()
-        _send(transport, parts)
+        if len(parts) == 1:
+            transport.write(parts[0])
+        else:
+            transport.writelines(parts)
 
-    def resume(self, waiter: asyncio.Future[None] | None) -> None:
-        """Lets the task run that waits here, if one still does."""
-        if waiter is not None and not waiter.done():
+    def resume(self, waiter: asyncio.Future[None]) -> None:
+        """Lets the task run that waits here, if it still does."""
+        if not waiter.done():
             waiter.set_result(None)
             self.expected += 1
 
@@ -55,18 +58,11 @@ class Outbox:
         """Sends what waits."""
         waiting, self._waiting = self._waiting, []
         for transport, parts in waiting:
-            _send(transport, parts)
+            transport.writelines(parts)
 
     def _come_due(self) -> None:
         self._is_due = False
         self.flush()
-
-
-def _send(transport: asyncio.WriteTransport, parts: tuple[bytes, ...]) -> None:
-    if len(parts) == 1:
-        transport.write(parts[0])
-    else:
-        transport.writelines(parts)
 
 
 _outboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox] = WeakKeyDictionary()

@@ -100,7 +100,7 @@ class _Pairs:
 def _is_plain(body: bytes, members: Mapping[str, msgspec.Raw]) -> bool:
     """Whether it is plain at a glance that no field that must stand once stands twice. In a large body looking is dearer
     than locating every member."""
-    if len(body) > _GLANCE or _ESCAPED_LETTER.search(body):
+    if len(body) > _GLANCE or (b"\\u00" in body and _ESCAPED_LETTER.search(body)):
         return False
     for name, mark in _MARKS:  # noqa: SIM110 - a generator for three names costs as much as the looking
         if name in members and body.count(mark) != 1:
@@ -165,13 +165,13 @@ def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
     members = _decode_quickly(body)
     pairs: Iterable[Pair]
     if members is not None and _is_plain(body, members):
-        pairs, fields = _Pairs(body, members), members
+        pairs, fields, once = _Pairs(body, members), members, _ONCE
     else:
         if not body.strip():
             raise BadRequest("The request has no body.")
         located = None if members is None else _locate(body, members)
         pairs = _decode_patiently(body) if located is None else located
-        fields = {name: value for _, name, value in pairs}
+        fields, once = {name: value for _, name, value in pairs}, _NONE
     is_chat = operation is Operation.CHAT
     model = _model(fields)
     required = "messages" if is_chat else "input"
@@ -190,6 +190,7 @@ def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
         fields=fields,
         abilities=_abilities(body, fields),
         received_at=now,
+        once=once,
     )
 
 
