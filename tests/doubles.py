@@ -55,6 +55,8 @@ class Seen:
     body: bytes
     gone_after_s: float | None = None
     """Seconds from its arrival until the other side had left, where it did so before the answer was over."""
+    connection: int = 0
+    """Which of the upstream's connections it came on, from 1."""
 
     @property
     def json(self) -> Any:
@@ -202,11 +204,12 @@ class Upstream:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        number = self.connections
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         try:
-            while await self._serve(reader, writer):
+            while await self._serve(reader, writer, number):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -214,13 +217,13 @@ class Upstream:
             self._tasks.discard(task)
             writer.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        seen = Seen(method, path, headers, body)
+        seen = Seen(method, path, headers, body, connection=number)
         self.seen.append(seen)
         arrived = time.monotonic()
         gone = asyncio.ensure_future(reader.read(1))
