@@ -531,8 +531,10 @@ class GatewayProcess:
         """Its exit code."""
         return self._process.wait(20)
 
-    def ask(self, model: str = "auto", **fields: Any) -> httpx.Response:
-        return _CLIENT.post(f"{self.url}/v1/chat/completions", json=question(model, **fields))
+    def ask(self, model: str = "auto", *, headers: Mapping[str, str] | None = None, **fields: Any) -> httpx.Response:
+        return _CLIENT.post(
+            f"{self.url}/v1/chat/completions", json=question(model, **fields), headers=dict(headers or {})
+        )
 
     def opened(self, **fields: Any) -> contextlib.AbstractContextManager[httpx.Response]:
         return _CLIENT.stream("POST", f"{self.url}/v1/chat/completions", json=question(stream=True, **fields))
