@@ -16,7 +16,9 @@ import httpx
 import pytest
 
 from doubles import HANG, Script, Seen, Stage, always, chunk, good, key_of, post_of, provider, refusal, stream, until
-from freeride_core import Key, Scope
+from freeride_core import Answer, Key, Reading, Scope
+from freeride_core.gateway.attempt import Attempt
+from freeride_core.gateway.connection import Connection
 from freeride_core.gateway.reaction import cooldown_s, reaction_to
 from freeride_core.ledger.ledger import Ledger, Readiness
 from freeride_core.ledger.slots import Slot
@@ -99,6 +101,41 @@ def test_nothing_is_sent_on_a_key_once_its_failure_has_been_read(tmp_path: Path)
         answers = ask_at_once(stage, 20)
         assert {answer.headers["x-freeride-attempts"] for answer in answers} == {"1"}
         assert len(stage["alpha"].posts) == 1
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_amid_many_requests_a_key_that_begins_to_refuse_is_asked_no_more_once_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streams: bool
+) -> None:
+    send, read = Connection.send, Attempt.read
+    sent: list[bytes] = []
+    sent_when_read: list[int] = []
+
+    def sending(connection: Connection, head: bytes, body: bytes, **options: Any) -> None:
+        if b"host: 127.0.0.1:%d\r\n" % stage["alpha"].port in head:
+            sent.append(body)
+        send(connection, head, body, **options)
+
+    def reading(attempt: Attempt, *told: Any) -> tuple[Answer, Reading]:
+        answer, reading = read(attempt, *told)
+        if reading.failure is not None:
+            sent_when_read.append(len(sent))
+        return answer, reading
+
+    def answer(_: Seen) -> Script:
+        return refusal(429) if len(stage["alpha"].posts) > 100 else [0.01, *good(stage["alpha"].posts[0])]
+
+    def ask_often(_: int) -> list[httpx.Response]:
+        return [stage.ask(stream=streams) for _ in range(10)]
+
+    monkeypatch.setattr(Connection, "send", sending)
+    monkeypatch.setattr(Attempt, "read", reading)
+    with Stage(tmp_path) as stage, ThreadPoolExecutor(30) as pool:
+        stage["alpha"].answer = answer
+        answers = [answer for asked in pool.map(ask_often, range(30)) for answer in asked]
+        assert {answer.status_code for answer in answers} == {200}
+        assert 100 < len(stage["alpha"].posts) == sent_when_read[0] < 100 + 30
+        assert len(stage["beta"].posts) == 300 - 100
 
 
 def test_a_request_that_waits_for_its_connection_is_withdrawn_when_its_slot_cools(tmp_path: Path) -> None:
