@@ -229,7 +229,12 @@ class Upstream:
         gone = asyncio.ensure_future(reader.read(1))
         try:
             for step in self.answer(seen):
-                if not await self._do(step, writer, gone):
+                try:
+                    goes_on = await self._do(step, writer, gone)
+                except ConnectionError:  # the other side has left, and that shows here first
+                    seen.gone_after_s = time.monotonic() - arrived
+                    raise
+                if not goes_on:
                     return False
                 if gone.done():
                     seen.gone_after_s = time.monotonic() - arrived
