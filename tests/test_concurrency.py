@@ -147,32 +147,44 @@ def test_a_request_that_waits_for_its_connection_is_withdrawn_when_its_slot_cool
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
         with Stage(tmp_path, urls={"alpha": f"http://127.0.0.1:{port}/v1"}, connect_timeout=20) as stage:
-            with in_background(stage, 1) as waiting:
+            with in_background(stage, 1) as waiting, contextlib.ExitStack() as stack:
                 until(lambda: stage.events("provider_attempt"))
                 cool_elsewhere(tmp_path, Slot("alpha", "*", "*"))
                 until(stage.cooled)
-                received: list[bytes] = []
-                threading.Thread(target=take_all, args=(server, received), daemon=True).start()
+                accepted = stack.enter_context(accepting(server))
                 answer = waiting[0].result(20)
-            for filler in fillers:
-                filler.close()
-            until(lambda: len(received) > 1)
-            assert not any(received), "no byte of it went out"
+                fills = {filler.getsockname() for filler in fillers}
+                (connection,) = until(lambda: [each for each in accepted if each.getpeername() not in fills])
+                connection.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    connection.recv(1)  # it is open, and no byte of the request has come
             assert answer.headers["x-freeride-provider"] == "beta"
             assert answer.headers["x-freeride-attempts"] == "1"
+        for filler in fillers:
+            filler.close()
 
 
-def take_all(server: socket.socket, received: list[bytes]) -> None:
-    """Accepts whoever waits, and notes what each says until it leaves."""
+@contextmanager
+def accepting(server: socket.socket) -> Iterator[list[socket.socket]]:
+    """The connections of whoever waits."""
+    accepted: list[socket.socket] = []
+    is_over = threading.Event()
+    server.settimeout(0.05)
 
-    def listen(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            connection.settimeout(10)
-            received.append(connection.recv(1000))
+    def accept() -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(TimeoutError):
+                accepted.append(server.accept()[0])
 
-    with contextlib.suppress(OSError):
-        while True:
-            threading.Thread(target=listen, args=(server.accept()[0],), daemon=True).start()
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        yield accepted
+    finally:
+        is_over.set()
+        thread.join()
+        for connection in accepted:
+            connection.close()
 
 
 def cool_elsewhere(home: Path, slot: Slot) -> None:
