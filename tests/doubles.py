@@ -55,6 +55,8 @@ class Seen:
     body: bytes
     gone_after_s: float | None = None
     """Seconds from its arrival until the other side had left, where it did so before the answer was over."""
+    connection: int = 0
+    """Which of the upstream's connections it came on, from 1."""
 
     @property
     def json(self) -> Any:
@@ -202,11 +204,12 @@ class Upstream:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        number = self.connections
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         try:
-            while await self._serve(reader, writer):
+            while await self._serve(reader, writer, number):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -214,19 +217,24 @@ class Upstream:
             self._tasks.discard(task)
             writer.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        seen = Seen(method, path, headers, body)
+        seen = Seen(method, path, headers, body, connection=number)
         self.seen.append(seen)
         arrived = time.monotonic()
         gone = asyncio.ensure_future(reader.read(1))
         try:
             for step in self.answer(seen):
-                if not await self._do(step, writer, gone):
+                try:
+                    goes_on = await self._do(step, writer, gone)
+                except ConnectionError:  # the other side has left, and that shows here first
+                    seen.gone_after_s = time.monotonic() - arrived
+                    raise
+                if not goes_on:
                     return False
                 if gone.done():
                     seen.gone_after_s = time.monotonic() - arrived
@@ -528,8 +536,10 @@ class GatewayProcess:
         """Its exit code."""
         return self._process.wait(20)
 
-    def ask(self, model: str = "auto", **fields: Any) -> httpx.Response:
-        return _CLIENT.post(f"{self.url}/v1/chat/completions", json=question(model, **fields))
+    def ask(self, model: str = "auto", *, headers: Mapping[str, str] | None = None, **fields: Any) -> httpx.Response:
+        return _CLIENT.post(
+            f"{self.url}/v1/chat/completions", json=question(model, **fields), headers=dict(headers or {})
+        )
 
     def opened(self, **fields: Any) -> contextlib.AbstractContextManager[httpx.Response]:
         return _CLIENT.stream("POST", f"{self.url}/v1/chat/completions", json=question(stream=True, **fields))

@@ -16,7 +16,9 @@ import httpx
 import pytest
 
 from doubles import HANG, Script, Seen, Stage, always, chunk, good, key_of, post_of, provider, refusal, stream, until
-from freeride_core import Key, Scope
+from freeride_core import Answer, Key, Reading, Scope
+from freeride_core.gateway.attempt import Attempt
+from freeride_core.gateway.connection import Connection
 from freeride_core.gateway.reaction import cooldown_s, reaction_to
 from freeride_core.ledger.ledger import Ledger, Readiness
 from freeride_core.ledger.slots import Slot
@@ -101,6 +103,41 @@ def test_nothing_is_sent_on_a_key_once_its_failure_has_been_read(tmp_path: Path)
         assert len(stage["alpha"].posts) == 1
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_amid_many_requests_a_key_that_begins_to_refuse_is_asked_no_more_once_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streams: bool
+) -> None:
+    send, read = Connection.send, Attempt.read
+    sent: list[bytes] = []
+    sent_when_read: list[int] = []
+
+    def sending(connection: Connection, head: bytes, body: bytes, **options: Any) -> None:
+        if b"host: 127.0.0.1:%d\r\n" % stage["alpha"].port in head:
+            sent.append(body)
+        send(connection, head, body, **options)
+
+    def reading(attempt: Attempt, *told: Any) -> tuple[Answer, Reading]:
+        answer, reading = read(attempt, *told)
+        if reading.failure is not None:
+            sent_when_read.append(len(sent))
+        return answer, reading
+
+    def answer(_: Seen) -> Script:
+        return refusal(429) if len(stage["alpha"].posts) > 100 else [0.01, *good(stage["alpha"].posts[0])]
+
+    def ask_often(_: int) -> list[httpx.Response]:
+        return [stage.ask(stream=streams) for _ in range(10)]
+
+    monkeypatch.setattr(Connection, "send", sending)
+    monkeypatch.setattr(Attempt, "read", reading)
+    with Stage(tmp_path) as stage, ThreadPoolExecutor(30) as pool:
+        stage["alpha"].answer = answer
+        answers = [answer for asked in pool.map(ask_often, range(30)) for answer in asked]
+        assert {answer.status_code for answer in answers} == {200}
+        assert 100 < len(stage["alpha"].posts) == sent_when_read[0] < 100 + 30
+        assert len(stage["beta"].posts) == 300 - 100
+
+
 def test_a_request_that_waits_for_its_connection_is_withdrawn_when_its_slot_cools(tmp_path: Path) -> None:
     # The backlog of a listener that never accepts: once it is full, a handshake waits.
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
@@ -110,32 +147,44 @@ def test_a_request_that_waits_for_its_connection_is_withdrawn_when_its_slot_cool
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
         with Stage(tmp_path, urls={"alpha": f"http://127.0.0.1:{port}/v1"}, connect_timeout=20) as stage:
-            with in_background(stage, 1) as waiting:
+            with in_background(stage, 1) as waiting, contextlib.ExitStack() as stack:
                 until(lambda: stage.events("provider_attempt"))
                 cool_elsewhere(tmp_path, Slot("alpha", "*", "*"))
                 until(stage.cooled)
-                received: list[bytes] = []
-                threading.Thread(target=take_all, args=(server, received), daemon=True).start()
+                accepted = stack.enter_context(accepting(server))
                 answer = waiting[0].result(20)
-            for filler in fillers:
-                filler.close()
-            until(lambda: len(received) > 1)
-            assert not any(received), "no byte of it went out"
+                fills = {filler.getsockname() for filler in fillers}
+                (connection,) = until(lambda: [each for each in accepted if each.getpeername() not in fills])
+                connection.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    connection.recv(1)  # it is open, and no byte of the request has come
             assert answer.headers["x-freeride-provider"] == "beta"
             assert answer.headers["x-freeride-attempts"] == "1"
+        for filler in fillers:
+            filler.close()
 
 
-def take_all(server: socket.socket, received: list[bytes]) -> None:
-    """Accepts whoever waits, and notes what each says until it leaves."""
+@contextmanager
+def accepting(server: socket.socket) -> Iterator[list[socket.socket]]:
+    """The connections of whoever waits."""
+    accepted: list[socket.socket] = []
+    is_over = threading.Event()
+    server.settimeout(0.05)
 
-    def listen(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            connection.settimeout(10)
-            received.append(connection.recv(1000))
+    def accept() -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(TimeoutError):
+                accepted.append(server.accept()[0])
 
-    with contextlib.suppress(OSError):
-        while True:
-            threading.Thread(target=listen, args=(server.accept()[0],), daemon=True).start()
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        yield accepted
+    finally:
+        is_over.set()
+        thread.join()
+        for connection in accepted:
+            connection.close()
 
 
 def cool_elsewhere(home: Path, slot: Slot) -> None:

@@ -68,6 +68,15 @@ def test_a_proof_counts_for_some_hours_and_no_longer(tmp_path: Path) -> None:
     assert look(proofs, about) == Account(can_be_billed=None)
 
 
+def test_after_the_clock_was_set_back_a_proof_is_asked_for_at_once(tmp_path: Path) -> None:
+    now = [1_000_000.0]
+    about = member(tmp_path, lambda: Proof(True, Account(can_be_billed=False)))
+    proofs = Proofs(fetch, lambda: now[0])
+    look(proofs, about)
+    now[0] -= 24 * HOUR
+    assert look(proofs, about) == Account(can_be_billed=False)
+
+
 @pytest.mark.parametrize("error", [OSError, KeyError, ImportError, ZeroDivisionError])
 def test_whatever_a_probe_raises_proves_nothing_and_ends_nothing(tmp_path: Path, error: type[Exception]) -> None:
     def fail() -> Proof:

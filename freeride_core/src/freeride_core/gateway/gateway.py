@@ -51,7 +51,7 @@ class Gateway:
         self._sync = StateSync(self.store, self._apply)
         self.ledger = Ledger(self.now, self._sync.put)
         self.catalogs = Catalogs(plugins.providers, self.now, self._sync.put, self._fetch)
-        self.upstreams = Upstreams(settings.connect_timeout)
+        self.upstreams = Upstreams(settings.connect_timeout, lambda: self.now())
         self.proofs = Proofs(self._fetch, self.now)
         self.router = Router(
             self.catalogs.models, lambda: self.catalogs.version + self.proofs.version, self.proofs.account
@@ -121,12 +121,14 @@ class Gateway:
         """Follows changes of `.env` and `config.toml`."""
         while True:
             await asyncio.sleep(_RELOAD_EVERY_S)
+            now = self.now()
+            self.ledger.cooldowns.follow_clock(now)
+            self.ledger.cooldowns.forget_old(now)
             try:
                 settings = await asyncio.to_thread(self._watch.changed)
             except SettingsError as error:
                 print(f"freeride: the changed settings are ignored: {error}", file=sys.stderr)  # noqa: T201
                 continue
-            self.ledger.cooldowns.forget_old(self.now())
             if settings is not None:
                 if settings.token is None and self.settings.token is not None:
                     # The gateway may listen where others can reach it, and half a file is no decision.

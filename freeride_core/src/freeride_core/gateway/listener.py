@@ -115,8 +115,9 @@ class ClientConnection(asyncio.Protocol):
         self.resume_writing()
         self._parser = None  # which refers to this object
         self._waiting.clear()
-        if self._cycle is not None:
-            self._cycle.leave()
+        cycle, self._cycle, self._reading = self._cycle, None, None  # it refers to this object too
+        if cycle is not None:
+            cycle.leave()
 
     def shutdown(self) -> None:
         """uvicorn stops: after the answer under way there is no other."""

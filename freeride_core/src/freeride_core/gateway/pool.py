@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from freeride_core.gateway.alarm import NEVER, until
@@ -24,11 +25,15 @@ _OLDEST_S = 900.0
 class Pool:
     """The last connection given back is the first one used: the others may grow old and go."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, now: Callable[[], float] = time.time) -> None:
+        """`now` gives seconds since the epoch."""
         self._host = host
         self._port = port
         self._tls = tls
-        self._idle: dict[Connection, None] = {}
+        self._now = now
+        self._idle: dict[Connection, float] = {}
+        """With the time since when. By the wall clock: the loop's stands still while a laptop sleeps, and whoever was at the
+        other end may be gone without a word."""
         self._all: set[Connection] = set()
 
     async def ask(
@@ -77,9 +82,10 @@ class Pool:
 
     def _kept(self) -> Connection | None:
         while self._idle:
-            connection, _ = self._idle.popitem()
-            if connection.is_open:
+            connection, since = self._idle.popitem()
+            if connection.is_open and 0 <= self._now() - since <= _KEPT_S:
                 return connection
+            connection.drop()
         return None
 
     def _drop_idle(self) -> None:
@@ -121,7 +127,7 @@ class Pool:
         now = connection.loop.time()
         if len(self._idle) < _KEPT_MOST and now - connection.born < _OLDEST_S:
             connection.alarm.set(now + _KEPT_S)
-            self._idle[connection] = None
+            self._idle[connection] = self._now()
         else:
             connection.drop()
 

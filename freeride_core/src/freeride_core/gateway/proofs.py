@@ -57,7 +57,8 @@ class Proofs:
 
     async def _ask(self, provider: Provider, key: Key) -> None:
         now = self._now()
-        if provider.probe is None or now < self._due.get(key.fingerprint, 0.0):
+        # Further off than ever set: the clock was set back.
+        if provider.probe is None or 0 < self._due.get(key.fingerprint, 0.0) - now <= _EVERY_S:
             return
         self._due[key.fingerprint] = now + _AGAIN_S
         try:

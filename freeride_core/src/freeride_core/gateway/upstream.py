@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
+import time
 import urllib.request
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,8 +38,10 @@ class Origin(NamedTuple):
 class Upstreams:
     """All upstream connections of the process: one TLS context, and one pool for each origin, for life."""
 
-    def __init__(self, connect_timeout_s: float) -> None:
+    def __init__(self, connect_timeout_s: float, now: Callable[[], float] = time.time) -> None:
+        """`now` gives seconds since the epoch."""
         self.connect_timeout_s = connect_timeout_s
+        self._now = now
         self._tls: ssl.SSLContext | None = None
         self._origins: dict[Origin, Pool | ProxiedOrigin] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -75,7 +78,7 @@ class Upstreams:
         tls = self._tls if origin.scheme == "https" else None
         proxy = _proxy_for(origin)
         if proxy is None:
-            return Pool(origin.host, origin.port, tls)
+            return Pool(origin.host, origin.port, tls, self._now)
         try:
             from freeride_core.gateway.proxied import ProxiedOrigin  # not above: httpx is slow to import
 

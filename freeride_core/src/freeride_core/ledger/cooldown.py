@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from freeride_core.ledger.slots import Slot
@@ -12,6 +12,8 @@ from freeride_core.ledger.store import Entry
 SECTION = "cooldown"
 _REMEMBERED_S = 24 * 3600.0
 """How long after its end a cooldown still counts as the failure before the next one."""
+_JITTER_S = 5.0
+"""By how much a clock may be set back before anything is done about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,13 @@ class Cooldowns:
         for slot, cooldown in self.items():
             if cooldown.until + _REMEMBERED_S < now:
                 self.clear(slot)
+
+    def follow_clock(self, now: float) -> None:
+        """The clock may have been set back. What was noted at a time that has not come lasts, from now, as long as it was to
+        last then: the upstream has not changed its mind, and nobody waits for the clock to be there again."""
+        for slot, cooldown in self.items():
+            if cooldown.noted > now + _JITTER_S:
+                self.set(slot, replace(cooldown, noted=now, until=now + cooldown.until - cooldown.noted))
 
     def apply(self, entries: Iterable[Entry]) -> None:
         """Takes over what the store holds or another process wrote."""

@@ -29,7 +29,7 @@ class Learned:
 
     def note_too_big(self, provider: str, model: str, tokens: int, kind: str, now: float) -> None:
         known = self._too_big.get((provider, model))
-        if known and known[0] <= tokens and now - known[1] < REMEMBERED_S:
+        if known and known[0] <= tokens and _is_recent(known[1], now):
             return
         self._too_big[provider, model] = (tokens, now, kind)
         self._put(Entry(SECTION, json.dumps([provider, model]), {"noted": now, "tokens": tokens, "kind": kind}))
@@ -39,15 +39,13 @@ class Learned:
         if not self._missing:
             return frozenset()
         return frozenset(
-            feature
-            for feature in features
-            if now - self._missing.get((provider, model, feature), -REMEMBERED_S) < REMEMBERED_S
+            feature for feature in features if _is_recent(self._missing.get((provider, model, feature)), now)
         )
 
     def refuses(self, provider: str, model: str, tokens: int, now: float) -> str | None:
         """How a request of this size, or a smaller one, was refused lately, a kind; None: it was not."""
         known = self._too_big.get((provider, model))
-        return known[2] if known is not None and tokens >= known[0] and now - known[1] < REMEMBERED_S else None
+        return known[2] if known is not None and tokens >= known[0] and _is_recent(known[1], now) else None
 
     def apply(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -64,3 +62,8 @@ class Learned:
                 self._missing[names[0], names[1], names[2]] = noted
             elif len(names) == 2:
                 self._too_big[names[0], names[1]] = (tokens, noted, kind)
+
+
+def _is_recent(noted: float | None, now: float) -> bool:
+    """Not before now either: a clock that was set back makes nothing last longer."""
+    return noted is not None and 0 <= now - noted < REMEMBERED_S

@@ -156,6 +156,6 @@ class Ledger:
         now = self.now()
         recent = self._outages[key.provider]
         recent.append((now, model_id))
-        while recent and recent[0][0] < now - _OUTAGE_WINDOW_S:
+        while not 0 <= now - recent[0][0] <= _OUTAGE_WINDOW_S:  # less than 0: the clock was set back
             recent.popleft()
         return len({model for _, model in recent}) >= _OUTAGE_MODELS
