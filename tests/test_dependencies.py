@@ -126,7 +126,9 @@ def closure() -> dict[str, str]:
             found[name] = ""
             continue
         said = installed.metadata
-        words = [word for field in ("License-Expression", "License", "Classifier") for word in said.get_all(field) or []]
+        words = [
+            word for field in ("License-Expression", "License", "Classifier") for word in said.get_all(field) or []
+        ]
         found[name] = "\n".join(words)
         left += wanted_by(installed.requires or [])
     return {name: licence for name, licence in found.items() if not name.startswith("freeride-")}

@@ -54,14 +54,11 @@ _HEADERS = (
     "x-should-retry",
 )
 _PROVIDERS = tuple(load_plugins(("provider",)).providers.values())
-_CALLS = tuple(
-    parse_call(operation, body, NOW)
-    for operation, body in (
-        (Operation.CHAT, b'{"model":"auto","messages":[{"role":"user","content":"hi"}]}'),
-        (Operation.CHAT, b'{"model":"auto","messages":[],"stream":true,"tools":[{"type":"function"}]}'),
-        (Operation.CHAT, b'{"model":"auto","messages":[],"stream":true}'),
-        (Operation.EMBEDDINGS, b'{"model":"m","input":"x"}'),
-    )
+_REQUESTS = (
+    (Operation.CHAT, b'{"model":"auto","messages":[{"role":"user","content":"hi"}]}'),
+    (Operation.CHAT, b'{"model":"auto","messages":[],"stream":true,"tools":[{"type":"function"}]}'),
+    (Operation.CHAT, b'{"model":"auto","messages":[],"stream":true}'),
+    (Operation.EMBEDDINGS, b'{"model":"m","input":"x"}'),
 )
 _ANY_MODEL = Model(id="some/model", canonical="some/model")
 
@@ -121,7 +118,7 @@ def check(data: bytes) -> None:
     """No answer makes a package fail, and what it says of it makes sense."""
     source = Bytes(data)
     provider = source.pick(_PROVIDERS)
-    call = source.pick(_CALLS)
+    call = parse_call(*source.pick(_REQUESTS), NOW)
     phase = source.pick(tuple(Phase))
     status = source.pick(_STATUSES[1:]) if phase is Phase.STATUS else 200
     model = source.pick((_ANY_MODEL, *provider.catalog.models))
