@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import hypothesis
 import pytest
+
+# A machine that has other work to do is no failure.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 # By shape, not by name: the variables of a provider that is not installed today must not leak in either.
 _LEAKY = re.compile(

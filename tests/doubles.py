@@ -466,7 +466,7 @@ class Stage:
         return [event for event in events if not types or event["type"] in types]
 
 
-_SERVE = """
+SERVE = """
 import logging, sys
 from doubles import plugins, provider
 from freeride_core.gateway.server import listen, serve
@@ -493,7 +493,7 @@ class GatewayProcess:
         command: Sequence[str] | None = None,
     ) -> None:
         self._bench = bench
-        self._command = command or (sys.executable, "-c", _SERVE, str(grace_s), *names)
+        self._command = command or (sys.executable, "-c", SERVE, str(grace_s), *names)
         self._folder = bench.home.parent / f"process-{secrets.token_hex(4)}"
 
     def __enter__(self) -> Self:

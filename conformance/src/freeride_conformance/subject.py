@@ -33,7 +33,7 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     },
 }
-SECRET = "conformance-secret-0123456789"
+SECRET = "conformance-secret-0123456789"  # noqa: S105 - what must not leak; it opens nothing
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def _values(package: Package) -> dict[str, str]:
 def _run(source: str) -> Provider | Binder:
     """The plugin of a module that is not installed yet: of a template of ours, and of nothing else."""
     module = ModuleType("freeride_new_plugin")
-    exec(compile(source, "<template>", "exec"), vars(module))
+    exec(compile(source, "<template>", "exec"), vars(module))  # noqa: S102 - see above
     register: Any = vars(module).get("freeride_register_provider") or vars(module)["freeride_register_binder"]
     plugin: Provider | Binder = register()
     return plugin

@@ -19,7 +19,8 @@ class SettingsError(Exception):
     """A setting that cannot be used. Its text is one line for people and never holds the value."""
 
     def __init__(self, name: str, value_kind: str, hint: str) -> None:
-        super().__init__(f"{name} is not {value_kind}: {hint}")
+        shown = name if name.isprintable() else ascii(name)  # in a file, anything can be a name
+        super().__init__(f"{shown} is not {value_kind}: {hint}")
         self.name = name
         self.value_kind = value_kind
         self.hint = hint
@@ -108,6 +109,8 @@ def as_text(value: Any) -> str:
 
 def as_path(name: str, text: str) -> Path:
     """The path that a setting names, absolute."""
+    if "\0" in text:
+        raise SettingsError(name, "a path", "it holds a NUL")
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:

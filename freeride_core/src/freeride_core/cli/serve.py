@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from freeride_core.gateway.gateway import Gateway
     from freeride_core.gateway.roster import Roster
 
+_REACHABLE = "other machines can reach {}: set FREERIDE_TOKEN first, or leave --host at 127.0.0.1"
+
 
 def serve(
     host: Annotated[
@@ -30,7 +32,7 @@ def serve(
 
     settings = load_settings()
     if settings.token is None and not is_loopback(host):
-        fail(f"other machines can reach {host}: set FREERIDE_TOKEN first, or leave --host at 127.0.0.1")
+        fail(_REACHABLE.format(host))
     plugins = load_plugins(("provider",))
     roster = make_roster(settings, plugins.providers)
     for row in plugins.rows:
@@ -41,6 +43,9 @@ def serve(
     if not roster.members:
         fail(where_to_get_keys(roster.registered.values()))
     listener = _listen(host, port)
+    if settings.token is None and not is_loopback(listener.getsockname()[0]):
+        listener.close()
+        fail(_REACHABLE.format(host))  # a name of loopback that leads elsewhere here
 
     def show(gateway: Gateway, url: str) -> None:
         for line in (gateway.store.notice, *gateway.import_legacy()):

@@ -43,6 +43,8 @@ class App:
         if b"origin" in headers:
             exchange.extra_headers = door.cors_headers(headers, settings)
         refused = self._door.refusal(exchange.method, exchange.query, headers, settings)
+        if refused is None and len(headers) != len(scope["headers"]):
+            refused = door.contradiction(scope["headers"])
         if refused is None and gateway.is_stopping:
             refused = explain.stopping()
         if refused is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import hmac
 import ipaddress
-from collections.abc import Iterable, Mapping
-from urllib.parse import parse_qsl, urlsplit
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import parse_qsl
 
 from freeride_core.gateway.dialect import ClientError
 from freeride_core.loopback import is_loopback
@@ -14,6 +15,8 @@ from freeride_core.settings import Settings
 
 Headers = Mapping[bytes, bytes]
 _KNOWN_MOST = 256
+_ONCE = (b"host", b"origin", b"content-type", b"content-length", b"authorization", b"x-api-key", b"x-goog-api-key")
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^\s\[\]/?#@\\:,]+)(?::[0-9]*)?", re.ASCII | re.IGNORECASE)
 
 
 class Door:
@@ -69,6 +72,14 @@ def refusal(method: str, query: bytes, headers: Headers, settings: Settings) -> 
     return None
 
 
+def contradiction(headers: Sequence[tuple[bytes, bytes]]) -> ClientError | None:
+    """Why a request is turned away that says twice what the door looks at once: who reads the other one would be deceived."""
+    names = [name for name, _ in headers]
+    if all(names.count(name) < 2 for name in _ONCE):
+        return None
+    return _refuse(400, "A header of the request that may stand only once stands there twice.", "repeated_header")
+
+
 def cors_headers(headers: Headers, settings: Settings) -> list[tuple[bytes, bytes]]:
     """For origins that the user allowed by name; loopback pages get none, and need none."""
     origin = headers.get(b"origin")
@@ -98,10 +109,8 @@ def _refuse(status: int, message: str, code: str) -> ClientError:
 @functools.lru_cache(maxsize=256)
 def _hostname(authority: str) -> str:
     """The host without its port, in lower case; empty if it cannot be one."""
-    try:
-        return (urlsplit(f"//{authority}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+    found = _AUTHORITY.fullmatch(authority)
+    return found[1].strip("[]").lower().rstrip(".") if found else ""
 
 
 def _is_address(host: str) -> bool:
@@ -122,11 +131,8 @@ def _is_host_allowed(host: str, settings: Settings) -> bool:
 def _is_origin_allowed(origin: str, settings: Settings) -> bool:
     if origin in settings.allowed_origins:
         return True
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and is_loopback(parts.hostname or "")
+    scheme, _, authority = origin.partition("://")
+    return scheme in ("http", "https") and is_loopback(_hostname(authority))
 
 
 def _has_body(headers: Headers) -> bool:

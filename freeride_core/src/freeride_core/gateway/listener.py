@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, cast
@@ -17,12 +18,15 @@ import httptools
 import uvicorn
 from uvicorn.server import ServerState
 
-from freeride_core.gateway.alarm import Alarm
+from freeride_core.gateway.alarm import NEVER, Alarm
 from freeride_core.gateway.cycle import App, Cycle, Scope
 from freeride_core.gateway.outbox import outbox_of
 
 _MAX_WORDLESS = 64 * 1024
 """Bytes in a row that are no body: more than any head needs."""
+_BODY_S = 30.0
+"""Seconds for a body to come, and what it may take longer for each byte that has: a modem is waited for, a drip is not."""
+_BODY_S_PER_BYTE = 1 / 1024
 _MAX_PIPELINED = 16
 """Requests on one connection that wait for the answer before theirs until the client is no longer read."""
 
@@ -63,7 +67,7 @@ class ClientConnection(asyncio.Protocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._outbox = outbox_of(self._loop)
         self._keep_alive_s = config.timeout_keep_alive
-        self._alarm = Alarm(self._loop, self.close)
+        self._alarm = Alarm(self._loop, self._give_up)
         self._transport: asyncio.Transport
         self._parser: Any = None
         self._cycle: Cycle | None = None
@@ -94,12 +98,26 @@ class ClientConnection(asyncio.Protocol):
         self._wordless_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # the request is answered as one that asks for nothing of the kind
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_as_ordinary(data[upgrade.args[0] :])
+            return
         except httptools.HttpParserError:
             self._refuse(b"400 Bad Request")
         if self._wordless_bytes > _MAX_WORDLESS:
             self._refuse(b"431 Request Header Fields Too Large")
+        if self._reading is not None and self._reading is self._cycle and not self._cycle.is_complete:
+            due = self._alarm.due
+            self._alarm.set(self._loop.time() + _BODY_S if due == NEVER else due + len(data) * _BODY_S_PER_BYTE)
+
+    def _read_as_ordinary(self, rest: bytes) -> None:
+        """The request asks for another protocol and is answered in this one. The parser takes what follows for that protocol,
+        so another one reads the request again, as one that asks for nothing of the kind."""
+        old = self._parser
+        head = [b"%b %b HTTP/%b" % (old.get_method(), self._url, old.get_http_version().encode())]
+        lasting = (b"close", b"keep-alive")
+        head += [b"%b: %b" % (n, v) for n, v in self._headers if n != b"connection" or v.strip().lower() in lasting]
+        self._parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join(head) + b"\r\n\r\n" + rest)
 
     def pause_writing(self) -> None:
         self._drained = self._loop.create_future()
@@ -125,6 +143,13 @@ class ClientConnection(asyncio.Protocol):
             self.close()
         else:
             self._cycle.keeps_alive = False
+
+    def _give_up(self) -> None:
+        """Nobody asks for anything, or what is being asked takes too long to say."""
+        if self._reading is not None and self._reading is self._cycle:
+            self._refuse(b"408 Request Timeout")
+        else:
+            self.close()
 
     def _refuse(self, status: bytes) -> None:
         """What came is not understood, or is too much: nothing after it can be."""
@@ -157,8 +182,17 @@ class ClientConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         parser = self._parser
-        path, raw_path, query = _parts(self._url)
         version: str = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise httptools.HttpParserError("not HTTP/1")
+        if parser.should_upgrade():
+            if parser.get_method() == b"CONNECT":
+                raise httptools.HttpParserError("this is no proxy")
+            return
+        path, raw_path, query, authority = _parts(self._url)
+        if authority:
+            # An absolute target overrules the Host header.
+            self._headers = [(name, authority if name == b"host" else value) for name, value in self._headers]
         scope: Scope = {
             "type": "http",
             "asgi": _ASGI,
@@ -197,6 +231,8 @@ class ClientConnection(asyncio.Protocol):
         self._wordless_bytes = 0
         cycle, self._reading = self._reading, None
         if cycle is not None:
+            if cycle is self._cycle and not cycle.is_complete:
+                self._alarm.stop()
             cycle.feed_end()
 
     # A cycle's side
@@ -238,6 +274,8 @@ class ClientConnection(asyncio.Protocol):
         elif self._waiting:
             self._begin(*self._waiting.popleft())
             self.resume_reading()
+            if self._reading is self._cycle:
+                self._alarm.set(self._loop.time() + _BODY_S)
         else:
             self.resume_reading()
             self._alarm.set(self._loop.time() + self._keep_alive_s)
@@ -250,11 +288,14 @@ class ClientConnection(asyncio.Protocol):
 
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
+_AUTHORITY_END = re.compile(rb"[/?#]")
 
 
 @functools.lru_cache(maxsize=256)
-def _parts(url: bytes) -> tuple[str, bytes, bytes]:
-    """Path, path as it was written, and query. Raises where it is no URL."""
+def _parts(url: bytes) -> tuple[str, bytes, bytes, bytes]:
+    """Path, path as it was written, query, and who is asked where the URL is absolute. Raises where it is no URL."""
     parsed = httptools.parse_url(url)
-    path = unquote_to_bytes(parsed.path).decode("utf-8", "replace")
-    return path, parsed.path, parsed.query or b""
+    raw_path = parsed.path or b"/"
+    path = unquote_to_bytes(raw_path).decode("utf-8", "replace")
+    authority = _AUTHORITY_END.split(url.partition(b"://")[2], 1)[0] if parsed.host else b""
+    return path, raw_path, parsed.query or b"", authority

@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 GRACE_S = 10.0
 """How long requests in flight may take once the gateway is told to stop."""
 _AFTERWARDS_S = 2
+_FILES_MOST = 10_240
+"""macOS gives no process more, whatever its limit says."""
 
 
 class Server(uvicorn.Server):
@@ -131,6 +133,7 @@ def serve(
     """Serves until a signal says stop. Returns without a traceback."""
     _keep_big_blocks()
     _look_for_garbage_less()
+    _open_more_files()
     gateway = Gateway(settings, plugins)
     guard_output(gateway.secrets)
     runner = asyncio.Runner(loop_factory=_loop_factory())
@@ -154,6 +157,19 @@ def _keep_big_blocks() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
         mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
         mallopt(-1, 64 << 20)  # M_TRIM_THRESHOLD
+
+
+def _open_more_files() -> None:
+    """A connection is a file, and the usual limit (macOS: 256) is one for shells: whoever asks first could shut out the others."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_MOST if hard == resource.RLIM_INFINITY else min(hard, _FILES_MOST)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _look_for_garbage_less() -> None:

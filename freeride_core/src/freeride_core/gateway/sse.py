@@ -15,7 +15,7 @@ DONE = b"data: [DONE]\n\n"
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_FINISH = re.compile(rb'_reason(?<="finish_reason)"\s*:\s*"[^"]')
+_FINISH = re.compile(rb'_reason(?<="finish_reason)"[ \t]*:[ \t]*"[^"]')
 """Begins with the rare byte, which is looked for first."""
 _CONTENT = (
     "content",
