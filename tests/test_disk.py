@@ -76,13 +76,13 @@ class Gateway:
 
 
 @contextmanager
-def gateway(home: Path, disk: str = "fine") -> Iterator[Gateway]:
+def gateway(home: Path, user: Path, disk: str = "fine") -> Iterator[Gateway]:
     plugins = load_plugins(("provider",))
     simulators = [Simulator(installed_profile(plugins, name), quotas=False, pace=0) for name in ("openrouter", "groq")]
     with ExitStack() as stack:
         thread = stack.enter_context(SimulatorThread(*simulators))
         simulators[0].always("rate-limited")
-        environ = clean_environ(home.parent / "user", {**thread.env, "FREERIDE_HOME": str(home)})
+        environ = clean_environ(user, {**thread.env, "FREERIDE_HOME": str(home)})
         yield Gateway(home, stack.enter_context(Program([sys.executable, "-c", _START, disk], environ)))
 
 
@@ -107,8 +107,8 @@ def cooldowns(home: Path) -> Sequence[str]:
         return [name for (name,) in connection.execute("SELECT name FROM entries WHERE section = 'cooldown'")]
 
 
-def test_a_disk_that_fills_up_stops_nobody_and_is_used_again_when_there_is_room(home: Path) -> None:
-    with gateway(home) as front:
+def test_a_disk_that_fills_up_stops_nobody_and_is_used_again_when_there_is_room(home: Path, tmp_path: Path) -> None:
+    with gateway(home, tmp_path) as front:
         until(lambda: (home / "state.db").exists())
         front.limit_files(0)
         front.serves()
@@ -123,43 +123,43 @@ def test_a_disk_that_fills_up_stops_nobody_and_is_used_again_when_there_is_room(
         json.loads(line)
 
 
-def test_a_disk_that_is_full_from_the_start_stops_nobody_and_spoils_nothing(home: Path) -> None:
-    with gateway(home, "full") as front:
+def test_a_disk_that_is_full_from_the_start_stops_nobody_and_spoils_nothing(home: Path, tmp_path: Path) -> None:
+    with gateway(home, tmp_path, "full") as front:
         front.serves()
         front.says_once(f"freeride: {home}/state.db cannot be used (", FULL.format(home=home))
-    with gateway(home) as front:
+    with gateway(home, tmp_path) as front:
         front.serves()
         until(lambda: cooldowns(home))
         assert "cannot be used" not in front.output
 
 
-def test_a_home_that_is_read_only_stops_nobody(home: Path) -> None:
-    with read_only(home), gateway(home) as front:
+def test_a_home_that_is_read_only_stops_nobody(home: Path, tmp_path: Path) -> None:
+    with read_only(home), gateway(home, tmp_path) as front:
         front.serves()
         front.says_once(f"freeride: {home}/state.db cannot be used (Permission denied): ", FULL.format(home=home))
     assert not list(home.iterdir())
 
 
-def test_a_state_in_a_home_that_has_become_read_only_stops_nobody(home: Path) -> None:
+def test_a_state_in_a_home_that_has_become_read_only_stops_nobody(home: Path, tmp_path: Path) -> None:
     StateStore(home / "state.db").close()
     (home / "events.jsonl").write_text("")
     before = (home / "state.db").read_bytes()
-    with read_only(home), gateway(home) as front:
+    with read_only(home), gateway(home, tmp_path) as front:
         front.serves()
         front.says_once(f"freeride: {home}/state.db cannot be used (", FULL.format(home=home))
     assert (home / "state.db").read_bytes() == before
 
 
-def test_a_home_that_cannot_be_made_stops_nobody(home: Path) -> None:
-    with read_only(home), gateway(home / "below") as front:
+def test_a_home_that_cannot_be_made_stops_nobody(home: Path, tmp_path: Path) -> None:
+    with read_only(home), gateway(home / "below", tmp_path) as front:
         front.serves()
         front.says_once(f"freeride: {home}/below/state.db cannot be used (Permission denied): ")
 
 
-def test_a_state_that_is_damaged_is_kept_aside_and_stops_nobody(home: Path) -> None:
+def test_a_state_that_is_damaged_is_kept_aside_and_stops_nobody(home: Path, tmp_path: Path) -> None:
     rubbish = os.urandom(20_000)
     (home / "state.db").write_bytes(rubbish)
-    with gateway(home) as front:
+    with gateway(home, tmp_path) as front:
         front.serves()
         front.says_once(f"freeride: {home}/state.db is damaged; it is kept as state.db.damaged-")
         until(lambda: cooldowns(home))
@@ -174,18 +174,18 @@ def make_newer(path: Path) -> None:
         connection.commit()
 
 
-def test_the_state_of_a_newer_version_is_left_alone_and_stops_nobody(home: Path) -> None:
+def test_the_state_of_a_newer_version_is_left_alone_and_stops_nobody(home: Path, tmp_path: Path) -> None:
     StateStore(home / "state.db").close()
     make_newer(home / "state.db")
     before = (home / "state.db").read_bytes()
-    with gateway(home) as front:
+    with gateway(home, tmp_path) as front:
         front.serves()
         front.says_once(f"freeride: {home}/state.db cannot be used (it was written by a newer version): ")
     assert (home / "state.db").read_bytes() == before
 
 
-def test_a_newer_version_that_takes_the_state_over_meanwhile_has_it_for_itself(home: Path) -> None:
-    with gateway(home) as front:
+def test_a_newer_version_that_takes_the_state_over_meanwhile_has_it_for_itself(home: Path, tmp_path: Path) -> None:
+    with gateway(home, tmp_path) as front:
         make_newer(home / "state.db")
         front.serves()
         front.says_once(f"{home}/state.db cannot be used: it was written by a newer version; ")
