@@ -44,6 +44,11 @@ class Sabotage:
         self.place, _, error = name.rpartition("_")
         self._error = ERRORS[error]
 
+    @property
+    def kind(self) -> Any:
+        """No kind at all, or what nobody should see in its place."""
+        return None if self._error is Tantrum else " ".join(_overheard)
+
     def at(self, place: str, *heard: object) -> None:
         words = " ".join(str(each) for each in heard)
         _overheard[:] = [*_overheard, words][-40:]
@@ -83,7 +88,7 @@ class SabotagedWire(CompatibleWire):
     def read(self, answer: Answer) -> Reading:
         self.sabotage.at("read", answer.body, answer.call.body if answer.call else "")
         if self.sabotage.place == "kind":
-            return Reading(Failure(kind=" ".join(_overheard)))
+            return Reading(Failure(kind=self.sabotage.kind))
         return super().read(answer)
 
     def decoder(self, call: Call, model: Model) -> Decoder | None:

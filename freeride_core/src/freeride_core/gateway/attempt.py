@@ -289,11 +289,12 @@ _KIND = re.compile("[a-z]+(_[a-z]+){0,3}")
 def _is_readable(reading: object) -> bool:
     """Whether it is a reading that can be acted on."""
     failure = reading.failure if isinstance(reading, Reading) else reading
-    return failure is None or (
-        isinstance(failure, Failure)
-        and (isinstance(failure.kind, ErrorKind) or _KIND.fullmatch(failure.kind) is not None)
-        and type(failure.retry_at) in _MOMENTS
-    )
+    if failure is None:
+        return True
+    if not isinstance(failure, Failure) or type(failure.retry_at) not in _MOMENTS:
+        return False
+    kind: object = failure.kind
+    return isinstance(kind, ErrorKind) or (isinstance(kind, str) and _KIND.fullmatch(kind) is not None)
 
 
 class _Committed:
