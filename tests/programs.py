@@ -87,6 +87,10 @@ class Program:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def wait_for(self, pattern: str, timeout_s: float = 30.0) -> str:
         """The first group of the pattern in the next line that has it."""
         due = time.monotonic() + timeout_s

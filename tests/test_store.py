@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeride_core.ledger.store import Entry, StateStore, _use_wal
+from freeride_core.ledger.store import Entry, NewerStateError, StateStore, _use_wal
 
 WRITER = """
 import sys
@@ -219,17 +219,46 @@ def test_a_database_of_another_shape_is_moved_aside(path: Path) -> None:
         assert store.read_all() == [Entry("s", "n", 1)]
 
 
-def test_the_state_of_a_newer_version_is_moved_aside_whole(path: Path) -> None:
+def make_newer(path: Path) -> None:
+    """As a later version would leave it, with tables of its own."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE entries ADD COLUMN colour TEXT DEFAULT 'blue'")
+        connection.execute("PRAGMA user_version = 2")
+        connection.commit()
+
+
+def rows_of(path: Path) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT * FROM entries ORDER BY name").fetchall()
+
+
+def test_the_state_of_a_newer_version_stays_as_it_is(path: Path) -> None:
     with closing(StateStore(path)) as store:
         store.write([Entry("s", "n", "kept")])
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
-    with closing(StateStore(path, lambda: 99.0)) as store:
+    make_newer(path)
+    before = path.read_bytes()
+    with closing(StateStore(path)) as store:
         assert store.notice is not None
         assert "newer version" in store.notice
+        assert "\n" not in store.notice
         assert store.read_all() == []
-    with closing(sqlite3.connect(path.with_name("state.db.damaged-99"))) as connection:
-        assert connection.execute("SELECT value FROM entries").fetchall() == [('"kept"',)]
+        store.write([Entry("s", "n", "mine")])
+        assert store.read_all() == [Entry("s", "n", "mine")]
+        assert store.read_changes() == []
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == ["state.db"]
+
+
+def test_a_state_that_a_newer_version_takes_over_is_not_written_to_any_more(path: Path) -> None:
+    with closing(StateStore(path)) as store:
+        store.write([Entry("s", "n", "old")])
+        make_newer(path)
+        before = rows_of(path)
+        with pytest.raises(NewerStateError, match="newer version"):
+            store.write([Entry("s", "n", "new")])
+        with pytest.raises(NewerStateError, match="newer version"):
+            store.read_changes()
+        assert rows_of(path) == before
 
 
 def test_without_any_file_the_state_lives_in_memory_and_says_so(tmp_path: Path) -> None:

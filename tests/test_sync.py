@@ -188,6 +188,26 @@ def test_a_full_disk_is_tried_again_and_nobody_hears_of_it(store: FailingStore) 
     assert sorted(batch, key=lambda entry: entry.name) == [Entry("s", "m", "same"), Entry("s", "n", "new")]
 
 
+def test_trouble_with_the_state_is_told_once_until_it_works_again(
+    store: FailingStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        sync = StateSync(store, ignore)
+        async with running(sync):
+            for number in (1, 2):
+                store.is_full = True
+                sync.put(Entry("s", "n", number))
+                polls = len(store.polled_at)
+                await until(lambda polls=polls: len(store.polled_at) >= polls + 3)  # type: ignore[misc]
+                store.is_full = False
+                await until(lambda number=number: len(store.batches) == number)  # type: ignore[misc]
+
+    asyncio.run(scenario())
+    told = [record.getMessage() for record in caplog.records if record.name == "freeride_core.ledger.sync"]
+    assert len(told) == 2
+    assert told[0].startswith(f"{tmp_path / 'state.db'} cannot be used: database or disk is full; ")
+
+
 def test_a_state_that_another_process_has_locked_is_written_later(store: FailingStore, tmp_path: Path) -> None:
     async def scenario() -> None:
         sync = StateSync(store, ignore)

@@ -11,7 +11,6 @@ import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from urllib.parse import quote
 
 from freeride_core.provider import Credential, Key, Provider
@@ -215,12 +214,12 @@ class SecretFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         try:
             message = record.getMessage()
-        except (TypeError, ValueError):  # a call of the logger whose arguments do not fit its text
+        except Exception:  # a call of the logger whose arguments do not fit its text, or have none
             message = str(record.msg)
         record.msg = self.redact(message)
         record.args = None
         if record.exc_info:
-            record.exc_text = self.redact("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
+            record.exc_text = self.redact(_traceback_of(record.exc_info[1]).rstrip("\n"))
             record.exc_info = None
         elif record.exc_text:
             record.exc_text = self.redact(record.exc_text)
@@ -229,8 +228,24 @@ class SecretFilter(logging.Filter):
         return True
 
 
+def _traceback_of(error: BaseException | None) -> str:
+    """Where it was raised and what it is, without its words: a library's or a package's may quote a prompt."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        lines[:0] = [
+            "Traceback (most recent call last):\n",
+            *traceback.format_tb(error.__traceback__),
+            f"{type(error).__qualname__}\n",
+            "\n" if lines else "",
+        ]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "".join(lines)
+
+
 def guard_output(secrets: SecretFilter) -> None:
-    """Puts the filter on every log handler that there is, and on the traceback that ends a thread or the process."""
+    """Puts the filter on every log handler that there is, and on the tracebacks that nobody caught."""
     loggers = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
     handlers = {handler for logger in (logging.root, *loggers) for handler in logger.handlers}
     if logging.lastResort is not None:
@@ -238,11 +253,12 @@ def guard_output(secrets: SecretFilter) -> None:
     for handler in handlers:
         handler.addFilter(secrets)
 
-    def write_traceback(kind: type[BaseException], error: BaseException | None, origin: TracebackType | None) -> None:
-        sys.stderr.write(secrets.redact("".join(traceback.format_exception(kind, error, origin))))
+    def write_traceback(error: BaseException | None) -> None:
+        sys.stderr.write(secrets.redact(_traceback_of(error)))
 
-    def write_thread_traceback(end: threading.ExceptHookArgs) -> None:
-        write_traceback(end.exc_type, end.exc_value, end.exc_traceback)
+    def write_last_words(end: sys.UnraisableHookArgs | threading.ExceptHookArgs) -> None:
+        write_traceback(end.exc_value)
 
-    sys.excepthook = write_traceback
-    threading.excepthook = write_thread_traceback
+    sys.excepthook = lambda _kind, error, _origin: write_traceback(error)
+    sys.unraisablehook = write_last_words
+    threading.excepthook = write_last_words

@@ -398,7 +398,8 @@ class Failure:
     """Why an attempt failed."""
 
     kind: ErrorKind | str
-    """A kind that this core does not know acts as `next candidate` and cools nothing."""
+    """A kind that this core does not know acts as `next candidate` and cools nothing. It is a word or some, `like_this`: everyone
+    gets to see it, so whatever else stands here counts as a fault of the package."""
     scope: Scope | None = None
     """What is affected; None: what is usual for the kind."""
     retry_at: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from types import NoneType
 
@@ -61,7 +62,8 @@ class Refused(msgspec.Struct):
 
 class PluginFault(Exception):
     """A provider's package raised where it should have answered. Its text names the exception's type and no more: the
-    exception's own words may quote a prompt or a key."""
+    exception's own words may quote a prompt or a key. Whatever is raised becomes one: a package's SystemExit would end the
+    gateway, and nobody else raises in its code, which never waits."""
 
 
 class Attempt:
@@ -115,7 +117,7 @@ class Attempt:
             decoder = self._wire.decoder(self.call, self.candidate.model)
             if decoder is not None:
                 _ = decoder.decode, decoder.flush  # what lacks them fails here, and not amid a stream
-        except Exception as error:
+        except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in decoder") from None
         return decoder
 
@@ -128,7 +130,7 @@ class Attempt:
         try:
             refusal = self._wire.refusal(self.call, self.candidate.model)
             request = refusal or self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
-        except Exception as error:
+        except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in prepare") from None
         if isinstance(request, Failure) or _is_sound(request):
             return request
@@ -150,7 +152,7 @@ class Attempt:
         answer = Answer(reply.status, reply.headers, body, self._now(), phase, event, self.call, self.candidate.model)
         try:
             reading = self._wire.read(answer)
-        except Exception as error:
+        except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in read") from None
         if type(reading) is not Reading or not _is_readable(reading):
             raise PluginFault("no sound reading from read")
@@ -258,7 +260,7 @@ class Stream:
 def _guarded(decode: Callable[..., bytes], *data: bytes) -> bytes:
     try:
         decoded = decode(*data)
-    except Exception as error:
+    except BaseException as error:
         raise PluginFault(f"{type(error).__name__} in decode") from None
     if type(decoded) is not bytes:
         raise PluginFault("no bytes from decode")
@@ -280,12 +282,19 @@ def _is_sound(request: object) -> bool:
 
 _SENDABLE = (str, tuple, bytes)
 _MOMENTS = (NoneType, int, float)
+_KIND = re.compile("[a-z]+(_[a-z]+){0,3}")
+"""A kind that a later core knows is a word. An upstream's own words are none, and a kind is shown to everyone."""
 
 
 def _is_readable(reading: object) -> bool:
     """Whether it is a reading that can be acted on."""
     failure = reading.failure if isinstance(reading, Reading) else reading
-    return failure is None or (isinstance(failure, Failure) and type(failure.retry_at) in _MOMENTS)
+    if failure is None:
+        return True
+    if not isinstance(failure, Failure) or type(failure.retry_at) not in _MOMENTS:
+        return False
+    kind: object = failure.kind
+    return isinstance(kind, ErrorKind) or (isinstance(kind, str) and _KIND.fullmatch(kind) is not None)
 
 
 class _Committed:

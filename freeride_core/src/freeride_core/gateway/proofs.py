@@ -66,7 +66,9 @@ class Proofs:
             if request is None:
                 return
             proof = provider.probe.read(await self._fetch(provider, request))
-        except Exception:  # whatever a network or a plugin does: without an answer there is no proof
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            raise
+        except BaseException:  # whatever a network or a plugin does: without an answer there is no proof
             return
         if proof.valid is not None:
             self._due[key.fingerprint] = now + _EVERY_S

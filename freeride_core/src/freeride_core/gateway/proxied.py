@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -14,6 +15,9 @@ from freeride_core.gateway.fields import Fields
 from freeride_core.gateway.reply import Reply
 from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn, silence
 from freeride_core.provider import ErrorKind, UpstreamRequest
+
+# Below that it quotes every header that it sees, an upstream's echo of a prompt too.
+logging.getLogger("httpcore").setLevel(logging.INFO)
 
 
 class ProxiedReply(Reply):

@@ -23,7 +23,7 @@ class Member:
     def is_free(self, model: Model, account: Account) -> bool:
         try:
             return self.free.allows(model, account) is True
-        except Exception:  # a policy that cannot say yes says no
+        except BaseException:  # a policy that cannot say yes says no
             return False
 
 
@@ -55,12 +55,13 @@ def make_roster(settings: Settings, installed: Mapping[str, Provider]) -> Roster
         order = [name for name in settings.providers if name in installed]
     members: list[Member] = []
     warnings: list[str] = []
-    secrets: list[str] = [settings.token] if settings.token else []
+    found = {name: read_keys(provider, settings) for name, provider in installed.items()}
+    secrets = [key.secret for keys, _ in found.values() for key in keys]  # also of those who are not to be asked
+    secrets += [settings.token] if settings.token else []
     for name in order:
         provider = installed[name]
-        keys, complaints = read_keys(provider, settings)
+        keys, complaints = found[name]
         warnings += complaints
-        secrets += [key.secret for key in keys]
         if keys:
             listed = settings.free_models(provider)
             free = provider.free if listed is None else Allowlist(listed)

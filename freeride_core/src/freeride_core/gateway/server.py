@@ -102,9 +102,23 @@ def _report(work: asyncio.Task[None]) -> None:
 
 async def _serve(gateway: Gateway, listener: socket.socket, on_ready: Callable[[str], None], grace_s: float) -> None:
     server = Server(gateway, on_ready, grace_s)
-    gateway.plugins.hooks.hook.freeride_startup(settings=gateway.settings)
+    _start_plugins(gateway)
     async with _background(gateway):
         await server.serve(sockets=[listener])
+
+
+def _start_plugins(gateway: Gateway) -> None:
+    """Tells each plugin of the start, alone: none can keep it from another, or from the gateway."""
+    hooks = gateway.plugins.hooks
+    for implementation in hooks.hook.freeride_startup.get_hookimpls():
+        plugin = implementation.plugin
+        others = [other for other in hooks.get_plugins() if other is not plugin]
+        try:
+            hooks.subset_hook_caller("freeride_startup", others)(settings=gateway.settings)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too; without its words, which may hold a key
+            _log.warning("plugin %s failed at the start: %s", hooks.get_name(plugin), type(error).__name__)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -194,7 +194,9 @@ class Catalogs:
                     continue
                 live = _LiveList(await self._ask(provider, request), self._now(), origin)
                 self._take(provider, live)
-            except Exception:  # noqa: S112 - whatever an upstream or a plugin does, the next key may do better
+            except (asyncio.CancelledError, KeyboardInterrupt):
+                raise
+            except BaseException:  # noqa: S112 - whatever an upstream or a plugin does, the next key may do better
                 continue
             self._put(Entry(SECTION, provider, _plain(live)))
             return True

@@ -58,22 +58,30 @@ class Entry:
     """What JSON can hold; None: the entry is deleted."""
 
 
-class _UnusableFileError(Exception):
-    """The file is there, and it is not a state that this version can read."""
+class _DamagedError(Exception):
+    """The file is there, and it is no state."""
+
+
+class NewerStateError(sqlite3.Error):
+    """The state belongs to a newer version, which alone may write to it."""
+
+    def __init__(self) -> None:
+        super().__init__("it was written by a newer version")
 
 
 class StateStore:
     """The entries of one file. Safe to use from several threads; each call blocks for the disk, and at most for 2 s for
     another process that is writing.
 
-    A file that cannot be read as a state is moved aside and a new one begun; where no file can be had at all the
-    entries are kept in memory only. Either way `notice` says so.
+    A damaged file is moved aside and a new one begun. Where no file can be had, and beside a newer version's, which stays
+    as it is, the entries are kept in memory only. Either way `notice` says so. From the moment that a newer version takes
+    the file over, every call raises `NewerStateError`.
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self.notice: str | None = None
         """One line for people when the state could not be used as it was."""
-        self._path = path
+        self.path = path
         self._now = now
         self._writer = secrets.token_hex(8)
         self._lock = threading.Lock()
@@ -90,6 +98,7 @@ class StateStore:
     def read_changes(self) -> list[Entry]:
         """What other writers wrote or deleted since the last reading, oldest first."""
         with self._lock:
+            _refuse_newer(self._connection)
             return [entry for entry, writer in self._read_new() if writer != self._writer]
 
     def write(self, entries: Sequence[Entry]) -> None:
@@ -97,6 +106,7 @@ class StateStore:
         values = [None if entry.value is None else json.dumps(entry.value) for entry in entries]
         now = self._now()
         with self._lock, _transaction(self._connection) as connection:
+            _refuse_newer(connection)
             (newest,) = connection.execute("SELECT coalesce(max(revision), 0) FROM entries").fetchone()
             connection.executemany(
                 _UPSERT,
@@ -128,35 +138,36 @@ class StateStore:
         try:
             try:
                 return self._open_file()
-            except _UnusableFileError as reason:
+            except _DamagedError:
                 if (aside := self._move_aside()) is not None:
-                    self.notice = f"{self._path} {reason}; it is kept as {aside.name}, and a new state begins"
+                    self.notice = f"{self.path} is damaged; it is kept as {aside.name}, and a new state begins"
                 return self._open_file()
-        except (OSError, sqlite3.Error, _UnusableFileError) as error:
-            self.notice = f"{self._path} cannot be used ({error}): nothing is remembered when this process ends"
+        except (OSError, sqlite3.Error, _DamagedError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            self.notice = f"{self.path} cannot be used ({reason}): nothing is remembered when this process ends"
             connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             _prepare(connection)
             return connection
 
     def _open_file(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its companion files the mode that it finds here. The file is never opened by hand when it exists:
         # closing that descriptor would drop the locks that another connection of this process holds on it.
         try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
-            self._path.chmod(0o600)
-        self._inode = self._path.stat().st_ino
-        connection = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+            self.path.chmod(0o600)
+        self._inode = self.path.stat().st_ino
+        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
             _prepare(connection)
         except sqlite3.DatabaseError as error:
             connection.close()
             # The low byte is the primary code: the others only say more precisely where.
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
-                raise _UnusableFileError("is damaged") from error
+                raise _DamagedError("it is damaged") from error
             raise
-        except _UnusableFileError:
+        except (_DamagedError, NewerStateError):
             connection.close()
             raise
         return connection
@@ -164,21 +175,19 @@ class StateStore:
     def _move_aside(self) -> Path | None:
         """Where the file is now; None where another process was quicker and has begun a new one already."""
         epoch_s = int(self._now())
-        while (aside := self._path.with_name(f"{self._path.name}.damaged-{epoch_s}")).exists():
+        while (aside := self.path.with_name(f"{self.path.name}.damaged-{epoch_s}")).exists():
             epoch_s += 1
-        if self._path.stat().st_ino != self._inode:
+        if self.path.stat().st_ino != self._inode:
             return None
         for companion in _COMPANIONS:
             with contextlib.suppress(FileNotFoundError):
-                Path(f"{self._path}{companion}").rename(f"{aside}{companion}")
+                Path(f"{self.path}{companion}").rename(f"{aside}{companion}")
         return aside
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Makes the tables where there are none, and proves that they can be read."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > _SCHEMA_VERSION:
-        raise _UnusableFileError("was written by a newer version")
+    version = _refuse_newer(connection)
     _use_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     if version < _SCHEMA_VERSION:
@@ -189,7 +198,15 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("SELECT section, name, value, revision, writer, written FROM entries LIMIT 0")
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
-        raise _UnusableFileError("is damaged")
+        raise _DamagedError("it is damaged")
+
+
+def _refuse_newer(connection: sqlite3.Connection) -> int:
+    """The version of the tables, which is one that this code knows. It can rise at any time: versions share a home."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > _SCHEMA_VERSION:
+        raise NewerStateError
+    return version
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

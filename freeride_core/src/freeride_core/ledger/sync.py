@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +14,14 @@ from freeride_core.ledger.store import Entry, StateStore
 _GATHER_S = 0.05
 """How long a change waits for company."""
 _POLL_S = 0.25
+_log = logging.getLogger(__name__)
 
 
 class StateSync:
     """Writes what is put, off the event loop, and hands what other processes wrote to `apply`, in the event loop.
 
     Of several changes to one entry only the last is written. What cannot be written (disk full, locked) is kept and
-    tried again; nobody who puts ever hears of it.
+    tried again; it is logged once until it works again, and nobody who puts ever hears of it.
     """
 
     def __init__(self, store: StateStore, apply: Callable[[Sequence[Entry]], None]) -> None:
@@ -27,6 +29,7 @@ class StateSync:
         self._apply = apply
         self._pending: dict[tuple[str, str], Entry] = {}
         self._in_flight: dict[tuple[str, str], Entry] = {}
+        self._is_failing = False
         self._is_wanted = asyncio.Event()
         # One thread of its own: writes stay in order, and no busy pool delays them.
         self._worker = ThreadPoolExecutor(1, "freeride-state")
@@ -73,15 +76,25 @@ class StateSync:
     def _exchange(self, entries: Sequence[Entry]) -> tuple[bool, list[Entry]]:
         is_written = self._write(entries)
         try:
-            return is_written, self._store.read_changes()
-        except sqlite3.Error:
+            changes = self._store.read_changes()
+        except sqlite3.Error as error:
+            self._complain(error)
             return is_written, []
+        self._is_failing = self._is_failing and not is_written
+        return is_written, changes
 
     def _write(self, entries: Sequence[Entry]) -> bool:
-        if not entries:
-            return True
         try:
-            self._store.write(entries)
-        except sqlite3.Error:
+            if entries:
+                self._store.write(entries)
+        except sqlite3.Error as error:
+            self._complain(error)
             return False
         return True
+
+    def _complain(self, error: sqlite3.Error) -> None:
+        if not self._is_failing:
+            _log.warning(
+                "%s cannot be used: %s; what the gateway learns stays in memory meanwhile", self._store.path, error
+            )
+        self._is_failing = True
