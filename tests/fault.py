@@ -53,7 +53,7 @@ class Fault:
     kind: str | None = None
     """The code of the client's error, and the kind of what is cooled."""
     cooled: Cooled | None = None
-    patience: Mapping[str, float] = field(default_factory=dict)
+    patience: Mapping[str, Any] = field(default_factory=dict)
     """Settings that make the fault show soon."""
     is_garbled: bool = False
     """What reaches the client is no JSON, and its own parser says so."""
@@ -69,6 +69,7 @@ BEGUN = b"".join([ROLE, *WORDS])
 FINISHED = BEGUN + STOP
 WHOLE = FINISHED + DONE
 COMMENT = b": still here\n\n"
+COMMENTS: list[Step] = [COMMENT, 0.1]
 HALF = WORDS[0][:40]
 LARGE = "x" * (8 << 20)
 HTML = b"<html><body>Sign in</body></html>"
@@ -104,6 +105,11 @@ def sound(*streams: Iterable[Step]) -> tuple[Trial, ...]:
     return tuple(Trial(stream(*steps), b"".join(step for step in steps if isinstance(step, bytes))) for steps in each)
 
 
+def torn(text: bytes, places: Iterable[int]) -> tuple[Trial, ...]:
+    """A stream that comes in two reads, with the border at each of these places."""
+    return tuple(Trial(stream(text[:place], 0.001, text[place:]), text) for place in places)
+
+
 def cut_after_each(first: int, last: int) -> Iterable[Trial]:
     """After each event of these numbers."""
     for count in range(first, last + 1):
@@ -123,9 +129,10 @@ def labelled(body: Any, content_type: str) -> Script:
     return reply(200, body, content_type=content_type)
 
 
-def announced(part: bytes) -> bytes:
-    """A whole answer's head, which promises more than this part of it."""
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n" + part
+def begun(ending: str) -> Script:
+    """The beginning of a whole answer that is longer, and what comes instead of the rest."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n"
+    return [head + JSON[:60], ending]
 
 
 def zipped(body: bytes) -> Script:

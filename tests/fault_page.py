@@ -14,15 +14,17 @@ _ABOVE = """\
 
 # When an upstream fails
 
-What a client sees when an upstream breaks off, falls silent or says something that is no answer: with nobody else to ask, and with a
-second provider standing by. Every line is played over real sockets by the tests, in all the ways that it names; each of them is
-also put to the official `openai` client.
+What a client sees when an upstream breaks off, falls silent or says something that is no answer: with nobody else to ask, and
+with a second provider standing by. The tests play every line over real sockets, in all the ways that it names, to a client that
+counts each byte and to the official `openai` package. "Cooled" is
+what no request asks for the time that stands there, unless nothing else is left.
 
-- **503**: no answer and none of the upstream's words, but an error that names its `code`, who was tried and when to come back. A client's SDK
-  raises its server error.
-- **one error event**: the answer had begun, so its words are sent, then an error with this `code`, and the stream ends without `[DONE]`
-  and without an invented finish reason. An SDK raises its API error after the words that came.
-- **the second's answer**: the client sees nothing of the failure.
+- **503**: none of the upstream's words, but an error that names this `code`, who was tried and when to come back. An SDK raises its
+  server error.
+- **one error event**: the answer had begun, so what was said is sent, then an error with this `code`; the stream ends without
+  `[DONE]` and without an invented finish reason. An SDK raises its API error after the words that came.
+- **the second's answer**: of the failure the client sees nothing.
+
 """
 
 

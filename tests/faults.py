@@ -10,6 +10,7 @@ from doubles import CLOSE, DONE, HANG, RESET, SSE_HEAD, chunk, completion, frame
 from fault import (
     BEGUN,
     COMMENT,
+    COMMENTS,
     FINISHED,
     HALF,
     HTML,
@@ -24,9 +25,9 @@ from fault import (
     Fault,
     Outcome,
     after,
-    announced,
     answer,
     before,
+    begun,
     cut,
     cut_after_each,
     error_event,
@@ -35,6 +36,7 @@ from fault import (
     redirects,
     sound,
     spelled,
+    torn,
     zipped,
 )
 
@@ -43,6 +45,7 @@ ACCOUNT_120_S = Cooled("account", 120)
 SOON = {"first_byte_timeout": 0.5, "idle_timeout": 0.5, "answer_timeout": 0.5}
 SHORT = spelled(delta={"content": "Hi"}) + spelled(delta={}, finish_reason="stop") + DONE
 SHORT_CRLF = SHORT.replace(b"\n", b"\r\n")
+OTHER_JSON: tuple[Any, ...] = ([], "words", 1, {}, {"choices": None}, {"choices": {}})
 JSON_LABELS = ("application/json", "text/event-stream")
 PASSED_OVER: dict[str, Any] = {"kind": "protocol", "alone": Outcome.REFUSED, "beside": Outcome.SECOND}
 LOST: dict[str, Any] = PASSED_OVER | {"kind": "network", "cooled": MODEL_30_S}
@@ -57,7 +60,9 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
     "A stream that fails before its first word": (
         Fault(
             name="is cut off, at its head or after its role",
-            trials=before(*cut(), *cut(ROLE), *cut(ROLE, HALF), *cut(COMMENT)),
+            trials=before(
+                [RESET], [CLOSE], [SSE_HEAD[:20], CLOSE], *cut(), *cut(ROLE), *cut(ROLE, HALF), *cut(COMMENT)
+            ),
             **LOST,
         ),
         Fault(
@@ -69,12 +74,23 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         Fault(name="is silent for ever", trials=before([HANG], [SSE_HEAD, HANG], stream(ROLE, HANG)), **SILENT),
         Fault(
             name="sends nothing but comments for ever",
-            trials=before(stream(*[COMMENT, 0.1] * 300)),
+            trials=before(stream(*COMMENTS * 300)),
             **SILENT,
         ),
         Fault(
             name="says that it is a rate limit",
-            trials=before(stream(error_event(429)), stream(ROLE, error_event(429), DONE)),
+            trials=before(
+                stream(error_event(429)),
+                stream(b'event: error\ndata: {"message": "secret words", "code": 429}\n\n'),
+                stream(COMMENT, ROLE, ROLE, chunk({}, "error", error={"message": "secret words", "code": 429})),
+                stream(
+                    ROLE,
+                    chunk({"content": ""}),
+                    chunk({"content": None}),
+                    b'data: {"error": {"code": "429"}}\n\n',
+                    DONE,
+                ),
+            ),
             **PASSED_OVER | {"kind": "rate_limit", "cooled": ACCOUNT_120_S},
         ),
         Fault(
@@ -96,6 +112,11 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             name="finishes without a word",
             trials=after(ROLE + STOP + DONE, stream(ROLE, STOP, DONE)),
             **EMPTY,
+        ),
+        Fault(
+            name="finishes without a word, and counts tokens",
+            trials=sound([ROLE, chunk({}, "stop", usage={"completion_tokens": 4}), DONE]),
+            **ITS_OWN,
         ),
     ),
     "A stream that fails after its first word": (
@@ -119,7 +140,10 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         ),
         Fault(
             name="is silent for ever",
-            trials=after(BEGUN, stream(*SAID[:4], HANG), stream(*SAID[:4], HALF, HANG)),
+            trials=(
+                *after(BEGUN, stream(*SAID[:4], HANG), stream(*SAID[:4], HALF, HANG)),
+                *after(BEGUN + COMMENT, stream(*SAID[:4], COMMENT, HANG)),
+            ),
             patience=SOON,
             **BROKEN | {"kind": "timeout", "cooled": MODEL_30_S},
         ),
@@ -136,6 +160,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
                 BEGUN,
                 stream(*SAID[:4], b'data: {"error": {"message": "secret words"}}\n\n', DONE),
                 stream(*SAID[:4], b"event: error\ndata: secret words\n\n"),
+                stream(*SAID[:4], b'event: error\ndata: {"message": "secret words", "code": 502}\n\n'),
                 stream(*SAID[:4], chunk({}, "error", error={"message": "secret words"}), DONE),
             ),
             **BROKEN | {"kind": "unavailable", "cooled": MODEL_30_S},
@@ -161,7 +186,13 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         Fault(
             name="is cut off, or ends, without `[DONE]`",
             trials=after(
-                FINISHED, stream(FINISHED), *cut(*SAID[:5]), stream(*SAID[:5], DONE[:9]), *cut(FINISHED, HALF)
+                FINISHED,
+                stream(FINISHED),
+                *cut(*SAID[:5]),
+                stream(*SAID[:4], STOP.rstrip()),
+                stream(*SAID[:5], DONE.rstrip()),
+                stream(*SAID[:5], DONE[:9]),
+                *cut(FINISHED, HALF),
             ),
             **COMPLETED,
         ),
@@ -190,19 +221,29 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
     "A stream that is odd, and sound": (
         Fault(
             name="comes with several events, or half of one, in a read",
-            trials=sound([WHOLE], [BEGUN, STOP + DONE], [ROLE + HALF, WHOLE[len(ROLE + HALF) :]]),
+            trials=sound(
+                [WHOLE],
+                [BEGUN, STOP + DONE],
+                [ROLE + HALF, WHOLE[len(ROLE + HALF) :]],
+                [bytes([byte]) for byte in WHOLE],
+            ),
             **ITS_OWN,
         ),
         Fault(
             name="comes in two reads, cut at any byte",
-            trials=sound(
-                *([text[:at], 0.001, text[at:]] for text in (SHORT, SHORT_CRLF) for at in range(1, len(text) - 1))
+            trials=(
+                *torn(SHORT, range(1, len(SHORT))),
+                *torn(SHORT_CRLF, range(1, len(SHORT_CRLF) - 1)),
+                # A line may end with CR, so nobody waits for the LF behind the last one.
+                *after(SHORT_CRLF[:-1], stream(SHORT_CRLF[:-1], 0.3, b"\n")),
             ),
             **ITS_OWN,
         ),
         Fault(
             name="ends its lines with CRLF or CR",
-            trials=sound(*([event.replace(b"\n", end) for event in SAID] for end in (b"\r\n", b"\r"))),
+            trials=sound(
+                [event.replace(b"\n", b"\r\n") for event in SAID], [event.replace(b"\n", b"\r") for event in SAID]
+            ),
             **ITS_OWN,
         ),
         Fault(
@@ -225,8 +266,13 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             **ITS_OWN,
         ),
         Fault(
+            name="begins with comments, or counts its tokens at the end",
+            trials=sound([COMMENT, *SAID], [*SAID[:5], chunk({}, choices=[], usage={"completion_tokens": 2}), DONE]),
+            **ITS_OWN,
+        ),
+        Fault(
             name="sends comments between its words for longer than silence may last",
-            trials=sound([*SAID[:2], *[COMMENT, 0.1] * 12, *SAID[2:]]),
+            trials=sound([*SAID[:2], *COMMENTS * 12, *SAID[2:]]),
             patience={"idle_timeout": 1.0},
             **ITS_OWN,
         ),
@@ -242,7 +288,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             **ITS_OWN,
         ),
     ),
-    "An answer to a stream that is none": (
+    "An answer that is no stream": (
         Fault(
             name="is a page of HTML, however labelled",
             trials=before(*(labelled(HTML, label) for label in ("text/html", "text/event-stream", "application/json"))),
@@ -265,7 +311,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         ),
         Fault(name="is a redirect, which nobody follows", trials=redirects(), **PASSED_OVER),
     ),
-    "A whole answer that is none": (
+    "A whole answer": (
         Fault(
             is_stream=False,
             name="is a page of HTML, however labelled",
@@ -281,7 +327,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         Fault(
             is_stream=False,
             name="is JSON of another kind",
-            trials=before(*(reply(200, body) for body in ([], "words", 1, {}, {"choices": None}, {"choices": {}}))),
+            trials=before(*(reply(200, body) for body in OTHER_JSON)),
             **PASSED_OVER,
         ),
         Fault(
@@ -314,12 +360,10 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         Fault(
             is_stream=False,
             name="is cut off",
-            trials=before(*([announced(JSON[:60]), ending] for ending in (CLOSE, RESET))),
+            trials=before(begun(CLOSE), begun(RESET)),
             **LOST,
         ),
-        Fault(
-            is_stream=False, name="is silent for ever", trials=before([HANG], [announced(JSON[:60]), HANG]), **SILENT
-        ),
+        Fault(is_stream=False, name="is silent for ever", trials=before([HANG], begun(HANG)), **SILENT),
         Fault(
             is_stream=False,
             name="has no choices, or says nothing",
@@ -329,6 +373,12 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
                 answer({"content": None, "tool_calls": []}, usage=None),
             ),
             **EMPTY,
+        ),
+        Fault(
+            is_stream=False,
+            name="has no choices, or says nothing, and counts tokens",
+            trials=own(json.dumps(completion(choices=[])).encode(), answer({"content": ""})),
+            **ITS_OWN,
         ),
         Fault(
             is_stream=False,
