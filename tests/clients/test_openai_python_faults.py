@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from doubles import question
-from fault import Fault, Outcome, Trial
+from doubles import CLOSE, SSE_HEAD, Stage, always, chunk, framed, provider, question
+from fault import LARGE, WORDS, Fault, Outcome, Trial
 from fault_stage import SECOND, TITLED, trials
 from installation import need
 
@@ -97,3 +97,14 @@ def joined(chunks: list[Any]) -> str:
 def text_of(stream: bytes) -> str:
     """By another way than any reader of events."""
     return "".join(map(json.loads, _CONTENT.findall(stream.decode())))
+
+
+def test_a_cut_within_a_large_event_is_no_clean_end(tmp_path: Path, openai: Any, http: Any) -> None:
+    half = chunk({"content": LARGE})[: 4 << 20]
+    with Stage(tmp_path, provider("alpha")) as stage:
+        stage["alpha"].answer = always([SSE_HEAD, framed(WORDS[0]), framed(half), CLOSE])
+        client = openai.OpenAI(base_url=f"{stage.url}/v1", api_key="any", max_retries=0, http_client=http)
+        chunks: list[Any] = []
+        with pytest.raises(ValueError, match="Unterminated"):  # half of an event had gone out, and is what it reads
+            chunks.extend(client.chat.completions.create(**question(stream=True)))
+        assert joined(chunks) == "Hel"
