@@ -69,8 +69,9 @@ class Seen:
 
 HANG = "hang"
 RESET = "reset"
+CLOSE = "close"
 Step = bytes | float | str
-"""Bytes to send, seconds to wait, or `HANG` (until the other side leaves) or `RESET`."""
+"""Bytes to send, seconds to wait, or `HANG` (until the other side leaves), or how the connection ends: `RESET` or `CLOSE`."""
 Script = list[Step]
 
 
@@ -260,7 +261,7 @@ class Upstream:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
             return False
-        return True
+        return step != CLOSE
 
 
 ABOUT = About(
