@@ -97,6 +97,15 @@ def test_what_is_there_can_be_left_as_it_is() -> None:
     assert JsonText(OWN).get(["tools", "no", "such"]) is None
 
 
+def test_an_item_of_a_list_is_edited_where_it_is_found() -> None:
+    document = JsonText("{ list: [{ id: 'a' }, { id: 'b', n: 1 }] }")
+    found = document.find(["list"], "id", "b")
+    assert found is not None
+    document.set(found, {"n": 2, "m": 3})
+    document.set([*found, "id"], "c")
+    assert document.text == "{ list: [{ id: 'a' }, { id: 'c', n: 2, \"m\": 3 }] }"
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [

@@ -35,7 +35,7 @@ class JsonText:
     def set(self, path: Path, value: Value) -> None:
         """Gives the member at `path` this value, and makes the objects above it. An object that is there keeps its other
         members: `value` is set member by member."""
-        self._reach(path[:-1])
+        self._reach(path)
         found = self._find(path)
         if found is None:
             self._insert(path, value)
@@ -92,17 +92,17 @@ class JsonText:
         return node
 
     def _reach(self, path: Path) -> None:
-        """Makes sure that there is an object at `path`."""
+        """Makes sure that there are objects above what is at `path`."""
         if self._root is None:
             gap = "" if not self.text.strip("\ufeff") or self.text[-1] in "\r\n" else self._eol(len(self.text))
             self._splice(len(self.text), len(self.text), f"{gap}{{}}{self._eol(len(self.text))}")
-        for depth in range(1, len(path) + 1):
+        for depth in range(1, len(path)):
             step, found = path[:depth], self._find(path[:depth])
             if found is None:
                 self._insert(step, {})
             elif found.kind == "null":
                 self._splice(found.start, found.end, "{}")
-            elif found.kind != "object":
+            elif found.kind != ("array" if isinstance(path[depth], int) else "object"):
                 self._refuse(found, f"`{_name(step)}` is not an object")
 
     def _insert(self, path: Path, value: Value) -> None:
