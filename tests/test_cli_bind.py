@@ -400,3 +400,23 @@ def test_the_whole_command_imports_no_http(config: Path) -> None:
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "0 []"
     assert config.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "route"),
+    [
+        ("claude", "/v1/messages"),
+        ("codex", "/v1/responses"),
+        ("gemini", "/v1beta/models/{model}:generateContent"),
+    ],
+)
+def test_an_agent_whose_protocol_is_not_served_is_told_so_and_stays_as_it_is(
+    name: str, route: str, run: Run, home: Path
+) -> None:
+    ran = run(name)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert f"speaks {route}, which this gateway does not serve yet" in ran.err
+    assert "nothing was written" in ran.err
+    assert not list(home.glob(f".{name}"))
+    assert listed(run)[name, "home"]["state"] == f"needs {route}"
+    assert run(name, "--dry-run").code == 1
