@@ -23,7 +23,7 @@ class HermesBinder(Binder):
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = YamlText(text or "")
-        connection = {
+        connection: dict[str, str | bool | int] = {
             "default": endpoint.model,
             "provider": "custom",
             "base_url": endpoint.openai,

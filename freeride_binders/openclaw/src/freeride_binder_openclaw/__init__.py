@@ -6,7 +6,7 @@ from pathlib import Path
 
 from freeride_core import Binder, Endpoint, hookimpl
 from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.json_text import JsonText, Value
 
 _PROVIDER = "freeride"
 
@@ -35,7 +35,7 @@ class OpenClawBinder(Binder):
         models = [*provider, "models"]
         if document.find(models, "id", endpoint.model) is None:
             free = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
-            entry = {"id": endpoint.model, "name": f"FreeRide {endpoint.model}", **limits}
+            entry: dict[str, Value] = {"id": endpoint.model, "name": f"FreeRide {endpoint.model}", **limits}
             document.append(models, {**entry, "input": ["text"], "reasoning": False, "cost": free})
         chosen, ref = ["agents", "defaults", "model"], f"{_PROVIDER}/{endpoint.model}"
         is_bare = isinstance(document.get(chosen), str)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from freeride_core import Binder, Endpoint, hookimpl
 from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.json_text import JsonText, Value
 
 _PROVIDER: tuple[str | int, ...] = ("providers", "freeride")
 
@@ -31,7 +31,7 @@ class PiBinder(Binder):
         if document.find((*_PROVIDER, "models"), "id", endpoint.model) is None:
             limits = {"contextWindow": endpoint.context, "maxTokens": endpoint.max_output}
             free = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
-            entry = {"id": endpoint.model, "name": f"FreeRide {endpoint.model}", **limits}
+            entry: dict[str, Value] = {"id": endpoint.model, "name": f"FreeRide {endpoint.model}", **limits}
             document.append((*_PROVIDER, "models"), {**entry, "input": ["text"], "reasoning": False, "cost": free})
         return document.text
 
