@@ -45,6 +45,39 @@ OWN = """\
 """
 
 
+@pytest.mark.parametrize(
+    ("before", "path", "after"),
+    [
+        ("{a: ['x', 'y', 'z']}", ["a", 2], "{a: ['x', 'y']}"),
+        ("{a: ['x', 'y', 'z']}", ["a", 0], "{a: ['y', 'z']}"),
+        ("{a: ['x', 'y',]}", ["a", 1], "{a: ['x', ]}"),
+        ("{a: ['x']}", ["a", 0], "{a: []}"),
+        ("{a: [\n  'x', // one\n  'y' // two\n]}", ["a", 1], "{a: [\n  'x' // one\n]}"),
+        ("{a: [\r\n  'x', // one\r\n  // two is:\r\n  'y',\r\n]}", ["a", 0], "{a: [\r\n  // two is:\r\n  'y',\r\n]}"),
+        ("{\n  a: {\n    b: 1\n  },\n  c: 2\n}\n", ["a"], "{\n  c: 2\n}\n"),
+        ("{\n  a: 1, b: 2,\n  c: 3\n}\n", ["a"], "{\n  b: 2,\n  c: 3\n}\n"),
+        ("{\n  a: 1, b: 2 }", ["b"], "{\n  a: 1 }"),
+        ("{a: 1}", ["b"], "{a: 1}"),
+        ("", ["b", "c"], ""),
+    ],
+)
+def test_what_is_removed_takes_its_comma_and_its_line_along(before: str, path: list[str | int], after: str) -> None:
+    document = JsonText(before)
+    document.remove(path)
+    assert document.text == after
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=5), st.data())
+def test_removing_leaves_the_others_in_order(values: list[int], data: st.DataObject) -> None:
+    gaps = st.sampled_from(["", " ", "\n  ", " // c\n", " /* c, */ "])
+    text = "{a: [" + ",".join(data.draw(gaps) + str(value) + data.draw(gaps) for value in values)
+    text += data.draw(st.sampled_from(["", ",", ", // end\n"])) + "]}"
+    index = data.draw(st.integers(0, len(values) - 1))
+    document = JsonText(text)
+    document.remove(["a", index])
+    assert document.get(["a"]) == values[:index] + values[index + 1 :]
+
+
 def test_a_document_that_is_not_there_becomes_one() -> None:
     assert edited("", ("set", ["a", "b"], {"c": [{"d": 1}], "e": ["x", "y"], "f": True})) == (
         '{\n  "a": {\n    "b": {\n      "c": [\n        {\n          "d": 1\n        }\n      ],\n'

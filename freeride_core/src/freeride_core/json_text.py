@@ -20,6 +20,7 @@ Path = Sequence[str | int]
 """Names of members and indexes of items, from the root."""
 
 _INDENT = re.compile(r"[ \t]*")
+_REST_OF_LINE = re.compile(r"[ \t]*(?://[^\r\n]*)?(?:\r\n|\n|\r)")
 
 
 class JsonText:
@@ -63,6 +64,30 @@ class JsonText:
         if found.kind != "array":
             self._refuse(found, f"`{_name(path)}` is not a list")
         self._insert_into(found, None, item)
+
+    def remove(self, path: Path) -> None:
+        """Takes away the member or the item at `path`, where there is one, with its comma and the comment behind it on its line."""
+        found, parent = self._find(path), self._find(path[:-1])
+        if found is None or parent is None:
+            return
+        spans = [(part.start, part.end) for part in parent.members or parent.items]
+        index = next(at for at, (_, end) in enumerate(spans) if end == found.end)
+        start, end = spans[index]
+        comma = skip_blank(self.text, end)
+        has_comma = comma < parent.end - 1
+        end = comma + 1 if has_comma else end
+        rest = _REST_OF_LINE.match(self.text, end)
+        if rest is not None and self._begins_line(start):
+            start, end = self._line_start(start), rest.end()
+        elif has_comma:
+            end += len(self._indent_from(end))
+        else:
+            start = len(self.text[:start].rstrip(" \t"))
+        text = self.text[:start] + self.text[end:]
+        if index and not has_comma:  # the one before is the last one now
+            before = skip_blank(text, spans[index - 1][1])
+            text = text[:before] + text[before + 1 :]
+        self._replace(text, start)
 
     def get(self, path: Path) -> object:
         """What is at `path` as Python has it: `dict`, `list`, `str` and so on; None where there is nothing, or null."""
@@ -155,7 +180,10 @@ class JsonText:
         return breaks[-1] if breaks else 0
 
     def _indent_at(self, index: int) -> str:
-        found = _INDENT.match(self.text, self._line_start(index))
+        return self._indent_from(self._line_start(index))
+
+    def _indent_from(self, index: int) -> str:
+        found = _INDENT.match(self.text, index)
         return found[0] if found else ""
 
     def _unit(self) -> str:
