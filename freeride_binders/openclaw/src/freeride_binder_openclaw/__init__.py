@@ -8,7 +8,7 @@ from freeride_core import Binder, Endpoint, hookimpl
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText, Value
 
-_PROVIDER = "freeride"
+PROVIDER = "freeride"
 
 
 class OpenClawBinder(Binder):
@@ -27,7 +27,7 @@ class OpenClawBinder(Binder):
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = JsonText(text or "")
         document.add(["models", "mode"], "merge")
-        provider = ["models", "providers", _PROVIDER]
+        provider = ["models", "providers", PROVIDER]
         connection = {"baseUrl": endpoint.openai, "apiKey": endpoint.key, "api": "openai-completions"}
         document.set(provider, connection)
         # Its schema is strict: an unknown member keeps it from starting.
@@ -37,7 +37,7 @@ class OpenClawBinder(Binder):
             free = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
             entry: dict[str, Value] = {"id": endpoint.model, "name": f"FreeRide {endpoint.model}", **limits}
             document.append(models, {**entry, "input": ["text"], "reasoning": False, "cost": free})
-        chosen, ref = ["agents", "defaults", "model"], f"{_PROVIDER}/{endpoint.model}"
+        chosen, ref = ["agents", "defaults", "model"], f"{PROVIDER}/{endpoint.model}"
         is_bare = isinstance(document.get(chosen), str)
         document.set(chosen if is_bare else [*chosen, "primary"], ref)
         if document.get(["agents", "defaults", "models"]):  # where there is such a list, nothing else may be used
@@ -46,11 +46,11 @@ class OpenClawBinder(Binder):
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
         document = JsonText(text)
-        if document.get(["models", "providers", _PROVIDER, "baseUrl"]) != endpoint.openai:
+        if document.get(["models", "providers", PROVIDER, "baseUrl"]) != endpoint.openai:
             return ()
         chosen = document.get(["agents", "defaults", "model"])
         refs = [chosen.get("primary"), *chosen.get("fallbacks", ())] if isinstance(chosen, dict) else [chosen]
-        lead = f"{_PROVIDER}/"
+        lead = f"{PROVIDER}/"
         return tuple(ref.removeprefix(lead) for ref in refs if isinstance(ref, str) and ref.startswith(lead))
 
 
