@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from freeride_core.simulator import SimulatorThread
 from fronts import FREERIDE, FrontMaker
 from installation import find_node, need
+from openclaw import make_simulator
 from programs import run
 
 need("openclaw")
@@ -52,3 +54,16 @@ def test_it_never_sees_a_failing_provider(ask: Callable[[str], str], make_front:
     assert "FREERIDE_PONG_42" in ask(front.url)
     assert front.attempts[0] == "groq"
     assert [name for name in front.attempts if name != "groq"] == ["nvidia"], "it asked once"
+
+
+def test_it_takes_what_the_commands_write(
+    client_folder: Callable[[str], Path], client_environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    program = client_folder("openclaw") / "node_modules" / "openclaw" / "openclaw.mjs"
+    with SimulatorThread(make_simulator()) as simulators:
+        environ = {**client_environ, **simulators.env}
+        for command in (["auto", "--setup-auth"], ["switch", "freeride/auto"]):
+            written = run([*FREERIDE, *command], environ)
+            assert written.returncode == 0, written.stderr
+            judged = run([find_node(), program, "config", "validate"], environ, cwd=tmp_path)
+            assert judged.returncode == 0, judged.stdout + judged.stderr
