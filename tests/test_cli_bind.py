@@ -6,8 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +19,8 @@ import pytest
 
 from freeride_core import plugins
 from freeride_core.cli.group import freeride
+
+BINDERS = Path(__file__).parents[1] / "freeride_binders"
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,11 @@ def config(home: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+    """And on a machine without agents."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "project").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.chdir(tmp_path / "project")
 
 
 def test_it_binds_shows_the_difference_and_says_what_comes_next(run: Run, config: Path) -> None:
@@ -60,7 +69,7 @@ def test_it_binds_shows_the_difference_and_says_what_comes_next(run: Run, config
     assert ran.code == 0
     assert "-model: mine # my model\n+model: openai/auto # my model\n" in ran.out
     assert "openai-api-base: http://127.0.0.1:11343/v1\n" in config.read_text()
-    assert "Restart aider." in ran.err
+    assert "Restart aider where it runs." in ran.err
     assert "freeride bind --undo aider\n" in ran.err
     assert "freeride bind" not in ran.out
 
@@ -118,28 +127,105 @@ def test_what_is_bound_already_is_not_written_again(run: Run, config: Path) -> N
 
 
 def test_the_project_has_a_file_of_its_own(run: Run, config: Path) -> None:
-    ran = run("aider", "--scope", "project")
-    assert "freeride bind --undo aider --scope project" in ran.err
+    ran = run("aider", "--scope", "cwd")
+    assert "freeride bind --undo aider --scope cwd" in ran.err
     assert Path(".aider.conf.yml").exists()
     assert not config.exists()
     elsewhere = run("--undo", "aider")
     assert elsewhere.code == 1
     assert str(Path(".aider.conf.yml").absolute()) in elsewhere.err
-    assert run("--undo", "aider", "--scope", "project").code == 0
+    assert run("--undo", "aider", "--scope", "cwd").code == 0
     assert not Path(".aider.conf.yml").exists()
 
 
+def test_the_repository_has_one_for_all_its_folders(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "in no git repository" in run("aider", "--scope", "git").err
+    root, below = Path.cwd(), Path.cwd() / "src" / "deep"
+    below.mkdir(parents=True)
+    (root / ".git").mkdir()
+    monkeypatch.chdir(below)
+    assert listed(run)["aider", "git"]["path"] == str(root / ".aider.conf.yml")
+    assert "freeride bind --undo aider --scope git" in run("aider", "--scope", "git").err
+    assert (root / ".aider.conf.yml").exists()
+    assert listed(run)["aider", "git"]["state"] == "bound"
+    assert not config.exists()
+    assert not (below / ".aider.conf.yml").exists()
+    assert run("--undo", "aider", "--scope", "git").code == 0
+    assert not (root / ".aider.conf.yml").exists()
+    monkeypatch.chdir(root)
+    assert ("aider", "git") not in listed(run), "it is the folder's own"
+
+
 def test_a_scope_that_the_binder_lacks_is_refused(run: Run) -> None:
-    assert run("continue", "--scope", "project") == Ran(
-        1, "", "freeride: continue has no scope 'project'; it has: home\n"
-    )
+    assert run("continue", "--scope", "cwd") == Ran(1, "", "freeride: continue has no scope 'cwd'; it has: home\n")
     assert run("continue", "--scope", "galaxy").code == 2
+
+
+def test_the_name_that_is_there_is_edited(run: Run, home: Path) -> None:
+    folder = home / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    (folder / "opencode.jsonc").write_text("{} // mine\n")
+    assert run("opencode").code == 0
+    assert "// mine" in (folder / "opencode.jsonc").read_text()
+    assert not (folder / "opencode.json").exists()
+    assert run("--undo", "opencode").code == 0
+    assert (folder / "opencode.jsonc").read_text() == "{} // mine\n"
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/health" else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_request(self, code: object = "-", size: object = "-") -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "warning"),
+    [
+        (200, b'{"ok":true,"version":"0.5.0","providers":[]}', None),
+        (200, b"<html>", "no FreeRide gateway"),
+        (200, b"[]", "no FreeRide gateway"),
+        (404, b'{"ok":true}', "no FreeRide gateway"),
+        (401, b"{}", "FREERIDE_TOKEN"),
+    ],
+)
+def test_it_warns_where_no_gateway_answers(
+    status: int, body: bytes, warning: str | None, run: Run, config: Path
+) -> None:
+    with answering(status, body) as url:
+        ran = run("aider", "--url", url)
+        shown = json.loads(run("aider", "--url", url, "--json").out)
+    assert (ran.code, config.exists()) == (0, True), "it is bound all the same"
+    assert ("Warning:" in ran.err) == (warning is not None)
+    assert warning is None or warning in ran.err
+    assert (shown["warning"] is None) == (warning is None)
+    assert "freeride serve" in run("aider", "--url", url).err, "now nobody is there any more"
+
+
+def test_it_says_whether_a_running_agent_must_be_restarted(run: Run) -> None:
+    aider, extension = (json.loads(run(name, "--json").out) for name in ("aider", "continue"))
+    assert (aider["reloads"], aider["next"]) == (False, "Restart aider where it runs.")
+    assert extension["reloads"] is True
+    assert extension["next"].startswith("Choose FreeRide")
 
 
 def test_an_unknown_binder_is_named_with_the_installed_ones(run: Run) -> None:
     ran = run("acme")
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
-    for word in ("'acme'", "aider, continue", "pip install freeride-binder-acme"):
+    for word in ("'acme'", "aider, ", "continue, ", "pip install freeride-binder-acme"):
         assert word in ran.err
     assert "pip install freeride-binder-acme" not in run("acme; rm").err
 
@@ -233,11 +319,19 @@ def listed(run: Run, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def test_without_a_name_it_lists_what_can_be_bound(run: Run, config: Path, home: Path) -> None:
-    assert {key: row["state"] for key, row in listed(run).items()} == {
-        ("aider", "home"): "not bound",
-        ("aider", "project"): "not bound",
-        ("continue", "home"): "not bound",
+    states = {key: row["state"] for key, row in listed(run).items()}
+    assert {key: state for key, state in states.items() if key[0] in ("aider", "continue")} == {
+        ("aider", "home"): "not found",
+        ("aider", "cwd"): "not found",
+        ("continue", "home"): "not found",
     }
+    assert {name for name, _ in states} == {
+        path.name for path in BINDERS.iterdir() if (path / "pyproject.toml").exists()
+    }
+    program = Path(os.environ["PATH"]) / "aider"
+    program.touch(0o755)
+    assert listed(run)["aider", "home"]["state"] == "installed"
+    assert listed(run)["continue", "home"]["installed"] is False
     run("aider", "--url", "http://127.0.0.1:9")
     (home / ".continue").mkdir()
     (home / ".continue" / "config.yaml").write_text("models: [\n")
@@ -306,3 +400,23 @@ def test_the_whole_command_imports_no_http(config: Path) -> None:
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "0 []"
     assert config.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "route"),
+    [
+        ("claude", "/v1/messages"),
+        ("codex", "/v1/responses"),
+        ("gemini", "/v1beta/models/{model}:generateContent"),
+    ],
+)
+def test_an_agent_whose_protocol_is_not_served_is_told_so_and_stays_as_it_is(
+    name: str, route: str, run: Run, home: Path
+) -> None:
+    ran = run(name)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert f"speaks {route}, which this gateway does not serve yet" in ran.err
+    assert "nothing was written" in ran.err
+    assert not list(home.glob(f".{name}"))
+    assert listed(run)[name, "home"]["state"] == f"needs {route}"
+    assert run(name, "--dry-run").code == 1

@@ -244,6 +244,21 @@ def test_a_tool_that_the_user_names_is_called_once(bench: Bench) -> None:
     assert then.json()["choices"][0]["message"]["content"] == "The tool answered: 22 degrees"
 
 
+def test_what_an_agent_says_in_the_users_name_is_no_wish(bench: Bench) -> None:
+    """It stands behind what the user wrote, or behind a tool's result, and may name a tool."""
+    note = {"role": "user", "content": "Active get_weather sessions: none"}
+    join = {"role": "user", "content": "Join these words with underscores and reply with only the result: A B"}
+    use = {"role": "user", "content": "Use get_weather for Paris"}
+    result = {"role": "tool", "tool_call_id": "c", "content": "22 degrees"}
+
+    def message_after(*messages: object) -> Any:
+        return bench.chat(tools=[TOOL], messages=messages).json()["choices"][0]["message"]
+
+    assert message_after(join, note)["content"] == "A_B"
+    assert message_after(use, note)["tool_calls"][0]["function"]["name"] == "get_weather"
+    assert message_after(use, {"role": "assistant"}, result, note)["content"] == "The tool answered: 22 degrees"
+
+
 def test_tools_that_nobody_names_are_not_called(bench: Bench) -> None:
     for changes in ({}, {"tool_choice": "auto"}, {"tool_choice": "none"}):
         answer = bench.chat(tools=[TOOL], **changes)

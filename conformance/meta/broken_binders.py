@@ -26,7 +26,7 @@ def _source(old: str, new: str) -> Broken:
 
 
 class Speechless(SpecimenBinder):
-    after = ""
+    title = " "
 
 
 class Wandering(SpecimenBinder):

@@ -22,6 +22,7 @@ from freeride_core import (
     WholeCatalog,
     ZeroPrice,
 )
+from freeride_core.binder import SERVED
 from freeride_core.binder import Scope as BinderScope
 
 MARKER = "<!-- Above this line: rendered from the package by `python -m freeride_conformance.render`. Below it: by hand. -->\n"
@@ -36,7 +37,7 @@ _SCOPES = {
     Scope.MODEL: "the model, whoever asks",
     Scope.PROVIDER: "everybody together",
 }
-_LANGUAGES = {".yml": "yaml", ".yaml": "yaml", ".json": "json", ".toml": "toml"}
+_LANGUAGES = {".yml": "yaml", ".yaml": "yaml", ".json": "json", ".json5": "json5", ".toml": "toml"}
 
 
 def provider_head(provider: Provider, distribution: str) -> str:
@@ -63,7 +64,8 @@ def binder_head(binder: Binder, distribution: str) -> str:
     commands = [f"freeride bind {binder.name}"]
     remarks = [_place(binder, binder.scopes[0])]
     for scope in binder.scopes[1:]:
-        commands.append(f"freeride bind {binder.name} --scope {scope}")
+        word = "home" if scope is BinderScope.HOME else "cwd"
+        commands.append(f"freeride bind {binder.name} --scope {word}")
         remarks.append(_place(binder, scope))
     commands += [f"freeride bind {binder.name} --dry-run", f"freeride bind --undo {binder.name}"]
     remarks += [
@@ -78,8 +80,16 @@ def binder_head(binder: Binder, distribution: str) -> str:
     text = binder.edit(None, Endpoint("http://127.0.0.1:11343"))
     return (
         f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n{lines}\n"
-        f"Next: {binder.after}\n\nWhere there is no file yet it writes:\n\n```{language}\n{text}```\n\n"
+        f"{_unserved(binder)}Next: {binder.advice or 'nothing; it takes the change in by itself.'}\n\n"
+        f"Where there is no file yet it writes:\n\n```{language}\n{text}```\n\n"
     )
+
+
+def _unserved(binder: Binder) -> str:
+    if binder.needs in SERVED:
+        return ""
+    words = "which the gateway does not serve yet: until it does, the command says so and writes nothing"
+    return f"{binder.title} speaks `{binder.needs}`, {words}.\n\n"
 
 
 def _place(binder: Binder, scope: BinderScope) -> str:

@@ -6,7 +6,7 @@ import datetime
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +38,10 @@ class Package:
     """Requirements besides the core."""
     keyless: bool = False
     """A provider whose upstream wants no key."""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """What it adds to `freeride`: targets by name."""
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    """Programs of its own: likewise."""
 
     @property
     def distribution(self) -> str:
@@ -87,11 +91,20 @@ def package_in(root: Path) -> Package:
         [(kind, name)] = [(kind, name) for kind in KINDS for name in offers[kind]]
         needs = tuple(need for need in project["dependencies"] if not need.startswith("freeride-core"))
         version = project["version"]
+        commands = project["entry-points"].get("freeride.commands", {})
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{root} is no package of one plugin: {error}") from None
     plugin = _installed(kind, name)
     title = plugin.about.title if isinstance(plugin, Provider) else plugin.title
-    return Package(kind=kind, name=name, title=title, version=version, needs=needs)
+    return Package(
+        kind=kind,
+        name=name,
+        title=title,
+        version=version,
+        needs=needs,
+        commands=commands,
+        scripts=project.get("scripts", {}),
+    )
 
 
 def head_of(plugin: Provider | Binder, package: Package) -> str:
@@ -146,12 +159,20 @@ def _values(package: Package) -> dict[str, str]:
         "version": package.version,
         "description": descriptions[package.kind],
         "dependencies": "\n".join(f'    "{need}",' for need in needs),
+        "commands": _table('project.entry-points."freeride.commands"', package.commands),
+        "scripts": _table("project.scripts", package.scripts),
         "bounds": bounds(),
         "api_version": str(API_VERSION),
         "today": today.isoformat(),
         "year": str(today.year),
         "and_cases": ", and every case of its `simulator.toml`," if package.kind == "provider" else "",
     }
+
+
+def _table(title: str, targets: Mapping[str, str]) -> str:
+    """A table of `pyproject.toml`, after a blank line; nothing where it would be empty."""
+    rows = [f'{name} = "{target}"' for name, target in targets.items()]
+    return "\n".join(["", f"[{title}]", *rows, ""]) if rows else ""
 
 
 def _run(source: str) -> Provider | Binder:

@@ -20,6 +20,19 @@ class Scope(enum.StrEnum):
     """The folder in which `freeride bind` runs."""
 
 
+class Route(enum.StrEnum):
+    """A route of a gateway, which stands for the protocol that agents speak there."""
+
+    CHAT_COMPLETIONS = "/v1/chat/completions"
+    RESPONSES = "/v1/responses"
+    MESSAGES = "/v1/messages"
+    GENERATE_CONTENT = "/v1beta/models/{model}:generateContent"
+
+
+SERVED = frozenset({Route.CHAT_COMPLETIONS})
+"""What this gateway serves; an agent that needs another is not bound."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where the gateway is, in the forms that agents want."""
@@ -28,6 +41,10 @@ class Endpoint:
     """`http://127.0.0.1:11343`, without a trailing slash."""
     key: str = "freeride-local"
     model: str = "auto"
+    context: int = 128_000
+    """Tokens that fit into a prompt and its answer, for agents that ask no list of models."""
+    max_output: int = 8192
+    """Tokens of one answer, likewise."""
 
     @property
     def openai(self) -> str:
@@ -51,12 +68,28 @@ class Binder(ABC):
     homepage: str
     scopes: tuple[Scope, ...] = (Scope.HOME,)
     """First is the default."""
+    needs: Route = Route.CHAT_COMPLETIONS
+    """The protocol that the agent speaks. Core binds nobody who needs one that the gateway does not serve."""
+    programs: tuple[str, ...] = ()
+    """By these names the agent is found on `PATH`. None: it is found by the folder that its configuration is in."""
+    reloads: bool = False
+    """A running agent takes a change in by itself; else core says that it must be restarted."""
     after: str = ""
-    """What the user does next: `Restart the agent.`"""
+    """What else the user does once it is bound: `Choose FreeRide in its list of models.`"""
+
+    @property
+    def advice(self) -> str:
+        """What the user does once it is bound, in words; empty: nothing."""
+        restart = "" if self.reloads else f"Restart {self.title} where it runs."
+        return " ".join(filter(None, (restart, self.after)))
 
     @abstractmethod
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
         """The file to edit. Pure: existence is core's business."""
+
+    def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - most have one
+        """Other names under which the agent reads the file: where the first is not there, and one of these is, that is edited."""
+        return ()
 
     @abstractmethod
     def edit(self, text: str | None, endpoint: Endpoint) -> str:

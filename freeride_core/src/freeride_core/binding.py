@@ -14,11 +14,12 @@ import json
 import os
 import re
 import secrets
+import shutil
 import stat
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
+from freeride_core.binder import SERVED, Binder, Endpoint, Scope, Unreadable
 
 _PRIVATE = 0o600
 _HARMLESS_KEY = Endpoint("").key
@@ -190,7 +191,26 @@ def path_of(binder: Binder, scope: Scope, home: Path, cwd: Path) -> Path:
     """The file that `binder` edits in `scope`."""
     if scope not in binder.scopes:
         raise BindingError(f"{binder.name} has no scope {scope.value!r}; it has: {', '.join(binder.scopes)}")
-    return binder.path(scope, home, cwd)
+    path = binder.path(scope, home, cwd)
+    found = [other for other in (path, *binder.other_paths(scope, home, cwd)) if other.exists()]
+    return found[0] if found else path
+
+
+def check_served(binder: Binder) -> None:
+    """`BindingError` where the agent speaks a protocol that this gateway does not: bound, it would reach nobody."""
+    if binder.needs not in SERVED:
+        raise BindingError(
+            f"{binder.title} speaks {binder.needs}, which this gateway does not serve yet "
+            f"(it serves {', '.join(sorted(SERVED))}); nothing was written"
+        )
+
+
+def is_installed(binder: Binder, home: Path) -> bool:
+    """Whether the agent seems to be on this machine: its program is on `PATH`, or its own folder below `home`."""
+    if any(shutil.which(program) for program in binder.programs):
+        return True
+    path = binder.path(binder.scopes[0], home, home)
+    return path.exists() or (path.parent != home and path.parent.is_dir())
 
 
 def _edit(binder: Binder, before: bytes | None, endpoint: Endpoint) -> bytes:

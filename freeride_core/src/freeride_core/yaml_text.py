@@ -28,7 +28,10 @@ from ruamel.yaml.events import (
 
 from freeride_core.binder import Unreadable
 
-Value = str | bool | Sequence[str]
+Value = str | bool | int | Sequence[str]
+
+Within = str | tuple[str, int] | None
+"""None: the root; a key of the root: the mapping there; with an index: an item of the list there."""
 
 _NodeStart = AliasEvent | ScalarEvent | SequenceStartEvent | MappingStartEvent
 
@@ -69,8 +72,9 @@ class YamlText:
         self.text = text
         self._root = _read(text)
 
-    def set(self, key: str, value: str | bool, *, within: tuple[str, int] | None = None) -> None:
-        """Gives `key` of the root, or of an item `within` a list, this value. A quoted one stays quoted."""
+    def set(self, key: str, value: str | bool | int, *, within: Within = None) -> None:
+        """Gives `key` of the root, of the mapping `within` a key of the root, or of an item `within` a list, this value. A
+        quoted one stays quoted."""
         pair = self._pair(self._mapping(within), key)
         if pair is None:
             self.add(key, value, within=within)
@@ -88,7 +92,7 @@ class YamlText:
         quote = node.style if isinstance(value, str) else ""
         self._splice(node.start, node.end, lead + _write(value, quote) + tail)
 
-    def add(self, key: str, value: Value, *, within: tuple[str, int] | None = None) -> None:
+    def add(self, key: str, value: Value, *, within: Within = None) -> None:
         """Like `set`, but leaves a `key` that is there as it is."""
         mapping = self._mapping(within)
         if self._pair(mapping, key) is not None:
@@ -103,7 +107,7 @@ class YamlText:
         if self._pair(self._mapping(within), key) is None:
             self._refuse(mapping.start if mapping else 0, f"no way was found to add `{key}` here")
 
-    def get(self, key: str, *, within: tuple[str, int] | None = None) -> str | None:
+    def get(self, key: str, *, within: Within = None) -> str | None:
         """The text of `key`'s plain value, without quotes; None where there is no such key, or it holds something else."""
         pair = self._pair(self._mapping(within), key)
         return pair[1].value if pair and pair[1].kind is ScalarEvent else None
@@ -145,6 +149,30 @@ class YamlText:
             offset = first.column - node.column if first.kind is MappingStartEvent and not first.is_flow else 2
             self._insert_lines(self._line_after(node, node.column), _item_lines(node.column, offset, lines))
 
+    def merge(self, key: str, values: Mapping[str, str | bool | int]) -> None:
+        """Sets `values` in the mapping at the root's `key`, which is made where it is missing, empty, or a plain value."""
+        pair = self._pair(self._root, key)
+        lines = [f"{name}: {_write(value)}" for name, value in values.items()]
+        root, node = self._root, pair[1] if pair else None
+        if node is not None and node.kind is MappingStartEvent and node.pairs:
+            for name, value in values.items():
+                self.set(name, value, within=key)
+        elif root is None or node is None:
+            if root is not None and root.is_flow:
+                self._insert_flow(root, f"{key}: {{{', '.join(lines)}}}")
+                return
+            column = root.column if root else 0
+            block = [" " * column + f"{key}:", *(" " * (column + 2) + line for line in lines)]
+            self._insert_lines(self._line_after(root, column) if root else len(self.text), block)
+        elif node.is_marked or node.kind not in (ScalarEvent, MappingStartEvent):
+            self._refuse(node.start, f"`{key}` is not a mapping of its own")
+        elif root.is_flow:
+            self._splice(node.start, node.end, f"{'' if node.end > node.start else ' '}{{{', '.join(lines)}}}")
+        else:
+            keep_from = pair[0].end + len(self.text[pair[0].end : node.start].rstrip(" \t")) if pair else node.start
+            block = [" " * (root.column + 2) + line for line in lines]
+            self._insert_lines(self._line_after(node, root.column), block, instead_of=(keep_from, node.end))
+
     def _add_list(self, key: str, lines: Sequence[str], inline: str) -> None:
         root = self._root
         if root is not None and root.is_flow:
@@ -161,13 +189,18 @@ class YamlText:
                 return value.column
         return 2 + (root.column if root else 0)
 
-    def _mapping(self, within: tuple[str, int] | None) -> _Node | None:
+    def _mapping(self, within: Within) -> _Node | None:
         if within is None:
             return self._root
-        pair = self._pair(self._root, within[0])
+        key = within if isinstance(within, str) else within[0]
+        pair = self._pair(self._root, key)
         if pair is None:
-            raise KeyError(within[0])
-        return pair[1].items[within[1]]
+            raise KeyError(key)
+        if not isinstance(within, str):
+            return pair[1].items[within[1]]
+        if pair[1].kind is not MappingStartEvent:
+            self._refuse(pair[1].start, f"`{key}` holds no keys of its own")
+        return pair[1]
 
     def _pair(self, mapping: _Node | None, key: str) -> tuple[_Node, _Node] | None:
         pairs = [pair for pair in mapping.pairs if pair[0].value == key] if mapping else []
@@ -239,6 +272,8 @@ def _item_lines(indent: int, offset: int, lines: Sequence[str]) -> list[str]:
 def _write(value: Value, quote: str = "") -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     if not isinstance(value, str):
         return "[" + ", ".join(_write(item) for item in value) + "]"
     if quote == "'" and value.isprintable():
@@ -250,10 +285,10 @@ def _is_plain(value: str) -> bool:
     return _PLAIN.fullmatch(value) is not None and value.lower() not in _NOT_STRINGS
 
 
-def _means(node: _Node, value: str | bool) -> bool:
+def _means(node: _Node, value: str | bool | int) -> bool:
     if node.kind is not ScalarEvent or node.is_marked:
         return False
-    if isinstance(value, bool):
+    if not isinstance(value, str):
         return not node.style and node.value.lower() == _write(value)
     return node.value == value and (bool(node.style) or _is_plain(value))
 

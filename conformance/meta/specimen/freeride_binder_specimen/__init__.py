@@ -17,7 +17,6 @@ class SpecimenBinder(Binder):
     name = "specimen"
     title = "Specimen"
     homepage = "https://specimen.invalid"
-    after = "Restart Specimen."
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
         return home / ".specimen"

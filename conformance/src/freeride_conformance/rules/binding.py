@@ -21,7 +21,7 @@ from freeride_conformance.rules.loading import SECTION as LOADING
 from freeride_conformance.samples import Sample
 from freeride_conformance.subject import BinderSubject, Origin, ProviderSubject
 from freeride_conformance.watch import watching
-from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
+from freeride_core.binder import Binder, Endpoint, Route, Scope, Unreadable
 from freeride_core.binding import Backups, plan_binding
 
 RULES: list[Rule[BinderSubject]] = []
@@ -39,12 +39,21 @@ def has_one_name(subject: BinderSubject) -> None:
     check_names("binder", subject.binder.name, origin.entry_point, origin.distribution, origin.package)
 
 
-@rule(RULES, IDENTITY, fix="fill in `title`, `homepage`, `scopes` and `after`")
+@rule(
+    RULES,
+    IDENTITY,
+    fix="fill in `title`, `homepage` and `scopes`, say with `reloads` or `after` what the user does, and take `needs` from `Route`",
+)
 def introduces_itself(subject: BinderSubject) -> None:
-    """It says which agent it binds, where that is described, and what the user does next."""
+    """It says which agent it binds, where that is described, by which route of the gateway the agent asks, and what the user
+    does next."""
     binder = subject.binder
-    for field in ("title", "homepage", "after"):
+    for field in ("title", "homepage"):
         assert getattr(binder, field, "").strip(), f"`{field}` is empty"
+    assert isinstance(binder.needs, Route), f"{binder.needs!r} is no route of a gateway that core knows"
+    assert binder.reloads in (True, False), f"`reloads` is {binder.reloads!r}, which is neither yes nor no"
+    said = f"restart {binder.title}".lower()
+    assert said not in binder.after.lower(), "`after` says what core says already: that it must be restarted"
     assert binder.homepage.startswith("https://"), f"{binder.homepage!r} is not an https address"
     assert binder.scopes, "it has no scope"
 
@@ -68,9 +77,10 @@ def stays_in_its_place(subject: BinderSubject) -> None:
     """The file is below the home or the folder that it is asked about, whichever the scope says."""
     home, cwd = Path("/a/home"), Path("/a/project")
     for scope in subject.binder.scopes:
-        path = Path(os.path.normpath(subject.binder.path(scope, home, cwd)))
         root = home if scope is Scope.HOME else cwd
-        assert path.is_relative_to(root), f"with scope {scope} it writes to {path}, which is not below {root}"
+        for each in (subject.binder.path(scope, home, cwd), *subject.binder.other_paths(scope, home, cwd)):
+            path = Path(os.path.normpath(each))
+            assert path.is_relative_to(root), f"with scope {scope} it writes to {path}, which is not below {root}"
 
 
 @rule(RULES, SECTION, fix="turn text into text: files, addresses and keys are the core's business")

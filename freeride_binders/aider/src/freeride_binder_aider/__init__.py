@@ -20,7 +20,7 @@ class AiderBinder(Binder):
     title = "aider"
     homepage = "https://aider.chat"
     scopes = (Scope.HOME, Scope.PROJECT)
-    after = "Restart aider."
+    programs = ("aider",)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
         return (cwd if scope is Scope.PROJECT else home) / ".aider.conf.yml"

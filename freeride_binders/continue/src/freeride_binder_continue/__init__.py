@@ -20,7 +20,9 @@ class ContinueBinder(Binder):
     name = "continue"
     title = "Continue"
     homepage = "https://continue.dev"
-    after = "Choose FreeRide in Continue's list of models; the extension reloads by itself, `cn` wants a restart."
+    programs = ("cn",)
+    reloads = True
+    after = "Choose FreeRide in Continue's list of models; `cn` wants a restart where it runs."
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".continue" / "config.yaml"

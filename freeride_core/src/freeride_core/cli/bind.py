@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
+from freeride_core.binder import SERVED, Binder, Endpoint, Scope, Unreadable
 from freeride_core.cli.terminal import fail, show_table
 
 if TYPE_CHECKING:
@@ -21,10 +22,45 @@ _COLUMNS = ("name", "title", "scope", "state", "url", "path")
 _SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_\d+)?")
 
 
+class Place(enum.StrEnum):
+    """Whose configuration is edited, as people say it."""
+
+    HOME = "home"
+    CWD = "cwd"
+    GIT = "git"
+
+    @property
+    def scope(self) -> Scope:
+        """A project's configuration is in the folder, or in the root of the repository that this is in."""
+        return Scope.HOME if self is Place.HOME else Scope.PROJECT
+
+    def path(self, binder: Binder) -> Path:
+        """The file that `binder` edits there. `BindingError`: it has none there."""
+        from freeride_core.binding import BindingError, path_of
+
+        if self not in _places(binder):
+            raise BindingError(f"{binder.name} has no scope {self.value!r}; it has: {', '.join(_places(binder))}")
+        cwd = Path.cwd()
+        folder = _git_root(cwd) if self is Place.GIT else cwd
+        if folder is None:
+            raise BindingError(f"{cwd} is in no git repository")
+        return path_of(binder, self.scope, Path.home(), folder)
+
+
+def _places(binder: Binder) -> list[Place]:
+    """Those in which `binder` has a file, its default first."""
+    return [place for scope in binder.scopes for place in Place if place.scope is scope]
+
+
+def _git_root(cwd: Path) -> Path | None:
+    return next((folder for folder in (cwd, *cwd.parents) if (folder / ".git").exists()), None)
+
+
 def bind(
     name: Annotated[str | None, typer.Argument(help="The agent. Without one: list all that can be bound.")] = None,
     scope: Annotated[
-        Scope | None, typer.Option(help="Whose configuration: yours, or that of the folder you are in.")
+        Place | None,
+        typer.Option(help="Whose configuration: yours, that of the folder you are in, or of its git repository."),
     ] = None,
     url: Annotated[str, typer.Option(help="Where the gateway listens.")] = "http://127.0.0.1:11343",
     model: Annotated[str, typer.Option(help="The model that the agent asks for.")] = "auto",
@@ -54,7 +90,7 @@ def bind(
             _list(backups, endpoint, as_json=as_json)
             return
         binder = (_left_behind(backups, name) if undo else None) or _load(name)
-        task = _Task(settings, backups, binder, scope or binder.scopes[0], dry_run=dry_run, as_json=as_json)
+        task = _Task(settings, backups, binder, scope or _places(binder)[0], dry_run=dry_run, as_json=as_json)
         if undo:
             task.undo(force=force)
         else:
@@ -69,21 +105,21 @@ class _Task:
     """One file to bind, or to give back."""
 
     def __init__(
-        self, settings: Settings, backups: Backups, binder: Binder, scope: Scope, *, dry_run: bool, as_json: bool
+        self, settings: Settings, backups: Backups, binder: Binder, place: Place, *, dry_run: bool, as_json: bool
     ) -> None:
-        from freeride_core.binding import path_of
-
         self._settings = settings
         self._backups = backups
         self._binder = binder
-        self._scope = scope
-        self._path = path_of(binder, scope, Path.home(), Path.cwd())
+        self._place = place
+        self._path = place.path(binder)
         self._dry_run = dry_run
         self._as_json = as_json
 
     def bind(self, endpoint: Endpoint) -> None:
-        from freeride_core.binding import plan_binding
+        from freeride_core.binding import check_served, plan_binding
+        from freeride_core.cli.health import find_fault
 
+        check_served(self._binder)
         try:
             change = plan_binding(self._binder, endpoint, self._path)
         except Unreadable as error:
@@ -91,7 +127,8 @@ class _Task:
         backup: Path | None = None
         if change.is_needed and not self._dry_run:
             backup = self._backups.backup_path(self._backups.apply(change, self._binder, endpoint))
-        self._show(change, backup)
+        fault = find_fault(endpoint.root, endpoint.key)
+        self._show(change, backup, {"reloads": self._binder.reloads, "next": self._binder.advice, "warning": fault})
         title = self._binder.title
         if not change.is_needed:
             _tell(f"{title} is bound to {endpoint.root} already; {self._path} stays as it is.")
@@ -99,9 +136,11 @@ class _Task:
             _tell(f"{title} would be bound to {endpoint.root}. Nothing was written.")
         else:
             _tell(f"{title} is bound to {endpoint.root} in {self._path}.")
-            if self._binder.after:
-                _tell(f"Next: {self._binder.after}")
+            if self._binder.advice:
+                _tell(f"Next: {self._binder.advice}")
             _tell(f"Back to what it was before: {self._undo_command()}")
+        if fault:
+            _tell(f"Warning: {fault}")
 
     def undo(self, *, force: bool) -> None:
         if self._backups.record(self._path) is None:
@@ -110,7 +149,7 @@ class _Task:
         change = self._backups.plan_undo(self._path, force=force)
         if not self._dry_run:
             self._backups.undo(change)
-        self._show(change, None)
+        self._show(change, None, {})
         if self._dry_run:
             _tell("Nothing was written.")
         elif change.after is None:
@@ -118,7 +157,7 @@ class _Task:
         else:
             _tell(f"{self._path} is as it was before {self._binder.title} was bound.")
 
-    def _show(self, change: Change, backup: Path | None) -> None:
+    def _show(self, change: Change, backup: Path | None, more: dict[str, Any]) -> None:
         from freeride_core.keys import Redactor
 
         redact = Redactor(
@@ -132,18 +171,19 @@ class _Task:
             return
         shown = {
             "name": self._binder.name,
-            "scope": self._scope,
+            "scope": self._place,
             "path": str(self._path),
             "changed": change.is_needed and not self._dry_run,
             "dry_run": self._dry_run,
             "backup": None if backup is None else str(backup),
             "diff": diff,
+            **more,
         }
         typer.echo(json.dumps(shown, indent=2))
 
     def _undo_command(self) -> str:
-        is_default = self._scope is self._binder.scopes[0]
-        return f"freeride bind --undo {self._binder.name}" + ("" if is_default else f" --scope {self._scope}")
+        is_default = self._place is _places(self._binder)[0]
+        return f"freeride bind --undo {self._binder.name}" + ("" if is_default else f" --scope {self._place}")
 
 
 class _Uninstalled(Binder):
@@ -183,6 +223,7 @@ def _load(name: str) -> Binder:
 
 
 def _list(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
+    from freeride_core.binding import is_installed
     from freeride_core.plugins import load_plugins
 
     plugins = load_plugins(("binder",))
@@ -191,13 +232,23 @@ def _list(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
         binder = plugins.binders.get(plugin.name)
         shared = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
         if binder is None:
-            broken = {"title": None, "scope": None, "path": None, "state": plugin.status, "url": None}
+            broken = {
+                "title": None,
+                "scope": None,
+                "path": None,
+                "state": plugin.status,
+                "url": None,
+                "installed": None,
+            }
             rows.append({**shared, **broken, "reason": plugin.reason})
             continue
-        for scope in binder.scopes:
-            path = binder.path(scope, Path.home(), Path.cwd())
+        known = {"title": binder.title, "installed": is_installed(binder, Path.home())}
+        for place in _listed_places(binder):
+            path = place.path(binder)
             found = _state(backups, binder, endpoint, path)
-            rows.append({**shared, "title": binder.title, "scope": scope, "path": str(path), **found})
+            if found["state"] == "not bound":
+                found["state"] = _unbound(binder, is_installed=known["installed"] is True)
+            rows.append({**shared, **known, "scope": place, "path": str(path), **found})
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
@@ -207,6 +258,18 @@ def _list(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
                 _tell(f"{row['name']}: {row['reason']}")
     else:
         fail("no binder is installed; the usual ones come with: pip install freeride-gateway")
+
+
+def _listed_places(binder: Binder) -> list[Place]:
+    """Those that are files of their own from here."""
+    root = _git_root(Path.cwd())
+    return [place for place in _places(binder) if place is not Place.GIT or root not in (None, Path.cwd())]
+
+
+def _unbound(binder: Binder, *, is_installed: bool) -> str:
+    if binder.needs not in SERVED:
+        return f"needs {binder.needs}"
+    return "installed" if is_installed else "not found"
 
 
 def _state(backups: Backups, binder: Binder, endpoint: Endpoint, path: Path) -> dict[str, str | None]:

@@ -12,6 +12,7 @@ _JOIN = re.compile(r"Join these words with underscores and reply with only the r
 _WORD = re.compile(r"[\w-]+")
 _NAME = re.compile(r"\b[A-Z]\w+\b")
 _CONVERSATIONS = ("messages", "contents")
+_MODELS = ("assistant", "model")
 _RESULTS = ("functionResponse", "function_response")
 _DECLARATIONS = ("function", "functionDeclarations", "function_declarations")
 _DEEPEST = 5
@@ -40,9 +41,10 @@ def count_tokens(text: str) -> int:
 
 def say(request: Mapping[str, Any], provider: str, model: str, fixed: str | None = None) -> Saying:
     """The model's next turn; `fixed` replaces every text, never a tool call."""
-    messages = _messages(request)
-    text = last_user_text(request)
-    results = _results_at_end(messages)
+    closing = _closing(_messages(request))
+    results = [_text(message.get("content")) for message in closing if message.get("role") == "tool"]
+    said = [_text(message.get("content")) for message in closing if message.get("role") == "user"]
+    text = "\n".join(said) or last_user_text(request)
     tool = _chosen_tool(request, text, answered=bool(results))
     if tool is not None:
         name = str(tool.get("name", ""))
@@ -52,9 +54,9 @@ def say(request: Mapping[str, Any], provider: str, model: str, fixed: str | None
         return Saying(fixed)
     if results:
         return Saying(f"The tool answered: {results[-1][:_LONGEST_ECHO]}")
-    joined = _JOIN.search(text)
+    joined = _JOIN.findall(text)
     if joined:
-        return Saying("_".join(_WORD.findall(joined[1])))
+        return Saying("_".join(_WORD.findall(joined[-1])))
     return Saying(f"Hello! This is {model}, as simulated for {provider}.")
 
 
@@ -95,15 +97,11 @@ def _text(content: object) -> str:
     return "\n".join(part for part in parts if isinstance(part, str))
 
 
-def _results_at_end(messages: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The tool results that follow the last user message."""
-    results: list[str] = []
-    for message in reversed(messages):
-        if message.get("role") == "user":
-            break
-        if message.get("role") == "tool":
-            results.insert(0, _text(message.get("content")))
-    return results
+def _closing(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """What was said since the model's last turn: agents put notes of their own, in the user's name, behind what the user
+    wrote and behind the results of tools."""
+    turns = [index for index, message in enumerate(messages) if message.get("role") in _MODELS]
+    return messages[turns[-1] + 1 :] if turns else messages
 
 
 def _chosen_tool(request: Mapping[str, Any], text: str, *, answered: bool) -> Mapping[str, Any] | None:
@@ -118,7 +116,7 @@ def _chosen_tool(request: Mapping[str, Any], text: str, *, answered: bool) -> Ma
         return next((tool for tool in tools if tool.get("name") == wanted), None)
     if answered:
         return None
-    return next((tool for tool in tools if _is_named(str(tool.get("name", "")), text)), None)
+    return next((tool for tool in tools if _is_asked_for(str(tool.get("name", "")), text)), None)
 
 
 def _tool_choice(request: Mapping[str, Any]) -> Any:
@@ -144,8 +142,8 @@ def _tools(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [tool for tool in found if isinstance(tool, dict)]
 
 
-def _is_named(name: str, text: str) -> bool:
-    return bool(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+def _is_asked_for(name: str, text: str) -> bool:
+    return bool(name) and re.search(rf"\b[Uu]se (?:the tool )?[`'\"]?{re.escape(name)}(?!\w)", text) is not None
 
 
 def _sample(schema: object, text: str, depth: int) -> Any:

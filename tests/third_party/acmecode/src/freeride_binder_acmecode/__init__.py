@@ -20,7 +20,6 @@ class AcmeCodeBinder(Binder):
     title = "Acme Code"
     homepage = "https://acme.example/code"
     scopes = (Scope.HOME, Scope.PROJECT)
-    after = "Restart Acme Code."
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
         return (cwd if scope is Scope.PROJECT else home) / ".acmecode" / "settings.conf"

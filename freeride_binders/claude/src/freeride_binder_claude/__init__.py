@@ -1,0 +1,53 @@
+"""Binds Claude Code to the FreeRide gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core.binder import Route, Scope
+from freeride_core.json_text import JsonText
+
+
+class ClaudeBinder(Binder):
+    """Sets variables in the `env` of `settings.json`, which win over the process's own. Read in 2.1.330, 2026-11-23."""
+
+    api_version = 1
+    name = "claude"
+    title = "Claude Code"
+    homepage = "https://code.claude.com"
+    needs = Route.MESSAGES
+    programs = ("claude",)
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+        return home / ".claude" / "settings.json"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = JsonText(text or "")
+        document.set(
+            ["env"],
+            {
+                "ANTHROPIC_BASE_URL": endpoint.root,
+                "ANTHROPIC_AUTH_TOKEN": endpoint.key,
+                "ANTHROPIC_MODEL": endpoint.model,
+                "ANTHROPIC_DEFAULT_HAIKU_MODEL": "freeride/fast",
+                # It takes a model that it does not know for one with a context of a million tokens.
+                "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(endpoint.context),
+                "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(endpoint.max_output),
+                "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",
+                "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
+            },
+        )
+        return document.text
+
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        document = JsonText(text)
+        if document.get(["env", "ANTHROPIC_BASE_URL"]) != endpoint.root:
+            return ()
+        chosen = (document.get(["env", name]) for name in ("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL"))
+        return tuple(dict.fromkeys(model for model in chosen if isinstance(model, str)))
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return ClaudeBinder()

@@ -1,0 +1,51 @@
+"""Binds Cline CLI to the FreeRide gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core.binder import Scope
+from freeride_core.json_text import JsonText
+
+_PROVIDER = "openai-compatible"
+_UPDATED = "2026-11-23T00:00:00.000Z"
+
+
+class ClineBinder(Binder):
+    """Makes its OpenAI-compatible provider the last used one. Read in cline 3.0.65, 2026-11-23."""
+
+    api_version = 1
+    name = "cline"
+    title = "Cline CLI"
+    homepage = "https://cline.bot"
+    programs = ("cline",)
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+        return home / ".cline" / "data" / "settings" / "providers.json"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = JsonText(text or "")
+        document.add(["version"], 1)
+        document.set(["lastUsedProvider"], _PROVIDER)
+        document.add(["modes"], {})
+        document.set(
+            ["providers", _PROVIDER, "settings"],
+            {"provider": _PROVIDER, "apiKey": endpoint.key, "model": endpoint.model, "baseUrl": endpoint.openai},
+        )
+        document.add(["providers", _PROVIDER, "updatedAt"], _UPDATED)
+        document.add(["providers", _PROVIDER, "tokenSource"], "manual")
+        return document.text
+
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        document = JsonText(text)
+        settings = ["providers", _PROVIDER, "settings"]
+        model = document.get([*settings, "model"])
+        is_bound = document.get([*settings, "baseUrl"]) == endpoint.openai
+        is_chosen = document.get(["lastUsedProvider"]) == _PROVIDER
+        return (model,) if is_bound and is_chosen and isinstance(model, str) else ()
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return ClineBinder()

@@ -1,0 +1,35 @@
+"""What the binder makes of Codex CLI's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_binder_codex import freeride_register_binder
+from freeride_core import Endpoint
+from freeride_core.binder import Route, Scope
+
+BINDER = freeride_register_binder()
+ENDPOINT = Endpoint("http://127.0.0.1:11343")
+
+
+def test_it_edits_the_file_of_the_home_folder() -> None:
+    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.codex/config.toml")
+    assert BINDER.scopes == (Scope.HOME,)
+
+
+def test_it_waits_for_a_gateway_that_speaks_its_protocol() -> None:
+    assert BINDER.needs is Route.RESPONSES
+
+
+def test_line_ends_stay() -> None:
+    edited = BINDER.edit("# mine\r\n[tui]\r\nnotifications = true\r\n", ENDPOINT)
+    assert edited.count("\n") == edited.count("\r\n") > 9
+    assert "[tui]\r\nnotifications = true\r\n" in edited
+
+
+def test_another_provider_is_left_alone() -> None:
+    text = 'model_provider = "other"\n\n[model_providers.other]\nbase_url = "https://other.invalid/v1" # mine\n'
+    assert BINDER.models(text, ENDPOINT) == ()
+    edited = BINDER.edit(text, ENDPOINT)
+    assert '[model_providers.other]\nbase_url = "https://other.invalid/v1" # mine\n' in edited
+    assert BINDER.models(edited, ENDPOINT) == ("auto",)

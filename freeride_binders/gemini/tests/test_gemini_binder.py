@@ -1,0 +1,26 @@
+"""What the binder makes of Gemini CLI's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_binder_gemini import freeride_register_binder
+from freeride_core import Endpoint
+from freeride_core.binder import Route, Scope
+
+BINDER = freeride_register_binder()
+ENDPOINT = Endpoint("http://127.0.0.1:11343")
+
+
+def test_it_edits_the_file_of_the_home_folder() -> None:
+    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.gemini/.env")
+    assert BINDER.scopes == (Scope.HOME,)
+
+
+def test_it_waits_for_a_gateway_that_speaks_its_protocol() -> None:
+    assert BINDER.needs is Route.GENERATE_CONTENT
+
+
+def test_the_name_that_the_agent_keeps_for_itself_is_not_written() -> None:
+    assert "GEMINI_MODEL=freeride/auto\n" in BINDER.edit(None, ENDPOINT)
+    assert "GEMINI_MODEL=freeride/fast\n" in BINDER.edit(None, Endpoint(ENDPOINT.root, model="freeride/fast"))

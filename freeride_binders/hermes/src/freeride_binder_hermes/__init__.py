@@ -1,0 +1,46 @@
+"""Binds Hermes Agent to the FreeRide gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core.binder import Scope
+from freeride_core.yaml_text import YamlText
+
+
+class HermesBinder(Binder):
+    """Writes the mapping `model` of `config.yaml`. Read in hermes-agent 0.19.0, 2026-11-23."""
+
+    api_version = 1
+    name = "hermes"
+    title = "Hermes Agent"
+    homepage = "https://hermes-agent.nousresearch.com"
+    programs = ("hermes",)
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+        return home / ".hermes" / "config.yaml"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = YamlText(text or "")
+        connection: dict[str, str | bool | int] = {
+            "default": endpoint.model,
+            "provider": "custom",
+            "base_url": endpoint.openai,
+            "api_key": endpoint.key,  # it drops one of less than four characters
+            "context_length": endpoint.context,  # it does not start with less than 64,000
+        }
+        document.merge("model", connection)
+        return document.text
+
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        document = YamlText(text)
+        if document.get("base_url", within="model") != endpoint.openai:
+            return ()
+        model = document.get("default", within="model")
+        return (model,) if model else ()
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return HermesBinder()

@@ -1,0 +1,36 @@
+"""What the binder makes of Hermes Agent's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_binder_hermes import freeride_register_binder
+from freeride_core import Endpoint
+from freeride_core.binder import Scope
+
+BINDER = freeride_register_binder()
+ENDPOINT = Endpoint("http://127.0.0.1:11343")
+
+
+def test_it_edits_the_file_of_the_home_folder() -> None:
+    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.hermes/config.yaml")
+    assert BINDER.scopes == (Scope.HOME,)
+
+
+def test_what_it_drops_or_refuses_is_not_written() -> None:
+    """A key of less than four characters, and a context below 64,000 tokens."""
+    assert len(ENDPOINT.key) >= 4
+    assert ENDPOINT.context >= 64_000
+    assert "  context_length: 128000\n" in BINDER.edit(None, ENDPOINT)
+
+
+def test_a_mapping_in_braces_stays_in_braces() -> None:
+    edited = BINDER.edit("model: {default: mine, max_tokens: 100}\n", ENDPOINT)
+    assert edited == (
+        "model: {default: auto, max_tokens: 100, provider: custom, base_url: http://127.0.0.1:11343/v1, "
+        "api_key: freeride-local, context_length: 128000}\n"
+    )
+
+
+def test_it_asks_for_nothing_where_it_points_elsewhere() -> None:
+    assert BINDER.models("model:\n  default: mine\n  base_url: http://127.0.0.1:9/v1\n", ENDPOINT) == ()

@@ -1,0 +1,59 @@
+"""Binds OpenClaw to the FreeRide gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core.binder import Scope
+from freeride_core.json_text import JsonText, Value
+
+PROVIDER = "freeride"
+
+
+class OpenClawBinder(Binder):
+    """Adds a provider to `openclaw.json` and makes its model the first choice. Read in openclaw 2026.9.6, 2026-11-23."""
+
+    api_version = 1
+    name = "openclaw"
+    title = "OpenClaw"
+    homepage = "https://openclaw.ai"
+    programs = ("openclaw",)
+    after = "With `openclaw agent --local` there is nothing to restart."
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+        return home / ".openclaw" / "openclaw.json"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = JsonText(text or "")
+        document.add(["models", "mode"], "merge")
+        provider = ["models", "providers", PROVIDER]
+        connection = {"baseUrl": endpoint.openai, "apiKey": endpoint.key, "api": "openai-completions"}
+        document.set(provider, connection)
+        # Its schema is strict: an unknown member keeps it from starting.
+        limits = {"contextWindow": endpoint.context, "maxTokens": endpoint.max_output}
+        models = [*provider, "models"]
+        if document.find(models, "id", endpoint.model) is None:
+            free = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
+            entry: dict[str, Value] = {"id": endpoint.model, "name": f"FreeRide {endpoint.model}", **limits}
+            document.append(models, {**entry, "input": ["text"], "reasoning": False, "cost": free})
+        chosen, ref = ["agents", "defaults", "model"], f"{PROVIDER}/{endpoint.model}"
+        is_bare = isinstance(document.get(chosen), str)
+        document.set(chosen if is_bare else [*chosen, "primary"], ref)
+        if document.get(["agents", "defaults", "models"]):  # where there is such a list, nothing else may be used
+            document.add(["agents", "defaults", "models", ref], {})
+        return document.text
+
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        document = JsonText(text)
+        if document.get(["models", "providers", PROVIDER, "baseUrl"]) != endpoint.openai:
+            return ()
+        chosen = document.get(["agents", "defaults", "model"])
+        refs = [chosen.get("primary"), *chosen.get("fallbacks", ())] if isinstance(chosen, dict) else [chosen]
+        lead = f"{PROVIDER}/"
+        return tuple(ref.removeprefix(lead) for ref in refs if isinstance(ref, str) and ref.startswith(lead))
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return OpenClawBinder()

@@ -1,0 +1,113 @@
+"""`freeride rotate`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from freeride_binder_openclaw.cli.options import AsJson, Count
+from freeride_binder_openclaw.cli.telling import find_keys, show_written, tell, told
+
+if TYPE_CHECKING:
+    from freeride_binder_openclaw.openrouter import Verdict
+    from freeride_binder_openclaw.rotation import Trials
+    from freeride_binder_openclaw.scene import Scene
+
+
+def rotate(
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Change it even if it answers; it is not asked.")
+    ] = False,
+    fallback_count: Count = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Let OpenClaw ask another free model if its first choice does not answer.
+
+    Each model that is asked costs one free request. At most a tenth of a day's, and a quarter of a minute's, goes into that,
+    together with what freeride-watcher asks; when that is spent the next in rank is taken as it is. Behind the gateway there is
+    nothing to rotate: it does so within each request.
+
+    \b
+    Example:
+      freeride rotate
+      freeride rotate --force
+    """
+    with told():
+        from freeride_binder_openclaw.rotation import Trials, list_models
+        from freeride_binder_openclaw.scene import read_scene
+        from freeride_binder_openclaw.turning import turn
+
+        scene = read_scene()
+        if scene.selection.via_gateway:
+            _say_unchanged(scene, "OpenClaw asks the gateway, which rotates within each request.", as_json=as_json)
+            return
+        openrouter = scene.open(find_keys(scene), time.time)
+        try:
+            trials = Trials(openrouter, scene.memory, time.time)
+            reason = "it was asked for" if force else _fault(scene, trials)
+            if not reason:
+                _say_unchanged(scene, f"{scene.selection.primary} answers.", as_json=as_json)
+                return
+            models = list_models(openrouter, scene.memory, time.time())
+            turned = turn(scene, trials, models, reason, fallback_count, time.time())
+        finally:
+            openrouter.close()
+    for model, kind in turned.tried:
+        tell(f"{model} does not answer ({kind}).")
+    if not turned.is_proven:
+        tell(f"{turned.primary} was not asked: the share of free requests for that is spent.")
+    show_written(
+        turned.written,
+        (turned.primary, turned.fallbacks),
+        dry_run=False,
+        as_json=as_json,
+        reason=reason,
+        proven=turned.is_proven,
+        tried=dict(turned.tried),
+    )
+
+
+def _fault(scene: Scene, trials: Trials) -> str:
+    """What is wrong with the primary; empty: it answers."""
+    from freeride_binder_openclaw.scene import Unusable
+
+    model = scene.selection.direct_id
+    if model is None:
+        raise Unusable(
+            f"OpenClaw asks {scene.selection.primary or 'its own default'}, which is not a model of OpenRouter; "
+            "to change that all the same: freeride rotate --force, or freeride auto"
+        )
+    verdict = trials.try_model(model)
+    if verdict is None:
+        raise Unusable(
+            "the share of free requests for probes is spent for now; "
+            "without a probe: freeride rotate --force, or freeride switch MODEL"
+        )
+    if not verdict.is_ok and not verdict.is_models_fault:
+        _refuse(verdict)
+    return f"it does not answer ({verdict.kind})" if verdict.kind else ""
+
+
+def _refuse(verdict: Verdict) -> NoReturn:
+    from freeride_binder_openclaw.scene import Unusable
+    from freeride_binder_openclaw.turning import explain
+
+    raise Unusable(explain(verdict, time.time()))
+
+
+def _say_unchanged(scene: Scene, why: str, *, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        shown = {
+            "path": str(scene.path),
+            "primary": scene.selection.primary,
+            "fallbacks": list(scene.selection.fallbacks),
+            "changed": False,
+            "reason": why,
+        }
+        typer.echo(json.dumps(shown, indent=2))
+    else:
+        tell(f"{why} Nothing was changed.")

@@ -1,0 +1,129 @@
+"""`freeride status`."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from freeride_binder_openclaw.cli.options import AsJson
+from freeride_binder_openclaw.cli.telling import GATEWAY, told
+
+if TYPE_CHECKING:
+    from freeride_binder_openclaw.scene import Scene
+
+_WIDTH = 12
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show what OpenClaw asks, with which key, and what is known of that. Asks nobody but the gateway on this machine.
+
+    \b
+    Example:
+      freeride status --json
+    """
+    with told():
+        from freeride_binder_openclaw.scene import read_scene
+
+        found = _found(read_scene(), time.time())
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for title, text in _lines(found):
+        typer.echo(f"{title:<{_WIDTH}}{text}")
+
+
+def _found(scene: Scene, now: float) -> dict[str, Any]:
+    from freeride_binder_openclaw.memory import DAY_S
+    from freeride_binder_openclaw.openrouter import Unreachable
+    from freeride_binder_openclaw.scene import Unusable
+    from freeride_core import Endpoint
+    from freeride_core.cli.health import find_fault
+    from freeride_core.plugins import PluginError
+
+    selection, memory = scene.selection, scene.memory
+    root = selection.gateway or GATEWAY
+    keys: list[dict[str, Any]] = []
+    note, ceiling = "", None
+    try:
+        found = scene.find_keys()
+        openrouter = scene.open(found, time.time)
+        ceiling = openrouter.ceiling(memory.daily_limit()).day
+        openrouter.close()
+        keys = [{"fingerprint": key.fingerprint, "from": found.origin} for key in found.member.keys]
+    except (Unusable, Unreachable, PluginError) as error:
+        note = str(error)
+    listed, rotation = memory.model_list(), memory.rotation()
+    is_free: bool | None = None
+    if selection.direct_id and listed is not None:
+        from freeride_binder_openclaw.selection import ROUTER
+
+        is_free = selection.direct_id in {ROUTER, *(model.id for model in listed.models)}
+    key = scene.settings.token or selection.gateway_key or Endpoint(root).key
+    return {
+        "path": str(scene.path),
+        "exists": scene.exists,
+        "via": "gateway" if selection.via_gateway else "openrouter" if selection.direct_id else None,
+        "primary": selection.primary,
+        "primary_is_free": is_free,
+        "fallbacks": list(selection.fallbacks),
+        "auth_profile": selection.has_profile,
+        "gateway": {"url": root, "fault": find_fault(root, key)},
+        "keys": keys,
+        "keys_note": note,
+        "models": {"count": len(listed.models), "age_s": max(0.0, now - listed.fetched_at)} if listed else None,
+        "probes": {"last_24_hours": memory.probes_since(now - DAY_S), "at_most": ceiling},
+        "rotation": None
+        if rotation is None
+        else {"count": rotation.count, "at": rotation.at, "reason": rotation.reason, "model": rotation.model},
+    }
+
+
+def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
+    from freeride_core.cli.terminal import clock
+
+    gateway, models, probes, rotation = found["gateway"], found["models"], found["probes"], found["rotation"]
+    lines = [
+        ("OpenClaw", found["path"] + ("" if found["exists"] else "  (not there yet: freeride auto)")),
+        ("asks", _primary(found)),
+        *[("then" if at == 0 else "", ref) for at, ref in enumerate(found["fallbacks"])],
+        ("gateway", f"answers at {gateway['url']}" if gateway["fault"] is None else gateway["fault"]),
+        *[("key" if at == 0 else "", f"{key['fingerprint']}  ({key['from']})") for at, key in enumerate(found["keys"])],
+    ]
+    if found["keys_note"]:
+        lines.append(("key", found["keys_note"]))
+    lines.append(("profile", "openrouter:default" if found["auth_profile"] else "none  (freeride auto --setup-auth)"))
+    listed = f"{models['count']} free ones, listed {_age(models['age_s'])} ago" if models else "freeride refresh"
+    lines.append(("models", listed))
+    at_most = "" if probes["at_most"] is None else f" of at most {probes['at_most']}"
+    lines.append(("probes", f"{probes['last_24_hours']}{at_most} in the last 24 hours"))
+    if rotation is not None:
+        moment = clock(rotation["at"], time.time())
+        lines.append(
+            ("rotations", f"{rotation['count']}; the last {moment} to {rotation['model']}: {rotation['reason']}")
+        )
+    return lines
+
+
+def _primary(found: dict[str, Any]) -> str:
+    if found["primary"] is None:
+        return "its own default  (freeride auto, or freeride bind openclaw)"
+    marks = {
+        "gateway": "the gateway, which fails over within each request",
+        "openrouter": "OpenRouter itself",
+        None: "neither the gateway nor OpenRouter",
+    }
+    mark = marks[found["via"]]
+    if found["primary_is_free"] is False:
+        mark += ", where it is not free: freeride auto"
+    return f"{found['primary']}  ({mark})"
+
+
+def _age(seconds: float) -> str:
+    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"

@@ -1,0 +1,40 @@
+"""What the binder makes of OpenClaw's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_binder_openclaw import freeride_register_binder
+from freeride_core import Endpoint
+from freeride_core.binder import Scope
+from freeride_core.json_text import JsonText
+
+BINDER = freeride_register_binder()
+ENDPOINT = Endpoint("http://127.0.0.1:11343")
+
+
+def test_it_edits_the_file_of_the_home_folder() -> None:
+    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.openclaw/openclaw.json")
+    assert BINDER.scopes == (Scope.HOME,)
+
+
+def test_a_model_by_its_name_alone_stays_one() -> None:
+    edited = BINDER.edit('{"agents": {"defaults": {"model": "other/large"}}}', ENDPOINT)
+    assert JsonText(edited).get(["agents", "defaults", "model"]) == "freeride/auto"
+    assert BINDER.models(edited, ENDPOINT) == ("auto",)
+
+
+def test_an_id_with_slashes_is_the_gateways_own() -> None:
+    endpoint = Endpoint(ENDPOINT.root, model="openai/gpt-oss-120b")
+    edited = BINDER.edit(BINDER.edit(None, ENDPOINT), endpoint)
+    document = JsonText(edited)
+    entries = document.get(["models", "providers", "freeride", "models"])
+    assert isinstance(entries, list)
+    assert [entry["id"] for entry in entries] == ["auto", "openai/gpt-oss-120b"]
+    assert document.get(["agents", "defaults", "model", "primary"]) == "freeride/openai/gpt-oss-120b"
+    assert BINDER.models(edited, endpoint) == ("openai/gpt-oss-120b",)
+
+
+def test_a_list_of_what_may_be_used_is_not_made_where_there_is_none() -> None:
+    for text in (None, "{agents: {defaults: {models: {}}}}"):
+        assert not JsonText(BINDER.edit(text, ENDPOINT)).get(["agents", "defaults", "models"])

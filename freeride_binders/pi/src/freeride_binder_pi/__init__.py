@@ -1,0 +1,49 @@
+"""Binds pi to the FreeRide gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core.binder import Scope
+from freeride_core.json_text import JsonText, Value
+
+_PROVIDER: tuple[str | int, ...] = ("providers", "freeride")
+
+
+class PiBinder(Binder):
+    """Adds a provider with its model to `models.json`. Read in @mariozechner/pi-coding-agent 0.73.1, 2026-11-23."""
+
+    api_version = 1
+    name = "pi"
+    title = "pi"
+    homepage = "https://pi.dev"
+    after = "Choose FreeRide with /model, or start it with --provider freeride --model MODEL."
+    programs = ("pi",)
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+        return home / ".pi" / "agent" / "models.json"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = JsonText(text or "")
+        connection = {"baseUrl": endpoint.openai, "apiKey": endpoint.key, "api": "openai-completions"}
+        document.set(_PROVIDER, connection)
+        if document.find((*_PROVIDER, "models"), "id", endpoint.model) is None:
+            limits = {"contextWindow": endpoint.context, "maxTokens": endpoint.max_output}
+            free = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
+            entry: dict[str, Value] = {"id": endpoint.model, "name": f"FreeRide {endpoint.model}", **limits}
+            document.append((*_PROVIDER, "models"), {**entry, "input": ["text"], "reasoning": False, "cost": free})
+        return document.text
+
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        document = JsonText(text)
+        if document.get((*_PROVIDER, "baseUrl")) != endpoint.openai:
+            return ()
+        entries = document.get((*_PROVIDER, "models"))
+        ids = [entry.get("id") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+        return tuple(each for each in ids if isinstance(each, str))
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return PiBinder()

@@ -1,0 +1,23 @@
+"""What the binder makes of pi's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_binder_pi import freeride_register_binder
+from freeride_core import Endpoint
+from freeride_core.binder import Scope
+
+BINDER = freeride_register_binder()
+ENDPOINT = Endpoint("http://127.0.0.1:11343")
+
+
+def test_it_edits_the_file_of_the_home_folder() -> None:
+    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.pi/agent/models.json")
+    assert BINDER.scopes == (Scope.HOME,)
+
+
+def test_binding_with_another_model_leaves_the_earlier_one_to_choose_from() -> None:
+    endpoint = Endpoint(ENDPOINT.root, model="freeride/coding")
+    edited = BINDER.edit(BINDER.edit(None, ENDPOINT), endpoint)
+    assert BINDER.models(edited, endpoint) == ("auto", "freeride/coding")

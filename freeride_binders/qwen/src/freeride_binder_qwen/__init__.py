@@ -1,0 +1,53 @@
+"""Binds Qwen Code to the FreeRide gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core.binder import Scope
+from freeride_core.json_text import JsonText
+
+_ENTRIES: tuple[str | int, ...] = ("modelProviders", "openai")
+_ENTRY_NAME = "FreeRide"
+_KEY_VARIABLE = "FREERIDE_LOCAL_KEY"
+
+
+class QwenBinder(Binder):
+    """Adds a model named FreeRide to `settings.json` and selects it. Read in @qwen-code/qwen-code 0.24.4, 2026-11-23."""
+
+    api_version = 1
+    name = "qwen"
+    title = "Qwen Code"
+    homepage = "https://qwenlm.github.io/qwen-code-docs/"
+    programs = ("qwen",)
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+        return home / ".qwen" / "settings.json"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = JsonText(text or "")
+        document.add(["$version"], 4)
+        document.set(["env", _KEY_VARIABLE], endpoint.key)  # it takes a key from a variable alone
+        entry = {"id": endpoint.model, "name": _ENTRY_NAME, "baseUrl": endpoint.openai, "envKey": _KEY_VARIABLE}
+        found = document.find(_ENTRIES, "name", _ENTRY_NAME)
+        if found is None:
+            document.append(_ENTRIES, {**entry, "generationConfig": {"contextWindowSize": endpoint.context}})
+        else:
+            document.set(found, entry)
+        document.set(["model", "name"], endpoint.model)
+        document.set(["security", "auth", "selectedType"], "openai")
+        return document.text
+
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        document = JsonText(text)
+        entry = document.find(_ENTRIES, "name", _ENTRY_NAME)
+        chosen = document.get(["model", "name"])
+        if entry is None or document.get([*entry, "baseUrl"]) != endpoint.openai:
+            return ()
+        return (chosen,) if isinstance(chosen, str) and chosen == document.get([*entry, "id"]) else ()
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return QwenBinder()
