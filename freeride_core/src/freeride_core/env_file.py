@@ -38,7 +38,8 @@ def set_variables(path: Path, values: Mapping[str, str]) -> None:
     except (OSError, ValueError) as error:
         is_encoding = isinstance(error, UnicodeDecodeError)
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8" if is_encoding else str(error)
-        raise SettingsError(str(path), "a file that can be changed", str(reason)) from None  # the cause would show bytes
+        # Without the cause, which would show bytes of it.
+        raise SettingsError(str(path), "a file that can be changed", str(reason)) from None
 
 
 def with_variables(text: str, values: Mapping[str, str]) -> str:

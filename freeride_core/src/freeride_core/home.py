@@ -46,7 +46,7 @@ def stamps_of(home: Path) -> tuple[Stamp, ...]:
 
 def read_files(home: Path) -> dict[str, str]:
     """What `.env` and, below it, `config.toml` set, under full names."""
-    return {**_read_toml(home / "config.toml"), **_read_dotenv(home / ".env")}
+    return {**_read_former(home / "config.json"), **_read_toml(home / "config.toml"), **_read_dotenv(home / ".env")}
 
 
 def _stamp(path: Path) -> Stamp:
@@ -66,6 +66,16 @@ def _read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(str(path), "a readable file", str(reason)) from None  # the cause would show bytes of it
+
+
+def _read_former(path: Path) -> dict[str, str]:
+    """A no to telemetry that an older version was given."""
+    try:
+        answers = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    refuses = isinstance(answers, dict) and answers.get("telemetry") is False
+    return {f"{PREFIX}TELEMETRY": "off"} if refuses else {}
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:
