@@ -21,6 +21,7 @@ PLUGIN_GROUP = "freeride.commands"
 
 # Where each command is and what it does: `module:function`, the function's parameters being the command's.
 BUILT_IN: Mapping[str, tuple[str, str]] = {
+    "init": ("freeride_core.cli.init:init", "Set up your keys, one provider after the other."),
     "serve": ("freeride_core.cli.serve:serve", "Run the gateway."),
     "demo": ("freeride_core.cli.demo:demo", "Watch a failover on simulated providers; no key needed."),
     "bind": ("freeride_core.cli.bind:bind", "Point an agent at the gateway."),
