@@ -26,6 +26,7 @@ BUILT_IN: Mapping[str, tuple[str, str]] = {
     "demo": ("freeride_core.cli.demo:demo", "Watch a failover on simulated providers; no key needed."),
     "bind": ("freeride_core.cli.bind:bind", "Point an agent at the gateway."),
     "run": ("freeride_core.cli.run:app", "Start an agent bound to the gateway, for this once."),
+    "doctor": ("freeride_core.cli.doctor:doctor", "Look for what is wrong, and say what to do."),
     "keys": ("freeride_core.cli.keys:keys", "Show your keys and what each of them can do now."),
     "models": ("freeride_core.cli.models:models", "Show the free models that you can use now."),
     "watch": ("freeride_core.cli.watch:watch", "Follow what the gateway does."),

@@ -25,7 +25,7 @@ def fail(line: str) -> NoReturn:
 
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Aligned columns on stdout. Upstreams choose some of these texts, so nothing in them steers the terminal."""
-    lines = [list(titles), *([_printable(cell) for cell in row] for row in rows)]
+    lines = [list(titles), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     for line in lines:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -62,5 +62,6 @@ def where_to_get_keys(installed: Iterable[Provider]) -> str:
     return "\n".join(lines)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Without what would steer a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
