@@ -32,7 +32,7 @@ def shell(request: pytest.FixtureRequest) -> str:
     found = shutil.which(request.param)
     if found is None:
         pytest.skip(f"there is no {request.param} here")
-    return found
+    return str(found)
 
 
 @pytest.fixture
@@ -85,14 +85,13 @@ def test_it_installs_from_a_folder_says_so_first_and_can_be_run_again(
         assert ended.returncode == 0, ended.stderr
         announced = f"running: {programs / 'uv'} tool install --upgrade --no-index --find-links {index} {WANTED}"
         assert ended.stdout.splitlines()[0] == f"freeride: {announced}"
-        found = re.search(rf"freeride {re.escape(__version__)} is installed in (.+)", ended.stdout)
-        assert found is not None
-        assert f'export PATH="{found[1]}:$PATH"' in ended.stdout
-    command = Path(found[1]) / "freeride"
+        [folder] = re.findall(rf"freeride {re.escape(__version__)} is installed in (.+)", ended.stdout)
+        assert f'export PATH="{folder}:$PATH"' in ended.stdout
+    command = Path(folder) / "freeride"
     assert command.is_relative_to(tmp_path)
     listed = run([command, "plugins"], environ)
     assert [name for name in (*PROVIDERS, *BINDERS) if f" {name} " not in listed.stdout] == []
-    hinted = run([shell, ROOT / "install.sh"], environ | {"PATH": f"{programs}:{found[1]}"}, cwd=tmp_path)
+    hinted = run([shell, ROOT / "install.sh"], environ | {"PATH": f"{programs}:{folder}"}, cwd=tmp_path)
     assert "export PATH" not in hinted.stdout
 
 

@@ -115,6 +115,7 @@ class TestTokens:
             (b'{"usage":null}', 0),
             (b'{"usage":{"total_tokens":-3,"prompt_tokens":true,"completion_tokens":"6"}}', 0),
             (b'{"usage":{"total_tokens":12', 0),
+            (b'{"usage":{"total_tokens":1' + b"0" * 30 + b"}}", 0),
             (b'{"content":"usage"}', 0),
             (b"", 0),
             (b'{"usage":' + b"{" * 4000, 0),
@@ -185,6 +186,17 @@ class TestBeacon:
         assert payload_in(capsys.readouterr().err)["request_count"] == 1
         clock.pass_(EVERY_S, settings)
         assert len(clock.posted) == 1
+
+    def test_what_could_not_be_shown_is_not_sent(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        closed = io.StringIO()
+        closed.close()
+        monkeypatch.setattr(sys, "stderr", closed)
+        settings = settings_with(home)
+        clock = Clock()
+        for _ in range(3):
+            clock.pass_(EVERY_S, settings, ANSWER)
+        assert not clock.posted
+        assert read_counts(home).request_count == 3
 
     def test_a_whole_hour_passes_after_it_was_turned_on(self, home: Path) -> None:
         on, off = settings_with(home), settings_with(home, FREERIDE_TELEMETRY="off")

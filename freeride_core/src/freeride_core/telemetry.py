@@ -30,6 +30,8 @@ EVERY_S = 3600.0
 _SAVE_EVERY_S = 300.0
 _KEPT = 4096
 """Bytes of an answer's end in which its usage is looked for."""
+_SENSELESS = 1_000_000_000
+"""No answer has so many tokens."""
 _MOST = 50_000
 """Answers that wait to be counted."""
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
@@ -161,7 +163,7 @@ def tokens_in(ending: bytes) -> int:
 
 def _count(usage: Any, name: str) -> int:
     value = usage.get(name)
-    return value if type(value) is int and value > 0 else 0
+    return value if type(value) is int and 0 < value < _SENSELESS else 0
 
 
 class Beacon:
@@ -220,10 +222,10 @@ class Beacon:
         return counts
 
     async def _send(self, settings: Settings, counts: Counts, providers: Sequence[str]) -> None:
-        if not counts.is_shown:  # it was turned on while the gateway ran, or somebody has removed the file
-            disclose(settings, providers)
-            return
-        body = json.dumps(payload_of(counts, providers)).encode()
-        headers = (("content-type", "application/json"),)
         with contextlib.suppress(Exception):  # nobody waits for it, and nobody needs to know
+            if not counts.is_shown:  # it was turned on while the gateway ran, or somebody has removed the file
+                disclose(settings, providers)
+                return
+            body = json.dumps(payload_of(counts, providers)).encode()
+            headers = (("content-type", "application/json"),)
             await self._post(UpstreamRequest("POST", settings.telemetry_endpoint, headers, body))

@@ -94,9 +94,14 @@ def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     command = [sys.executable, "-m", "freeride_core", "serve", "--host", host, "--port", str(port)]
     with os.fdopen(descriptor, "wb") as output:
-        # A session of its own: Ctrl-C is for the agent.
+        # A session or a group of its own: Ctrl-C is for the agent.
         process = subprocess.Popen(  # noqa: S603 - ourselves
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     try:
         due = time.monotonic() + _START_S

@@ -58,7 +58,9 @@ def where_to_get_keys(installed: Iterable[Provider]) -> str:
     lines = ["there is no key of any provider; a free one is made in a minute:", *keyed] if keyed else []
     if keyless:
         lines += ["no key is wanted here, only the address:" if keyed else "no provider was asked for:", *keyless]
-    lines.append("Export the variable, or put it into $FREERIDE_HOME/.env. To look around without a key: freeride demo")
+    lines.append(
+        "Set it with `freeride init`, export it, or put it into $FREERIDE_HOME/.env. Without any key: freeride demo"
+    )
     return "\n".join(lines)
 
 
