@@ -46,6 +46,7 @@ def _isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("FREERIDE_HOME", str(home / ".freeride"))
     monkeypatch.setenv("FREERIDE_TELEMETRY", "off")
     monkeypatch.setenv("DO_NOT_TRACK", "1")
+    monkeypatch.setenv("FREERIDE_TELEMETRY_ENDPOINT", "http://127.0.0.1:9/nowhere")  # for what turns it on to test it
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -336,7 +336,8 @@ class Bench:
         self.environ[f"{name.upper()}_KEY"] = json.dumps(list(keys or (f"{name}-key-0000000000000000",)))
 
     def settings(self, **flags: Any) -> Settings:
-        return load_settings({"FREERIDE_HOME": str(self.home), **self.environ}, **flags)
+        own = {"FREERIDE_HOME": str(self.home), "FREERIDE_TELEMETRY": "off"}
+        return load_settings({**own, **self.environ}, **flags)
 
 
 def until(condition: Callable[[], Any], timeout_s: float = 5.0) -> Any:

@@ -29,6 +29,7 @@ def clean_environ(home: Path, more: Mapping[str, str] | None = None) -> dict[str
         "FREERIDE_HOME": str(home / ".freeride"),
         "FREERIDE_TELEMETRY": "off",
         "DO_NOT_TRACK": "1",
+        "FREERIDE_TELEMETRY_ENDPOINT": "http://127.0.0.1:9/nowhere",
         "PYTHONIOENCODING": "utf-8",
     }
     return kept | own | dict(more or {})

@@ -116,7 +116,7 @@ def test_without_a_key_it_names_the_address_of_what_wants_none(command: Command)
     at = keyed.index("no key is wanted here, only the address:")
     assert ["Home", "FREERIDE_HOME_BASE_URL=http://127.0.0.1:9/v1"] in [line.split() for line in keyed[at + 1 :]]
     assert "ACME_API_KEY" in "".join(keyed[:at])
-    assert last.startswith("Export the variable")
+    assert last.startswith("Set it with `freeride init`")
 
 
 @pytest.mark.usefixtures("keyless_too")

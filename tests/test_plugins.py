@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -248,20 +247,6 @@ def test_what_needs_a_newer_core_says_how_to_get_it(install: Any) -> None:
     reason = row_of(load_plugins(("provider",))).reason
     assert "cannot import name 'NotThereYet'" in reason
     assert reason.endswith(f"and this is {__version__}; run: {upgrade_command()}")
-
-
-def test_an_environment_that_an_installer_of_tools_made_is_upgraded_by_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
-    assert upgrade_command() == f"{sys.executable} -m pip install --upgrade freeride-core"
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    assert upgrade_command() == f"uv pip install --python {tmp_path} --upgrade freeride-core"
-    (tmp_path / "pipx_metadata.json").touch()
-    assert upgrade_command() == f"pipx upgrade {tmp_path.name}"
-    (tmp_path / "uv-receipt.toml").touch()
-    assert upgrade_command() == f"uv tool upgrade {tmp_path.name}"
 
 
 def test_another_name_than_the_entry_point_s_is_a_row(broken: Any) -> None:

@@ -11,7 +11,7 @@ from freeride_binder_specimen import SpecimenBinder
 from meta.specimens import binder, origin_of, renamed, source_of
 
 from freeride_conformance.subject import BinderSubject, Origin
-from freeride_core import Endpoint, Unreadable
+from freeride_core import Endpoint, Launch, Unreadable
 from freeride_core.binder import Scope
 
 Broken = Callable[[Origin, Path], BinderSubject]
@@ -90,6 +90,12 @@ class Boastful(SpecimenBinder):
         return (*found, "gpt-4o") if found else ()
 
 
+class Indiscreet(SpecimenBinder):
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        arguments = (f"--base={endpoint.root}", f"--key={endpoint.key}", f"--model={endpoint.model}")
+        return Launch(program=self.name, arguments=arguments)
+
+
 def _samples(**changes: Any) -> Broken:
     return lambda origin, _: binder(origin, **changes)
 
@@ -110,4 +116,5 @@ BROKEN: Mapping[str, Broken] = {
     "is_undone_to_the_byte": _own(Unwritable),
     "refuses_what_it_cannot_read": _own(Overwriting),
     "names_models_that_resolve": _own(Boastful),
+    "starts_it_bound": _own(Indiscreet),
 }

@@ -60,3 +60,22 @@ def test_it_never_sees_a_failing_provider(failure: str, ask: Callable[[str], str
     assert "litellm." not in said, "it would name the exception"
     assert front.attempts[0] == "groq"
     assert [name for name in front.attempts if name != "groq"] == ["nvidia"], "it asked once"
+
+
+def test_one_process_is_bound_whatever_its_files_and_its_folder_say(
+    client_folder: Callable[[str], Path], client_environ: Mapping[str, str], gateway_url: str, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    own = work / ".aider.conf.yml"
+    own.write_text("model: sonnet\nopenai-api-base: http://127.0.0.1:9/v1\n", "utf-8")
+    (work / ".env").write_text("OPENAI_API_BASE=http://127.0.0.1:9/v1\nOPENAI_API_KEY=nothing\n", "utf-8")
+    programs = client_folder("aider") / "venv" / "bin"
+    environ = {**client_environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PATH": str(programs)}
+    command = [*FREERIDE, "run", "--url", gateway_url, "aider", *FLAGS, "--message", PROMPT]
+
+    answered = run(command, environ, cwd=work, timeout_s=120)
+
+    assert answered.returncode == 0, answered.stderr
+    assert "FREERIDE_PONG_42" in answered.stdout
+    assert own.read_text("utf-8").startswith("model: sonnet\n")

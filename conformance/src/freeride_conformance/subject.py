@@ -159,7 +159,11 @@ class BinderSubject:
     binder: Binder
     samples: Samples
     origin: Origin
-    capabilities: frozenset[str] = frozenset()
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """`launch` where one process of its agent can be bound."""
+        return frozenset({"launch"} if type(self.binder).launch is not Binder.launch else ())
 
     def divergence(self, rule: str, variant: str) -> str:  # noqa: ARG002 - no binder has known ones
         return ""

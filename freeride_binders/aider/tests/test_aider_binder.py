@@ -123,6 +123,18 @@ def test_what_cannot_be_edited_is_unreadable_and_the_message_says_where(text: st
     assert str(raised.value).startswith(where)
 
 
+def test_one_process_is_bound_by_the_variables_that_outrank_every_file() -> None:
+    launch = BINDER.launch(Endpoint("http://[::1]:9", key="secret", model="freeride/coding"))
+    assert launch is not None
+    assert (launch.program, launch.arguments) == ("aider", ())
+    assert launch.environment == {
+        "AIDER_OPENAI_API_BASE": "http://[::1]:9/v1",
+        "AIDER_OPENAI_API_KEY": "secret",
+        "AIDER_MODEL": "openai/freeride/coding",
+        "AIDER_SHOW_MODEL_WARNINGS": "false",
+    }
+
+
 SCALARS = st.sampled_from(
     [
         "gpt-4o",

@@ -1,6 +1,6 @@
 """What plugin authors import. Start with `freeride_core.hookspecs`."""
 
-from freeride_core.binder import Binder, Endpoint, Unreadable
+from freeride_core.binder import Binder, Endpoint, Launch, Unreadable
 from freeride_core.compatible import CompatibleProvider, CompatibleWire, bearer
 from freeride_core.compatible_catalog import CompatibleCatalog, CompatibleProbe, canonical_of
 from freeride_core.complaint import Rule
@@ -58,6 +58,7 @@ __all__ = [
     "FreePolicy",
     "FreeSuffix",
     "Key",
+    "Launch",
     "Limit",
     "Midnight",
     "Model",

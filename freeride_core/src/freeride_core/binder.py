@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -50,6 +51,18 @@ class Endpoint:
     def openai(self) -> str:
         """The OpenAI base URL."""
         return f"{self.root}/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How one process of an agent is started bound, whatever its files say: for `freeride run`."""
+
+    program: str
+    """Found on the user's path: `agent`."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the process's own. The place for the key, which an argument would show to everybody on the machine."""
+    arguments: tuple[str, ...] = ()
+    """Stand before the user's own; for what the environment cannot say, or what files overrule there."""
 
 
 class Unreadable(ValueError):
@@ -100,3 +113,7 @@ class Binder(ABC):
         """The model ids that the agent will ask the gateway at `endpoint` for when `text` is its configuration; empty where it
         points elsewhere. Raises `Unreadable`."""
         return ()
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:  # noqa: ARG002 - likewise
+        """What starts the agent bound to `endpoint` without a change of any file. None: it can be bound by its file only."""
+        return None

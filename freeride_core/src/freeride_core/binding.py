@@ -6,20 +6,19 @@ says what was written. So an undo gives back the same bytes, and never somebody 
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import hashlib
 import io
 import json
 import os
 import re
-import secrets
 import shutil
 import stat
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from freeride_core.binder import SERVED, Binder, Endpoint, Scope, Unreadable
+from freeride_core.replacement import replace_file
 
 _PRIVATE = 0o600
 _HARMLESS_KEY = Endpoint("").key
@@ -119,7 +118,7 @@ class Backups:
         record = replace(record, root=endpoint.root, model=endpoint.model, after_sha256=_sha256(change.after))
         # The record first: an interruption between the two writes leaves a record of a file that was not changed,
         # and an undo of that does nothing.
-        _write(self._record_path(change.target), json.dumps(asdict(record), indent=1).encode() + b"\n", _PRIVATE)
+        replace_file(self._record_path(change.target), json.dumps(asdict(record), indent=1).encode() + b"\n", _PRIVATE)
         _write_change(change, _PRIVATE)
         return record
 
@@ -164,7 +163,7 @@ class Backups:
         backup = None
         if change.before is not None:
             backup = f"{_label(change.target)}.{_sha256(change.before)[:12]}.bak"
-            _write(self.folder / backup, change.before, _PRIVATE)
+            replace_file(self.folder / backup, change.before, _PRIVATE)
         return Record(
             binder=binder.name,
             path=str(change.path.absolute()),
@@ -262,34 +261,9 @@ def _write_change(change: Change, mode_if_new: int) -> None:
             change.target.unlink()
         else:
             change.target.parent.mkdir(parents=True, exist_ok=True)
-            _write(change.target, change.after, mode_if_new)
+            replace_file(change.target, change.after, mode_if_new)
     except OSError as error:
         raise BindingError(f"{change.path} cannot be written: {error.strerror}") from None
-
-
-def _write(target: Path, content: bytes, mode_if_new: int) -> None:
-    """All or nothing: a file beside the target takes its place when it is complete and on the disk."""
-    try:
-        found = target.stat()
-    except FileNotFoundError:
-        found = None
-    mode = mode_if_new if found is None else stat.S_IMODE(found.st_mode)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            if found is not None and hasattr(os, "fchown"):
-                with contextlib.suppress(OSError):  # only root may give a file away, and only root needs to
-                    os.fchown(descriptor, found.st_uid, found.st_gid)
-            if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, mode)  # the umask has cut the mode given above
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _label(target: Path) -> str:

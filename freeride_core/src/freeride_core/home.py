@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +48,11 @@ def make_home(environ: Mapping[str, str]) -> Path:
     return home
 
 
+def instance_of(home: Path) -> str:
+    """What tells one home's gateway from another's, without telling where the home is."""
+    return hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:12]
+
+
 def stamps_of(home: Path) -> tuple[Stamp, ...]:
     """What the files with settings look like now."""
     return tuple(_stamp(home / name) for name in (".env", "config.toml"))
@@ -53,7 +60,7 @@ def stamps_of(home: Path) -> tuple[Stamp, ...]:
 
 def read_files(home: Path) -> dict[str, str]:
     """What `.env` and, below it, `config.toml` set, under full names."""
-    return {**_read_toml(home / "config.toml"), **_read_dotenv(home / ".env")}
+    return {**_read_former(home / "config.json"), **_read_toml(home / "config.toml"), **_read_dotenv(home / ".env")}
 
 
 def _stamp(path: Path) -> Stamp:
@@ -73,6 +80,16 @@ def _read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(str(path), "a readable file", str(reason)) from None  # the cause would show bytes of it
+
+
+def _read_former(path: Path) -> dict[str, str]:
+    """A no to telemetry that an older version was given."""
+    try:
+        answers = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    refuses = isinstance(answers, dict) and answers.get("telemetry") is False
+    return {f"{PREFIX}TELEMETRY": "off"} if refuses else {}
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:

@@ -20,7 +20,15 @@ from freeride_core.home import PREFIX, SettingsError, Stamp, as_path, as_text, m
 from freeride_core.loopback import is_loopback
 from freeride_core.provider import Provider
 
-__all__ = ["Settings", "SettingsError", "SettingsWatch", "base_url_variable", "check_settings", "load_settings"]
+__all__ = [
+    "Settings",
+    "SettingsError",
+    "SettingsWatch",
+    "base_url_variable",
+    "check_settings",
+    "load_settings",
+    "quiet_variable",
+]
 
 TELEMETRY_ENDPOINT = "https://telemetry.free-ride.xyz/v1/beacon"
 _BASE_URL = "_BASE_URL"
@@ -74,6 +82,14 @@ class Settings:
 def base_url_variable(provider: Provider) -> str:
     """The variable that replaces the provider's base URL."""
     return f"{PREFIX}{provider.name.upper()}{_BASE_URL}"
+
+
+def quiet_variable(environ: Mapping[str, str]) -> str | None:
+    """The variable, of those that all tools share, that asks for no telemetry; None: none does."""
+    for name in ("DO_NOT_TRACK", "CI"):
+        if environ.get(name, "").strip().lower() not in _FALSE | {""}:
+            return name
+    return None
 
 
 def load_settings(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
@@ -143,7 +159,7 @@ def _load(above_files: Mapping[str, str]) -> Settings:
         stamp_body=values.switch("STAMP_BODY", default=True),
         events=values.switch("EVENTS", default=True),
         events_path=values.path("EVENTS_PATH", home / "events.jsonl"),
-        telemetry=values.switch("TELEMETRY", default=True) and not values.is_quiet(),
+        telemetry=values.switch("TELEMETRY", default=True) and quiet_variable(environ) is None,
         telemetry_endpoint=values.text("TELEMETRY_ENDPOINT") or TELEMETRY_ENDPOINT,
         environ=environ,
         above_files=above_files,
@@ -213,10 +229,6 @@ class _Values:
             "a base URL",
             "write scheme, host and path, such as https://host/v1, without user name, query or fragment",
         )
-
-    def is_quiet(self) -> bool:
-        """Whether a variable that all tools share asks for no telemetry."""
-        return any(self._environ.get(name, "").strip().lower() not in _FALSE | {""} for name in ("DO_NOT_TRACK", "CI"))
 
 
 def _split(text: str) -> tuple[str, ...]:

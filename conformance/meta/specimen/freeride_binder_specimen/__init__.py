@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Unreadable, hookimpl
+from freeride_core import Binder, Endpoint, Launch, Unreadable, hookimpl
 from freeride_core.binder import Scope
 
 OURS = ("base", "key", "model")
@@ -37,6 +37,11 @@ class SpecimenBinder(Binder):
         if f"base={endpoint.root}" not in lines:
             return ()
         return tuple(line.removeprefix("model=") for line in lines if line.startswith("model="))
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        names = (f"SPECIMEN_{name.upper()}" for name in OURS)
+        values = (endpoint.root, endpoint.key, endpoint.model)
+        return Launch(program=self.name, environment=dict(zip(names, values, strict=True)))
 
 
 @hookimpl

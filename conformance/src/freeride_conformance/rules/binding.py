@@ -97,7 +97,7 @@ def _all_values(subject: BinderSubject) -> list[object]:
     texts = [None, *(sample.before for sample in subject.samples.samples)]
     paths = [binder.path(scope, Path("/a/home"), Path("/a/project")) for scope in binder.scopes]
     edited = [binder.edit(text, HERE) for text in texts]
-    return [paths, edited, [binder.models(text, HERE) for text in edited]]
+    return [paths, edited, [binder.models(text, HERE) for text in edited], binder.launch(HERE)]
 
 
 def _edit(binder: Binder, text: str | None, endpoint: Endpoint = HERE) -> str:
@@ -252,3 +252,22 @@ def names_models_that_resolve(subject: BinderSubject) -> None:
                 for model in models:
                     status = rig.get(f"/v1/models/{model}").status
                     assert status == 200, f"the gateway does not know the model {model!r}: {status}"
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="give in `launch` the program, with address, key and model of the endpoint, and the key by the environment alone",
+    needs="launch",
+)
+def starts_it_bound(subject: BinderSubject) -> None:
+    """One process of the agent is told the gateway's address and the model, and the key where nobody else sees it."""
+    for endpoint in (HERE, THERE):
+        launch = subject.binder.launch(endpoint)
+        assert launch is not None, f"it has no words for a gateway at {endpoint.root}"
+        assert launch.program.strip(), "it names no program"
+        told = [*launch.environment.values(), *launch.arguments]
+        for part in (endpoint.root, endpoint.model):
+            assert any(part in text for text in told), f"{part!r} is neither in the environment nor in the arguments"
+        shown = [text for text in (launch.program, *launch.arguments) if endpoint.key in text]
+        assert not shown, f"the key is shown to everybody on the machine: {shown}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core import Binder, Endpoint, Launch, hookimpl
 from freeride_core.binder import Scope
 from freeride_core.yaml_text import YamlText
 
@@ -41,6 +41,18 @@ class AiderBinder(Binder):
         wanted = [document.get(name) or "" for name in ("model", "weak-model", "editor-model")]
         # What has another prefix, or none, goes past the gateway.
         return tuple(dict.fromkeys(name.removeprefix(_VIA) for name in wanted if name.startswith(_VIA)))
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        # aider's own names outrank its files, and a plain OPENAI_API_BASE that a `.env` of the project may hold.
+        return Launch(
+            program="aider",
+            environment={
+                "AIDER_OPENAI_API_BASE": endpoint.openai,
+                "AIDER_OPENAI_API_KEY": endpoint.key,
+                "AIDER_MODEL": _VIA + endpoint.model,
+                "AIDER_SHOW_MODEL_WARNINGS": "false",
+            },
+        )
 
 
 @hookimpl

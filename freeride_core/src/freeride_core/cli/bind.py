@@ -74,9 +74,8 @@ def bind(
     from freeride_core.plugins import PluginError
     from freeride_core.settings import SettingsError, load_settings
 
-    root = _root(url)
-    if not model or not model.isprintable() or " " in model:
-        raise typer.BadParameter("a model's name has letters and no blanks", param_hint="--model")
+    root = gateway_root(url)
+    check_model(model)
     if force and not undo:
         raise typer.BadParameter("it goes with --undo", param_hint="--force")
     if name is None and (undo or dry_run):
@@ -89,7 +88,7 @@ def bind(
         if name is None:
             _list(backups, endpoint, as_json=as_json)
             return
-        binder = (_left_behind(backups, name) if undo else None) or _load(name)
+        binder = (_left_behind(backups, name) if undo else None) or load_installed(name)
         task = _Task(settings, backups, binder, scope or _places(binder)[0], dry_run=dry_run, as_json=as_json)
         if undo:
             task.undo(force=force)
@@ -99,6 +98,12 @@ def bind(
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}")
+
+
+def check_model(model: str) -> None:
+    """`BadParameter` where that is no model's name."""
+    if not model or not model.isprintable() or " " in model:
+        raise typer.BadParameter("a model's name has letters and no blanks", param_hint="--model")
 
 
 class _Task:
@@ -212,7 +217,8 @@ def _left_behind(backups: Backups, name: str) -> Binder | None:
     return _Uninstalled(name, Path(paths[0])) if paths else None
 
 
-def _load(name: str) -> Binder:
+def load_installed(name: str) -> Binder:
+    """The binder, or the end of the command."""
     from freeride_core.plugins import load_binder, offered_names
 
     installed = offered_names("binder")
@@ -291,8 +297,8 @@ def _bound_elsewhere(paths: list[str]) -> list[str]:
     return [f"it is bound in {', '.join(paths)}: undo it there"] if paths else []
 
 
-def _root(url: str) -> str:
-    """The gateway's root; a `/v1`, as agents write it, is taken off."""
+def gateway_root(url: str) -> str:
+    """The gateway's root; a `/v1`, as agents write it, is taken off. `BadParameter`: it is no such address."""
     try:
         parts = urlsplit(url)
         is_plain = re.fullmatch(r"[!-~]+", url) and not set("?#@") & set(url)

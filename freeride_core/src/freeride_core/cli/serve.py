@@ -29,6 +29,7 @@ def serve(
     from freeride_core.gateway.server import serve as serve_until_stopped
     from freeride_core.plugins import load_plugins
     from freeride_core.settings import check_settings, load_settings
+    from freeride_core.telemetry import disclose, public_names
 
     settings = load_settings()
     if settings.token is None and not is_loopback(host):
@@ -42,6 +43,7 @@ def serve(
         complain(line)
     if not roster.members:
         fail(where_to_get_keys(roster.registered.values()))
+    disclose(settings, public_names(plugins, [member.provider.name for member in roster.members]))
     listener = _listen(host, port)
     if settings.token is None and not is_loopback(listener.getsockname()[0]):
         listener.close()

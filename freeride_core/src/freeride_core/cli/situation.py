@@ -40,17 +40,25 @@ def read_situation() -> Situation:
     now = time.time()
     ledger = Ledger(lambda: now, _keep)
     catalogs = Catalogs(plugins.providers, lambda: now, _keep, _fetch)
-    path = settings.home / "state.db"
-    if path.exists():
-        store = StateStore(path)
-        if store.notice:
-            complain(store.notice)
-        entries = store.read_all()
-        store.close()
-        ledger.apply(entries)
-        catalogs.apply(entries)
+    entries, notice = recall(settings)
+    if notice:
+        complain(notice)
+    ledger.apply(entries)
+    catalogs.apply(entries)
     catalogs.expect(roster.keys())
     return Situation(settings, roster, ledger, catalogs, now)
+
+
+def recall(settings: Settings) -> tuple[list[Entry], str]:
+    """All that the state remembers, and what is wrong with it; empty where nothing is."""
+    path = settings.home / "state.db"
+    if not path.exists():
+        return [], ""
+    store = StateStore(path)
+    try:
+        return store.read_all(), store.notice or ""
+    finally:
+        store.close()
 
 
 def _keep(_entry: Entry) -> None:

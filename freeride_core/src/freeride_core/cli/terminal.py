@@ -25,7 +25,7 @@ def fail(line: str) -> NoReturn:
 
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Aligned columns on stdout. Upstreams choose some of these texts, so nothing in them steers the terminal."""
-    lines = [list(titles), *([_printable(cell) for cell in row] for row in rows)]
+    lines = [list(titles), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     for line in lines:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -58,9 +58,12 @@ def where_to_get_keys(installed: Iterable[Provider]) -> str:
     lines = ["there is no key of any provider; a free one is made in a minute:", *keyed] if keyed else []
     if keyless:
         lines += ["no key is wanted here, only the address:" if keyed else "no provider was asked for:", *keyless]
-    lines.append("Export the variable, or put it into $FREERIDE_HOME/.env. To look around without a key: freeride demo")
+    lines.append(
+        "Set it with `freeride init`, export it, or put it into $FREERIDE_HOME/.env. Without any key: freeride demo"
+    )
     return "\n".join(lines)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Without what would steer a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -17,6 +17,7 @@ from freeride_core.gateway.dialect import ClientError
 from freeride_core.gateway.exchange import Exchange
 from freeride_core.gateway.gateway import Gateway
 from freeride_core.gateway.listing import find_model, list_models
+from freeride_core.home import instance_of
 from freeride_core.provider import Operation
 
 _HOT = {
@@ -76,9 +77,12 @@ def _with_request_id(send: Send, exchange: Exchange) -> Send:
 
 
 def _routes(gateway: Gateway) -> Starlette:
+    instance = instance_of(gateway.settings.home)
+
     async def health(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
         names = [member.provider.name for member in gateway.roster.members]
-        return JSONResponse({"ok": True, "version": freeride_core.__version__, "providers": names})
+        version = freeride_core.__version__
+        return JSONResponse({"ok": True, "version": version, "providers": names, "instance": instance})
 
     async def models(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
         return JSONResponse({"object": "list", "data": list_models(gateway)})

@@ -165,7 +165,7 @@ class Completion:
         headers.append((b"content-type", b"application/json"))
         self._exchange.unwatch()
         await self._exchange.answer(200, headers, body)
-        self._complete(candidate)
+        self._complete(candidate, body)
 
     async def _pass_stream(self, walk: Walk, serves: Serves) -> None:
         exchange, candidate = self._exchange, serves.attempt.candidate
@@ -186,7 +186,7 @@ class Completion:
             return await self._break_off(walk, serves.attempt, failure)
         exchange.unwatch()
         await exchange.end(last if relay.is_done else last + sse.DONE)
-        self._complete(candidate)
+        self._complete(candidate, relay.ending)
         await _drain(serves)
         return None
 
@@ -250,9 +250,11 @@ class Completion:
         self._exchange.unwatch()
         await self._exchange.fail(error, self._who(self._walk.candidate if self._walk else None))
 
-    def _complete(self, candidate: Candidate) -> None:
+    def _complete(self, candidate: Candidate, ending: bytes) -> None:
         attempts = self._walk.attempts if self._walk else 0
         duration_ms = round((time.monotonic() - self._begun) * 1000)
+        if (tally := self._gateway.tally) is not None:
+            tally.note(ending)
         events = self._gateway.events
         events.note(RequestComplete(events.now(), self._exchange.request_id, *candidate.pair, attempts, duration_ms))
 

@@ -29,9 +29,12 @@ from freeride_core.ledger.sync import StateSync
 from freeride_core.plugins import Plugins
 from freeride_core.provider import Answer, Call, Model, Operation, Phase, Provider, UpstreamRequest
 from freeride_core.settings import Settings, SettingsError, SettingsWatch
+from freeride_core.telemetry import Beacon, Tally, public_names
 
 _RELOAD_EVERY_S = 2.0
 _CATALOG_TIMEOUT_S = 20.0
+_COUNT_EVERY_S = 1.0
+_POST_TIMEOUT_S = 5.0
 _SHOWN_MOST = 256
 
 
@@ -56,6 +59,10 @@ class Gateway:
         self.router = Router(
             self.catalogs.models, lambda: self.catalogs.version + self.proofs.version, self.proofs.account
         )
+        self.beacon: Beacon | None = None
+        """Who sends counts; None: nobody does, and nothing is counted."""
+        self.tally: Tally | None = None
+        """Where answers are counted now."""
         self.exchanges: set[Exchange] = set()
         self.secrets = SecretFilter(self.roster.redact)
         self.is_stopping = False
@@ -116,6 +123,8 @@ class Gateway:
             group.create_task(self.catalogs.run(lambda: self.roster.keys()))
             group.create_task(self.proofs.run(lambda: self.roster.members))
             group.create_task(self._reload())
+            if self.beacon is not None:
+                group.create_task(self._count(self.beacon))
 
     async def _reload(self) -> None:
         """Follows changes of `.env` and `config.toml`."""
@@ -141,6 +150,25 @@ class Gateway:
                 self.upstreams.connect_timeout_s = settings.connect_timeout
                 for line in self.roster.warnings:
                     print(f"freeride: {line}", file=sys.stderr)  # noqa: T201
+
+    async def _count(self, beacon: Beacon) -> None:
+        """Counts answers while telemetry is on."""
+        tally = Tally()
+        try:
+            while True:
+                self.tally = tally if self.settings.telemetry else None
+                await asyncio.sleep(_COUNT_EVERY_S)
+                await beacon.beat(self.settings, self._public_names, tally.take())
+        finally:
+            await asyncio.to_thread(beacon.end, self.settings, tally.take())
+
+    def _public_names(self) -> list[str]:
+        return public_names(self.plugins, [member.provider.name for member in self.roster.members])
+
+    async def post(self, request: UpstreamRequest) -> None:
+        """Sends a request whose answer does not matter. Raises `UpstreamTrouble` or `TimeoutError`."""
+        async with asyncio.timeout(_POST_TIMEOUT_S):
+            (await self.upstreams.send(request)).close()
 
     async def _fetch(self, provider: Provider, request: UpstreamRequest) -> Answer:
         """A catalog's answer. Raises OSError where there is none."""

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from types import FrameType, TracebackType
 from typing import Self
@@ -24,6 +25,7 @@ from freeride_core.gateway.listener import ClientConnection
 from freeride_core.keys import guard_output
 from freeride_core.plugins import Plugins, load_plugins
 from freeride_core.settings import Settings
+from freeride_core.telemetry import Beacon
 
 _log = logging.getLogger(__name__)
 GRACE_S = 10.0
@@ -149,6 +151,7 @@ def serve(
     _look_for_garbage_less()
     _open_more_files()
     gateway = Gateway(settings, plugins)
+    gateway.beacon = Beacon(gateway.post, time.monotonic)
     guard_output(gateway.secrets)
     runner = asyncio.Runner(loop_factory=_loop_factory())
     with runner, contextlib.suppress(KeyboardInterrupt):

@@ -12,6 +12,8 @@ from freeride_core.provider import Failure
 MAX_HELD = 64 * 1024
 """Bytes held back before a stream commits, and of an event that does not end."""
 DONE = b"data: [DONE]\n\n"
+_KEPT = 4096
+"""Bytes of an ending."""
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -122,6 +124,8 @@ class Relay:
         self._is_amid = False
         self.is_finished = False
         """A finish reason was seen."""
+        self.ending = b""
+        """What came with the finish reason and after it, the last of it: usage is reported there."""
         self.is_done = False
         """`[DONE]` was seen; what follows is not relayed."""
         self.failure: Failure | None = None
@@ -164,8 +168,11 @@ class Relay:
             self.is_done = data.count(b"[DONE]") == 1 and (data == DONE or data.endswith(b"\n\n" + DONE))
             if not self.is_done:
                 data = self._inspect_closely(data)
-        if not self.is_finished and _FINISH.search(data):
+        if self.is_finished:
+            self.ending = (self.ending + data)[-_KEPT:]
+        elif _FINISH.search(data):
             self.is_finished = True
+            self.ending = data
         return data
 
     def _inspect_closely(self, data: bytes) -> bytes:

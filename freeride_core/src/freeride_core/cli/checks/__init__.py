@@ -1,0 +1,1 @@
+"""What `freeride doctor` looks at: one module a subject, each giving findings and changing nothing."""

@@ -1,0 +1,84 @@
+"""Bound agents: whether what they will ask reaches the gateway, by the configuration that they will read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from freeride_core.binder import Binder, Endpoint, Unreadable
+from freeride_core.binding import Backups, BindingError, is_bound
+from freeride_core.cli.checks.finding import Finding, broken, ok, warning
+from freeride_core.cli.presence import ask, ask_health
+from freeride_core.home import instance_of
+from freeride_core.plugins import Plugins
+from freeride_core.settings import Settings
+
+
+def check_agents(settings: Settings, plugins: Plugins, root: str, key: str) -> Iterator[Finding]:
+    """A line for each configuration that points at a gateway, or was bound and does not any more."""
+    backups = Backups(settings.home)
+    findings: list[Finding] = []
+    for binder in plugins.binders.values():
+        for path in dict.fromkeys(binder.path(scope, Path.home(), Path.cwd()) for scope in binder.scopes):
+            findings += _check(settings, backups, binder, path, root, key)
+    yield from findings or [ok("agents", "none is bound; `freeride bind` lists those that can be")]
+
+
+def _check(settings: Settings, backups: Backups, binder: Binder, path: Path, root: str, key: str) -> Iterator[Finding]:
+    try:
+        record = backups.record(path)
+        text = path.read_bytes().decode() if path.exists() else ""
+        roots = dict.fromkeys([*([record.root] if record else []), root, root.replace("127.0.0.1", "localhost")])
+        at = next((each for each in roots if text and binder.models(text, Endpoint(each, key))), None)
+        models = binder.models(text, Endpoint(at, key)) if at else ()
+    except (BindingError, Unreadable, OSError, ValueError) as error:
+        yield warning("agents", f"{binder.title}: {path} cannot be read: {error}")
+        return
+    except Exception as fault:  # whatever a plugin does; its text might quote the file
+        yield broken("agents", f"{binder.title}: its binder failed with {type(fault).__name__}")
+        return
+    if at is None:
+        if record is not None:
+            yield broken(
+                "agents", f"{binder.title}: {path} was bound and points elsewhere now: freeride bind {binder.name}"
+            )
+        return
+    yield from _prove(settings, binder, path, at, key, models)
+
+
+def _prove(
+    settings: Settings, binder: Binder, path: Path, root: str, key: str, models: tuple[str, ...]
+) -> Iterator[Finding]:
+    """Asks the gateway at the address that stands in the file for each model that stands there."""
+    subject = f"{binder.title} ({path})"
+    overruled = _overruled(binder, Endpoint(root, key, models[0]))
+    for name in overruled:
+        yield warning("agents", f"{subject}: the variable {name} is set and outranks the file")
+    if settings.token and not any(is_bound(binder, Endpoint(root, key, model), path) for model in models):
+        yield broken("agents", f"{subject}: its key is not FREERIDE_TOKEN: freeride bind {binder.name}")
+        return
+    found = ask_health(root, key)
+    if not found.is_gateway:
+        yield (
+            broken("agents", f"{subject}: somebody else answers at {root}")
+            if found.is_there
+            else warning("agents", f"{subject}: bound to {root}, where no gateway runs now: freeride serve")
+        )
+        return
+    unknown = [model for model in models if ask(f"{root}/v1/models/{quote(model)}", key).status != 200]
+    if unknown:
+        yield broken("agents", f"{subject}: the gateway at {root} does not know {', '.join(unknown)}")
+    elif found.content.get("instance") != instance_of(settings.home):
+        yield warning(
+            "agents", f"{subject}: reaches the gateway at {root}, which has another home than {settings.home}"
+        )
+    elif not overruled:
+        yield ok("agents", f"{subject}: reaches your gateway at {root}, which knows {', '.join(models)}")
+
+
+def _overruled(binder: Binder, endpoint: Endpoint) -> list[str]:
+    launch = binder.launch(endpoint)
+    wanted = launch.environment if launch else {}
+    return [name for name, value in wanted.items() if os.environ.get(name, value) != value]

@@ -1,0 +1,74 @@
+"""`freeride doctor`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+if TYPE_CHECKING:
+    from freeride_core.cli.checks.finding import Finding
+
+_MARKS = {"ok": "ok", "warning": "WARN", "broken": "BROKEN"}
+
+
+def doctor(
+    url: Annotated[str, typer.Option(help="Where the gateway listens, or should.")] = "http://127.0.0.1:11343",
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
+) -> None:
+    """Look for what is wrong: program, home, port, keys, providers, bound agents. Changes nothing and spends no quota.
+
+    Exit codes: 0 nothing is broken, 1 something is."""
+    from freeride_core.cli.bind import gateway_root
+    from freeride_core.cli.terminal import printable
+
+    root = gateway_root(url)
+    findings: list[Finding] = []
+    for finding in _examine(root):
+        findings.append(finding)
+        if not as_json:
+            typer.echo(f"{_MARKS[finding.state]:<6}  {finding.subject:<9}  {printable(finding.text)}")
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    bad = {"broken", "warning"} if strict else {"broken"}
+    raise typer.Exit(int(any(finding.state in bad for finding in findings)))
+
+
+def _examine(root: str) -> Iterator[Finding]:
+    from freeride_core.binder import Endpoint
+    from freeride_core.cli.checks import agents, machine, upstreams
+    from freeride_core.cli.checks.finding import broken
+    from freeride_core.cli.situation import recall
+    from freeride_core.gateway.roster import make_roster
+    from freeride_core.ledger.ledger import Ledger
+    from freeride_core.plugins import load_plugins
+    from freeride_core.settings import SettingsError, load_settings
+
+    yield from machine.check_program()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        yield broken("settings", str(error))
+        return
+    plugins = load_plugins()
+    roster = make_roster(settings, plugins.providers)
+    key = settings.token or Endpoint(root).key
+    parts = urlsplit(root)
+    host, port = parts.hostname or "127.0.0.1", parts.port or 80
+    yield from machine.check_home(settings)
+    entries, notice = recall(settings)
+    ledger = Ledger(time.time, lambda _: None)
+    ledger.apply(entries)
+    yield from machine.check_state(len(entries), notice)
+    yield from machine.check_port(settings, host, port, key)
+    yield from machine.check_localhost(port, key)
+    yield from upstreams.check_plugins(plugins)
+    yield from upstreams.check_keys(settings, roster, ledger)
+    yield from upstreams.check_reach(settings, roster)
+    yield from agents.check_agents(settings, plugins, root, key)

@@ -1,0 +1,154 @@
+"""`freeride run`: one process of an agent, bound for as long as it lives."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from freeride_core.cli.bind import check_model, gateway_root, load_installed
+from freeride_core.cli.group import make_app
+from freeride_core.cli.terminal import complain, fail
+
+if TYPE_CHECKING:
+    from freeride_core.settings import Settings
+
+_START_S = 30.0
+_STOP_S = 15.0
+_LOOK_EVERY_S = 0.05
+_NOT_FOUND = 127
+_PASSED_ON = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)
+_ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+app = make_app()
+
+
+# Whatever follows the agent's name is the agent's, options too.
+@app.command("run", context_settings={"allow_interspersed_args": False})
+def run(
+    agent: Annotated[str, typer.Argument(help="The agent, by the name that `freeride bind` knows.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="What the agent is started with.")] = None,
+    url: Annotated[str, typer.Option(help="Where the gateway listens, or is started.")] = "http://127.0.0.1:11343",
+    model: Annotated[str, typer.Option(help="The model that the agent asks for.")] = "auto",
+) -> None:
+    """Start an agent bound to the gateway, without a change of its files. Where no gateway answers one runs as long as the agent
+    does. Ends with the agent's exit code."""
+    from freeride_core.binder import Endpoint
+    from freeride_core.plugins import PluginError
+    from freeride_core.settings import load_settings
+
+    root = gateway_root(url)
+    check_model(model)
+    settings = load_settings()
+    endpoint = Endpoint(root, settings.token or Endpoint(root).key, model)
+    try:
+        binder = load_installed(agent)
+    except PluginError as error:
+        fail(str(error))
+    launch = binder.launch(endpoint)
+    if launch is None:
+        fail(f"{binder.title} can be bound by its file only: freeride bind {agent}")
+    program = shutil.which(launch.program)
+    if program is None:
+        complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")
+        raise typer.Exit(_NOT_FOUND)
+    for (
+        number
+    ) in _ENDS:  # while there is no agent yet to pass them on to, a gateway that was started is stopped all the same
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
+    with _gateway(settings, endpoint.root, endpoint.key):
+        code = _run([program, *launch.arguments, *(arguments or ())], launch.environment)
+    raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
+    """A gateway at this address: the one that is there, else one of our own until the end."""
+    from freeride_core.cli.presence import ask_health
+    from freeride_core.loopback import is_loopback
+
+    found = ask_health(root, key)
+    if found.is_gateway:
+        yield
+        return
+    if found.is_there:
+        fail(f"what answers at {root} is no gateway that takes your key: choose another address with --url")
+    parts = urlsplit(root)
+    host, port = parts.hostname or "", parts.port or 80
+    if not is_loopback(host) or parts.scheme != "http" or parts.path:
+        fail(f"no gateway answers at {root}, and one can be started on this machine only")
+    _disclose(settings)
+    log = settings.home / "run.log"
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    command = [sys.executable, "-m", "freeride_core", "serve", "--host", host, "--port", str(port)]
+    with os.fdopen(descriptor, "wb") as output:
+        # A session or a group of its own: Ctrl-C is for the agent.
+        process = subprocess.Popen(  # noqa: S603 - ourselves
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+    try:
+        due = time.monotonic() + _START_S
+        while not ask_health(root, key).is_gateway:
+            if process.poll() is not None or time.monotonic() > due:
+                fail(f"the gateway does not start:\n{log.read_text('utf-8', 'replace').strip()}")
+            time.sleep(_LOOK_EVERY_S)
+        complain(f"a gateway runs at {root} until the agent ends; what it says is in {log}")
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _disclose(settings: Settings) -> None:
+    """Here, as what the gateway itself shows goes to a file."""
+    from freeride_core.gateway.roster import make_roster
+    from freeride_core.plugins import load_plugins
+    from freeride_core.telemetry import disclose, public_names
+
+    if settings.telemetry:
+        plugins = load_plugins(("provider",))
+        disclose(settings, public_names(plugins, make_roster(settings, plugins.providers).by_name))
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """The program's exit code, with 128 and the signal's number where one has ended it."""
+    is_terminal = sys.stdin is not None and sys.stdin.isatty()
+    running: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
+        # A terminal gives its Ctrl-C to all that run in it.
+        if running and not (is_terminal and number == signal.SIGINT):
+            running[0].send_signal(number)
+
+    former = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
+    try:
+        running.append(subprocess.Popen(command, env={**os.environ, **environment}))  # noqa: S603 - what the user asks for
+        code = running[0].wait()
+    except OSError as error:
+        complain(f"{command[0]} cannot be started: {error.strerror}")
+        return _NOT_FOUND - 1
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    return 128 - code if code < 0 else code

@@ -1,0 +1,211 @@
+"""`freeride doctor`: what it finds, and that it is true."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doubles import Upstream, reply
+from freeride_core.cli.checks.machine import check_localhost
+from freeride_core.plugins import load_plugins
+from freeride_core.simulator import Simulator, SimulatorThread
+from freeride_core.simulator.installed import installed_profile
+from fronts import FREERIDE
+from programs import clean_environ, run, serving
+
+Report = dict[str, list[tuple[str, str]]]
+
+
+@pytest.fixture
+def simulators() -> Iterator[SimulatorThread]:
+    profile = installed_profile(load_plugins(("provider",)), "groq")
+    with SimulatorThread(Simulator(profile, quotas=False, pace=0)) as thread:
+        yield thread
+
+
+@pytest.fixture
+def environ(simulators: SimulatorThread, tmp_path: Path) -> dict[str, str]:
+    """A user's with one key, who works in a folder of its own."""
+    return clean_environ(tmp_path / "user", simulators.env)
+
+
+@pytest.fixture
+def url() -> str:
+    """An address where nobody is."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def examine(environ: Mapping[str, str], url: str, *options: str, code: int = 0) -> Report:
+    """What it says, by subject, each with its state; and that it ends as a script expects."""
+    home = Path(environ["HOME"])
+    ended = run([*FREERIDE, "doctor", "--url", url, "--json", *options], environ, cwd=home)
+    findings: list[dict[str, Any]] = json.loads(ended.stdout)
+    report: Report = {}
+    for finding in findings:
+        report.setdefault(finding["subject"], []).append((finding["state"], finding["text"]))
+    assert ended.returncode == code, report
+    assert environ.get("GROQ_API_KEY", "nothing") not in ended.stdout
+    return report
+
+
+def only(report: Report, subject: str) -> tuple[str, str]:
+    [finding] = report[subject]
+    return finding
+
+
+def test_all_is_well_without_a_gateway_and_no_quota_is_spent(
+    environ: dict[str, str], url: str, simulators: SimulatorThread
+) -> None:
+    report = examine(environ, url)
+    assert set(report) == {
+        "program",
+        "home",
+        "state",
+        "port",
+        "localhost",
+        "plugins",
+        "keys",
+        "reach",
+        "agents",
+    }
+    assert only(report, "port")[1].endswith("is free; start the gateway with: freeride serve")
+    assert only(report, "keys") == ("ok", "groq: 1 usable")
+    assert only(report, "reach")[0] == "ok"
+    assert only(report, "agents") == ("ok", "none is bound; `freeride bind` lists those that can be")
+    assert [seen.method for simulator in simulators.simulators for seen in simulator.requests] == ["HEAD"]
+    assert not [seen.key for simulator in simulators.simulators for seen in simulator.requests if seen.key]
+
+
+def test_people_get_a_line_for_each_finding(environ: dict[str, str], url: str) -> None:
+    ended = run([*FREERIDE, "doctor", "--url", url], environ | {"GROQ_API_KEY": ""}, cwd=Path(environ["HOME"]))
+    assert ended.returncode == 1
+    assert "BROKEN  keys       no provider has a key: freeride init" in ended.stdout.splitlines()
+
+
+def test_a_bound_agent_is_proven_to_reach_this_gateway(environ: dict[str, str]) -> None:
+    home = Path(environ["HOME"])
+    with serving(FREERIDE, environ) as url:
+        for agent in ("aider", "continue"):
+            assert run([*FREERIDE, "bind", agent, "--url", url], environ, cwd=home).returncode == 0
+        report = examine(environ, url)
+        assert only(report, "port")[1] == f"your gateway answers at {url}; providers: groq"
+        assert [state for state, _ in report["agents"]] == ["ok", "ok"]
+        assert all(f"reaches your gateway at {url}, which knows auto" in text for _, text in report["agents"])
+
+        config = home / ".aider.conf.yml"
+        config.write_text(config.read_text().replace("openai/auto", "openai/no-such-model"))
+        report = examine(environ, url, code=1)
+        assert report["agents"][0][0] == "broken"
+        assert "does not know no-such-model" in report["agents"][0][1]
+
+        config.write_text(config.read_text().replace(url, "http://127.0.0.1:9"))
+        report = examine(environ, url, code=1)
+        assert "was bound and points elsewhere now: freeride bind aider" in report["agents"][0][1]
+
+        report = examine(environ | {"FREERIDE_HOME": str(home / "other")}, url)
+        assert "has another home than" in only(report, "port")[1]
+        assert [state for state, _ in report["agents"]] == ["warning"]
+
+    report = examine(environ, url, code=1)
+    assert ("warning", True) in [(state, "where no gateway runs now" in text) for state, text in report["agents"]]
+
+
+def test_a_variable_that_outranks_the_file_is_named(environ: dict[str, str]) -> None:
+    home = Path(environ["HOME"])
+    with serving(FREERIDE, environ) as url:
+        run([*FREERIDE, "bind", "aider", "--url", url], environ, cwd=home)
+        state, text = only(examine(environ | {"AIDER_MODEL": "gpt-5"}, url), "agents")
+        assert (state, text.endswith("the variable AIDER_MODEL is set and outranks the file")) == ("warning", True)
+        examine(environ | {"AIDER_MODEL": "gpt-5"}, url, "--strict", code=1)
+
+
+def test_an_agent_whose_key_is_not_the_token_is_found_out(environ: dict[str, str]) -> None:
+    home = Path(environ["HOME"])
+    guarded = environ | {"FREERIDE_TOKEN": "a-long-enough-token"}
+    with serving(FREERIDE, guarded) as url:
+        run([*FREERIDE, "bind", "aider", "--url", url], environ, cwd=home)
+        state, text = only(examine(guarded, url, code=1), "agents")
+        assert (state, "its key is not FREERIDE_TOKEN" in text) == ("broken", True)
+        run([*FREERIDE, "bind", "aider", "--url", url], guarded, cwd=home)
+        report = examine(guarded, url)
+        assert only(report, "agents")[0] == "ok"
+        assert "a-long-enough-token" not in json.dumps(report)
+        assert "does not take FREERIDE_TOKEN" in only(examine(environ, url, code=1), "port")[1]
+
+
+def test_somebody_else_at_the_port_is_named_so(environ: dict[str, str]) -> None:
+    with Upstream(lambda _: reply(200, {"ok": False})) as other:
+        root = f"http://127.0.0.1:{other.port}"
+        assert only(examine(environ, root, code=1), "port") == (
+            "broken",
+            f"somebody else answers at {root}: stop that, or choose another port",
+        )
+
+
+def test_keys_that_were_dropped_and_a_provider_that_is_away_are_named(environ: dict[str, str], url: str) -> None:
+    environ |= {"GROQ_API_KEY_2": "has a blank", "FREERIDE_GROQ_BASE_URL": "http://127.0.0.1:9"}
+    report = examine(environ, url, code=1)
+    assert ("warning", "GROQ_API_KEY_2[0] is not used: it holds white space") in report["keys"]
+    assert only(report, "reach")[1].startswith("groq: http://127.0.0.1:9/ cannot be reached")
+    assert "clock" not in report
+
+
+@pytest.mark.parametrize(("off_s", "state"), [(0, "ok"), (600, "warning"), (-600, "warning")])
+def test_a_clock_that_is_off_is_noticed(environ: dict[str, str], url: str, off_s: float, state: str) -> None:
+    import time
+
+    def answer(_: object) -> Any:
+        return reply(404, b"", {"date": formatdate(time.time() + off_s, usegmt=True)})
+
+    with Upstream(answer) as upstream:
+        report = examine(environ | {"FREERIDE_GROQ_BASE_URL": upstream.url}, url)
+    found, text = only(report, "clock")
+    assert found == state
+    assert ("behind" in text, "ahead" in text) == (off_s > 0, off_s < 0)
+
+
+def test_a_setting_that_cannot_be_used_ends_it(environ: dict[str, str], url: str) -> None:
+    report = examine(environ | {"FREERIDE_IDLE_TIMEOUT": "soon"}, url, code=1)
+    assert only(report, "settings")[0] == "broken"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
+def test_files_that_others_can_read_are_named_with_the_remedy(environ: dict[str, str], url: str) -> None:
+    home = Path(environ["FREERIDE_HOME"])
+    home.mkdir(mode=0o700)
+    (home / ".env").write_text("")
+    (home / ".env").chmod(0o644)
+    state, text = only(examine(environ, url), "home")
+    assert (state, text.endswith(f"chmod go-rwx {home / '.env'}")) == ("warning", True)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "state"),
+    [(["127.0.0.1"], "ok"), (["::1", "127.0.0.1"], "ok"), (["127.0.0.1", "192.0.2.7"], "broken"), ([], "broken")],
+)
+def test_a_name_of_this_machine_that_leads_away_is_broken(
+    monkeypatch: pytest.MonkeyPatch, addresses: list[str], state: str
+) -> None:
+    def look_up(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        if not addresses:
+            raise socket.gaierror(-2, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 9)) for address in addresses]
+
+    monkeypatch.setattr("freeride_core.cli.checks.machine.socket.getaddrinfo", look_up)
+    monkeypatch.setattr("freeride_core.cli.checks.machine.ask_health", _nobody)
+    [finding] = check_localhost(9, "key")
+    assert finding.state == state
+
+
+def _nobody(*_: object) -> Any:
+    from freeride_core.cli.presence import Presence
+
+    return Presence(False)

@@ -1,0 +1,167 @@
+"""`freeride run`: an agent bound for as long as one process of it lives."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from doubles import until
+from freeride_core.plugins import load_plugins
+from freeride_core.simulator import Simulator, SimulatorThread
+from freeride_core.simulator.installed import installed_profile
+from fronts import FREERIDE
+from programs import clean_environ, run, serving
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the agent is a script, and gets signals")
+
+AGENT = f"""#!{sys.executable}
+import json, os, signal, sys, time, urllib.request
+base, key = os.environ["AIDER_OPENAI_API_BASE"], os.environ["AIDER_OPENAI_API_KEY"]
+model = os.environ["AIDER_MODEL"].removeprefix("openai/")
+body = json.dumps({{"model": model, "messages": [{{"role": "user", "content": "Hello?"}}]}}).encode()
+headers = {{"content-type": "application/json", "authorization": f"Bearer {{key}}"}}
+answer = urllib.request.urlopen(urllib.request.Request(f"{{base}}/chat/completions", body, headers), timeout=30)
+caught = []
+signal.signal(signal.SIGTERM, lambda number, _: caught.append(number))
+said = {{"arguments": sys.argv[1:], "served": answer.headers["x-freeride-provider"], "base": base, "model": model}}
+print(json.dumps(said), flush=True)
+if "wait" in sys.argv:
+    while not caught:
+        time.sleep(0.01)
+    sys.exit(7)
+if "die" in sys.argv:
+    os.kill(os.getpid(), signal.SIGKILL)
+sys.exit(int(sys.argv[-1]))
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A user's, who has an agent and a key, and whose provider is played."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    agent = programs / "aider"
+    agent.write_text(AGENT)
+    agent.chmod(0o755)
+    profile = installed_profile(load_plugins(("provider",)), "groq")
+    with SimulatorThread(Simulator(profile, quotas=False, pace=0)) as simulators:
+        yield clean_environ(tmp_path / "user", {**simulators.env, "PATH": str(programs)})
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as own:
+        return own.connect_ex(("127.0.0.1", port)) == 0
+
+
+def said(output: str) -> dict[str, Any]:
+    return dict(json.loads(output))
+
+
+def test_a_gateway_that_runs_already_is_used_and_stays(environ: dict[str, str]) -> None:
+    with serving(FREERIDE, environ) as url:
+        ended = run(
+            [*FREERIDE, "run", "--url", f"{url}/v1", "--model", "freeride/fast", "aider", "--help", "-x", "--", "3"],
+            environ,
+        )
+        assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+    assert ended.returncode == 3, ended.stderr
+    assert said(ended.stdout) == {
+        "arguments": ["--help", "-x", "--", "3"],
+        "served": "groq",
+        "base": f"{url}/v1",
+        "model": "freeride/fast",
+    }
+    assert ended.stderr == ""
+
+
+def test_where_none_answers_one_runs_as_long_as_the_agent_and_no_file_of_the_agent_s_is_written(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    port = free_port()
+    ended = run([*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "0"], environ)
+    assert ended.returncode == 0, ended.stderr
+    assert said(ended.stdout)["served"] == "groq"
+    assert not is_open(port)
+    assert "until the agent ends" in ended.stderr
+    assert [path.name for path in (tmp_path / "user").iterdir()] == [".freeride"]
+
+
+def test_an_agent_that_a_signal_ends_says_so_by_the_exit_code(environ: dict[str, str]) -> None:
+    ended = run([*FREERIDE, "run", "--url", f"http://127.0.0.1:{free_port()}", "aider", "die"], environ)
+    assert ended.returncode == 128 + signal.SIGKILL
+
+
+def test_a_signal_reaches_the_agent_and_the_gateway_ends_after_it(environ: dict[str, str]) -> None:
+    port = free_port()
+    command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert said(process.stdout.readline())["served"] == "groq"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 7
+    until(lambda: not is_open(port), 10)
+
+
+def test_a_signal_before_there_is_an_agent_stops_the_gateway_that_was_started(environ: dict[str, str]) -> None:
+    port = free_port()
+    log = Path(environ["FREERIDE_HOME"]) / "run.log"
+    command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        until(log.exists, 30)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) in (128 + signal.SIGTERM, 7)
+    until(lambda: not is_open(port), 10)
+
+
+class TestRefusals:
+    def fails(self, environ: dict[str, str], *arguments: str, code: int = 1) -> str:
+        ended = run([*FREERIDE, "run", *arguments], environ)
+        assert (ended.returncode, ended.stdout) == (code, ""), ended.stderr
+        assert "Traceback" not in ended.stderr
+        return ended.stderr
+
+    def test_an_unknown_agent(self, environ: dict[str, str]) -> None:
+        assert "there is no binder 'nobody'; installed: aider" in self.fails(environ, "nobody")
+
+    def test_an_agent_that_only_its_file_binds(self, environ: dict[str, str]) -> None:
+        assert "Continue can be bound by its file only: freeride bind continue" in self.fails(environ, "continue")
+
+    def test_an_agent_that_is_not_installed(self, environ: dict[str, str]) -> None:
+        assert "aider is not on the path" in self.fails(environ | {"PATH": ""}, "aider", code=127)
+
+    def test_an_address_where_somebody_else_is(self, environ: dict[str, str]) -> None:
+        with SimulatorThread(Simulator(installed_profile(load_plugins(("provider",)), "groq"))) as simulators:
+            url = simulators.env["FREERIDE_GROQ_BASE_URL"]
+            root = url[: url.index("/", 8)]
+            assert "is no gateway that takes your key" in self.fails(environ, "--url", root, "aider")
+
+    def test_an_address_elsewhere_where_nobody_is(self, environ: dict[str, str]) -> None:
+        message = self.fails(environ, "--url", f"http://127.0.0.1:{free_port()}/below", "aider")
+        assert "one can be started on this machine only" in message
+
+    def test_a_gateway_that_cannot_start_says_why(self, environ: dict[str, str]) -> None:
+        without = {name: value for name, value in environ.items() if not name.startswith("GROQ")}
+        message = self.fails(without, "--url", f"http://127.0.0.1:{free_port()}", "aider")
+        assert "the gateway does not start" in message
+        assert "there is no key of any provider" in message
+
+    def test_what_would_be_sent_is_shown_here_and_not_in_the_log(self, environ: dict[str, str]) -> None:
+        del environ["FREERIDE_TELEMETRY"], environ["DO_NOT_TRACK"]
+        ended = run([*FREERIDE, "run", "--url", f"http://127.0.0.1:{free_port()}", "aider", "0"], environ)
+        assert ended.returncode == 0, ended.stderr
+        assert '"installation_id"' in ended.stderr
+        assert '"installation_id"' not in (Path(environ["FREERIDE_HOME"]) / "run.log").read_text()
