@@ -1,7 +1,8 @@
-"""docs/failover.svg: `freeride demo` in a terminal of its own, filmed. `python -m uv run --with pyte python tests/cast.py` films it anew.
+"""docs/failover.svg: `freeride demo` in a terminal, filmed. `python -m uv run --with pyte python tests/cast.py` films it anew.
 
-What the demo writes goes through a terminal emulator. Every stretch of time in which a row does not change becomes one group of the
-picture, shown for as long as it stood. It plays once and ends with what stands there at the end; who shows no animations shows that.
+What the demo writes goes through a terminal emulator. Every stretch of time in which a row does not change becomes one group of
+the picture, shown for as long as it stood. It plays once and ends with what stands there at the end; a viewer that knows no
+animations shows only that.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-import pyte
+import pyte  # type: ignore[import-not-found]
 
 PICTURE = Path(__file__).parents[1] / "docs" / "failover.svg"
 COLUMNS, ROWS = 100, 28
@@ -28,6 +29,7 @@ _LEAD_S = 0.6
 """How long the picture shows an empty terminal first."""
 _COLORS = {"default": "#d6deeb", "green": "#7bd88f", "brown": "#fce566", "red": "#fc618d", "cyan": "#5ad4e6"}
 _DIM = "#7f8c9a"
+_FONT = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace'
 
 Look = tuple[str, bool]
 """Colour and whether it is bold."""
@@ -62,7 +64,7 @@ def record() -> list[tuple[float, list[Row]]]:
         size = struct.pack("HHHH", ROWS, COLUMNS, 0, 0)
         fcntl.ioctl(sys.stdout.fileno(), termios.TIOCSWINSZ, size)
         environ = {**os.environ, "TERM": "xterm-256color", "FREERIDE_HOME": tempfile.mkdtemp(), "PYTHONUTF8": "1"}
-        os.execvpe("freeride", ["freeride", "demo", "--once"], environ)  # noqa: S606, S607 - the one that is installed here
+        os.execvpe("freeride", ["freeride", "demo", "--once"], environ)
     screen = _Screen(COLUMNS, ROWS)
     stream = pyte.ByteStream(screen)
     frames: list[tuple[float, list[Row]]] = []
@@ -117,7 +119,7 @@ def draw(film: list[Stretch]) -> str:
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="freeride demo, filmed">
 <style>
-text {{ font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre; fill: {_COLORS["default"]} }}
+text {{ font: 14px {_FONT}; white-space: pre; fill: {_COLORS["default"]} }}
 .b {{ font-weight: bold }} .d {{ fill: {_DIM} }} .g {{ fill: {_COLORS["green"]} }} .y {{ fill: {_COLORS["brown"]} }}
 .r {{ fill: {_COLORS["red"]} }} .c {{ fill: {_COLORS["cyan"]} }}
 .was {{ visibility: hidden; animation: seen linear }} .is {{ animation: unseen linear }}
