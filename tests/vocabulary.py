@@ -9,15 +9,15 @@ import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import cast
 
 from starlette.routing import Route
 
 from freeride_core.gateway import explain
 from freeride_core.gateway.app import _routes
 from freeride_core.gateway.gateway import Gateway
+from freeride_core.plugins import load_plugins
 from freeride_core.provider import ErrorKind
-from freeride_core.settings import Settings
+from freeride_core.settings import Settings, load_settings
 from page_parts import ROOT, installed
 
 CORE = ROOT / "freeride_core" / "src" / "freeride_core"
@@ -63,6 +63,7 @@ def literal(node: ast.expr) -> str | None:
 
 
 def setting_names() -> set[str]:
+    """Every variable that is a setting of the gateway's, whoever its providers are."""
     fields = {field.name for field in dataclasses.fields(Settings)} - NO_SETTINGS
     return {f"FREERIDE_{name.upper()}" for name in fields}
 
@@ -80,7 +81,9 @@ def plugin_names() -> set[str]:
 
 
 def served_routes() -> set[str]:
-    routes = [route for route in _routes(cast("Gateway", None)).routes if isinstance(route, Route)]
+    """Method and path of each, `{id}` for a model's."""
+    gateway = Gateway(load_settings(), load_plugins(()))
+    routes = [route for route in _routes(gateway).routes if isinstance(route, Route)]
     return {
         f"{method} {route.path.replace('{name:path}', '{id}')}"
         for route in routes
