@@ -1,0 +1,23 @@
+"""docs/agents/: what a person needs who binds one agent, from what its package states and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from freeride_conformance.readme import binder_head
+from freeride_core import Binder
+from page_parts import ROOT, WRITTEN, by_hand
+
+
+def agent_page(binder: Binder) -> str:
+    """All of it, in Markdown."""
+    head = binder_head(binder, "").partition("\n\n")[2].strip()
+    return f"{WRITTEN}# {binder.title}\n\n{head}\n\n{by_hand(ROOT / 'freeride_binders' / binder.name)}\n"
+
+
+def agent_rows(binders: Iterable[Binder]) -> Iterator[tuple[str, ...]]:
+    """For the README's table: who, by which command, and in which file."""
+    for binder in binders:
+        path = binder.path(binder.scopes[0], Path("~"), Path()).as_posix()
+        yield f"[{binder.title}](docs/agents/{binder.name}.md)", f"`freeride bind {binder.name}`", f"`{path}`"
