@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from freeride_conformance.readme import binder_head
 from freeride_core import Binder
+from freeride_core.binder import SERVED
 from page_parts import ROOT, WRITTEN, by_hand
 
 
@@ -16,8 +17,12 @@ def agent_page(binder: Binder) -> str:
     return f"{WRITTEN}# {binder.title}\n\n{head}\n\n{by_hand(ROOT / 'freeride_binders' / binder.name)}\n"
 
 
-def agent_rows(binders: Iterable[Binder]) -> Iterator[tuple[str, ...]]:
-    """For the README's table: who, by which command, and in which file."""
-    for binder in binders:
+def agent_rows(binders: Collection[Binder]) -> Iterator[tuple[str, ...]]:
+    """For the README's table: who, by which command, in which file. Whom the gateway cannot serve yet comes last, in one row."""
+    served = [binder for binder in binders if binder.needs in SERVED]
+    for binder in served:
         path = binder.path(binder.scopes[0], Path("~"), Path()).as_posix()
         yield f"[{binder.title}](docs/agents/{binder.name}.md)", f"`freeride bind {binder.name}`", f"`{path}`"
+    waiting = [f"[{each.title}](docs/agents/{each.name}.md)" for each in binders if each not in served]
+    if waiting:
+        yield ", ".join(waiting), "once the gateway speaks their protocols", ""

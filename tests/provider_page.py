@@ -54,6 +54,7 @@ def _start(provider: Provider) -> str:
     lines = [f"1. Make a key at <{about.keys_url}>; an account takes: {about.sign_up}."]
     pronoun = "it" if len(names) == 1 else "them"
     lines.append(f"2. Put {' and '.join(f'`{name}=…`' for name in names)} into {home}, or export {pronoun}.")
+    lines[-1] += " `freeride init` does it for you."
     lines.append("3. `freeride keys --check` says what it can do, and `freeride models` which models you have now.")
     return "\n".join(lines) + "\n"
 
