@@ -50,6 +50,7 @@ CLOSURE = {
     "sniffio": "MIT",
     "starlette": "BSD",
     "stevedore": "Apache",
+    "tomlkit": "MIT",
     "typer": "MIT",
     "typing-extensions": "PSF",
     "typing-inspection": "MIT",
