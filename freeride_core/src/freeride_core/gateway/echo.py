@@ -26,12 +26,32 @@ def without_echo(words: str, call: Call) -> str:
     run = _RUN if len(said) <= _LONG else _RUN_IN_LONG
     kept: list[str] = []
     clean_from, covered_to = 0, -1
-    for start in range(len(words) - run + 1):
-        if words[start : start + run] in said:
-            if start > covered_to:
-                kept += (words[clean_from:start], _MASK)
-            clean_from = covered_to = start + run
+    for start in _echoes(words, said, run):
+        if start > covered_to:
+            kept += (words[clean_from:start], _MASK)
+        clean_from = covered_to = start + run
     return "".join((*kept, words[clean_from:]))
+
+
+def _echoes(words: str, said: str, run: int) -> Iterator[int]:
+    """Where `run` characters of the words are somewhere in what was said.
+
+    To search a long conversation for each of them would hold up everybody else. Whatever is in it holds one of the blocks that
+    it is cut into, half as long; and after an echo its next character most likely goes on with it."""
+    half = run // 2
+    blocks = {said[at : at + half] for at in range(0, len(said), half)}
+    block_at = -1
+    at = -1
+    for start in range(len(words) - run + 1):
+        for first in range(max(start, block_at + 1), start + run - half + 1):
+            if words[first : first + half] in blocks:
+                block_at = first
+        if block_at < start:
+            continue
+        piece = words[start : start + run]
+        at = at + 1 if at >= 0 and said.startswith(piece, at + 1) else said.find(piece)
+        if at >= 0:
+            yield start
 
 
 def _texts(value: Any) -> Iterator[str]:
