@@ -32,7 +32,7 @@ _KEPT = 4096
 """Bytes of an answer's end in which its usage is looked for."""
 _SENSELESS = 1_000_000_000
 """No answer has so many tokens."""
-_MOST = 50_000
+_MOST = 10_000
 """Answers that wait to be counted."""
 _USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _OTHER = "other"

@@ -64,9 +64,8 @@ def run(
     if program is None:
         complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")
         raise typer.Exit(_NOT_FOUND)
-    for (
-        number
-    ) in _ENDS:  # while there is no agent yet to pass them on to, a gateway that was started is stopped all the same
+    # While there is no agent yet to pass these on to, a gateway that was started is stopped all the same.
+    for number in _ENDS:
         signal.signal(number, lambda got, _: sys.exit(128 + got))
     with _gateway(settings, endpoint.root, endpoint.key):
         code = _run([program, *launch.arguments, *(arguments or ())], launch.environment)
