@@ -108,8 +108,14 @@ class YamlText:
             self._refuse(mapping.start if mapping else 0, f"no way was found to add `{key}` here")
 
     def get(self, key: str, *, within: Within = None) -> str | None:
-        """The text of `key`'s plain value, without quotes; None where there is no such key, or it holds something else."""
-        pair = self._pair(self._mapping(within), key)
+        """The text of `key`'s plain value, without quotes; None where it is not there, or is
+        something else."""
+        if isinstance(within, str):
+            outer = self._pair(self._root, within)
+            mapping = outer[1] if outer else None
+        else:
+            mapping = self._mapping(within)
+        pair = self._pair(mapping, key)
         return pair[1].value if pair and pair[1].kind is ScalarEvent else None
 
     def find(self, key: str, field: str, value: str) -> tuple[str, int] | None:
