@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from freeride_binder_codex import freeride_register_binder
 from freeride_core import Endpoint
-from freeride_core.binder import Route, Scope
+from freeride_core.binder import Route, Scope, Unreadable
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -33,3 +35,9 @@ def test_another_provider_is_left_alone() -> None:
     edited = BINDER.edit(text, ENDPOINT)
     assert '[model_providers.other]\nbase_url = "https://other.invalid/v1" # mine\n' in edited
     assert BINDER.models(edited, ENDPOINT) == ("auto",)
+
+
+def test_what_it_refuses_is_told_in_one_line() -> None:
+    with pytest.raises(Unreadable) as refused:
+        BINDER.edit("mod\tl: g\n", ENDPOINT)
+    assert str(refused.value).isprintable()

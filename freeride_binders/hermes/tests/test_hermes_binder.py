@@ -34,3 +34,8 @@ def test_a_mapping_in_braces_stays_in_braces() -> None:
 
 def test_it_asks_for_nothing_where_it_points_elsewhere() -> None:
     assert BINDER.models("model:\n  default: mine\n  base_url: http://127.0.0.1:9/v1\n", ENDPOINT) == ()
+
+
+def test_a_model_that_is_a_plain_value_or_missing_asks_nobody() -> None:
+    assert BINDER.models("model: gpt-4o\n", ENDPOINT) == ()
+    assert BINDER.models("", ENDPOINT) == ()

@@ -66,7 +66,11 @@ class Launch:
 
 
 class Unreadable(ValueError):
-    """The configuration cannot be parsed; it is left untouched. The message says where and why."""
+    """The configuration cannot be parsed; it is left untouched. The message says where and why, in one line: what a parser
+    quotes of the file is made fit to print."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(letter if letter.isprintable() else "?" for letter in message))
 
 
 class Binder(ABC):
