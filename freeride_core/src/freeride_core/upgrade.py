@@ -9,7 +9,6 @@ import sys
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 _RECEIPTS = {"uv-receipt.toml": ("uv", "tool", "upgrade"), "pipx_metadata.json": ("pipx", "upgrade")}
 """What installers of tools leave in the environment that they make for each."""
@@ -41,6 +40,10 @@ def source_clone() -> Path | None:
     found = json.loads(_direct_url(_CORE) or "{}")
     if not found.get("dir_info", {}).get("editable"):
         return None
+    from urllib.request import (
+        url2pathname,  # not above: it brings HTTP and TLS along, and every plugin is loaded beside this
+    )
+
     folder = Path(url2pathname(urlsplit(found["url"]).path))
     return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
 
