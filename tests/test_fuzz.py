@@ -28,6 +28,8 @@ FINDINGS = [
     }.items()
 ] + [
     pytest.param("configuration", b"FREERIDE_EVENTS_PATH=~\0", id="a path with a NUL"),
+    pytest.param("configuration", b"OPENROUTER_API_KEY=OPENROUTER", id="a key that is called like its variable"),
+    pytest.param("binding", b"\0%YAML 1.14444\n---\na: b\n", id="a version of YAML that there is not"),
     pytest.param("configuration", b'\n====\n"a\\nb_BASE_URL" = []', id="a name of two lines"),
     pytest.param(
         "arrival",

@@ -38,7 +38,8 @@ def _check_settings(settings: Settings) -> None:
             assert key.secret.isascii()
             assert key.secret.isprintable()
             assert " " not in key.secret
-            assert key.secret not in repr(key) or len(key.secret) < 8
+            shown = repr(key).replace(key.provider, "").replace(key.variable, "")  # which a key may be called like
+            assert key.secret not in shown or len(key.secret) < 8
         assert all("\n" not in warning for warning in warnings)
 
 

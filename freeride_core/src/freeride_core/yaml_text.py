@@ -320,7 +320,7 @@ def _read(text: str) -> _Node | None:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise Unreadable(f"{where}{error.problem or error.context}") from None
-    except YAMLError as error:  # a character that YAML forbids
+    except (YAMLError, AssertionError) as error:  # a character that YAML forbids; a version that there is not
         raise Unreadable(f"{_place(text, getattr(error, 'position', 0))}: {getattr(error, 'reason', error)}") from None
     except (ValueError, RecursionError) as error:  # an escape beyond Unicode; thousands of open brackets
         if isinstance(error, Unreadable):
