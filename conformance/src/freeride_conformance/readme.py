@@ -77,10 +77,11 @@ def binder_head(binder: Binder, distribution: str) -> str:
         f"    {command:<{width}}    # {remark}\n" for command, remark in zip(commands, remarks, strict=True)
     )
     language = _LANGUAGES.get(binder.path(binder.scopes[0], Path("~"), Path()).suffix, "")
-    text = binder.edit(None, Endpoint("http://127.0.0.1:11343"))
+    endpoint = Endpoint("http://127.0.0.1:11343")
+    text = binder.edit(None, endpoint)
     return (
         f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n{lines}\n"
-        f"{_unserved(binder)}Next: {binder.advice or 'nothing; it takes the change in by itself.'}\n\n"
+        f"{_unserved(binder)}Next: {binder.advice(endpoint) or 'nothing; it takes the change in by itself.'}\n\n"
         f"Where there is no file yet it writes:\n\n```{language}\n{text}```\n\n"
     )
 

@@ -92,13 +92,14 @@ class Binder(ABC):
     reloads: bool = False
     """A running agent takes a change in by itself; else core says that it must be restarted."""
     after: str = ""
-    """What else the user does once it is bound: `Choose FreeRide in its list of models.`"""
+    """What else the user does once it is bound: `Choose FreeRide in its list of models.` In it `{key}` and `{model}` are the
+    gateway's; a binder of an agent that keeps no key in the file that is edited says here where it belongs."""
 
-    @property
-    def advice(self) -> str:
-        """What the user does once it is bound, in words; empty: nothing."""
+    def advice(self, endpoint: Endpoint) -> str:
+        """What the user does once it is bound to `endpoint`, in words; empty: nothing."""
         restart = "" if self.reloads else f"Restart {self.title} where it runs."
-        return " ".join(filter(None, (restart, self.after)))
+        after = self.after.replace("{key}", endpoint.key).replace("{model}", endpoint.model)
+        return " ".join(filter(None, (restart, after)))
 
     @abstractmethod
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:

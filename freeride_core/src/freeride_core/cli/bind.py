@@ -133,7 +133,8 @@ class _Task:
         if change.is_needed and not self._dry_run:
             backup = self._backups.backup_path(self._backups.apply(change, self._binder, endpoint))
         fault = find_fault(endpoint.root, endpoint.key)
-        self._show(change, backup, {"reloads": self._binder.reloads, "next": self._binder.advice, "warning": fault})
+        advice = self._redact(self._binder.advice(endpoint))
+        self._show(change, backup, {"reloads": self._binder.reloads, "next": advice, "warning": fault})
         title = self._binder.title
         if not change.is_needed:
             _tell(f"{title} is bound to {endpoint.root} already; {self._path} stays as it is.")
@@ -141,8 +142,8 @@ class _Task:
             _tell(f"{title} would be bound to {endpoint.root}. Nothing was written.")
         else:
             _tell(f"{title} is bound to {endpoint.root} in {self._path}.")
-            if self._binder.advice:
-                _tell(f"Next: {self._binder.advice}")
+            if advice:
+                _tell(f"Next: {advice}")
             _tell(f"Back to what it was before: {self._undo_command()}")
         if fault:
             _tell(f"Warning: {fault}")
@@ -163,14 +164,7 @@ class _Task:
             _tell(f"{self._path} is as it was before {self._binder.title} was bound.")
 
     def _show(self, change: Change, backup: Path | None, more: dict[str, Any]) -> None:
-        from freeride_core.keys import Redactor
-
-        redact = Redactor(
-            value
-            for name, value in self._settings.environ.items()
-            if _SECRET_VARIABLE.search(name) and value != Endpoint("").key
-        )
-        diff = redact(change.diff())
+        diff = self._redact(change.diff())
         if not self._as_json:
             typer.echo(diff, nl=False)
             return
@@ -185,6 +179,16 @@ class _Task:
             **more,
         }
         typer.echo(json.dumps(shown, indent=2))
+
+    def _redact(self, text: str) -> str:
+        from freeride_core.keys import Redactor
+
+        redact = Redactor(
+            value
+            for name, value in self._settings.environ.items()
+            if _SECRET_VARIABLE.search(name) and value != Endpoint("").key
+        )
+        return redact(text)
 
     def _undo_command(self) -> str:
         is_default = self._place is _places(self._binder)[0]

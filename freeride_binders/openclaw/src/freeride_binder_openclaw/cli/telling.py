@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from freeride_binder_openclaw import OpenClawBinder
+from freeride_core import Endpoint
 from freeride_core.cli.terminal import complain, fail
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def show_written(
     """The difference on stdout, and in words on stderr what comes next; or all of it as JSON."""
     primary, fallbacks = selection_after
     is_changed = written.change.is_needed
-    advice = OpenClawBinder().advice if is_changed and not dry_run else ""
+    advice = OpenClawBinder().advice(Endpoint("")) if is_changed and not dry_run else ""
     if as_json:
         shown = {
             "path": str(written.change.path),
