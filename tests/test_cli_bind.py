@@ -303,6 +303,17 @@ def test_a_token_of_the_gateway_is_bound_and_never_shown(
     assert config.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_key_that_has_no_place_in_the_file_is_told_but_a_token_is_not_shown(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "`FREERIDE_API_KEY=freeride-local zed`" in run("zed").err
+    monkeypatch.setenv("FREERIDE_TOKEN", "token-0123456789")
+    told = run("zed", "--model", "freeride/fast")
+    assert "FREERIDE_API_KEY=" in told.err
+    assert "01234567" not in told.out + told.err
+    assert "01234567" not in run("zed", "--model", "freeride/coding", "--json").out
+
+
 def test_a_known_key_is_not_shown_wherever_it_stands(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_API_KEY_2", "gsk-0123456789abcdef")
     config.write_text("# old: gsk-0123456789abcdef\nmodel: mine\n")

@@ -1,0 +1,66 @@
+"""Binds Crush to the FreeRide gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core.binder import Scope
+from freeride_core.json_text import JsonText
+
+_PROVIDER = "freeride"
+_SMALL = "freeride/fast"
+"""For titles and summaries, of which it asks one for each session: the quick models' allowance serves them."""
+
+
+class CrushBinder(Binder):
+    """Adds a provider with its models to `crush.json`. Read in github.com/charmbracelet/crush (docs/config/README.md and
+    internal/config), of which 0.96.1 was the newest release, 2026-11-25."""
+
+    api_version = 1
+    name = "crush"
+    title = "Crush"
+    homepage = "https://github.com/charmbracelet/crush"
+    scopes = (Scope.HOME, Scope.PROJECT)
+    programs = ("crush",)
+    after = "Where it goes on with a model that was chosen in it before, choose FreeRide with ctrl+l."
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+        return _folder(scope, home, cwd) / "crush.json"
+
+    def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - the project has two names
+        return (cwd / ".crush.json",) if scope is Scope.PROJECT else ()
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = JsonText(text or "")
+        document.add(["$schema"], "https://charm.land/crush.json")
+        provider = ["providers", _PROVIDER]
+        document.add([*provider, "name"], "FreeRide")
+        # `openai` is for OpenAI itself, and what speaks like it in everything.
+        document.set([*provider, "type"], "openai-compat")
+        document.set([*provider, "base_url"], endpoint.openai)
+        document.set([*provider, "api_key"], endpoint.key)
+        for model in dict.fromkeys((endpoint.model, _SMALL)):  # it asks nobody for a list
+            if document.find([*provider, "models"], "id", model) is None:
+                limits = {"context_window": endpoint.context, "default_max_tokens": endpoint.max_output}
+                document.append([*provider, "models"], {"id": model, "name": f"FreeRide {model}", **limits})
+        for size, model in (("large", endpoint.model), ("small", _SMALL)):
+            document.set(["models", size], {"provider": _PROVIDER, "model": model})
+        return document.text
+
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        document = JsonText(text)
+        if document.get(["providers", _PROVIDER, "base_url"]) != endpoint.openai:
+            return ()
+        chosen = [document.get(["models", size]) for size in ("large", "small")]
+        ours = [each.get("model") for each in chosen if isinstance(each, dict) and each.get("provider") == _PROVIDER]
+        return tuple(dict.fromkeys(model for model in ours if isinstance(model, str)))
+
+
+def _folder(scope: Scope, home: Path, cwd: Path) -> Path:
+    return cwd if scope is Scope.PROJECT else home / ".config" / "crush"
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return CrushBinder()

@@ -1,0 +1,74 @@
+"""Binds Goose to the FreeRide gateway."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, Launch, hookimpl
+from freeride_core.binder import Scope
+from freeride_core.json_text import JsonText
+
+_PROVIDER = "freeride"
+_ROUTE = "v1/chat/completions"
+
+
+class GooseBinder(Binder):
+    """Writes a provider of its own, a file in `custom_providers`. Read in github.com/aaif-goose/goose
+    (documentation/docs/guides/config-files.md, crates/goose/src/config/declarative_providers.rs, providers/openai.rs),
+    2026-11-25."""
+
+    api_version = 1
+    name = "goose"
+    title = "Goose"
+    homepage = "https://goose-docs.ai"
+    programs = ("goose",)
+    after = "Choose FreeRide with `goose configure`, or start it as `GOOSE_PROVIDER=freeride GOOSE_MODEL={model} goose session`."
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+        folder = "AppData/Roaming/Block/goose/config" if sys.platform == "win32" else ".config/goose"
+        return home / folder / "custom_providers" / f"{_PROVIDER}.json"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = JsonText(text or "")
+        for member, value in (("name", _PROVIDER), ("engine", "openai"), ("display_name", "FreeRide")):
+            document.set([member], value)
+        document.set(["base_url"], _address(endpoint))
+        # A key by name is looked for in the keyring or in a variable; a header stands here.
+        document.set(["requires_auth"], False)
+        document.set(["headers", "Authorization"], f"Bearer {endpoint.key}")
+        if document.find(["models"], "name", endpoint.model) is None:
+            document.append(["models"], {"name": endpoint.model, "context_limit": endpoint.context})
+        document.add(["supports_streaming"], True)
+        return document.text
+
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        document = JsonText(text)
+        if document.get(["base_url"]) != _address(endpoint):
+            return ()
+        entries = document.get(["models"])
+        ids = [entry.get("name") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+        return tuple(each for each in ids if isinstance(each, str))
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        # Variables outrank its files and its keyring.
+        return Launch(
+            program="goose",
+            environment={
+                "GOOSE_PROVIDER": "openai",
+                "GOOSE_MODEL": endpoint.model,
+                "OPENAI_HOST": endpoint.root,
+                "OPENAI_BASE_PATH": _ROUTE,
+                "OPENAI_API_KEY": endpoint.key,
+            },
+        )
+
+
+def _address(endpoint: Endpoint) -> str:
+    """With the route, which not every version adds to a base URL by itself."""
+    return f"{endpoint.root}/{_ROUTE}"
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return GooseBinder()

@@ -1,0 +1,57 @@
+"""Binds Zed to the FreeRide gateway."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core.binder import Scope
+from freeride_core.json_text import JsonText
+
+_PROVIDER = "freeride"
+
+
+class ZedBinder(Binder):
+    """Adds an OpenAI-compatible provider to `settings.json` and selects its model. Read in github.com/zed-industries/zed
+    (docs/src/ai/use-api-access.md, crates/language_models/src/provider/open_ai_compatible.rs), 2026-11-25."""
+
+    api_version = 1
+    name = "zed"
+    title = "Zed"
+    homepage = "https://zed.dev"
+    programs = ("zed", "zeditor")
+    reloads = True
+    # It asks nobody without a key, looks for it in this variable and in the system's keychain, and takes no `Authorization`
+    # from its settings.
+    after = (
+        "Give Zed the key `{key}`: under `agent: open settings`, LLM Providers, freeride; "
+        "or start it as `FREERIDE_API_KEY={key} zed`."
+    )
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - a project's file sets no language models
+        return home / ("AppData/Roaming/Zed" if sys.platform == "win32" else ".config/zed") / "settings.json"
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        document = JsonText(text or "")
+        provider = ["language_models", "openai_compatible", _PROVIDER]
+        document.set([*provider, "api_url"], endpoint.openai)
+        models = [*provider, "available_models"]
+        if document.find(models, "name", endpoint.model) is None:
+            limits = {"max_tokens": endpoint.context, "max_output_tokens": endpoint.max_output}
+            document.append(models, {"name": endpoint.model, "display_name": f"FreeRide {endpoint.model}", **limits})
+        document.set(["agent", "default_model"], {"provider": _PROVIDER, "model": endpoint.model})
+        return document.text
+
+    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
+        document = JsonText(text)
+        chosen = ["agent", "default_model"]
+        model = document.get([*chosen, "model"])
+        is_here = document.get(["language_models", "openai_compatible", _PROVIDER, "api_url"]) == endpoint.openai
+        is_chosen = document.get([*chosen, "provider"]) == _PROVIDER
+        return (model,) if is_here and is_chosen and isinstance(model, str) else ()
+
+
+@hookimpl
+def freeride_register_binder() -> Binder:
+    return ZedBinder()

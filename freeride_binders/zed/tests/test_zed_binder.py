@@ -1,0 +1,50 @@
+"""What the binder makes of Zed's settings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from freeride_binder_zed import freeride_register_binder
+from freeride_core import Endpoint
+from freeride_core.binder import Scope
+from freeride_core.json_text import JsonText
+
+BINDER = freeride_register_binder()
+ENDPOINT = Endpoint("http://127.0.0.1:11343")
+
+
+@pytest.mark.parametrize(
+    ("platform", "folder"), [("linux", ".config/zed"), ("darwin", ".config/zed"), ("win32", "AppData/Roaming/Zed")]
+)
+def test_it_edits_the_file_of_the_home_folder(platform: str, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h") / folder / "settings.json"
+    assert BINDER.scopes == (Scope.HOME,)
+
+
+def test_the_key_stands_in_what_the_user_is_told_and_not_in_the_file() -> None:
+    endpoint = Endpoint(ENDPOINT.root, key="another-key")
+    assert "another-key" not in BINDER.edit(None, endpoint)
+    assert "`FREERIDE_API_KEY=another-key zed`" in BINDER.advice(endpoint)
+
+
+def test_limits_that_the_user_has_changed_stay() -> None:
+    changed = BINDER.edit(None, ENDPOINT).replace("8192", "4096")
+    assert BINDER.edit(changed, ENDPOINT) == changed
+
+
+def test_another_model_gets_an_entry_of_its_own() -> None:
+    endpoint = Endpoint(ENDPOINT.root, model="freeride/coding")
+    document = JsonText(BINDER.edit(BINDER.edit(None, ENDPOINT), endpoint))
+    entries = document.get(["language_models", "openai_compatible", "freeride", "available_models"])
+    assert isinstance(entries, list)
+    assert [entry["name"] for entry in entries] == ["auto", "freeride/coding"]
+    assert BINDER.models(document.text, endpoint) == ("freeride/coding",)
+
+
+def test_it_asks_for_nothing_where_another_provider_is_chosen() -> None:
+    edited = BINDER.edit(None, ENDPOINT)
+    assert BINDER.models(edited.replace('"provider": "freeride"', '"provider": "zed.dev"'), ENDPOINT) == ()
