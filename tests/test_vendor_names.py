@@ -16,9 +16,10 @@ OTHERS = {
     "cerebras", "claude", "cline", "cohere", "deepseek", "gpt-oss", "hermes", "hugging face", "kilo", "llm7", "mistral", "ollama",
     "openclaw", "opencode", "ovh", "pollinations", "sambanova", "workers ai", "zhipu",
 }  # fmt: skip
-# An English word and a keyword of Python: only as a name.
+# An English word and a keyword of Python, and what all of them speak of: only as a name.
 WORDS = {
-    "continue": r"continue\.dev|\.continue\b|[\"'`]continue[\"'`]|_continue\b|\bContinue(?:'s)?\s+(?:agent|config|extension)"
+    "llm": r"datasette|[\"'`]llm[\"'`]|_llm\b",
+    "continue": r"continue\.dev|\.continue\b|[\"'`]continue[\"'`]|_continue\b|\bContinue(?:'s)?\s+(?:agent|config|extension)",
 }
 NAMES = re.compile(
     "|".join(WORDS.get(name, rf"(?<![a-z]){re.escape(name)}(?![a-z])") for name in sorted(PROVIDERS | AGENTS | OTHERS)),
@@ -34,9 +35,16 @@ FILES = sorted(
 def test_the_search_finds_what_it_looks_for() -> None:
     assert {"groq", "openrouter"} <= PROVIDERS
     assert "continue" in AGENTS
-    for text in ("GROQ_API_KEY", "api.groq.com", "freeride_provider_nvidia", "~/.continue/config.yaml", "Hugging Face"):
+    for text in (
+        "GROQ_API_KEY",
+        "api.groq.com",
+        "freeride_provider_nvidia",
+        "~/.continue/config.yaml",
+        "binder_llm",
+        "Hugging Face",
+    ):
         assert NAMES.search(text), text
-    for text in ("if x: continue", "Continue reading.", "aiders", "OpenAI-compatible"):
+    for text in ("if x: continue", "Continue reading.", "free LLM tiers", "aiders", "OpenAI-compatible"):
         assert not NAMES.search(text), text
 
 

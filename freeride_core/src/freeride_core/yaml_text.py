@@ -28,10 +28,10 @@ from ruamel.yaml.events import (
 
 from freeride_core.binder import Unreadable
 
-Value = str | bool | int | Sequence[str]
+Value = str | bool | int | Sequence[str] | Mapping[str, str]
 
-Within = str | tuple[str, int] | None
-"""None: the root; a key of the root: the mapping there; with an index: an item of the list there."""
+Within = str | tuple[str | int, ...] | None
+"""None: the root; a key of the root: the mapping there; keys, and indexes of lists' items: the mapping to which they lead."""
 
 _NodeStart = AliasEvent | ScalarEvent | SequenceStartEvent | MappingStartEvent
 
@@ -63,14 +63,16 @@ class _Node:
 
 
 class YamlText:
-    """One YAML document whose root is a mapping, or nothing yet. `text` is the document as edited so far.
+    """One YAML document whose root is a mapping, or a list where `is_list` says so, or nothing yet. `text` is the document as
+    edited so far.
 
     Every method raises `Unreadable`, with line and column, where it cannot do what it is asked for.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_list: bool = False) -> None:
         self.text = text
-        self._root = _read(text)
+        self._is_list = is_list
+        self._root = _read(text, is_list=is_list)
 
     def set(self, key: str, value: str | bool | int, *, within: Within = None) -> None:
         """Gives `key` of the root, of the mapping `within` a key of the root, or of an item `within` a list, this value. A
@@ -110,28 +112,29 @@ class YamlText:
     def get(self, key: str, *, within: Within = None) -> str | None:
         """The text of `key`'s plain value, without quotes; None where it is not there, or is
         something else."""
-        if isinstance(within, str):
-            outer = self._pair(self._root, within)
-            mapping = outer[1] if outer else None
-        else:
-            mapping = self._mapping(within)
-        pair = self._pair(mapping, key)
+        pair = self._pair(self._reach(within), key)
         return pair[1].value if pair and pair[1].kind is ScalarEvent else None
 
-    def find(self, key: str, field: str, value: str) -> tuple[str, int] | None:
-        """Where the first item of the root's list `key` with this `field` stands, as `within` of `set` and `add`."""
-        pair = self._pair(self._root, key)
-        for index, item in enumerate(pair[1].items if pair else ()):
+    def find(self, key: str | None, field: str, value: str) -> tuple[str | int, ...] | None:
+        """Where the first item of the root's list `key`, or of the root that is a list, with this `field` stands, as `within`
+        of `set` and `add`."""
+        way = () if key is None else (key,)
+        node = self._reach(way)
+        for index, item in enumerate(node.items if node else ()):
             found = self._pair(item, field) if item.kind is MappingStartEvent else None
             if found and _means(found[1], value):
-                return key, index
+                return *way, index
         return None
 
-    def append(self, key: str, item: Mapping[str, Value]) -> None:
-        """Puts `item` at the end of the root's list `key`, which is made where it is missing or empty."""
-        pair = self._pair(self._root, key)
+    def append(self, key: str | None, item: Mapping[str, Value]) -> None:
+        """Puts `item` at the end of the root's list `key`, which is made where it is missing or empty, or of the root that is
+        a list."""
         lines = [f"{name}: {_write(value)}" for name, value in item.items()]
         inline = "{" + ", ".join(lines) + "}"
+        if key is None:
+            self._append_to(self._root, lines, inline)
+            return
+        pair = self._pair(self._root, key)
         if pair is None:
             self._add_list(key, lines, inline)
             return
@@ -148,12 +151,8 @@ class YamlText:
             self._insert_lines(after, _item_lines(indent, 2, lines), instead_of=(keep_from, node.end))
         elif is_null:
             self._splice(node.start, node.end, f" [{inline}]")
-        elif node.is_flow:
-            self._insert_flow(node, inline)
         else:
-            first = node.items[0]
-            offset = first.column - node.column if first.kind is MappingStartEvent and not first.is_flow else 2
-            self._insert_lines(self._line_after(node, node.column), _item_lines(node.column, offset, lines))
+            self._append_to(node, lines, inline)
 
     def merge(self, key: str, values: Mapping[str, str | bool | int]) -> None:
         """Sets `values` in the mapping at the root's `key`, which is made where it is missing, empty, or a plain value."""
@@ -179,6 +178,17 @@ class YamlText:
             block = [" " * (root.column + 2) + line for line in lines]
             self._insert_lines(self._line_after(node, root.column), block, instead_of=(keep_from, node.end))
 
+    def _append_to(self, node: _Node | None, lines: Sequence[str], inline: str) -> None:
+        """Puts an item at the end of a list; without one, of the document that has nothing yet."""
+        if node is None:
+            self._insert_lines(len(self.text), _item_lines(0, 2, lines))
+        elif node.is_flow:
+            self._insert_flow(node, inline)
+        else:
+            first = node.items[0]
+            offset = first.column - node.column if first.kind is MappingStartEvent and not first.is_flow else 2
+            self._insert_lines(self._line_after(node, node.column), _item_lines(node.column, offset, lines))
+
     def _add_list(self, key: str, lines: Sequence[str], inline: str) -> None:
         root = self._root
         if root is not None and root.is_flow:
@@ -196,17 +206,25 @@ class YamlText:
         return 2 + (root.column if root else 0)
 
     def _mapping(self, within: Within) -> _Node | None:
+        node = self._reach(within)
         if within is None:
-            return self._root
-        key = within if isinstance(within, str) else within[0]
-        pair = self._pair(self._root, key)
-        if pair is None:
-            raise KeyError(key)
-        if not isinstance(within, str):
-            return pair[1].items[within[1]]
-        if pair[1].kind is not MappingStartEvent:
-            self._refuse(pair[1].start, f"`{key}` holds no keys of its own")
-        return pair[1]
+            return node
+        if node is None:
+            raise KeyError(within)
+        if node.kind is not MappingStartEvent:
+            self._refuse(node.start, f"`{within if isinstance(within, str) else within[-1]}` holds no keys of its own")
+        return node
+
+    def _reach(self, within: Within) -> _Node | None:
+        """What is there, of whatever kind; None where a key is missing."""
+        node = self._root
+        for step in (within,) if isinstance(within, str) else within or ():
+            if isinstance(step, int):
+                node = node.items[step] if node else None
+            else:
+                pair = self._pair(node, step)
+                node = pair[1] if pair else None
+        return node
 
     def _pair(self, mapping: _Node | None, key: str) -> tuple[_Node, _Node] | None:
         pairs = [pair for pair in mapping.pairs if pair[0].value == key] if mapping else []
@@ -261,7 +279,7 @@ class YamlText:
     def _splice(self, start: int, end: int, piece: str) -> None:
         text = self.text[:start] + piece + self.text[end:]
         try:
-            self._root = _read(text)
+            self._root = _read(text, is_list=self._is_list)
         except Unreadable as error:
             raise Unreadable(f"{_place(self.text, start)}: cannot be edited safely ({error})") from error
         self.text = text
@@ -280,6 +298,8 @@ def _write(value: Value, quote: str = "") -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_write(part)}" for name, part in value.items()) + "}"
     if not isinstance(value, str):
         return "[" + ", ".join(_write(item) for item in value) + "]"
     if quote == "'" and value.isprintable():
@@ -306,8 +326,8 @@ def _place(text: str, index: int) -> str:
     return f"line {len(breaks) + 1}, column {index - line_start + 1}"
 
 
-def _read(text: str) -> _Node | None:
-    """The root mapping; None where the document is empty."""
+def _read(text: str, *, is_list: bool) -> _Node | None:
+    """The root mapping or list; None where the document is empty."""
     try:
         events = iter(list(YAML(typ="safe", pure=True).parse(text)))
         root: _Node | None = None
@@ -328,8 +348,11 @@ def _read(text: str) -> _Node | None:
         raise Unreadable(f"line 1, column 1: {error}") from None
     if root is None or (root.kind is ScalarEvent and not root.style and not root.value and not root.is_marked):
         return None
-    if root.kind is not MappingStartEvent:
-        raise Unreadable(f"{_place(text, root.start)}: keys and values are expected here, as in `key: value`")
+    if root.kind is not (SequenceStartEvent if is_list else MappingStartEvent):
+        expected = "items are expected here, as in `- key: value`"
+        if not is_list:
+            expected = "keys and values are expected here, as in `key: value`"
+        raise Unreadable(f"{_place(text, root.start)}: {expected}")
     return root
 
 
