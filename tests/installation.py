@@ -164,6 +164,7 @@ CLIENTS = {
         Client("aider", "aider-chat==0.86.2", _install_from_pypi),
         Client("continue", "@continuedev/cli@1.5.47", _install_from_npm),
         Client("hermes", "hermes-agent==0.19.0", _install_from_pypi),
+        Client("llm", "llm==0.36", _install_from_pypi),
         Client("openclaw", "openclaw@2026.9.6", _install_from_npm),
         Client("opencode", "opencode-ai@1.18.33", _install_from_npm),
     )
