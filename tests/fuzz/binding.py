@@ -50,6 +50,8 @@ TARGET = Target(
             b"---\nmodels: []\nrules: |\n  a\n  b\n...\n",
             b"{models: [{name: FreeRide, model: a}], model: &a b}\n",
             b'{"models": [{"name": "x"}]}',
+            b"# mine\n- model_id: freeride\n  model_name: old\n  headers: {X-Mine: a}\n- {model_id: other}\n",
+            b'a = 1\n\n[[providers]]\nname = "freeride"\nextra_headers = {}\n\n[[models]]\nalias = "x" # mine\n[tools.bash]\n',
         )
     ),
     words=(
@@ -60,6 +62,11 @@ TARGET = Target(
         b"openai-api-key: ",
         b"show-model-warnings: ",
         b"apiBase: ",
+        b"- model_id: freeride\n",
+        b"  headers:\n    ",
+        b"[[providers]]\n",
+        b"[[models]]\n",
+        b'alias = "freeride"\n',
         b"  - ",
         b"\r\n",
         b"\xef\xbb\xbf",
