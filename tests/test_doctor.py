@@ -127,6 +127,14 @@ def test_a_variable_that_outranks_the_file_is_named(environ: dict[str, str]) -> 
         examine(environ | {"AIDER_MODEL": "gpt-5"}, url, "--strict", code=1)
 
 
+def test_a_variable_that_counts_beside_arguments_only_outranks_no_file(environ: dict[str, str]) -> None:
+    home = Path(environ["HOME"])
+    with serving(FREERIDE, environ) as url:
+        run([*FREERIDE, "bind", "hermes", "--url", url], environ, cwd=home)
+        state, text = only(examine(environ | {"OPENAI_API_KEY": "of-another-use"}, url), "agents")
+        assert (state, "reaches your gateway" in text) == ("ok", True), text
+
+
 def test_an_agent_whose_key_is_not_the_token_is_found_out(environ: dict[str, str]) -> None:
     home = Path(environ["HOME"])
     guarded = environ | {"FREERIDE_TOKEN": "a-long-enough-token"}

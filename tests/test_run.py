@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from programs import clean_environ, run, serving
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the agent is a script, and gets signals")
 
+HERE = Path(__file__).parent
 AGENT = f"""#!{sys.executable}
 import json, os, signal, sys, time, urllib.request
 base, key = os.environ["AIDER_OPENAI_API_BASE"], os.environ["AIDER_OPENAI_API_KEY"]
@@ -55,6 +57,15 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
     profile = installed_profile(load_plugins(("provider",)), "groq")
     with SimulatorThread(Simulator(profile, quotas=False, pace=0)) as simulators:
         yield clean_environ(tmp_path / "user", {**simulators.env, "PATH": str(programs)})
+
+
+def install_stranger(site: Path) -> str:
+    """Acme Code's binder, as if it were installed; gives the path that it is found by."""
+    about = site / "freeride_binder_acmecode-0.2.1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: freeride-binder-acmecode\nVersion: 0.2.1\n", "utf-8")
+    (about / "entry_points.txt").write_text("[freeride.binders]\nacmecode = freeride_binder_acmecode\n", "utf-8")
+    return os.pathsep.join((str(site), str(HERE / "third_party" / "acmecode" / "src")))
 
 
 def free_port() -> int:
@@ -137,8 +148,13 @@ class TestRefusals:
     def test_an_unknown_agent(self, environ: dict[str, str]) -> None:
         assert "there is no binder 'nobody'; installed: aider" in self.fails(environ, "nobody")
 
-    def test_an_agent_that_only_its_file_binds(self, environ: dict[str, str]) -> None:
-        assert "Continue can be bound by its file only: freeride bind continue" in self.fails(environ, "continue")
+    def test_an_agent_that_only_its_file_binds(self, environ: dict[str, str], tmp_path: Path) -> None:
+        found = install_stranger(tmp_path / "site")
+        message = self.fails(environ | {"PYTHONPATH": found}, "acmecode")
+        assert "Acme Code can be bound by its file only: freeride bind acmecode" in message
+
+    def test_an_agent_whose_protocol_is_not_served(self, environ: dict[str, str]) -> None:
+        assert "speaks /v1/messages, which this gateway does not serve yet" in self.fails(environ, "claude")
 
     def test_an_agent_that_is_not_installed(self, environ: dict[str, str]) -> None:
         assert "aider is not on the path" in self.fails(environ | {"PATH": ""}, "aider", code=127)

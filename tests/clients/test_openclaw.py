@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -67,3 +68,50 @@ def test_it_takes_what_the_commands_write(
             assert written.returncode == 0, written.stderr
             judged = run([find_node(), program, "config", "validate"], environ, cwd=tmp_path)
             assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+@pytest.mark.parametrize("gateway_url", ["serve"], indirect=True)
+def test_one_process_is_bound_whatever_its_file_says(
+    client_folder: Callable[[str], Path], client_environ: Mapping[str, str], gateway_url: str, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    own = Path(client_environ["HOME"]) / ".openclaw" / "openclaw.json"
+    own.parent.mkdir(parents=True)
+    text = (
+        '{models: {providers: {freeride: {baseUrl: "http://127.0.0.1:9/v1", apiKey: "nothing", api: "openai-completions", '
+        'models: [{id: "auto", name: "Mine"}]}}}, agents: {defaults: {model: {primary: "freeride/auto"}}}}'
+    )
+    own.write_text(text, "utf-8")
+    programs = client_folder("openclaw") / "node_modules" / ".bin"
+    environ = {
+        **client_environ,
+        "PATH": os.pathsep.join(map(str, (programs, find_node().parent, client_environ["PATH"]))),
+    }
+
+    answered = run(
+        [
+            *FREERIDE,
+            "run",
+            "--url",
+            gateway_url,
+            "openclaw",
+            "agent",
+            "--local",
+            "--agent",
+            "main",
+            "--session-id",
+            "one",
+            "--message",
+            PROMPT,
+            "--timeout",
+            "150",
+        ],
+        environ,
+        cwd=work,
+        timeout_s=240,
+    )
+
+    assert answered.returncode == 0, answered.stderr
+    assert "FREERIDE_PONG_42" in answered.stdout
+    assert own.read_text("utf-8") == text

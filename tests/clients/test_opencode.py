@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from fronts import FREERIDE, FrontMaker
-from installation import need
+from installation import find_node, need
 from programs import run
 
 need("opencode")
@@ -54,3 +55,34 @@ def test_it_never_sees_a_failing_provider(ask: Callable[[str], str], make_front:
     assert front.attempts[0] == "groq"
     served = [name for name in front.attempts if name != "groq"]
     assert served == ["nvidia", "nvidia"], "it asked once, and once for a title"
+
+
+@pytest.mark.parametrize("gateway_url", ["serve"], indirect=True)
+def test_one_process_is_bound_whatever_its_file_says(
+    client_folder: Callable[[str], Path], client_environ: Mapping[str, str], gateway_url: str, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    own = work / "opencode.json"
+    text = (
+        '{"$schema": "https://opencode.ai/config.json", "model": "freeride/mine", '
+        '"provider": {"freeride": {"npm": "@ai-sdk/openai-compatible", '
+        '"options": {"baseURL": "http://127.0.0.1:9/v1"}, "models": {"mine": {}}}}}'
+    )
+    own.write_text(text, "utf-8")
+    programs = client_folder("opencode") / "node_modules" / ".bin"
+    environ = {
+        **client_environ,
+        "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        "OPENCODE_DISABLE_AUTOUPDATE": "1",
+        "OPENCODE_DISABLE_SHARE": "1",
+        "PATH": os.pathsep.join(map(str, (programs, find_node().parent, client_environ["PATH"]))),
+    }
+
+    answered = run(
+        [*FREERIDE, "run", "--url", gateway_url, "opencode", "run", PROMPT], environ, cwd=work, timeout_s=180
+    )
+
+    assert answered.returncode == 0, answered.stderr
+    assert "FREERIDE_PONG_42" in answered.stdout
+    assert own.read_text("utf-8") == text

@@ -29,6 +29,7 @@ MARKER = "<!-- Above this line: rendered from the package by `python -m freeride
 
 _GATEWAY = "[FreeRide](https://free-ride.xyz) gateway"
 _FEW = 5
+_HERE = Endpoint("http://127.0.0.1:11343")
 """So many ids are listed; of more, the number is told."""
 _SCOPES = {
     Scope.KEY: "the key: another key has its own allowance",
@@ -72,16 +73,18 @@ def binder_head(binder: Binder, distribution: str) -> str:
         "shows the difference, writes nothing",
         "gives back the same bytes, or removes the file that was not there",
     ]
+    if binder.launch(_HERE) is not None:
+        commands.append(f"freeride run {binder.name}")
+        remarks.append("starts it bound for this once, without a change of its files")
     width = max(map(len, commands))
     lines = "".join(
         f"    {command:<{width}}    # {remark}\n" for command, remark in zip(commands, remarks, strict=True)
     )
     language = _LANGUAGES.get(binder.path(binder.scopes[0], Path("~"), Path()).suffix, "")
-    endpoint = Endpoint("http://127.0.0.1:11343")
-    text = binder.edit(None, endpoint)
+    text = binder.edit(None, _HERE)
     return (
         f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n{lines}\n"
-        f"{_unserved(binder)}Next: {binder.advice(endpoint) or 'nothing; it takes the change in by itself.'}\n\n"
+        f"{_unserved(binder)}Next: {binder.advice(_HERE) or 'nothing; it takes the change in by itself.'}\n\n"
         f"Where there is no file yet it writes:\n\n```{language}\n{text}```\n\n"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_binder_cline import freeride_register_binder
-from freeride_core import Endpoint
+from freeride_core import Endpoint, Launch
 from freeride_core.binder import Scope
 
 BINDER = freeride_register_binder()
@@ -24,3 +24,11 @@ def test_the_same_binding_gives_the_same_bytes() -> None:
 def test_it_asks_for_nothing_where_another_provider_is_used() -> None:
     text = BINDER.edit(None, ENDPOINT).replace('"lastUsedProvider": "openai-compatible"', '"lastUsedProvider": "other"')
     assert BINDER.models(text, ENDPOINT) == ()
+
+
+def test_one_process_reads_another_file_of_providers() -> None:
+    assert BINDER.launch(ENDPOINT) == Launch(
+        program="cline",
+        environment={"CLINE_PROVIDER_SETTINGS_PATH": "{files}/providers.json"},
+        files={"providers.json": BINDER.edit(None, ENDPOINT)},
+    )

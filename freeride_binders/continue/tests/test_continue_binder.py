@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from freeride_binder_continue import freeride_register_binder
-from freeride_core import Endpoint, Unreadable
+from freeride_core import Endpoint, Launch, Unreadable
 from freeride_core.binder import Scope
 
 BINDER = freeride_register_binder()
@@ -234,3 +234,9 @@ def test_any_file_keeps_everything_else_and_has_the_entry_once(text: str) -> Non
 def test_any_text_is_edited_or_unreadable(text: str) -> None:
     reason = refusal("models:" + text)
     assert reason is None or reason.startswith("line ")
+
+
+def test_one_process_reads_another_configuration() -> None:
+    assert BINDER.launch(ENDPOINT) == Launch(
+        program="cn", arguments=("--config", "{files}/config.yaml"), files={"config.yaml": BINDER.edit(None, ENDPOINT)}
+    )

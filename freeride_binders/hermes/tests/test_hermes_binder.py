@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_binder_hermes import freeride_register_binder
-from freeride_core import Endpoint
+from freeride_core import Endpoint, Launch
 from freeride_core.binder import Scope
 
 BINDER = freeride_register_binder()
@@ -39,3 +39,11 @@ def test_it_asks_for_nothing_where_it_points_elsewhere() -> None:
 def test_a_model_that_is_a_plain_value_or_missing_asks_nobody() -> None:
     assert BINDER.models("model: gpt-4o\n", ENDPOINT) == ()
     assert BINDER.models("", ENDPOINT) == ()
+
+
+def test_one_process_asks_another_provider() -> None:
+    assert BINDER.launch(ENDPOINT) == Launch(
+        program="hermes",
+        environment={"OPENAI_BASE_URL": "http://127.0.0.1:11343/v1", "OPENAI_API_KEY": "freeride-local"},
+        arguments=("--provider", "openai-api", "--model", "auto"),
+    )

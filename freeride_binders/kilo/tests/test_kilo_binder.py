@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_binder_kilo import freeride_register_binder
-from freeride_core import Endpoint
+from freeride_core import Endpoint, Launch
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText
 
@@ -34,3 +34,9 @@ def test_an_id_with_slashes_is_the_gateways_own() -> None:
         "context": 128_000,
         "output": 8192,
     }
+
+
+def test_one_process_is_told_the_same_by_a_variable() -> None:
+    assert BINDER.launch(ENDPOINT) == Launch(
+        program="kilo", environment={"KILO_CONFIG_CONTENT": BINDER.edit(None, ENDPOINT)}
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_binder_openclaw import freeride_register_binder
-from freeride_core import Endpoint
+from freeride_core import Endpoint, Launch
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText
 
@@ -38,3 +38,11 @@ def test_an_id_with_slashes_is_the_gateways_own() -> None:
 def test_a_list_of_what_may_be_used_is_not_made_where_there_is_none() -> None:
     for text in (None, "{agents: {defaults: {models: {}}}}"):
         assert not JsonText(BINDER.edit(text, ENDPOINT)).get(["agents", "defaults", "models"])
+
+
+def test_one_process_reads_another_configuration() -> None:
+    assert BINDER.launch(ENDPOINT) == Launch(
+        program="openclaw",
+        environment={"OPENCLAW_CONFIG_PATH": "{files}/openclaw.json"},
+        files={"openclaw.json": BINDER.edit(None, ENDPOINT)},
+    )

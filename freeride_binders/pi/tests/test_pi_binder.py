@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 from freeride_binder_pi import freeride_register_binder
 from freeride_core import Endpoint
 from freeride_core.binder import Scope
+from freeride_core.json_text import JsonText
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -21,3 +24,14 @@ def test_binding_with_another_model_leaves_the_earlier_one_to_choose_from() -> N
     endpoint = Endpoint(ENDPOINT.root, model="freeride/coding")
     edited = BINDER.edit(BINDER.edit(None, ENDPOINT), endpoint)
     assert BINDER.models(edited, endpoint) == ("auto", "freeride/coding")
+
+
+def test_one_process_gets_the_provider_by_an_extension() -> None:
+    launch = BINDER.launch(ENDPOINT)
+    assert launch is not None
+    assert launch.arguments == ("-e", "{files}/freeride.mjs", "--provider", "freeride", "--model", "auto")
+    found = re.fullmatch(
+        r'export default \(pi\) => pi\.registerProvider\("freeride", (.*)\);\n', launch.files["freeride.mjs"]
+    )
+    assert found is not None
+    assert json.loads(found[1]) == JsonText(BINDER.edit(None, ENDPOINT)).get(["providers", "freeride"])

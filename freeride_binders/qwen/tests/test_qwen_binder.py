@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_binder_qwen import freeride_register_binder
-from freeride_core import Endpoint
+from freeride_core import Endpoint, Launch
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText
 
@@ -31,4 +31,12 @@ def test_it_asks_for_nothing_where_another_model_is_chosen() -> None:
     assert (
         BINDER.models(edited.replace('"model": {\n    "name": "auto"', '"model": {\n    "name": "mine"'), ENDPOINT)
         == ()
+    )
+
+
+def test_one_process_is_told_by_arguments_and_its_key_by_a_variable() -> None:
+    assert BINDER.launch(ENDPOINT) == Launch(
+        program="qwen",
+        environment={"OPENAI_API_KEY": "freeride-local"},
+        arguments=("--auth-type", "openai", "--openai-base-url", "http://127.0.0.1:11343/v1", "--model", "auto"),
     )

@@ -53,6 +53,10 @@ class Endpoint:
         return f"{self.root}/v1"
 
 
+FILES = "{files}"
+"""In a `Launch`, the folder that its files are in."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """How one process of an agent is started bound, whatever its files say: for `freeride run`."""
@@ -63,6 +67,9 @@ class Launch:
     """Added to the process's own. The place for the key, which an argument would show to everybody on the machine."""
     arguments: tuple[str, ...] = ()
     """Stand before the user's own; for what the environment cannot say, or what files overrule there."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Texts by plain names, for an agent that takes all this from a file only, whose path it is told. They stand in a folder
+    of the user's alone for as long as the process lives; values of the environment and arguments call it `{files}`."""
 
 
 class Unreadable(ValueError):

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from freeride_conformance import partner
 from freeride_conformance.evidence import EVIDENCE
@@ -21,7 +21,7 @@ from freeride_conformance.rules.loading import SECTION as LOADING
 from freeride_conformance.samples import Sample
 from freeride_conformance.subject import BinderSubject, Origin, ProviderSubject
 from freeride_conformance.watch import watching
-from freeride_core.binder import Binder, Endpoint, Route, Scope, Unreadable
+from freeride_core.binder import FILES, Binder, Endpoint, Route, Scope, Unreadable
 from freeride_core.binding import Backups, plan_binding
 
 RULES: list[Rule[BinderSubject]] = []
@@ -264,17 +264,25 @@ def names_models_that_resolve(subject: BinderSubject) -> None:
 @rule(
     RULES,
     SECTION,
-    fix="give in `launch` the program, with address, key and model of the endpoint, and the key by the environment alone",
+    fix="give in `launch` the program, with address, key and model of the endpoint, the key not by an argument, and `{files}` "
+    "where the agent is told of its files",
     needs="launch",
 )
 def starts_it_bound(subject: BinderSubject) -> None:
-    """One process of the agent is told the gateway's address and the model, and the key where nobody else sees it."""
+    """One process of the agent is told the gateway's address and the model, and the key where nobody else sees it. Where that
+    takes files, it is told where they are."""
     for endpoint in (HERE, THERE):
         launch = subject.binder.launch(endpoint)
         assert launch is not None, f"it has no words for a gateway at {endpoint.root}"
         assert launch.program.strip(), "it names no program"
         told = [*launch.environment.values(), *launch.arguments]
         for part in (endpoint.root, endpoint.model):
-            assert any(part in text for text in told), f"{part!r} is neither in the environment nor in the arguments"
+            assert any(part in text for text in (*told, *launch.files.values())), (
+                f"{part!r} is neither in the environment nor in the arguments nor in a file"
+            )
         shown = [text for text in (launch.program, *launch.arguments) if endpoint.key in text]
         assert not shown, f"the key is shown to everybody on the machine: {shown}"
+        for name in launch.files:
+            assert PureWindowsPath(name).name == name, f"{name!r} is no plain name of a file"
+            assert any(FILES in text and name in text for text in told), f"nobody tells the agent where {name!r} is"
+        assert launch.files or not any(FILES in text for text in told), f"it says {FILES!r} and has no file"

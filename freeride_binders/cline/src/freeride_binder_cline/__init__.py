@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, hookimpl
-from freeride_core.binder import Scope
+from freeride_core import Binder, Endpoint, Launch, hookimpl
+from freeride_core.binder import FILES, Scope
 from freeride_core.json_text import JsonText
 
 _PROVIDER = "openai-compatible"
@@ -44,6 +44,13 @@ class ClineBinder(Binder):
         is_bound = document.get([*settings, "baseUrl"]) == endpoint.openai
         is_chosen = document.get(["lastUsedProvider"]) == _PROVIDER
         return (model,) if is_bound and is_chosen and isinstance(model, str) else ()
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        return Launch(
+            program="cline",
+            environment={"CLINE_PROVIDER_SETTINGS_PATH": f"{FILES}/providers.json"},
+            files={"providers.json": self.edit(None, endpoint)},
+        )
 
 
 @hookimpl

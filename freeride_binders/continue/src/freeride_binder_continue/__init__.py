@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, hookimpl
-from freeride_core.binder import Scope
+from freeride_core import Binder, Endpoint, Launch, hookimpl
+from freeride_core.binder import FILES, Scope
 from freeride_core.yaml_text import YamlText
 
 # Continue refuses a file without these.
@@ -55,6 +55,13 @@ class ContinueBinder(Binder):
             return ()
         model = document.get("model", within=entry)
         return (model,) if model else ()
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        return Launch(
+            program="cn",
+            arguments=("--config", f"{FILES}/config.yaml"),
+            files={"config.yaml": self.edit(None, endpoint)},
+        )
 
 
 @hookimpl

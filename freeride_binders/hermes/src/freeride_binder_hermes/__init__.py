@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core import Binder, Endpoint, Launch, hookimpl
 from freeride_core.binder import Scope
 from freeride_core.yaml_text import YamlText
 
@@ -39,6 +39,14 @@ class HermesBinder(Binder):
             return ()
         model = document.get("default", within="model")
         return (model,) if model else ()
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        # Its provider `custom` takes no key from the environment.
+        return Launch(
+            program="hermes",
+            environment={"OPENAI_BASE_URL": endpoint.openai, "OPENAI_API_KEY": endpoint.key},
+            arguments=("--provider", "openai-api", "--model", endpoint.model),
+        )
 
 
 @hookimpl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core import Binder, Endpoint, Launch, hookimpl
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText
 
@@ -51,6 +51,10 @@ class KiloBinder(Binder):
         lead = f"{_PROVIDER}/"
         ids = [ref.removeprefix(lead) for ref in chosen if isinstance(ref, str) and ref.startswith(lead)]
         return tuple(dict.fromkeys(ids))
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        # What is said here outranks its files, the project's too.
+        return Launch(program="kilo", environment={"KILO_CONFIG_CONTENT": self.edit(None, endpoint)})
 
 
 def _folder(scope: Scope, home: Path, cwd: Path) -> Path:

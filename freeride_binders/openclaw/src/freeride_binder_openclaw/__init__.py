@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, hookimpl
-from freeride_core.binder import Scope
+from freeride_core import Binder, Endpoint, Launch, hookimpl
+from freeride_core.binder import FILES, Scope
 from freeride_core.json_text import JsonText, Value
 
 PROVIDER = "freeride"
@@ -52,6 +52,13 @@ class OpenClawBinder(Binder):
         refs = [chosen.get("primary"), *chosen.get("fallbacks", ())] if isinstance(chosen, dict) else [chosen]
         lead = f"{PROVIDER}/"
         return tuple(ref.removeprefix(lead) for ref in refs if isinstance(ref, str) and ref.startswith(lead))
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        return Launch(
+            program="openclaw",
+            environment={"OPENCLAW_CONFIG_PATH": f"{FILES}/openclaw.json"},
+            files={"openclaw.json": self.edit(None, endpoint)},
+        )
 
 
 @hookimpl

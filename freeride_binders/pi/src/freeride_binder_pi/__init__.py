@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, hookimpl
-from freeride_core.binder import Scope
+from freeride_core import Binder, Endpoint, Launch, hookimpl
+from freeride_core.binder import FILES, Scope
 from freeride_core.json_text import JsonText, Value
 
 _PROVIDER: tuple[str | int, ...] = ("providers", "freeride")
@@ -42,6 +43,17 @@ class PiBinder(Binder):
         entries = document.get((*_PROVIDER, "models"))
         ids = [entry.get("id") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
         return tuple(each for each in ids if isinstance(each, str))
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        # An extension adds the provider to those of its own files.
+        provider = JsonText(self.edit(None, endpoint)).get(_PROVIDER)
+        return Launch(
+            program="pi",
+            arguments=("-e", f"{FILES}/freeride.mjs", "--provider", "freeride", "--model", endpoint.model),
+            files={
+                "freeride.mjs": f'export default (pi) => pi.registerProvider("freeride", {json.dumps(provider)});\n'
+            },
+        )
 
 
 @hookimpl

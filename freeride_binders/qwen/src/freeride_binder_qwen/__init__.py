@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, hookimpl
+from freeride_core import Binder, Endpoint, Launch, hookimpl
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText
 
@@ -46,6 +46,14 @@ class QwenBinder(Binder):
         if entry is None or document.get([*entry, "baseUrl"]) != endpoint.openai:
             return ()
         return (chosen,) if isinstance(chosen, str) and chosen == document.get([*entry, "id"]) else ()
+
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        # Arguments outrank what its files say, the key is not seen there.
+        return Launch(
+            program="qwen",
+            environment={"OPENAI_API_KEY": endpoint.key},
+            arguments=("--auth-type", "openai", "--openai-base-url", endpoint.openai, "--model", endpoint.model),
+        )
 
 
 @hookimpl

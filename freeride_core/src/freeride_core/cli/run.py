@@ -8,8 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -21,6 +24,7 @@ from freeride_core.cli.group import make_app
 from freeride_core.cli.terminal import complain, fail
 
 if TYPE_CHECKING:
+    from freeride_core.binder import Launch
     from freeride_core.settings import Settings
 
 _START_S = 30.0
@@ -46,6 +50,7 @@ def run(
     """Start an agent bound to the gateway, without a change of its files. Where no gateway answers one runs as long as the agent
     does. Ends with the agent's exit code."""
     from freeride_core.binder import Endpoint
+    from freeride_core.binding import BindingError, check_served
     from freeride_core.plugins import PluginError
     from freeride_core.settings import load_settings
 
@@ -55,7 +60,8 @@ def run(
     endpoint = Endpoint(root, settings.token or Endpoint(root).key, model)
     try:
         binder = load_installed(agent)
-    except PluginError as error:
+        check_served(binder)
+    except (PluginError, BindingError) as error:
         fail(str(error))
     launch = binder.launch(endpoint)
     if launch is None:
@@ -67,8 +73,8 @@ def run(
     # While there is no agent yet to pass these on to, a gateway that was started is stopped all the same.
     for number in _ENDS:
         signal.signal(number, lambda got, _: sys.exit(128 + got))
-    with _gateway(settings, endpoint.root, endpoint.key):
-        code = _run([program, *launch.arguments, *(arguments or ())], launch.environment)
+    with _gateway(settings, endpoint.root, endpoint.key), _written(launch) as started:
+        code = _run([program, *started.arguments, *(arguments or ())], started.environment)
     raise typer.Exit(code)
 
 
@@ -117,6 +123,27 @@ def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def _written(launch: Launch) -> Iterator[Launch]:
+    """The launch with its files where it says they are, until the end."""
+    from freeride_core.binder import FILES
+
+    if not launch.files:
+        yield launch
+        return
+    # Nobody else may enter it. What an agent still holds open when it ends, on Windows, is no reason to fail.
+    with tempfile.TemporaryDirectory(prefix="freeride-run-", ignore_cleanup_errors=True) as folder:
+        for name, text in launch.files.items():
+            descriptor = os.open(Path(folder) / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+        yield replace(
+            launch,
+            environment={name: value.replace(FILES, folder) for name, value in launch.environment.items()},
+            arguments=tuple(argument.replace(FILES, folder) for argument in launch.arguments),
+        )
 
 
 def _disclose(settings: Settings) -> None:

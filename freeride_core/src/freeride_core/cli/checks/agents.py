@@ -80,5 +80,6 @@ def _prove(
 
 def _overruled(binder: Binder, endpoint: Endpoint) -> list[str]:
     launch = binder.launch(endpoint)
-    wanted = launch.environment if launch else {}
+    # Where arguments belong to it, the variables by themselves outrank nothing.
+    wanted = launch.environment if launch and not launch.arguments else {}
     return [name for name, value in wanted.items() if os.environ.get(name, value) != value]

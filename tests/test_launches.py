@@ -1,0 +1,102 @@
+"""What every agent that `freeride run` starts gets to know, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freeride_core.binder import SERVED, Endpoint
+from freeride_core.plugins import load_plugins
+from freeride_core.simulator import Simulator, SimulatorThread
+from freeride_core.simulator.installed import installed_profile
+from fronts import FREERIDE
+from programs import clean_environ, run, serving
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the agents are scripts, and one gets a signal")
+
+TOKEN = "a-token-of-ones-own"
+MODEL = "freeride/fast"
+BINDERS = [binder for binder in load_plugins(("binder",)).binders.values() if binder.needs in SERVED]
+LAUNCHES = {
+    binder.name: launch for binder in BINDERS if (launch := binder.launch(Endpoint("http://127.0.0.1:9"))) is not None
+}
+WITH_FILES = next(name for name, launch in LAUNCHES.items() if launch.files)
+STUB = f"""#!{sys.executable}
+import json, os, re, signal, sys
+folders = {{}}
+for value in (*os.environ.values(), *sys.argv):
+    for folder in re.findall(r"[^\\s=]*/freeride-run-[^/]+", value):
+        texts = {{}}
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                texts[name] = file.read(), os.fstat(file.fileno()).st_mode & 0o777
+        folders[folder] = os.stat(folder).st_mode & 0o777, texts
+print(json.dumps({{"environ": dict(os.environ), "arguments": sys.argv[1:], "folders": folders}}), flush=True)
+if "die" in sys.argv:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of one that asks for a key."""
+    profile = installed_profile(load_plugins(("provider",)), "groq")
+    with SimulatorThread(Simulator(profile, quotas=False, pace=0)) as simulators:
+        environ = clean_environ(tmp_path_factory.mktemp("gateway"), {**simulators.env, "FREERIDE_TOKEN": TOKEN})
+        with serving(FREERIDE, environ) as url:
+            yield url
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A user's, who has all the agents."""
+    programs, temporary = tmp_path / "bin", tmp_path / "tmp"
+    programs.mkdir()
+    temporary.mkdir()
+    for launch in LAUNCHES.values():
+        program = programs / launch.program
+        program.write_text(STUB, "utf-8")
+        program.chmod(0o755)
+    own = {"PATH": str(programs), "TMPDIR": str(temporary), "FREERIDE_TOKEN": TOKEN}
+    return clean_environ(tmp_path / "user", own)
+
+
+def start(gateway: str, environ: dict[str, str], *words: str, code: int = 0) -> dict[str, Any]:
+    ended = run([*FREERIDE, "run", "--url", gateway, "--model", MODEL, *words], environ)
+    assert (ended.returncode, ended.stderr) == (code, "")
+    return dict(json.loads(ended.stdout))
+
+
+@pytest.mark.parametrize("agent", LAUNCHES)
+def test_it_is_told_where_the_gateway_is_and_nothing_of_it_is_left(
+    agent: str, gateway: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    said = start(gateway, environ, agent, "--and", "mine")
+    assert said["arguments"][-2:] == ["--and", "mine"]
+    variables = [value for name, value in said["environ"].items() if environ.get(name) != value]
+    texts = [text for _, files in said["folders"].values() for text, _ in files.values()]
+    for part in (gateway, MODEL):
+        assert any(part in each for each in (*variables, *said["arguments"], *texts)), part
+    assert any(TOKEN in each for each in (*variables, *texts))
+    assert not [argument for argument in said["arguments"] if TOKEN in argument]
+    assert [path.name for path in (tmp_path / "user").iterdir()] in ([], [".freeride"])
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("agent", [name for name, launch in LAUNCHES.items() if launch.files])
+def test_its_files_are_for_the_user_alone(agent: str, gateway: str, environ: dict[str, str]) -> None:
+    ((mode, files),) = start(gateway, environ, agent)["folders"].values()
+    assert mode == 0o700
+    assert {name: each for name, (_, each) in files.items()} == dict.fromkeys(LAUNCHES[agent].files, 0o600)
+
+
+def test_its_files_are_gone_when_a_signal_has_ended_it(gateway: str, environ: dict[str, str], tmp_path: Path) -> None:
+    said = start(gateway, environ, WITH_FILES, "die", code=128 + signal.SIGKILL)
+    assert said["folders"]
+    assert list((tmp_path / "tmp").iterdir()) == []
