@@ -67,6 +67,16 @@ def test_a_client_that_leaves_before_the_first_byte_cancels_the_upstream_request
         assert not stage["beta"].posts
 
 
+@pytest.mark.parametrize("size", [300_000, 500_000, 700_000])
+def test_a_client_that_leaves_after_a_large_body_is_missed_as_soon(tmp_path: Path, size: int) -> None:
+    with Stage(tmp_path) as stage:
+        stage["alpha"].answer = always([HANG])
+        connection = stage.raw(post_of(json.dumps(question("auto", user="x" * size)).encode()))
+        until(lambda: stage["alpha"].posts)
+        assert_gone_soon(stage, "alpha", leave(connection))
+        assert_nothing_followed(stage)
+
+
 def test_a_client_that_leaves_in_the_middle_of_a_walk_ends_it(tmp_path: Path) -> None:
     gamma = provider("gamma", rank=200)
     with Stage(tmp_path, provider("alpha"), provider("beta"), gamma) as stage:

@@ -124,6 +124,7 @@ def test_a_page_that_the_user_allows_may_ask_what_it_may_send(tmp_path: Path) ->
     with Stage(tmp_path, allowed_origins=origin, token=TOKEN) as stage:
         status, headers, _ = get(stage, "/v1/chat/completions", f"Origin: {origin}", *asks, method="OPTIONS")
         assert status == 204
+        assert "content-length" not in headers
         assert headers["access-control-allow-origin"] == origin
         assert "POST" in headers["access-control-allow-methods"]
         assert {"authorization", "content-type"} <= set(headers["access-control-allow-headers"].split(", "))

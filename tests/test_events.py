@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from freeride_core import event_log, hookspecs
-from freeride_core.event_log import Follower, JsonlSink, backup_of
+from freeride_core.event_log import Follower, JsonlSink, WantedSink, backup_of
 from freeride_core.events import Event, EventBus, drain, plugin_observers
 
 DEADLINE_S = 20.0
@@ -56,6 +56,18 @@ async def stop(task: asyncio.Task[None]) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_the_log_is_where_it_is_wanted_at_the_moment(tmp_path: Path) -> None:
+    wanted: list[Path | None] = [tmp_path / "one.jsonl", None, tmp_path / "two.jsonl"]
+    sink = WantedSink(lambda: wanted[0])
+    for number in range(3):
+        assert sink.write([{"number": number}]) == 0
+        wanted.append(wanted.pop(0))
+    assert {path.name: path.read_text() for path in tmp_path.glob("*.jsonl")} == {
+        "one.jsonl": '{"number":0}\n',
+        "two.jsonl": '{"number":2}\n',
+    }
 
 
 # ---- the bus

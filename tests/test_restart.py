@@ -185,3 +185,12 @@ def test_a_key_that_changes_is_followed_without_a_restart(tmp_path: Path) -> Non
             assert stage.ask().status_code == 200
             (tmp_path / ".env").write_text(f"ALPHA_KEY={key_of('alpha', 11)}\n")
             until(lambda: stage.ask().status_code == 200 and stage["alpha"].posts[-1].key == key_of("alpha", 11), 10)
+
+
+def test_the_event_log_moves_without_a_restart(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        log, other = tmp_path / "events.jsonl", tmp_path / "other.jsonl"
+        assert stage.ask().status_code == 200
+        until(lambda: log.exists() and b"request_complete" in log.read_bytes())
+        (tmp_path / ".env").write_text(f"FREERIDE_EVENTS_PATH={other}\n")
+        until(lambda: stage.ask().status_code == 200 and other.exists(), 10)

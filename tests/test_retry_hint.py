@@ -300,6 +300,10 @@ def test_what_is_past_is_no_hint(ago: int) -> None:
     assert moment(str(int(NOW) - ago), NOW) is None
 
 
+def test_a_date_in_no_zone_of_this_earth_is_no_hint() -> None:
+    assert retry_after("Mon, 01 Jan 2035 00:00:00 +99999999999999", NOW) is None
+
+
 # Which word counts
 
 

@@ -9,6 +9,7 @@ import json
 import re
 import stat
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +30,9 @@ from freeride_core.simulator.installed import installed_profile
 from freeride_core.telemetry import (
     EVERY_S,
     Beacon,
+    Counts,
     disclose,
+    keep_counts,
     payload_of,
     public_names,
     read_counts,
@@ -222,6 +225,49 @@ class TestBeacon:
             clock.pass_(EVERY_S, settings, ANSWER)
         assert not clock.posted
 
+    def test_a_disk_that_takes_nothing_is_not_tried_at_every_beat(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried: list[object] = []
+
+        def refuse(*written: object) -> None:
+            tried.append(written)
+            raise OSError(28, "No space left on device")
+
+        settings = settings_with(home)
+        shown(settings)
+        monkeypatch.setattr("freeride_core.telemetry.replace_file", refuse)
+        clock = Clock()
+        clock.pass_(EVERY_S, settings, ANSWER)
+        for _ in range(60):
+            clock.pass_(1, settings)
+        assert len(tried) == 1
+
+    def test_a_save_that_goes_on_while_the_gateway_ends_counts_nothing_twice(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        is_saving, may_go_on = threading.Event(), threading.Event()
+
+        def keep_slowly(where: Path, counts: Counts) -> None:
+            keep_counts(where, counts)
+            is_saving.set()
+            may_go_on.wait(10)
+
+        settings = settings_with(home)
+        clock = Clock()
+        clock.beacon._count([ANSWER])
+        monkeypatch.setattr("freeride_core.telemetry.keep_counts", keep_slowly)
+        save = threading.Thread(target=clock.beacon._save, args=(home,))
+        end = threading.Thread(target=clock.beacon.end, args=(settings, []))
+        save.start()
+        assert is_saving.wait(10)
+        end.start()
+        end.join(0.3)  # it does not come so far before the save is over
+        may_go_on.set()
+        save.join()
+        end.join()
+        assert read_counts(home).request_count == 1
+
     def test_a_dead_endpoint_loses_no_count_and_is_tried_again_an_hour_later(self, home: Path) -> None:
         settings = settings_with(home)
         shown(settings)
@@ -256,10 +302,11 @@ class TestInstallation:
         (home / "installation_id").write_text(old + "\n")
         assert read_counts(home).installation_id == old
         (home / "installation_id").write_text("not one")
-        (home / "telemetry.json").write_text("{")
-        counts = read_counts(home)
-        assert str(uuid.UUID(counts.installation_id)) == counts.installation_id != old
-        assert not counts.is_shown
+        for damaged in (b"{", b'{"installation_id": "\xff"}'):
+            (home / "telemetry.json").write_bytes(damaged)
+            counts = read_counts(home)
+            assert str(uuid.UUID(counts.installation_id)) == counts.installation_id != old
+            assert not counts.is_shown
 
     @pytest.mark.parametrize(
         ("answer", "is_on"), [('{"telemetry": false}', False), ('{"telemetry": true}', True), ("[", True)]

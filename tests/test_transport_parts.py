@@ -15,6 +15,7 @@ from freeride_core.gateway import pool as pool_module
 from freeride_core.gateway.alarm import NEVER, Alarm, until
 from freeride_core.gateway.outbox import Outbox, outbox_of
 from freeride_core.gateway.proxied import ProxiedOrigin
+from freeride_core.gateway.server import _loop_factory
 from freeride_core.gateway.transport import FastTransport
 from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn
 from freeride_core.gateway.upstream import Upstreams
@@ -125,6 +126,10 @@ def test_a_time_that_does_not_come_limits_nothing() -> None:
 # The outbox
 
 
+LOOPS = [pytest.param(_loop_factory(), id="usual"), pytest.param(asyncio.new_event_loop, id="plain")]
+"""uvloop's transports are stricter than asyncio's."""
+
+
 class Socket:
     def __init__(self, log: list[bytes]) -> None:
         self.log = log
@@ -134,6 +139,9 @@ class Socket:
 
     def writelines(self, parts: tuple[bytes, ...]) -> None:
         self.log.append(b"|".join(parts))
+
+    def is_closing(self) -> bool:
+        return False
 
 
 def test_whoever_is_alone_writes_at_once() -> None:
@@ -173,6 +181,46 @@ def test_nobody_waits_for_others_that_do_not_write() -> None:
         assert log == [b"1"]
 
     run(main())
+
+
+@pytest.mark.parametrize("loop_factory", LOOPS)
+def test_whoever_left_before_it_was_sent_spoils_nothing_for_the_others(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    class Client(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append(transport)
+            if len(made) == 2:
+                are_made.set()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            lost.set()
+
+    made: list[Any] = []
+    lost, are_made = asyncio.Event(), asyncio.Event()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Client, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        others = [await asyncio.open_connection(*address[:2]) for _ in range(2)]
+        await are_made.wait()
+        outbox = Outbox(loop)
+        outbox.expected = 3
+        try:
+            made[0].abort()
+            outbox.write(made[0], b"for one that has left")
+            outbox.write(made[1], b"hello")
+            await lost.wait()
+            assert await asyncio.wait_for(others[1][0].read(5), 10) == b"hello"
+        finally:
+            for _, writer in others:
+                writer.close()
+            made[1].close()
+            server.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
 
 
 def test_many_writes_do_not_wait_for_more() -> None:

@@ -330,8 +330,8 @@ def test_a_proven_fault_of_the_client_ends_the_walk_and_touches_nobody(
         assert not list(stage.thread.gateway.ledger.cooldowns.items())
 
 
-@pytest.mark.parametrize("status", [401, 402, 403, 429])
-def test_statuses_on_which_agents_bench_their_key_become_400(tmp_path: Path, status: int) -> None:
+@pytest.mark.parametrize("status", [401, 402, 403, 429, 430, 499])
+def test_statuses_on_which_agents_bench_their_key_or_that_nobody_knows_become_400(tmp_path: Path, status: int) -> None:
     rule = Rule(kind=ErrorKind.BAD_REQUEST, status=status)
     with Stage(tmp_path, provider("alpha", rules=(rule,))) as stage:
         stage["alpha"].answer = always(refusal(status, "your own fault"))

@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 
@@ -105,6 +105,23 @@ class JsonlSink:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
         descriptor = os.open(self._path, flags, 0o600)
         return descriptor, os.fstat(descriptor).st_size
+
+
+class WantedSink:
+    """A log at the place that is wanted at the moment; `path` gives None where none is."""
+
+    def __init__(self, path: Callable[[], Path | None]) -> None:
+        self._path = path
+        self._sinks: dict[Path, JsonlSink] = {}
+
+    def write(self, events: Sequence[Event | Record]) -> int:
+        """As `JsonlSink`."""
+        path = self._path()
+        if path is None:
+            return 0
+        if path not in self._sinks:
+            self._sinks = {path: JsonlSink(path)}
+        return self._sinks[path].write(events)
 
 
 def _ends_a_line(descriptor: int, size: int) -> bool:

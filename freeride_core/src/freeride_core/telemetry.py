@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 import sys
+import threading
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -59,7 +60,7 @@ def read_counts(home: Path) -> Counts:
     """What stands in the home; a new one where there is none that can be read. An id that an older version made stays."""
     try:
         return msgspec.json.decode((home / "telemetry.json").read_bytes(), type=Counts)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return Counts(_former_id(home) or str(uuid.uuid4()))
 
 
@@ -176,6 +177,7 @@ class Beacon:
         self._tokens = 0
         self._requests = 0
         self._uptime_s = 0.0
+        self._lock = threading.Lock()
 
     async def beat(self, settings: Settings, providers: Callable[[], Sequence[str]], endings: Sequence[bytes]) -> None:
         """To be called every now and then, with the answers since the last time. Never raises."""
@@ -190,9 +192,10 @@ class Beacon:
         is_due = now - self._begun_at >= EVERY_S
         if is_due or now - self._saved_at >= _SAVE_EVERY_S:
             self._saved_at = now
+            if is_due:
+                self._begun_at = now
             counts = await asyncio.to_thread(self._save, settings.home)
             if is_due and counts is not None:
-                self._begun_at = now
                 await self._send(settings, counts, providers())
 
     def end(self, settings: Settings, endings: Sequence[bytes]) -> None:
@@ -203,23 +206,26 @@ class Beacon:
             self._save(settings.home)
 
     def _count(self, endings: Sequence[bytes]) -> None:
-        self._requests += len(endings)
-        self._tokens += sum(map(tokens_in, endings))
+        tokens = sum(map(tokens_in, endings))
+        with self._lock:
+            self._requests += len(endings)
+            self._tokens += tokens
 
     def _save(self, home: Path) -> Counts | None:
         """Adds what was counted to what the installation has, to which other gateways may have added. None: that cannot be kept,
         and what was counted waits for the next time."""
-        counts = read_counts(home)
-        counts.tokens_served += self._tokens
-        counts.request_count += self._requests
-        counts.uptime_s += self._uptime_s
-        try:
-            keep_counts(home, counts)
-        except OSError:
-            return None
-        self._tokens = self._requests = 0
-        self._uptime_s = 0.0
-        return counts
+        with self._lock:  # a beat that was cancelled goes on in its thread while the end is kept in another
+            counts = read_counts(home)
+            counts.tokens_served += self._tokens
+            counts.request_count += self._requests
+            counts.uptime_s += self._uptime_s
+            try:
+                keep_counts(home, counts)
+            except OSError:
+                return None
+            self._tokens = self._requests = 0
+            self._uptime_s = 0.0
+            return counts
 
     async def _send(self, settings: Settings, counts: Counts, providers: Sequence[str]) -> None:
         with contextlib.suppress(Exception):  # nobody waits for it, and nobody needs to know

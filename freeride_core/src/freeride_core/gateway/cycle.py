@@ -190,7 +190,9 @@ class Cycle:
             return
         if self.is_started:
             raise RuntimeError("a second answer")
-        fields = [*self._connection.default_headers, *headers, (b"content-length", b"%d" % len(body))]
+        fields = [*self._connection.default_headers, *headers]
+        if status not in _BODILESS:
+            fields.append((b"content-length", b"%d" % len(body)))
         if (b"connection", b"close") in fields:
             self.keeps_alive = False
         elif not self.keeps_alive:
@@ -227,6 +229,8 @@ class Cycle:
 
     def _take(self) -> bytes:
         parts, self._parts = self._parts, []
+        if self._size > _HIGH_WATER:
+            self._connection.resume_reading()  # also where nothing more is to come: else nobody sees the client leave
         self._size = 0
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -36,22 +36,20 @@ def without_echo(words: str, call: Call) -> str:
 def _echoes(words: str, said: str, run: int) -> Iterator[int]:
     """Where `run` characters of the words are somewhere in what was said.
 
-    To search a long conversation for each of them would hold up everybody else. Whatever is in it holds one of the blocks that
-    it is cut into, half as long; and after an echo its next character most likely goes on with it."""
+    To search a long conversation for each of them would hold up everybody else. So it is looked at once, in blocks half as
+    long: whatever is in it holds one of them whole, and stands around one that is in the words too."""
     half = run // 2
-    blocks = {said[at : at + half] for at in range(0, len(said), half)}
-    block_at = -1
-    at = -1
-    for start in range(len(words) - run + 1):
-        for first in range(max(start, block_at + 1), start + run - half + 1):
-            if words[first : first + half] in blocks:
-                block_at = first
-        if block_at < start:
-            continue
-        piece = words[start : start + run]
-        at = at + 1 if at >= 0 and said.startswith(piece, at + 1) else said.find(piece)
-        if at >= 0:
-            yield start
+    blocks = {words[at : at + half] for at in range(len(words) - half + 1)}
+    windows = {words[at : at + run] for at in range(len(words) - run + 1)}
+    seen: set[str] = set()
+    echoed: set[str] = set()
+    for at in range(0, len(said) - half + 1, half):
+        if said[at : at + half] in blocks:
+            around = said[max(0, at - half + 1) : at + run]
+            if around not in seen:
+                seen.add(around)
+                echoed |= windows.intersection(around[start : start + run] for start in range(len(around) - run + 1))
+    return (start for start in range(len(words) - run + 1) if words[start : start + run] in echoed)
 
 
 def _texts(value: Any) -> Iterator[str]:

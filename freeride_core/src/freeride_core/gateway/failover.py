@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import math
 import time
 
@@ -27,6 +28,7 @@ _OUTAGES = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT, ErrorKind.NETWOR
 _NO_USE_WAITING = frozenset(
     {ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT_LENGTH, ErrorKind.TOO_LARGE, ErrorKind.MODEL_NOT_FOUND}
 )
+_KNOWN = frozenset(http.HTTPStatus)
 _NEVER_SHOWN = frozenset({401, 402, 403, 429})
 """Statuses on which agents bench their key; the key they know is ours, and it is fine."""
 
@@ -184,7 +186,7 @@ class Walk:
         reaction = reaction_to(failure)
         if reaction.is_final:
             status = refused.status or reaction.answers
-            is_fit = 400 <= status < 500 and status not in _NEVER_SHOWN
+            is_fit = 400 <= status < 500 and status in _KNOWN and status not in _NEVER_SHOWN
             return Faulted(failure, status if is_fit else reaction.answers, candidate)
         if reaction.leaves_model:
             self._selection.leave_model(candidate)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from freeride_core.event_log import JsonlSink
+from freeride_core.event_log import WantedSink
 from freeride_core.events import EventBus, drain, plugin_observers
 from freeride_core.gateway.exchange import Exchange
 from freeride_core.gateway.failover import Walk
@@ -116,7 +116,7 @@ class Gateway:
 
     async def run(self) -> None:
         """Catalogs, state, events and settings, all off the request path; until cancelled."""
-        sink = JsonlSink(self.settings.events_path) if self.settings.events else None
+        sink = WantedSink(lambda: self.settings.events_path if self.settings.events else None)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sync.run())
             group.create_task(drain(self.events, sink, plugin_observers(self.plugins.hooks)))
@@ -136,12 +136,12 @@ class Gateway:
             try:
                 settings = await asyncio.to_thread(self._watch.changed)
             except SettingsError as error:
-                print(f"freeride: the changed settings are ignored: {error}", file=sys.stderr)  # noqa: T201
+                _tell(f"the changed settings are ignored: {error}")
                 continue
             if settings is not None:
                 if settings.token is None and self.settings.token is not None:
                     # The gateway may listen where others can reach it, and half a file is no decision.
-                    print("freeride: FREERIDE_TOKEN stays until the gateway is started anew", file=sys.stderr)  # noqa: T201
+                    _tell("FREERIDE_TOKEN stays until the gateway is started anew")
                     settings = dataclasses.replace(settings, token=self.settings.token)
                 self.settings = settings
                 self.roster = make_roster(settings, self.plugins.providers)
@@ -149,7 +149,7 @@ class Gateway:
                 self.secrets.redact = self.roster.redact
                 self.upstreams.connect_timeout_s = settings.connect_timeout
                 for line in self.roster.warnings:
-                    print(f"freeride: {line}", file=sys.stderr)  # noqa: T201
+                    _tell(line)
 
     async def _count(self, beacon: Beacon) -> None:
         """Counts answers while telemetry is on."""
@@ -194,3 +194,9 @@ class Gateway:
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._sync.flush)
         self.store.close()
+
+
+def _tell(line: str) -> None:
+    """Says it to whoever looks at the terminal. Where that has gone, the work goes on."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"freeride: {line}", file=sys.stderr)  # noqa: T201

@@ -58,7 +58,10 @@ class Outbox:
         """Sends what waits."""
         waiting, self._waiting = self._waiting, []
         for transport, parts in waiting:
-            transport.writelines(parts)
+            if (
+                not transport.is_closing()
+            ):  # what its owner has dropped meanwhile takes nothing more, and says so loudly
+                transport.writelines(parts)
 
     def _come_due(self) -> None:
         self._is_due = False
