@@ -26,7 +26,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the agent is a 
 
 HERE = Path(__file__).parent
 AGENT = f"""#!{sys.executable}
-import json, os, signal, sys, time, urllib.request
+import json, os, resource, signal, sys, time, urllib.request
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 base, key = os.environ["AIDER_OPENAI_API_BASE"], os.environ["AIDER_OPENAI_API_KEY"]
 model = os.environ["AIDER_MODEL"].removeprefix("openai/")
 body = json.dumps({{"model": model, "messages": [{{"role": "user", "content": "Hello?"}}]}}).encode()
@@ -136,6 +137,32 @@ def test_a_signal_before_there_is_an_agent_stops_the_gateway_that_was_started(en
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) in (128 + signal.SIGTERM, 7)
     until(lambda: not is_open(port), 10)
+
+
+def test_ctrl_backslash_leaves_no_gateway_behind(environ: dict[str, str]) -> None:
+    port = free_port()
+    command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert said(process.stdout.readline())["served"] == "groq"
+        process.send_signal(signal.SIGQUIT)
+        assert process.wait(30) == 128 + signal.SIGQUIT
+    until(lambda: not is_open(port), 20)
+
+
+def test_a_signal_that_its_starter_ignores_is_ignored(environ: dict[str, str]) -> None:
+    """As under nohup, whose agents may live on when the terminal is gone."""
+    port = free_port()
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    command = [sys.executable, "-c", ignoring, *FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: is_open(port), 30)
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout is not None
+        assert said(process.stdout.readline())["served"] == "groq"
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 7
 
 
 class TestRefusals:

@@ -31,10 +31,9 @@ _START_S = 30.0
 _STOP_S = 15.0
 _LOOK_EVERY_S = 0.05
 _NOT_FOUND = 127
-_PASSED_ON = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
-)
-_ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+_ENDS = ("SIGTERM", "SIGHUP", "SIGQUIT")
+_PASSED_ON = (*_ENDS, "SIGINT", "SIGUSR1", "SIGUSR2")
+_FROM_KEYBOARD = ("SIGINT", "SIGQUIT")
 
 app = make_app()
 
@@ -71,7 +70,7 @@ def run(
         complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")
         raise typer.Exit(_NOT_FOUND)
     # While there is no agent yet to pass these on to, a gateway that was started is stopped all the same.
-    for number in _ENDS:
+    for number in _heeded(_ENDS):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
     with _gateway(settings, endpoint.root, endpoint.key), _written(launch) as started:
         code = _run([program, *started.arguments, *(arguments or ())], started.environment)
@@ -164,10 +163,10 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
     def pass_on(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
         # A terminal gives its Ctrl-C to all that run in it.
-        if running and not (is_terminal and number == signal.SIGINT):
+        if running and not (is_terminal and signal.Signals(number).name in _FROM_KEYBOARD):
             running[0].send_signal(number)
 
-    former = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
+    former = {number: signal.signal(number, pass_on) for number in _heeded(_PASSED_ON)}
     try:
         running.append(subprocess.Popen(command, env={**os.environ, **environment}))  # noqa: S603 - what the user asks for
         code = running[0].wait()
@@ -178,3 +177,9 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         for number, handler in former.items():
             signal.signal(number, handler)
     return 128 - code if code < 0 else code
+
+
+def _heeded(names: Sequence[str]) -> list[signal.Signals]:
+    """Those that this platform has, without those that our starter ignores, as nohup does: the agent ignores them likewise."""
+    numbers = [signal.Signals[name] for name in names if hasattr(signal, name)]
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
