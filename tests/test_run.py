@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import httpx
 import pytest
 
 from doubles import until
+from freeride_core.cli.lease import Lease
 from freeride_core.plugins import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
@@ -38,7 +41,8 @@ signal.signal(signal.SIGTERM, lambda number, _: caught.append(number))
 said = {{"arguments": sys.argv[1:], "served": answer.headers["x-freeride-provider"], "base": base, "model": model}}
 print(json.dumps(said), flush=True)
 if "wait" in sys.argv:
-    while not caught:
+    parent = os.getppid()
+    while not caught and os.getppid() == parent:
         time.sleep(0.01)
     sys.exit(7)
 if "die" in sys.argv:
@@ -77,6 +81,10 @@ def free_port() -> int:
 def is_open(port: int) -> bool:
     with socket.socket() as own:
         return own.connect_ex(("127.0.0.1", port)) == 0
+
+
+def log_of(environ: dict[str, str], port: int) -> Path:
+    return Path(environ["FREERIDE_HOME"]) / f"run-{port}.log"
 
 
 def said(output: str) -> dict[str, Any]:
@@ -130,13 +138,106 @@ def test_a_signal_reaches_the_agent_and_the_gateway_ends_after_it(environ: dict[
 
 def test_a_signal_before_there_is_an_agent_stops_the_gateway_that_was_started(environ: dict[str, str]) -> None:
     port = free_port()
-    log = Path(environ["FREERIDE_HOME"]) / "run.log"
+    log = log_of(environ, port)
     command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         until(log.exists, 30)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) in (128 + signal.SIGTERM, 7)
     until(lambda: not is_open(port), 10)
+
+
+@contextlib.contextmanager
+def waiting(environ: dict[str, str], port: int) -> Iterator[subprocess.Popen[str]]:
+    """An agent that has been answered, and waits for SIGTERM."""
+    command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert said(process.stdout.readline())["served"] == "groq"
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def test_a_gateway_outlives_the_run_that_started_it_while_another_needs_it(environ: dict[str, str]) -> None:
+    port = free_port()
+    with waiting(environ, port) as first:
+        with waiting(environ, port) as second:
+            first.terminate()
+            assert first.wait(30) == 7
+            third = run([*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "0"], environ)
+            assert (third.returncode, third.stderr) == (0, "")
+            assert is_open(port)
+            second.terminate()
+            assert second.wait(30) == 7
+        until(lambda: not is_open(port), 20)
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_a_run_that_is_killed_leaves_its_gateway_to_those_that_need_it(environ: dict[str, str], is_used: bool) -> None:
+    port = free_port()
+    with waiting(environ, port) as first, contextlib.ExitStack() as others:
+        if is_used:
+            others.enter_context(waiting(environ, port))
+        first.kill()
+        first.wait(30)
+        if is_used:
+            third = run([*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "0"], environ)
+            assert (third.returncode, third.stderr) == (0, "")
+    until(lambda: not is_open(port), 20)
+
+
+def test_runs_that_begin_at_once_share_one_gateway(environ: dict[str, str]) -> None:
+    port = free_port()
+    command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "0"]
+    with ThreadPoolExecutor(4) as pool:
+        ended = list(pool.map(lambda _: run(command, environ), range(4)))
+    assert [each.returncode for each in ended] == [0] * 4, [each.stderr for each in ended]
+    until(lambda: not is_open(port), 20)
+
+
+def test_a_run_that_begins_as_a_gateway_ends_waits_for_that_and_starts_its_own(environ: dict[str, str]) -> None:
+    port = free_port()
+    home = Path(environ["FREERIDE_HOME"])
+    home.mkdir(mode=0o700)
+    ending = Lease(home / f"run-{port}.lock")
+    assert ending.is_last()
+    command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "0"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)
+        assert not is_open(port)
+        ending.close()
+        assert process.wait(30) == 0
+
+
+def test_every_address_has_a_log_of_its_own(environ: dict[str, str]) -> None:
+    ports = [free_port(), free_port()]
+    for port in ports:
+        ended = run([*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "0"], environ)
+        assert str(log_of(environ, port)) in ended.stderr
+    for port in ports:
+        assert f"listening on http://127.0.0.1:{port}" in log_of(environ, port).read_text()
+
+
+def test_without_a_home_that_can_be_written_it_says_so(environ: dict[str, str]) -> None:
+    port = free_port()
+    log_of(environ, port).mkdir(parents=True)
+    ended = run([*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "0"], environ)
+    assert ended.returncode == 1
+    assert ended.stderr == f"freeride: {log_of(environ, port)}: Is a directory\n"
+
+
+def test_where_nothing_can_be_locked_a_gateway_lives_as_long_as_the_run_that_started_it(
+    environ: dict[str, str],
+) -> None:
+    port = free_port()
+    (Path(environ["FREERIDE_HOME"]) / f"run-{port}.lock").mkdir(parents=True)
+    ended = run([*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "0"], environ)
+    assert ended.returncode == 0, ended.stderr
+    assert not is_open(port)
 
 
 def test_ctrl_backslash_leaves_no_gateway_behind(environ: dict[str, str]) -> None:
@@ -153,7 +254,9 @@ def test_ctrl_backslash_leaves_no_gateway_behind(environ: dict[str, str]) -> Non
 def test_a_signal_that_its_starter_ignores_is_ignored(environ: dict[str, str]) -> None:
     """As under nohup, whose agents may live on when the terminal is gone."""
     port = free_port()
-    ignoring = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
     command = [sys.executable, "-c", ignoring, *FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         until(lambda: is_open(port), 30)
@@ -204,7 +307,8 @@ class TestRefusals:
 
     def test_what_would_be_sent_is_shown_here_and_not_in_the_log(self, environ: dict[str, str]) -> None:
         del environ["FREERIDE_TELEMETRY"], environ["DO_NOT_TRACK"]
-        ended = run([*FREERIDE, "run", "--url", f"http://127.0.0.1:{free_port()}", "aider", "0"], environ)
+        port = free_port()
+        ended = run([*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "0"], environ)
         assert ended.returncode == 0, ended.stderr
         assert '"installation_id"' in ended.stderr
-        assert '"installation_id"' not in (Path(environ["FREERIDE_HOME"]) / "run.log").read_text()
+        assert '"installation_id"' not in log_of(environ, port).read_text()

@@ -25,6 +25,7 @@ from freeride_core.cli.terminal import complain, fail
 
 if TYPE_CHECKING:
     from freeride_core.binder import Launch
+    from freeride_core.cli.lease import Lease
     from freeride_core.settings import Settings
 
 _START_S = 30.0
@@ -46,8 +47,8 @@ def run(
     url: Annotated[str, typer.Option(help="Where the gateway listens, or is started.")] = "http://127.0.0.1:11343",
     model: Annotated[str, typer.Option(help="The model that the agent asks for.")] = "auto",
 ) -> None:
-    """Start an agent bound to the gateway, without a change of its files. Where no gateway answers one runs as long as the agent
-    does. Ends with the agent's exit code."""
+    """Start an agent bound to the gateway, without a change of its files. Where no gateway answers one runs as long as an
+    agent needs it. Ends with the agent's exit code."""
     from freeride_core.binder import Endpoint
     from freeride_core.binding import BindingError, check_served
     from freeride_core.plugins import PluginError
@@ -79,27 +80,70 @@ def run(
 
 @contextlib.contextmanager
 def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
-    """A gateway at this address: the one that is there, else one of our own until the end."""
+    """A gateway at this address until the end: the one that is there, else one that ends with the last run that needs it."""
     from freeride_core.cli.presence import ask_health
     from freeride_core.loopback import is_loopback
 
-    found = ask_health(root, key)
-    if found.is_gateway:
-        yield
-        return
-    if found.is_there:
-        fail(f"what answers at {root} is no gateway that takes your key: choose another address with --url")
     parts = urlsplit(root)
     host, port = parts.hostname or "", parts.port or 80
-    if not is_loopback(host) or parts.scheme != "http" or parts.path:
-        fail(f"no gateway answers at {root}, and one can be started on this machine only")
-    _disclose(settings)
-    log = settings.home / "run.log"
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    command = [sys.executable, "-m", "freeride_core", "serve", "--host", host, "--port", str(port)]
+    with contextlib.ExitStack() as held:
+        lease = _lease(settings.home / f"run-{port}.lock")  # before the question: what answers from now on stays
+        if lease:
+            held.callback(lease.close)
+        found = ask_health(root, key)
+        if found.is_gateway:
+            yield
+            return
+        if found.is_there:
+            fail(f"what answers at {root} is no gateway that takes your key: choose another address with --url")
+        if not is_loopback(host) or parts.scheme != "http" or parts.path:
+            fail(f"no gateway answers at {root}, and one can be started on this machine only")
+        _disclose(settings)
+        log = settings.home / f"run-{port}.log"
+        command = [sys.executable, "-m", "freeride_core", "serve", "--host", host, "--port", str(port)]
+        process = _start([*command, *(("--lease", str(lease.path)) if lease else ())], log)
+        try:
+            due = time.monotonic() + _START_S
+            while True:
+                # Another run may have been quicker: then ours has ended, and theirs answers.
+                is_over = process.poll() is not None or time.monotonic() > due
+                if ask_health(root, key).is_gateway:
+                    break
+                if is_over:
+                    fail(f"the gateway does not start:\n{log.read_text('utf-8', 'replace').strip()}")
+                time.sleep(_LOOK_EVERY_S)
+            complain(f"a gateway runs at {root} until the agent ends; what it says is in {log}")
+            yield
+        finally:
+            if lease is None or lease.is_last():
+                process.terminate()
+                try:
+                    process.wait(_STOP_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def _lease(path: Path) -> Lease | None:
+    """A share of the gateway that a run has started; None: that cannot be had, so each ends what it has started."""
+    from freeride_core.cli.lease import Lease
+
+    try:
+        lease = Lease(path)
+        lease.share(_STOP_S)
+    except OSError:
+        return None
+    return lease
+
+
+def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Starts the gateway, in a session or a group of its own: Ctrl-C is for the agent."""
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    except OSError as error:
+        fail(f"{log}: {error.strerror}")
     with os.fdopen(descriptor, "wb") as output:
-        # A session or a group of its own: Ctrl-C is for the agent.
-        process = subprocess.Popen(  # noqa: S603 - ourselves
+        return subprocess.Popen(  # noqa: S603 - ourselves
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -107,21 +151,6 @@ def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
-    try:
-        due = time.monotonic() + _START_S
-        while not ask_health(root, key).is_gateway:
-            if process.poll() is not None or time.monotonic() > due:
-                fail(f"the gateway does not start:\n{log.read_text('utf-8', 'replace').strip()}")
-            time.sleep(_LOOK_EVERY_S)
-        complain(f"a gateway runs at {root} until the agent ends; what it says is in {log}")
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @contextlib.contextmanager

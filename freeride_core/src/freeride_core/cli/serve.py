@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,8 +23,10 @@ def serve(
         str, typer.Option(help="Address to listen on; any but loopback needs FREERIDE_TOKEN.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 11343,
+    lease: Annotated[Path | None, typer.Option(hidden=True)] = None,  # of the `freeride run` that started it
 ) -> None:
     """Serve one OpenAI-compatible endpoint over every free tier that you have a key for."""
+    from freeride_core.cli.lease import end_when_unneeded
     from freeride_core.cli.terminal import complain, fail, where_to_get_keys
     from freeride_core.gateway.roster import make_roster
     from freeride_core.gateway.server import serve as serve_until_stopped
@@ -31,6 +34,8 @@ def serve(
     from freeride_core.settings import check_settings, load_settings
     from freeride_core.telemetry import disclose, public_names
 
+    if lease is not None:
+        end_when_unneeded(lease)
     settings = load_settings()
     if settings.token is None and not is_loopback(host):
         fail(_REACHABLE.format(host))
