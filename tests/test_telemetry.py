@@ -441,12 +441,54 @@ class TestCommands:
         again = run([*FREERIDE, "telemetry"], environ)
         assert payload_in(again.stdout) == payload_in(on.stdout)
 
-    @pytest.mark.parametrize("name", ["DO_NOT_TRACK", "CI"])
-    def test_what_all_tools_share_has_the_last_word(self, environ: dict[str, str], name: str) -> None:
-        told = run([*FREERIDE, "telemetry", "on"], environ | {name: "1"})
-        assert told.returncode == 0
-        assert told.stdout.startswith(f"telemetry is off ({name} is set in the environment)\n")
+    @pytest.mark.parametrize("switch", ["on", "off"])
+    @pytest.mark.parametrize(
+        ("name", "value", "stays"),
+        [
+            ("DO_NOT_TRACK", "1", "off"),
+            ("CI", "1", "off"),
+            ("FREERIDE_TELEMETRY", "off", "off"),
+            ("FREERIDE_TELEMETRY", "on", "on"),
+            ("FREERIDE_TELEMETRY", "", "on"),
+        ],
+    )
+    def test_what_an_exported_variable_says_outranks_the_switch_and_is_named(
+        self, environ: dict[str, str], name: str, value: str, stays: str, switch: str
+    ) -> None:
+        told = run([*FREERIDE, "telemetry", switch], environ | {name: value})
+        if switch == stays:
+            assert (told.returncode, told.stderr) == (0, "")
+        else:
+            assert told.returncode == 1
+            assert told.stderr == f"freeride: telemetry stays {stays}: {name} is set in the environment; unset {name}\n"
+        other = "off" if stays == "on" else "on"
+        assert told.stdout.startswith(f"telemetry is {stays} ({name} is set in the environment)\n")
+        assert told.stdout.endswith(f"to turn it {other}: unset {name}, then freeride telemetry {other}\n")
+
+    def test_what_a_file_of_the_home_says_to_all_tools_is_to_be_taken_out_of_it(self, environ: dict[str, str]) -> None:
+        home = Path(environ["FREERIDE_HOME"])
+        home.mkdir()
+        (home / ".env").write_text("DO_NOT_TRACK=1\n")
+        told = run([*FREERIDE, "telemetry", "on"], environ)
+        assert told.returncode == 1
+        assert (
+            told.stderr == f"freeride: telemetry stays off: DO_NOT_TRACK is set in {home}; remove DO_NOT_TRACK there\n"
+        )
+        assert told.stdout.endswith("to turn it on: remove DO_NOT_TRACK there, then freeride telemetry on\n")
+
+    def test_as_json_it_shows_the_payload_and_counts_as_shown_to_nobody(self, environ: dict[str, str]) -> None:
+        first, second = (json.loads(run([*FREERIDE, "telemetry", "--json"], environ).stdout) for _ in range(2))
+        assert first == second
+        assert set(first) == {"on", "reason", "endpoint", "payload"}
+        assert (first["on"], first["reason"], first["endpoint"]) == (True, None, environ["FREERIDE_TELEMETRY_ENDPOINT"])
+        assert set(first["payload"]) == FIELDS
+        assert not read_counts(Path(environ["FREERIDE_HOME"])).is_shown
+        off = run([*FREERIDE, "telemetry", "on", "--json"], environ | {"DO_NOT_TRACK": "1"})
+        told = json.loads(off.stdout)
+        assert (off.returncode, told["on"], told["reason"]) == (1, False, "DO_NOT_TRACK")
+        assert told["payload"]["installation_id"] is None
 
     def test_another_word_is_refused(self, environ: dict[str, str]) -> None:
         told = run([*FREERIDE, "telemetry", "maybe"], environ)
         assert (told.returncode, told.stdout) == (2, "")
+        assert told.stderr.endswith("Error: Invalid value for 'switch': 'maybe' is not one of 'on', 'off'.\n")

@@ -83,6 +83,9 @@ class CommandGroup(TyperGroup):
             return super().invoke(ctx)
         except SettingsError as error:
             _stop(str(error), 1)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # the words of whom typer asks
+            raise
 
 
 def _origins(offers: list[EntryPoint]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Annotated
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,13 +23,17 @@ class Switch(enum.StrEnum):
 
 def telemetry(
     switch: Annotated[Switch | None, typer.Argument(help="Without one: show how it stands.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Show what is sent once an hour while telemetry is on, or turn it on or off."""
+    """Show what is sent once an hour while telemetry is on, or turn it on or off.
+
+    Exit codes: 0 it is as you want it, 1 something outranks you and is named.
+    """
     from freeride_core.env_file import set_variables
     from freeride_core.gateway.roster import make_roster
     from freeride_core.plugins import load_plugins
     from freeride_core.settings import load_settings
-    from freeride_core.telemetry import keep_counts, payload_of, public_names, read_counts, render
+    from freeride_core.telemetry import keep_counts, payload_of, public_names, read_counts
 
     settings = load_settings()
     if switch is not None:
@@ -37,28 +42,61 @@ def telemetry(
     plugins = load_plugins(("provider",))
     names = public_names(plugins, make_roster(settings, plugins.providers).by_name)
     counts = read_counts(settings.home)
+    payload = payload_of(counts, names)
     if not (settings.telemetry or counts.is_shown):
-        counts.installation_id = "a random UUID, made when it is turned on"
-    typer.echo(f"telemetry is {'on' if settings.telemetry else 'off'}{_reason(settings)}")
-    typer.echo(f"while it is on, this is sent once an hour to {settings.telemetry_endpoint}, and nothing else:")
-    typer.echo(render(payload_of(counts, names)))
-    typer.echo("tokens and requests are counted while it is on, and only tokens that upstreams report")
-    typer.echo(f"to turn it {'off: freeride telemetry off' if settings.telemetry else 'on: freeride telemetry on'}")
+        payload["installation_id"] = None if as_json else "a random UUID, made when it is turned on"
+    if as_json:
+        shown = {"on": settings.telemetry, "reason": _variable(settings), "endpoint": settings.telemetry_endpoint}
+        typer.echo(json.dumps({**shown, "payload": payload}, indent=2))
+    else:
+        _tell(settings, payload)
     if settings.telemetry:
-        counts.is_shown = True
+        counts.is_shown = counts.is_shown or not as_json  # a program has seen it, and may show it to nobody
         try:
             keep_counts(settings.home, counts)
         except OSError as error:
             fail(f"{error.filename}: {error.strerror}")
+    if switch is not None and settings.telemetry is not (switch is Switch.ON):
+        fail(f"telemetry stays {_state(settings.telemetry)}: {_reason(settings)}; {_remedy(settings)}")
+
+
+def _tell(settings: Settings, payload: dict[str, Any]) -> None:
+    from freeride_core.telemetry import render
+
+    reason, remedy = _reason(settings), _remedy(settings)
+    typer.echo(f"telemetry is {_state(settings.telemetry)}{reason and f' ({reason})'}")
+    typer.echo(f"while it is on, this is sent once an hour to {settings.telemetry_endpoint}, and nothing else:")
+    typer.echo(render(payload))
+    typer.echo("tokens and requests are counted while it is on, and only tokens that upstreams report")
+    other = _state(not settings.telemetry)
+    typer.echo(f"to turn it {other}: {remedy and f'{remedy}, then '}freeride telemetry {other}")
+
+
+def _state(is_on: bool) -> str:
+    return Switch.ON if is_on else Switch.OFF
+
+
+def _variable(settings: Settings) -> str | None:
+    """The variable that has decided it; None: none has."""
+    from freeride_core.settings import quiet_variable
+
+    own = "FREERIDE_TELEMETRY"
+    is_set = own in settings.above_files or settings.environ.get(own, "").strip()
+    return quiet_variable(settings.environ) or (own if is_set else None)
 
 
 def _reason(settings: Settings) -> str:
-    """Which variable has decided it, where one has."""
-    from freeride_core.settings import quiet_variable
+    name = _variable(settings)
+    return (
+        ""
+        if name is None
+        else f"{name} is set in {'the environment' if name in settings.above_files else settings.home}"
+    )
 
-    name = quiet_variable(settings.environ)
-    if name is None and settings.environ.get("FREERIDE_TELEMETRY", "").strip():
-        name = "FREERIDE_TELEMETRY"
-    if name is None:
-        return ""
-    return f" ({name} is set in {'the environment' if name in settings.above_files else settings.home})"
+
+def _remedy(settings: Settings) -> str:
+    """What takes a variable away that outranks this command; empty where none does."""
+    name = _variable(settings)
+    if name in settings.above_files:
+        return f"unset {name}"
+    return f"remove {name} there" if name not in (None, "FREERIDE_TELEMETRY") else ""
