@@ -119,6 +119,15 @@ def test_without_a_key_it_names_the_address_of_what_wants_none(command: Command)
     assert last.startswith("Set it with `freeride init`")
 
 
+@pytest.mark.parametrize(("folder", "shown"), [("user/.freeride", "~/.freeride/.env"), ("else", "{}/else/.env")])
+def test_the_file_for_keys_is_named_as_it_can_be_opened(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str, shown: str
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "user")
+    last = command(FREERIDE_HOME=str(tmp_path / folder)).stderr.splitlines()[-1]
+    assert f"or put it into {Path(shown.format(tmp_path))}." in last
+
+
 @pytest.mark.usefixtures("keyless_too")
 def test_what_wants_no_key_is_a_line_with_the_variable_of_its_address(command: Command) -> None:
     result = command(FREERIDE_PROVIDERS="acme,home", FREERIDE_HOME_BASE_URL="http://127.0.0.1:9/v1")

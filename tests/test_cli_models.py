@@ -87,9 +87,11 @@ def test_all_adds_providers_without_a_key(command: Command) -> None:
 
 
 def test_without_a_key_it_says_where_to_get_one(command: Command) -> None:
-    result = command("--json")
+    result = command()
     assert (result.exit_code, result.stdout) == (1, "")
     assert "ACME_API_KEY" in result.stderr
+    for_scripts = command("--json")
+    assert (for_scripts.exit_code, json.loads(for_scripts.stdout), for_scripts.stderr) == (1, [], result.stderr)
 
 
 def test_where_nothing_is_free_it_says_so(command: Command) -> None:

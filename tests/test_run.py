@@ -284,7 +284,9 @@ class TestRefusals:
         assert "Acme Code can be bound by its file only: freeride bind acmecode" in message
 
     def test_an_agent_whose_protocol_is_not_served(self, environ: dict[str, str]) -> None:
-        assert "speaks /v1/messages, which this gateway does not serve yet" in self.fails(environ, "claude")
+        message = self.fails(environ, "claude")
+        assert "speaks /v1/messages, which this gateway does not serve yet" in message
+        assert "written" not in message
 
     def test_an_agent_that_is_not_installed(self, environ: dict[str, str]) -> None:
         assert "aider is not on the path" in self.fails(environ | {"PATH": ""}, "aider", code=127)

@@ -227,3 +227,14 @@ def test_the_list_shows_cases_and_built_ins(environ: Mapping[str, str]) -> None:
     assert "  hang  " in for_people.stdout
     assert for_scripts["cases"]["acme"][0]["name"] == "rate-limited"
     assert "cut-mid-stream" in for_scripts["built_in"]
+
+
+@pytest.mark.parametrize("arguments", [["--list"], ["--all", "--list"]])
+def test_the_list_without_a_name_shows_all_and_says_who_cannot_be_played(
+    environ: Mapping[str, str], arguments: list[str]
+) -> None:
+    listed = run(environ, *arguments, "--json")
+
+    assert listed.returncode == 0, listed.stderr
+    assert {"acme", "bolt"} <= set(json.loads(listed.stdout)["cases"])
+    assert listed.stderr.startswith("freeride: the provider 'mute' is left out: freeride_provider_mute/simulator.toml")

@@ -54,6 +54,7 @@ def test_without_a_key_it_says_where_one_is_made(command: str) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert "https://openrouter.ai/settings/keys" in result.stderr
     assert "OPENROUTER_API_KEY" in result.stderr
+    assert f"or put it into {Path('~/.freeride/.env')}" in result.stderr
 
 
 @pytest.mark.usefixtures("openrouter")

@@ -200,7 +200,7 @@ def check_served(binder: Binder) -> None:
     if binder.needs not in SERVED:
         raise BindingError(
             f"{binder.title} speaks {binder.needs}, which this gateway does not serve yet "
-            f"(it serves {', '.join(sorted(SERVED))}); nothing was written"
+            f"(it serves {', '.join(sorted(SERVED))})"
         )
 
 

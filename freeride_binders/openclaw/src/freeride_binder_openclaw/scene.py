@@ -15,6 +15,7 @@ from freeride_binder_openclaw.selection import DIRECT, Chooser, Selection, read_
 from freeride_core import Unreadable
 from freeride_core.binder import Scope
 from freeride_core.binding import Backups, Change, path_of, plan_binding
+from freeride_core.cli.terminal import with_tilde
 from freeride_core.gateway.roster import Member, make_roster
 from freeride_core.keys import Redactor
 from freeride_core.plugins import load_provider, offered_names
@@ -75,7 +76,7 @@ class Scene:
         if found is None:
             raise Unusable(
                 f"there is no key of OpenRouter; make one at {provider.about.keys_url} and export {_VARIABLE}, "
-                "or put it into $FREERIDE_HOME/.env"
+                f"or put it into {with_tilde(self.settings.home / '.env')}"
             )
         return found
 

@@ -121,10 +121,13 @@ class _Task:
         self._as_json = as_json
 
     def bind(self, endpoint: Endpoint) -> None:
-        from freeride_core.binding import check_served, plan_binding
+        from freeride_core.binding import BindingError, check_served, plan_binding
         from freeride_core.cli.health import find_fault
 
-        check_served(self._binder)
+        try:
+            check_served(self._binder)
+        except BindingError as error:
+            fail(f"{error}; nothing was written")
         try:
             change = plan_binding(self._binder, endpoint, self._path)
         except Unreadable as error:

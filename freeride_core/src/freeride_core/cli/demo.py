@@ -96,7 +96,7 @@ def _check_port(port: int) -> None:
 
 def _profiles(plugins: Plugins) -> Sequence[Profile]:
     """What can be simulated; why the rest cannot is told."""
-    from freeride_core.cli.terminal import complain, fail, where_to_get_keys
+    from freeride_core.cli.terminal import NO_PROVIDER, complain, fail
     from freeride_core.simulator import ProfileError
     from freeride_core.simulator.installed import installed_profile
 
@@ -104,7 +104,7 @@ def _profiles(plugins: Plugins) -> Sequence[Profile]:
         if row.reason:
             complain(f"the provider {row.name!r} cannot be used: {row.reason}")
     if not plugins.providers:
-        fail(where_to_get_keys(()))
+        fail(NO_PROVIDER)
     profiles: list[Profile] = []
     # Whoever wants no key is a server of the user's own, which no story about free tiers is about; unless there is nobody else.
     hosted = [name for name, provider in plugins.providers.items() if provider.credentials]

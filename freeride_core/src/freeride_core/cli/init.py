@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_core.cli.terminal import fail
+from freeride_core.cli.terminal import NO_PROVIDER, fail
 
 if TYPE_CHECKING:
     from freeride_core.provider import Credential, Key, Provider
@@ -38,7 +38,7 @@ def init(
         typer.echo(json.dumps([_facts(settings, provider) for provider in providers], indent=2))
         return
     if not providers:
-        fail("no usable provider is installed; the usual ones come with: pip install freeride-gateway")
+        fail(NO_PROVIDER)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail(
             f"this asks questions and needs a terminal; without one write NAME=key into {path}, names: freeride init --json"

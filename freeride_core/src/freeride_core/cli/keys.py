@@ -41,7 +41,7 @@ def keys(
         titles = ["PROVIDER", "KEY", "VARIABLE", "FINGERPRINT", "STATE", *(["CHECK"] if check else [])]
         show_table(titles, [_cells(row, situation.now, with_check=check) for row in rows])
     if not rows:
-        fail(where_to_get_keys(situation.roster.registered.values()))
+        fail(where_to_get_keys(situation.roster.registered.values(), situation.settings.home))
     for row in rows:
         if not row["looks_right"]:
             complain(f"{row['variable']} (k{row['index']}) does not look like a key of {row['provider']}")

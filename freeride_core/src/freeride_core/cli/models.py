@@ -29,7 +29,9 @@ def models(
     situation = read_situation()
     roster = _with_keyless(situation) if show_all else situation.roster
     if not roster.members:
-        fail(where_to_get_keys(roster.registered.values()))
+        if as_json:
+            typer.echo("[]")
+        fail(where_to_get_keys(roster.registered.values(), situation.settings.home))
     free = usable_models(roster, situation.catalogs.models, lambda _: Account())
     rows = [_row(situation, canonical, served) for canonical, served in free.items()]
     rows.sort(key=lambda row: (row["operations"] != ["chat.completions"], row["tier"]))

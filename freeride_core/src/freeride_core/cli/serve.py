@@ -47,7 +47,7 @@ def serve(
     for line in (*check_settings(settings, plugins.providers), *roster.warnings):
         complain(line)
     if not roster.members:
-        fail(where_to_get_keys(roster.registered.values()))
+        fail(where_to_get_keys(roster.registered.values(), settings.home))
     disclose(settings, public_names(plugins, [member.provider.name for member in roster.members]))
     listener = _listen(host, port)
     if settings.token is None and not is_loopback(listener.getsockname()[0]):

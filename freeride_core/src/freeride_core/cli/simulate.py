@@ -11,9 +11,11 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from freeride_core.cli.terminal import complain, fail
 
 if TYPE_CHECKING:
     from freeride_core.simulator import Profile, Seen, Simulator
@@ -33,12 +35,12 @@ def simulate(
 
     Prints the variables that make a gateway use them, and a line for each request.
     """
-    profiles = _profiles(names or [], every=every)
+    profiles = _profiles(names or [], every=every or (show and not names))
     if show:
         typer.echo(_catalogue(profiles, as_json=as_json))
         return
     if port and port + len(profiles) - 1 > 65535:
-        _fail(f"there are no {len(profiles)} ports from {port} on")
+        fail(f"there are no {len(profiles)} ports from {port} on")
     from freeride_core.simulator import Simulator
 
     simulators = [
@@ -57,20 +59,26 @@ def _profiles(names: Sequence[str], *, every: bool) -> list[Profile]:
 
     plugins = load_plugins(("provider",))
     installed = ", ".join(plugins.providers) or "none"
-    if every:
-        names = list(plugins.providers)
-    if not names:
-        _fail(f"which provider? installed: {installed}")
-    for name in names:
+    wanted = [*names, *(plugins.providers if every else ())]
+    if not wanted:
+        fail(f"which provider? installed: {installed}")
+    for name in wanted:
         reason = next((row.reason for row in plugins.rows if row.name == name), None)
         if reason is None:
-            _fail(f"no provider {name!r} is installed; installed: {installed}")
+            fail(f"no provider {name!r} is installed; installed: {installed}")
         if reason:
-            _fail(f"the provider {name!r} cannot be used: {reason}")
-    try:
-        return [installed_profile(plugins, name) for name in dict.fromkeys(names)]
-    except ProfileError as error:
-        _fail(str(error))
+            fail(f"the provider {name!r} cannot be used: {reason}")
+    profiles: list[Profile] = []
+    for name in dict.fromkeys(wanted):
+        try:
+            profiles.append(installed_profile(plugins, name))
+        except ProfileError as error:
+            if name in names:
+                fail(str(error))
+            complain(f"the provider {name!r} is left out: {error}")
+    if not profiles:
+        raise typer.Exit(1)
+    return profiles
 
 
 def _order(simulators: Sequence[Simulator], case: str) -> None:
@@ -78,7 +86,7 @@ def _order(simulators: Sequence[Simulator], case: str) -> None:
         try:
             simulator.always(case)
         except ValueError as error:
-            _fail(f"{error}; `freeride simulate {simulator.profile.provider} --list` shows them")
+            fail(f"{error}; `freeride simulate {simulator.profile.provider} --list` shows them")
 
 
 async def _play(simulators: Sequence[Simulator], port: int, *, as_json: bool) -> None:
@@ -102,8 +110,8 @@ async def _start(simulator: Simulator, port: int) -> None:
         await simulator.start(port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            _fail(f"127.0.0.1:{port} is in use: stop what runs there, or choose another port with --port")
-        _fail(f"cannot listen on 127.0.0.1:{port}: {error.strerror}")
+            fail(f"127.0.0.1:{port} is in use: stop what runs there, or choose another port with --port")
+        fail(f"cannot listen on 127.0.0.1:{port}: {error.strerror}")
 
 
 def _announce(simulators: Sequence[Simulator], *, as_json: bool) -> None:
@@ -169,8 +177,3 @@ def _rows(profile: Profile) -> list[dict[str, str | int]]:
         }
         for case in profile.cases
     ]
-
-
-def _fail(line: str) -> NoReturn:
-    typer.echo(f"freeride: {line}", err=True)
-    raise typer.Exit(1)

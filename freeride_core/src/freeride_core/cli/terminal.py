@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from freeride_core.provider import Provider
+
+NO_PROVIDER = "no usable provider is installed; the usual ones come with: pip install freeride-gateway"
 
 
 def complain(line: str) -> None:
@@ -37,14 +41,14 @@ def clock(moment: float, now: float) -> str:
     return time.strftime("%H:%M:%S" if local[:3] == today[:3] else "%Y-%m-%d %H:%M", local)
 
 
-def where_to_get_keys(installed: Iterable[Provider]) -> str:
+def where_to_get_keys(installed: Iterable[Provider], home: Path) -> str:
     """What to do without a key: a line for each provider, with the page and the variables, or with the address where it wants no
     key."""
     from freeride_core.settings import base_url_variable
 
     providers = sorted(installed, key=lambda provider: (provider.rank, provider.name))
     if not providers:
-        return "no usable provider is installed; the usual ones come with: pip install freeride-gateway"
+        return NO_PROVIDER
     width = max(len(provider.about.title) for provider in providers)
     keyed: list[str] = []
     keyless: list[str] = []
@@ -58,10 +62,16 @@ def where_to_get_keys(installed: Iterable[Provider]) -> str:
     lines = ["there is no key of any provider; a free one is made in a minute:", *keyed] if keyed else []
     if keyless:
         lines += ["no key is wanted here, only the address:" if keyed else "no provider was asked for:", *keyless]
-    lines.append(
-        "Set it with `freeride init`, export it, or put it into $FREERIDE_HOME/.env. Without any key: freeride demo"
-    )
+    file = with_tilde(home / ".env")
+    lines.append(f"Set it with `freeride init`, export it, or put it into {file}. Without any key: freeride demo")
     return "\n".join(lines)
+
+
+def with_tilde(path: Path) -> str:
+    """The path, short where it is below the user's folder."""
+    with contextlib.suppress(ValueError, RuntimeError):  # it is elsewhere, or the user has none
+        return str("~" / path.relative_to(Path.home()))
+    return str(path)
 
 
 def printable(text: str) -> str:

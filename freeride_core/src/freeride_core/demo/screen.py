@@ -135,7 +135,7 @@ class JsonScreen:
 
 def invitation(url: str | None) -> list[str]:
     """How to go on, in lines of at most 80 columns."""
-    real = "With your own free keys: freeride keys, then freeride serve."
+    real = "With your own free keys: freeride init, then freeride serve."
     if url is None:
         return [real]
     return [
