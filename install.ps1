@@ -28,6 +28,13 @@ function Stop-Here([string]$Text) {
     exit 1
 }
 
+# As it could be typed, but for the name and the password that an address may hold.
+function Format-Word([string]$Word) {
+    $shown = $Word -replace '://.*@', '://***@'
+    if ($shown -match '[^A-Za-z0-9_./:%+=\\-]') { return "'" + $shown.Replace("'", "''") + "'" }
+    return $shown
+}
+
 function Find-Uv {
     $found = Get-Command uv -ErrorAction SilentlyContinue
     if ($found) { return $found.Source }
@@ -86,7 +93,7 @@ if ($env:FREERIDE_INDEX) {
     }
 }
 $words += $Wanted
-Say "running: $uv $($words -join ' ')"
+Say "running: $uv $(($words | ForEach-Object { Format-Word $_ }) -join ' ')"
 if ($DryRun) { exit 0 }
 & $uv @words
 if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }

@@ -30,8 +30,29 @@ fail() {
     printf 'freeride: %s\n' "$*" >&2
     exit 1
 }
+# As it could be typed, but for the name and the password that an address may hold.
+typed() {
+    line=''
+    for word in "$@"; do
+        case $word in
+            *://*@*) word="${word%%://*}://***@${word##*@}" ;;
+        esac
+        case $word in
+            '' | *[!A-Za-z0-9_./:@%+,=-]*)
+                quoted=''
+                while [ "$word" != "${word#*\'}" ]; do
+                    quoted="$quoted${word%%\'*}'\\''"
+                    word=${word#*\'}
+                done
+                word="'$quoted$word'"
+                ;;
+        esac
+        line="$line${line:+ }$word"
+    done
+    printf '%s\n' "$line"
+}
 run() {
-    say "running: $*"
+    say "running: $(typed "$@")"
     [ -n "$dry_run" ] || "$@"
 }
 
@@ -61,6 +82,9 @@ get_uv_from_its_makers() {
     [ -z "$dry_run" ] || return 0
     script=$(mktemp)
     trap 'rm -f "$script"' EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     if command -v curl >/dev/null 2>&1; then
         curl -LsSf "$UV_INSTALLER" -o "$script" || return 1
     else

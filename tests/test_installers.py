@@ -83,7 +83,7 @@ def test_it_installs_from_a_folder_says_so_first_and_can_be_run_again(
     for _ in range(2):
         ended = run([shell, ROOT / "install.sh"], environ, cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
-        announced = f"running: {programs / 'uv'} tool install --upgrade --no-index --find-links {index} {WANTED}"
+        announced = f"running: {programs / 'uv'} tool install --upgrade --no-index --find-links {index} '{WANTED}'"
         assert ended.stdout.splitlines()[0] == f"freeride: {announced}"
         [folder] = re.findall(rf"freeride {re.escape(__version__)} is installed in (.+)", ended.stdout)
         assert f'export PATH="{folder}:$PATH"' in ended.stdout
@@ -102,7 +102,7 @@ def test_a_dry_run_and_the_help_do_nothing(shell: str, environ: dict[str, str], 
     assert shown.returncode == 0, shown.stderr
     assert [line.partition(": ")[2] for line in shown.stdout.splitlines()][
         -1
-    ] == f"running: uv tool install --upgrade {WANTED}"
+    ] == f"running: uv tool install --upgrade '{WANTED}'"
     helped = run([shell, ROOT / "install.sh", "--help"], environ)
     assert (helped.returncode, helped.stderr) == (0, "")
     assert "FREERIDE_INDEX" in helped.stdout
@@ -157,6 +157,54 @@ def test_with_an_index_of_one_s_own_a_missing_uv_comes_from_there(
     assert not (home / "curl-was-asked").exists()
 
 
+def printed_command(output: str) -> str:
+    """The last one that was announced."""
+    return [line for line in output.splitlines() if line.startswith("freeride: running: ")][-1].partition("running: ")[
+        2
+    ]
+
+
+@posix
+@pytest.mark.parametrize("secret", ["s3cret", "s3/cr@et", "s3cr'et"])
+def test_the_password_of_an_index_is_used_and_not_printed(
+    shell: str, environ: dict[str, str], programs: Path, secret: str
+) -> None:
+    write(programs / "uv", FAKE_UV)
+    (Path(environ["HOME"]) / ".local" / "bin").mkdir(parents=True)
+    index = f"http://user:{secret}@127.0.0.1:9/simple"
+    ended = run([shell, ROOT / "install.sh"], environ | {"FREERIDE_INDEX": index})
+    assert ended.returncode == 0, ended.stderr
+    assert asked(environ)[0] == f"tool install --upgrade --index {index} {WANTED}"
+    assert not re.search(r"user|s3|\bet\b", printed_command(ended.stdout))
+    assert "'http://***@127.0.0.1:9/simple'" in printed_command(ended.stdout)
+
+
+@posix
+def test_what_is_printed_can_be_run(shell: str, environ: dict[str, str], programs: Path, tmp_path: Path) -> None:
+    write(programs / "uv", FAKE_UV)
+    (Path(environ["HOME"]) / ".local" / "bin").mkdir(parents=True)
+    index = tmp_path / "it's $HOME; two words"
+    index.mkdir()
+    ended = run([shell, ROOT / "install.sh"], environ | {"FREERIDE_INDEX": str(index)})
+    assert ended.returncode == 0, ended.stderr
+    first = asked(environ)[0]
+    assert run([shell, "-c", printed_command(ended.stdout)], environ, cwd=tmp_path).returncode == 0
+    assert asked(environ)[-1] == first == f"tool install --upgrade --no-index --find-links {index} {WANTED}"
+
+
+@posix
+@pytest.mark.parametrize(("name", "code"), [("HUP", 129), ("INT", 130), ("TERM", 143)])
+def test_a_signal_leaves_no_half_of_an_installer_behind(
+    shell: str, environ: dict[str, str], programs: Path, tmp_path: Path, name: str, code: int
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    write(programs / "curl", f'#!/bin/sh\necho "touch $HOME/ran" >"$4"\nkill -{name} "$PPID"\n')
+    ended = run([shell, ROOT / "install.sh"], environ | {"TMPDIR": str(tmp_path / "tmp")})
+    assert ended.returncode == code
+    assert not list((tmp_path / "tmp").iterdir())
+    assert not (Path(environ["HOME"]) / "ran").exists()
+
+
 @posix
 def test_without_any_way_to_get_uv_it_says_what_it_takes(shell: str, environ: dict[str, str]) -> None:
     ended = run([shell, ROOT / "install.sh"], environ)
@@ -171,10 +219,22 @@ def test_both_install_what_this_is_and_nothing_older() -> None:
         assert WANTED in (ROOT / name).read_text("utf-8")
 
 
-def test_the_one_for_windows_can_be_parsed() -> None:
-    pwsh = shutil.which("pwsh") or shutil.which("powershell")
-    if pwsh is None:
+@pytest.fixture
+def pwsh() -> str:
+    found = shutil.which("pwsh") or shutil.which("powershell")
+    if found is None:
         pytest.skip("there is no PowerShell here, so install.ps1 was not read by one")
+    return str(found)
+
+
+def test_the_one_for_windows_prints_no_password_either(pwsh: str, tmp_path: Path) -> None:
+    index = {"FREERIDE_INDEX": "http://user:s3/cr@et@127.0.0.1:9/simple"}
+    ended = run([pwsh, "-NoProfile", "-File", ROOT / "install.ps1", "-DryRun"], clean_environ(tmp_path, index))
+    assert ended.returncode == 0, ended.stderr
+    assert printed_command(ended.stdout).endswith(f"--index 'http://***@127.0.0.1:9/simple' '{WANTED}'")
+
+
+def test_the_one_for_windows_can_be_parsed(pwsh: str) -> None:
     script = (
         "$errors = $null; [void][Management.Automation.Language.Parser]::ParseFile("
         f"'{ROOT / 'install.ps1'}', [ref]$null, [ref]$errors); $errors | ForEach-Object {{ $_.Message }}"
