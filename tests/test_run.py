@@ -31,6 +31,7 @@ HERE = Path(__file__).parent
 AGENT = f"""#!{sys.executable}
 import json, os, resource, signal, sys, time, urllib.request
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+parent = os.getppid()
 base, key = os.environ["AIDER_OPENAI_API_BASE"], os.environ["AIDER_OPENAI_API_KEY"]
 model = os.environ["AIDER_MODEL"].removeprefix("openai/")
 body = json.dumps({{"model": model, "messages": [{{"role": "user", "content": "Hello?"}}]}}).encode()
@@ -41,7 +42,6 @@ signal.signal(signal.SIGTERM, lambda number, _: caught.append(number))
 said = {{"arguments": sys.argv[1:], "served": answer.headers["x-freeride-provider"], "base": base, "model": model}}
 print(json.dumps(said), flush=True)
 if "wait" in sys.argv:
-    parent = os.getppid()
     while not caught and os.getppid() == parent:
         time.sleep(0.01)
     sys.exit(7)
