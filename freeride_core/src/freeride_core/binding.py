@@ -6,29 +6,19 @@ says what was written. So an undo gives back the same bytes, and never somebody 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import io
 import json
 import os
-import re
 import shutil
 import stat
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from freeride_core.binder import SERVED, Binder, Endpoint, Scope, Unreadable
+from freeride_core.difference import show_difference
 from freeride_core.replacement import replace_file
 
 _PRIVATE = 0o600
-_HARMLESS_KEY = Endpoint("").key
-_SHORTEST_SECRET = 8
-_SECRET = re.compile(
-    r"""(?P<lead>(?:[\w.-]*(?:key|token|secret|password|authorization)[\w.-]*["']?[ \t]*[:=]|[\w.-]+=)
-        [ \t]*(?:bearer[ \t]+)?)
-        (?P<value>"[^"\r\n]*"|'[^'\r\n]*'|[^\s,}\]]+)""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 class BindingError(Exception):
@@ -52,14 +42,7 @@ class Change:
 
     def diff(self) -> str:
         """The unified diff for people: what looks like a secret is masked, so it does not apply as a patch."""
-        lines = difflib.unified_diff(
-            _lines(self.before),
-            _lines(self.after),
-            "/dev/null" if self.before is None else str(self.path),
-            "/dev/null" if self.after is None else str(self.path),
-        )
-        shown = (line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-        return _SECRET.sub(_mask, "".join(shown))
+        return show_difference(self.before, self.after, str(self.path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,14 +255,3 @@ def _label(target: Path) -> str:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _lines(content: bytes | None) -> list[str]:
-    return list(io.StringIO((content or b"").decode(errors="replace"), newline="\n"))
-
-
-def _mask(match: re.Match[str]) -> str:
-    value = match["value"]
-    bare = value.strip("\"'")
-    is_harmless = len(bare) < _SHORTEST_SECRET or bare == _HARMLESS_KEY
-    return match[0] if is_harmless else match["lead"] + "***"
