@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from freeride_core.cli.terminal import fail
+from freeride_core.cli.terminal import fail, fault_of
 
 if TYPE_CHECKING:
     from freeride_core.settings import Settings
@@ -49,7 +49,7 @@ def telemetry(
         try:
             keep_counts(settings.home, counts)
         except OSError as error:
-            fail(f"{error.filename}: {error.strerror}")
+            fail(fault_of(error))
 
 
 def _reason(settings: Settings) -> str:
