@@ -31,6 +31,7 @@ _INDENT = re.compile(r"[ \t]*(?:-[ \t]+)*")
 _ITEM = re.compile(rf"[ \t]*(?:-[ \t]+)*(?:(?:{_STRING}|[\w.-]++)[ \t]*:(?:[ \t]+|$))?")
 _BELOW = re.compile(r"(?:[&!]\S*[ \t]*)*(?P<scalar>[|>][-+0-9]*)?[ \t]*(?:#.*)?$")
 """After a name: what belongs to it is on the next lines."""
+_BEARER = re.compile(r"\Abearer[ \t]+", re.IGNORECASE)
 _COMMENT = re.compile(r"[ \t]+#.*$")
 _TRIPLE = ('"""', "'''")
 
@@ -115,7 +116,9 @@ class _Mask:
         kept, at = "", 0
         while found := _NAME.search(body, at):
             kept, at = kept + body[at : found.end()], found.end()
-            is_glued = found[0].endswith("=") and found["name"][-1] not in "\"'" and body[at : at + 1] not in ("[", "{")
+            # NAME=value in a list of secrets; a variable's name says itself whether it is one
+            is_glued = found[0].endswith("=") and found["name"][-1] not in "\"'" and not found["name"].isupper()
+            is_glued = is_glued and body[at : at + 1] not in ("[", "{")
             if is_glued or _is_secret(found["name"]):
                 is_yaml = found.start() == first and found["separator"].endswith(":")
                 masked, length = self._mask_after(body[at:], found.start() if is_yaml else None)
@@ -159,7 +162,7 @@ def _is_secret(name: str) -> bool:
 
 def _mask_value(text: str) -> str:
     comma = "," if text.rstrip().endswith(",") else ""
-    bare = text.rstrip(" \t,").strip("\"'")
+    bare = _BEARER.sub("", text.rstrip(" \t,").strip("\"'"))
     is_harmless = len(bare) < _SHORTEST_SECRET or bare == _HARMLESS_KEY or _VARIABLE.fullmatch(bare)
     return text if is_harmless else _MASK + comma
 
