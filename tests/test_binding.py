@@ -257,12 +257,94 @@ def test_a_damaged_backup_is_never_put_back(backups: Backups, path: Path, damage
     assert path.read_bytes() == b"a=1\n" + BOUND
 
 
-def test_a_damaged_record_is_named(backups: Backups, path: Path) -> None:
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"folders": 1}', '"text"', "null"])
+def test_a_damaged_record_is_named_with_what_takes_its_place(backups: Backups, path: Path, damage: str) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path)
+    (record,), (kept,) = backups.folder.glob("*.json"), backups.folder.glob("*.bak")
+    record.write_text(damage)
+    with pytest.raises(BindingError) as raised:
+        backups.plan_undo(path, force=False)
+    assert f"{record} is damaged" in str(raised.value)
+    assert f"copy {kept} to {path}" in str(raised.value)
+    kept.unlink()
+    with pytest.raises(BindingError, match="by hand"):
+        bind(backups, path, OTHER)
+
+
+def test_a_damaged_record_hides_no_other(backups: Backups, path: Path, tmp_path: Path) -> None:
     bind(backups, path)
     (record,) = backups.folder.glob("*.json")
     record.write_text("{")
-    with pytest.raises(BindingError, match="damaged"):
-        backups.plan_undo(path, force=False)
+    other = tmp_path / "other.conf"
+    bind(backups, other)
+    assert [found.path for found in backups.records()] == [str(other)]
+    undo(backups, other)
+    assert not other.exists()
+
+
+def test_the_record_of_a_newer_version_is_read(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path)
+    (record,) = backups.folder.glob("*.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "of_tomorrow": [1]}))
+    assert [found.path for found in backups.records()] == [str(path)]
+    undo(backups, path)
+    assert path.read_bytes() == b"a=1\n"
+
+
+@pytest.mark.parametrize("before", [b"a=1\n", None])
+def test_an_undo_by_force_keeps_what_it_replaces(backups: Backups, path: Path, before: bytes | None) -> None:
+    for later in (b"later=1\n", b"later=2\n"):
+        if before is not None:
+            path.write_bytes(before)
+        bind(backups, path)
+        changed = path.read_bytes() + later
+        path.write_bytes(changed)
+        copy = backups.undo(backups.plan_undo(path, force=True))
+        assert (path.read_bytes() if path.exists() else None) == before
+        assert copy is not None
+        assert (copy.read_bytes(), mode(copy)) == (changed, 0o600)
+        assert (copy.parent, copy.name.endswith(".replaced.bak")) == (backups.folder, True)
+    assert len(list(backups.folder.iterdir())) == 2, "none takes the place of another"
+
+
+def test_what_was_changed_between_two_bindings_is_kept_too(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path)
+    path.write_bytes(b"b=2\n" + path.read_bytes())
+    bind(backups, path, OTHER)
+    changed = path.read_bytes()
+    copy = backups.undo(backups.plan_undo(path, force=True))
+    assert copy is not None
+    assert copy.read_bytes() == changed
+
+
+def test_an_undo_of_our_own_work_keeps_no_copy(backups: Backups, path: Path) -> None:
+    path.write_bytes(b"a=1\n")
+    bind(backups, path)
+    assert backups.undo(backups.plan_undo(path, force=True)) is None
+    assert list(backups.folder.iterdir()) == []
+
+
+def test_an_undo_removes_the_folders_that_were_made_where_they_are_empty(backups: Backups, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    path = own / "new" / "folder" / "toy.conf"
+    for endpoint in (ENDPOINT, OTHER):
+        bind(backups, path, endpoint)
+    path.unlink()
+    bind(backups, path)
+    undo(backups, path)
+    assert list(own.iterdir()) == []
+    bind(backups, path)
+    (own / "new" / "mine").touch()
+    undo(backups, path)
+    assert list((own / "new").iterdir()) == [own / "new" / "mine"]
+    (own / "new" / "mine").unlink()
+    bind(backups, own / "new" / "toy.conf")
+    undo(backups, own / "new" / "toy.conf")
+    assert (own / "new").is_dir(), "it was there before"
 
 
 def test_a_change_between_plan_and_write_is_not_overwritten(backups: Backups, path: Path) -> None:
@@ -356,48 +438,6 @@ def test_files_of_one_name_in_two_folders_do_not_mix(backups: Backups, tmp_path:
     for index, path in enumerate(paths):
         undo(backups, path)
         assert path.read_text() == f"a={index}\n"
-
-
-def diff(before: str | None, after: str | None) -> str:
-    path = Path("/h/toy.conf")
-    encoded = [None if text is None else text.encode() for text in (before, after)]
-    return Change(path=path, target=path, before=encoded[0], after=encoded[1]).diff()
-
-
-def test_the_difference_is_a_unified_diff() -> None:
-    assert diff("a=1\nb=2\n", "a=1\nb=3\n") == "--- /h/toy.conf\n+++ /h/toy.conf\n@@ -1,2 +1,2 @@\n a=1\n-b=2\n+b=3\n"
-    assert diff(None, "a=1\n").startswith("--- /dev/null\n+++ /h/toy.conf\n")
-    assert diff("a=1\n", None).startswith("--- /h/toy.conf\n+++ /dev/null\n")
-    assert diff("a=1", "a=1\n").endswith("-a=1\n\\ No newline at end of file\n+a=1\n")
-    assert diff("a\x0bb\r\n", "c\r\n").endswith("-a\x0bb\r\n+c\r\n")
-    assert diff("a=1\n", "a=1\n") == ""
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "api-key: SECRET",
-        "apiKey: 'SECRET' # mine",
-        '"apiKey": "SECRET",',
-        "- {name: a, apiKey: SECRET, model: b}",
-        "  - acme=SECRET",
-        "Authorization: Bearer SECRET",
-        "ACME_TOKEN=SECRET",
-        "    api_token :  SECRET",
-        "password: 'one SECRET two'",
-        "set-env: [ACME_API_KEY=SECRET, A=b]",
-    ],
-)
-def test_the_difference_shows_no_secret(line: str) -> None:
-    secret = "sk-0123456789abcdef"
-    shown = diff(line.replace("SECRET", secret) + "\nx: 1\n", "x: 2\n")
-    assert "***" in shown
-    assert not any(secret[start : start + 8] in shown for start in range(len(secret) - 7))
-
-
-@pytest.mark.parametrize("line", ["apiKey: freeride-local", "maxTokens: 8192", "model: keyed-model-of-7b", "key: ~"])
-def test_what_is_no_secret_is_shown(line: str) -> None:
-    assert line in diff(None, f"{line}\n")
 
 
 def test_binding_needs_no_http(tmp_path: Path) -> None:

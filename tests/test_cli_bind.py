@@ -19,6 +19,7 @@ import pytest
 
 from freeride_core import plugins
 from freeride_core.cli.group import freeride
+from freeride_core.cli.terminal import fault_of
 
 BINDERS = Path(__file__).parents[1] / "freeride_binders"
 
@@ -172,6 +173,40 @@ def test_the_name_that_is_there_is_edited(run: Run, home: Path) -> None:
     assert (folder / "opencode.jsonc").read_text() == "{} // mine\n"
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_an_undo_finds_the_name_that_was_bound(run: Run, home: Path, is_kept: bool) -> None:
+    folder = home / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    (folder / "opencode.jsonc").write_text("{} // mine\n")
+    assert run("opencode").code == 0
+    if is_kept:
+        (folder / "opencode.json").write_text("{}")
+        assert run("--undo", "opencode").code == 0
+        assert (folder / "opencode.json").read_text() == "{}"
+    else:
+        (folder / "opencode.jsonc").unlink()
+        assert "--force" in run("--undo", "opencode").err
+        assert run("--undo", "opencode", "--force").code == 0
+    assert (folder / "opencode.jsonc").read_text() == "{} // mine\n"
+    assert "nothing to undo" in run("--undo", "opencode").err
+
+
+def test_an_undo_of_one_name_is_not_stopped_by_the_damaged_record_of_another(run: Run, home: Path) -> None:
+    folder = home / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    assert run("opencode").code == 0
+    (record,) = (home / ".freeride" / "backups").glob("*.json")
+    record.write_text("{")
+    assert f"{record} is damaged" in run("--undo", "opencode").err
+    (folder / "opencode.json").unlink()
+    (folder / "opencode.jsonc").write_text("{}")
+    assert run("opencode").code == 0
+    assert run("--undo", "opencode").code == 0
+    assert (folder / "opencode.jsonc").read_text() == "{}"
+    assert run("aider").code == 0
+    assert run("--undo", "aider").code == 0
+
+
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[str]:
     class Answers(BaseHTTPRequestHandler):
@@ -247,9 +282,29 @@ def test_an_undo_over_somebody_elses_change_wants_force(run: Run, config: Path) 
     assert (refused.code, refused.out) == (1, "")
     assert "changed by somebody else" in refused.err
     assert "# a thought" in config.read_text()
-    assert run("--undo", "aider", "--force").code == 0
+    changed = config.read_text()
+    forced = run("--undo", "aider", "--force")
+    assert forced.code == 0
     assert config.read_text() == "dark-mode: true\n"
+    copy = Path(forced.err.rstrip("\n").rpartition(" is kept in ")[2])
+    assert copy.read_text() == changed
     assert run("--undo", "aider").code == 1
+
+
+def test_what_was_added_to_a_new_file_outlives_an_undo_by_force(run: Run, home: Path) -> None:
+    path = home / ".config" / "zed" / "settings.json"
+    assert run("zed").code == 0
+    path.write_text(path.read_text() + "// hours of work\n")
+    shown = json.loads(run("--undo", "zed", "--force", "--json").out)
+    assert not path.exists()
+    assert "// hours of work\n" in Path(shown["backup"]).read_text()
+
+
+def test_after_an_undo_an_agent_that_was_not_there_is_not_there_again(run: Run) -> None:
+    assert listed(run)["zed", "home"]["state"] == "not found"
+    run("zed")
+    run("--undo", "zed")
+    assert listed(run)["zed", "home"]["state"] == "not found"
 
 
 def test_json_says_what_was_done(run: Run, config: Path) -> None:
@@ -301,6 +356,20 @@ def test_a_token_of_the_gateway_is_bound_and_never_shown(
     assert "openai-api-key: token-0123456789\n" in config.read_text()
     assert "01234567" not in ran.out + ran.err
     assert config.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its modes say nothing")
+def test_it_warns_where_others_can_read_the_token(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text("dark-mode: true\n")
+    config.chmod(0o644)
+    assert "others on this machine" not in run("aider").err, "everybody knows the usual key"
+    monkeypatch.setenv("FREERIDE_TOKEN", "token-0123456789")
+    for _ in ("now", "already"):
+        ran = run("aider")
+        assert f"Warning: others on this machine can read FREERIDE_TOKEN in {config}: chmod go-rwx {config}" in ran.err
+    assert "chmod go-rwx" in json.loads(run("aider", "--json").out)["warning"]
+    config.chmod(0o600)
+    assert "others on this machine" not in run("aider").err
 
 
 def test_a_key_that_has_no_place_in_the_file_is_told_but_a_token_is_not_shown(
@@ -358,6 +427,57 @@ def test_without_a_name_it_lists_what_can_be_bound(run: Run, config: Path, home:
     assert table.code == 0
     assert table.out.splitlines()[0].split() == ["NAME", "TITLE", "SCOPE", "STATE", "URL", "PATH"]
     assert "changed since it was bound" in table.out
+
+
+def test_a_folder_that_cannot_be_looked_into_is_a_row_and_the_others_are_listed(run: Run, home: Path) -> None:
+    """Its name is too long, which fails like a missing permission and does so for root as well."""
+    (home / ".config").mkdir()
+    (home / ".config" / "opencode").symlink_to("x" * 300)
+    rows = listed(run)
+    assert rows["opencode", "home"]["state"] == "unreadable"
+    assert rows["opencode", "home"]["path"] == str(home / ".config" / "opencode" / "opencode.json")
+    assert "opencode.json cannot be read: File name too long" in rows["opencode", "home"]["reason"]
+    assert rows["opencode", "cwd"]["state"] == "not found"
+    assert rows["aider", "home"]["state"] == "not found"
+    ran = run("opencode")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+
+
+def test_a_damaged_record_is_the_matter_of_one_row(run: Run, home: Path) -> None:
+    run("aider")
+    (record,) = (home / ".freeride" / "backups").glob("*.json")
+    record.write_text("{")
+    run("continue")
+    rows = listed(run)
+    assert (rows["aider", "home"]["state"], rows["continue", "home"]["state"]) == ("unreadable", "bound")
+    assert str(record) in rows["aider", "home"]["reason"]
+    assert run("--undo", "continue").code == 0
+    assert "nothing to undo" in run("--undo", "zed").err
+    assert "there is no binder 'uninstalled'" in run("--undo", "uninstalled").err
+
+
+def test_in_a_folder_that_is_gone_there_is_still_a_home(run: Run, config: Path) -> None:
+    Path.cwd().rmdir()
+    assert {scope for _, scope in listed(run)} == {"home"}
+    assert run("aider").code == 0
+    assert run("--undo", "aider").code == 0
+    assert run("aider", "--scope", "cwd") == Ran(1, "", "freeride: the folder that you are in is gone\n")
+
+
+def test_who_has_read_enough_hears_no_complaint(config: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = "from freeride_core.cli import main; import sys; sys.argv = ['freeride', 'bind']; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert ended.stderr == ""
+
+
+def test_a_fault_without_a_file_is_told_without_one() -> None:
+    assert fault_of(OSError(28, "No space left on device")) == "No space left on device"
+    assert fault_of(OSError(28, "No space left on device", "/h/a")) == "/h/a: No space left on device"
 
 
 def test_a_broken_binder_is_a_row_and_the_others_are_listed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,27 @@ def test_a_bound_agent_is_proven_to_reach_this_gateway(environ: dict[str, str]) 
     assert ("warning", True) in [(state, "where no gateway runs now" in text) for state, text in report["agents"]]
 
 
+def test_what_cannot_be_read_of_one_agent_is_one_line(environ: dict[str, str], url: str) -> None:
+    home = Path(environ["HOME"])
+    (home / ".config").mkdir(parents=True)
+    (home / ".config" / "opencode").symlink_to("x" * 300)
+    (home / ".aider.conf.yml").write_bytes(b"\xff")
+    found = dict.fromkeys(text for _, text in examine(environ, url)["agents"])
+    assert f"aider: {home / '.aider.conf.yml'} cannot be read: it is not UTF-8" in found
+    folder = home / ".config" / "opencode"
+    assert f"OpenCode: {folder / 'opencode.json'} cannot be read: File name too long" in found
+    assert not [text for text in found if "Errno" in text]
+
+
+def test_an_agent_that_is_bound_under_another_name_of_its_file_is_looked_at(environ: dict[str, str], url: str) -> None:
+    home = Path(environ["HOME"])
+    folder = home / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    (folder / "opencode.jsonc").write_text("{}")
+    run([*FREERIDE, "bind", "opencode", "--url", url], environ, cwd=home)
+    assert "opencode.jsonc" in only(examine(environ, url), "agents")[1]
+
+
 def test_a_variable_that_outranks_the_file_is_named(environ: dict[str, str]) -> None:
     home = Path(environ["HOME"])
     with serving(FREERIDE, environ) as url:

@@ -6,29 +6,22 @@ says what was written. So an undo gives back the same bytes, and never somebody 
 
 from __future__ import annotations
 
-import difflib
+import contextlib
+import glob
 import hashlib
-import io
-import json
 import os
-import re
 import shutil
 import stat
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freeride_core.binder import SERVED, Binder, Endpoint, Scope, Unreadable
+from freeride_core.binding_record import Record, parse_record, write_record
+from freeride_core.difference import show_difference
 from freeride_core.replacement import replace_file
 
 _PRIVATE = 0o600
-_HARMLESS_KEY = Endpoint("").key
-_SHORTEST_SECRET = 8
-_SECRET = re.compile(
-    r"""(?P<lead>(?:[\w.-]*(?:key|token|secret|password|authorization)[\w.-]*["']?[ \t]*[:=]|[\w.-]+=)
-        [ \t]*(?:bearer[ \t]+)?)
-        (?P<value>"[^"\r\n]*"|'[^'\r\n]*'|[^\s,}\]]+)""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 class BindingError(Exception):
@@ -52,32 +45,7 @@ class Change:
 
     def diff(self) -> str:
         """The unified diff for people: what looks like a secret is masked, so it does not apply as a patch."""
-        lines = difflib.unified_diff(
-            _lines(self.before),
-            _lines(self.after),
-            "/dev/null" if self.before is None else str(self.path),
-            "/dev/null" if self.after is None else str(self.path),
-        )
-        shown = (line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-        return _SECRET.sub(_mask, "".join(shown))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What is known of one bound file. It holds no key."""
-
-    binder: str
-    path: str
-    target: str
-    root: str
-    model: str
-    backup: str | None
-    """The name of the backup beside the record; None: there was no file before."""
-    mode: int
-    before_sha256: str | None
-    after_sha256: str
-    is_mixed: bool = False
-    """Somebody else changed the file between two bindings, so the backup lacks that change."""
+        return show_difference(self.before, self.after, str(self.path))
 
 
 def plan_binding(binder: Binder, endpoint: Endpoint, path: Path) -> Change:
@@ -94,13 +62,16 @@ class Backups:
         self.folder = home / "backups"
 
     def records(self) -> list[Record]:
-        """All bound files, in the order of their paths."""
-        found = [record for path in self.folder.glob("*.json") if (record := _read_record(path)) is not None]
+        """All bound files whose records can be read, in the order of their paths."""
+        found: list[Record] = []
+        for path in self.folder.glob("*.json"):
+            with contextlib.suppress(BindingError, ValueError):
+                found.append(parse_record(_read(path) or b""))
         return sorted(found, key=lambda record: record.path)
 
     def record(self, path: Path) -> Record | None:
         """What is known of the file at `path`; None: it is not bound."""
-        return _read_record(self._record_path(_resolve(path)))
+        return self._read_record(_resolve(path))
 
     def backup_path(self, record: Record) -> Path | None:
         """Where the bytes from before are kept; None: there was no file."""
@@ -118,14 +89,14 @@ class Backups:
         record = replace(record, root=endpoint.root, model=endpoint.model, after_sha256=_sha256(change.after))
         # The record first: an interruption between the two writes leaves a record of a file that was not changed,
         # and an undo of that does nothing.
-        replace_file(self._record_path(change.target), json.dumps(asdict(record), indent=1).encode() + b"\n", _PRIVATE)
+        replace_file(self._record_path(change.target), write_record(record), _PRIVATE)
         _write_change(change, _PRIVATE)
         return record
 
     def plan_undo(self, path: Path, *, force: bool) -> Change:
         """What brings back the bytes from before. `BindingError` if somebody else changed the file since, unless `force`."""
         target = _resolve(path)
-        record = _read_record(self._record_path(target))
+        record = self._read_record(target)
         if record is None:
             raise BindingError(f"{path} is not bound; there is nothing to undo")
         kept_at = self.backup_path(record)
@@ -133,27 +104,37 @@ class Backups:
         if kept_at is not None and (kept is None or _sha256(kept) != record.before_sha256):
             raise BindingError(f"the backup {kept_at} is missing or damaged; {path} stays as it is")
         change = Change(path=path, target=target, before=_read(target), after=kept)
-        is_ours = change.before is not None and _sha256(change.before) == record.after_sha256 and not record.is_mixed
-        if change.is_needed and not is_ours and not force:
+        if change.is_needed and not _is_ours(change, record) and not force:
             instead = "removes it" if kept_at is None else f"puts back what it held before ({kept_at})"
-            raise BindingError(f"{path} was changed by somebody else since it was bound; --force {instead}")
+            raise BindingError(
+                f"{path} was changed by somebody else since it was bound; --force {instead} and keeps a copy"
+            )
         return change
 
-    def undo(self, change: Change) -> None:
-        """Carries out what `plan_undo` gave, and forgets the binding."""
-        record_path = self._record_path(change.target)
-        record = _read_record(record_path)
+    def undo(self, change: Change) -> Path | None:
+        """Carries out what `plan_undo` gave, and forgets the binding.
+
+        Gives the path of the copy where somebody else's work is replaced. Folders that were made for the file go with it.
+        """
+        record = self._read_record(change.target)
         if record is None:
             raise BindingError(f"{change.path} is not bound; there is nothing to undo")
+        copy: Path | None = None
         if change.is_needed:
+            if change.before is not None and not _is_ours(change, record):
+                copy = self.folder / f"{_label(change.target)}.{_sha256(change.before)[:12]}.replaced.bak"
+                replace_file(copy, change.before, _PRIVATE)
             _write_change(change, record.mode)
-        record_path.unlink()
+        if change.after is None:
+            _remove_empty(record.folders)
+        self._record_path(change.target).unlink()
         if (kept_at := self.backup_path(record)) is not None:
             kept_at.unlink(missing_ok=True)
+        return copy
 
     def _started(self, change: Change, binder: Binder, endpoint: Endpoint) -> Record:
         """The record that an undo goes back to: the first one while the file is bound, else a new one."""
-        earlier = _read_record(self._record_path(change.target))
+        earlier = self._read_record(change.target)
         found = None if change.before is None else _sha256(change.before)
         if earlier is not None and found is not None and found != earlier.before_sha256:
             if found == earlier.after_sha256:
@@ -174,7 +155,28 @@ class Backups:
             mode=_PRIVATE if change.before is None else stat.S_IMODE(change.target.stat().st_mode),
             before_sha256=found,
             after_sha256="",
+            folders=(*_missing_folders(change.target), *(earlier.folders if earlier else ())),
         )
+
+    def _read_record(self, target: Path) -> Record | None:
+        path = self._record_path(target)
+        content = _read(path)
+        if content is None:
+            return None
+        try:
+            return parse_record(content)
+        except ValueError:
+            raise BindingError(f"{path} is damaged; {self._instead(target)}, and remove that record") from None
+
+    def _instead(self, target: Path) -> str:
+        """What takes the place of an undo whose record is lost."""
+        kept = [
+            path for path in self.folder.glob(f"{glob.escape(_label(target))}.*.bak") if ".replaced." not in path.name
+        ]
+        if not kept:
+            return f"there was no {target} before it was bound: remove what was added to it by hand"
+        newest = max(kept, key=lambda path: path.stat().st_mtime)
+        return f"to undo the binding by hand, copy {newest} to {target}"
 
     def _record_path(self, target: Path) -> Path:
         return self.folder / f"{_label(target)}.json"
@@ -186,13 +188,17 @@ def is_bound(binder: Binder, endpoint: Endpoint, path: Path) -> bool:
     return before is not None and _edit(binder, before, endpoint) == before
 
 
-def path_of(binder: Binder, scope: Scope, home: Path, cwd: Path) -> Path:
-    """The file that `binder` edits in `scope`."""
+def paths_of(binder: Binder, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:
+    """All files that `binder` may edit in `scope`, the usual one first."""
     if scope not in binder.scopes:
         raise BindingError(f"{binder.name} has no scope {scope.value!r}; it has: {', '.join(binder.scopes)}")
-    path = binder.path(scope, home, cwd)
-    found = [other for other in (path, *binder.other_paths(scope, home, cwd)) if other.exists()]
-    return found[0] if found else path
+    return (binder.path(scope, home, cwd), *binder.other_paths(scope, home, cwd))
+
+
+def path_of(binder: Binder, scope: Scope, home: Path, cwd: Path) -> Path:
+    """The one of them that is there, else the usual one. `BindingError`: nobody can say."""
+    paths = paths_of(binder, scope, home, cwd)
+    return next(filter(_exists, paths), paths[0])
 
 
 def check_served(binder: Binder) -> None:
@@ -209,7 +215,8 @@ def is_installed(binder: Binder, home: Path) -> bool:
     if any(shutil.which(program) for program in binder.programs):
         return True
     path = binder.path(binder.scopes[0], home, home)
-    return path.exists() or (path.parent != home and path.parent.is_dir())
+    # Those of `os.path` say no where a folder may not be looked into.
+    return os.path.exists(path) or (path.parent != home and os.path.isdir(path.parent))  # noqa: PTH110, PTH112
 
 
 def _edit(binder: Binder, before: bytes | None, endpoint: Endpoint) -> bytes:
@@ -232,6 +239,13 @@ def _resolve(path: Path) -> Path:
         raise BindingError(f"{path} is a loop of symbolic links") from None
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise BindingError(f"{path} cannot be read: {error.strerror}") from None
+
+
 def _read(target: Path) -> bytes | None:
     try:
         if not stat.S_ISREG(target.stat().st_mode):
@@ -241,16 +255,6 @@ def _read(target: Path) -> bytes | None:
         return None
     except OSError as error:
         raise BindingError(f"{target} cannot be read: {error.strerror}") from None
-
-
-def _read_record(path: Path) -> Record | None:
-    raw = _read(path)
-    if raw is None:
-        return None
-    try:
-        return Record(**json.loads(raw))
-    except (ValueError, TypeError):
-        raise BindingError(f"{path} is damaged; the backups are beside it") from None
 
 
 def _write_change(change: Change, mode_if_new: int) -> None:
@@ -266,20 +270,24 @@ def _write_change(change: Change, mode_if_new: int) -> None:
         raise BindingError(f"{change.path} cannot be written: {error.strerror}") from None
 
 
+def _is_ours(change: Change, record: Record) -> bool:
+    """Whether what an undo replaces is what a binding wrote."""
+    return change.before is not None and _sha256(change.before) == record.after_sha256 and not record.is_mixed
+
+
+def _missing_folders(target: Path) -> list[str]:
+    return [str(folder) for folder in target.parents if not _exists(folder)]
+
+
+def _remove_empty(folders: Iterable[str]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            Path(folder).rmdir()
+
+
 def _label(target: Path) -> str:
     return f"{target.name.lstrip('.')}-{_sha256(os.fsencode(target))[:12]}"
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _lines(content: bytes | None) -> list[str]:
-    return list(io.StringIO((content or b"").decode(errors="replace"), newline="\n"))
-
-
-def _mask(match: re.Match[str]) -> str:
-    value = match["value"]
-    bare = value.strip("\"'")
-    is_harmless = len(bare) < _SHORTEST_SECRET or bare == _HARMLESS_KEY
-    return match[0] if is_harmless else match["lead"] + "***"

@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-import enum
 import json
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
-from freeride_core.binder import SERVED, Binder, Endpoint, Scope, Unreadable
-from freeride_core.cli.terminal import fail, show_table
+from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
+from freeride_core.cli.place import Place, places
+from freeride_core.cli.terminal import fail, fault_of
 
 if TYPE_CHECKING:
     from freeride_core.binding import Backups, Change
     from freeride_core.settings import Settings
 
-_COLUMNS = ("name", "title", "scope", "state", "url", "path")
 _SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_\d+)?")
-
-
-class Place(enum.StrEnum):
-    """Whose configuration is edited, as people say it."""
-
-    HOME = "home"
-    CWD = "cwd"
-    GIT = "git"
-
-    @property
-    def scope(self) -> Scope:
-        """A project's configuration is in the folder, or in the root of the repository that this is in."""
-        return Scope.HOME if self is Place.HOME else Scope.PROJECT
-
-    def path(self, binder: Binder) -> Path:
-        """The file that `binder` edits there. `BindingError`: it has none there."""
-        from freeride_core.binding import BindingError, path_of
-
-        if self not in _places(binder):
-            raise BindingError(f"{binder.name} has no scope {self.value!r}; it has: {', '.join(_places(binder))}")
-        cwd = Path.cwd()
-        folder = _git_root(cwd) if self is Place.GIT else cwd
-        if folder is None:
-            raise BindingError(f"{cwd} is in no git repository")
-        return path_of(binder, self.scope, Path.home(), folder)
-
-
-def _places(binder: Binder) -> list[Place]:
-    """Those in which `binder` has a file, its default first."""
-    return [place for scope in binder.scopes for place in Place if place.scope is scope]
-
-
-def _git_root(cwd: Path) -> Path | None:
-    return next((folder for folder in (cwd, *cwd.parents) if (folder / ".git").exists()), None)
 
 
 def bind(
@@ -66,11 +33,14 @@ def bind(
     model: Annotated[str, typer.Option(help="The model that the agent asks for.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Put back the file as it was before.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Undo even if the file was changed since.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Undo even if the file was changed since; a copy of it is kept.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Say what was done as JSON on stdout.")] = False,
 ) -> None:
     """Point an agent at the gateway, or with --undo back to where it pointed before."""
     from freeride_core.binding import Backups, BindingError
+    from freeride_core.cli.agents import list_agents
     from freeride_core.plugins import PluginError
     from freeride_core.settings import SettingsError, load_settings
 
@@ -86,18 +56,22 @@ def bind(
         endpoint = Endpoint(root, key, model)
         backups = Backups(settings.home)
         if name is None:
-            _list(backups, endpoint, as_json=as_json)
+            list_agents(backups, endpoint, as_json=as_json)
             return
         binder = (_left_behind(backups, name) if undo else None) or load_installed(name)
-        task = _Task(settings, backups, binder, scope or _places(binder)[0], dry_run=dry_run, as_json=as_json)
+        place = scope or places(binder)[0]
+        path = place.bound_path(binder, backups) if undo else place.path(binder)
+        task = _Task(settings, backups, binder, place, path, dry_run=dry_run, as_json=as_json)
         if undo:
             task.undo(force=force)
         else:
             task.bind(endpoint)
     except (BindingError, PluginError, SettingsError) as error:
         fail(str(error))
+    except BrokenPipeError:
+        raise  # who reads has seen enough
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")
+        fail(fault_of(error))
 
 
 def check_model(model: str) -> None:
@@ -110,13 +84,21 @@ class _Task:
     """One file to bind, or to give back."""
 
     def __init__(
-        self, settings: Settings, backups: Backups, binder: Binder, place: Place, *, dry_run: bool, as_json: bool
+        self,
+        settings: Settings,
+        backups: Backups,
+        binder: Binder,
+        place: Place,
+        path: Path,
+        *,
+        dry_run: bool,
+        as_json: bool,
     ) -> None:
         self._settings = settings
         self._backups = backups
         self._binder = binder
         self._place = place
-        self._path = place.path(binder)
+        self._path = path
         self._dry_run = dry_run
         self._as_json = as_json
 
@@ -135,9 +117,11 @@ class _Task:
         backup: Path | None = None
         if change.is_needed and not self._dry_run:
             backup = self._backups.backup_path(self._backups.apply(change, self._binder, endpoint))
-        fault = find_fault(endpoint.root, endpoint.key)
+        faults = [*_exposure(change, endpoint), *filter(None, [find_fault(endpoint.root, endpoint.key)])]
         advice = self._redact(self._binder.advice(endpoint))
-        self._show(change, backup, {"reloads": self._binder.reloads, "next": advice, "warning": fault})
+        self._show(
+            change, backup, {"reloads": self._binder.reloads, "next": advice, "warning": "; ".join(faults) or None}
+        )
         title = self._binder.title
         if not change.is_needed:
             _tell(f"{title} is bound to {endpoint.root} already; {self._path} stays as it is.")
@@ -148,7 +132,7 @@ class _Task:
             if advice:
                 _tell(f"Next: {advice}")
             _tell(f"Back to what it was before: {self._undo_command()}")
-        if fault:
+        for fault in faults:
             _tell(f"Warning: {fault}")
 
     def undo(self, *, force: bool) -> None:
@@ -156,15 +140,16 @@ class _Task:
             others = [record.path for record in self._backups.records() if record.binder == self._binder.name]
             fail("; ".join([f"{self._path} is not bound, there is nothing to undo", *_bound_elsewhere(others)]))
         change = self._backups.plan_undo(self._path, force=force)
-        if not self._dry_run:
-            self._backups.undo(change)
-        self._show(change, None, {})
+        copy = None if self._dry_run else self._backups.undo(change)
+        self._show(change, copy, {})
         if self._dry_run:
             _tell("Nothing was written.")
         elif change.after is None:
             _tell(f"{self._path} is gone again: there was none before {self._binder.title} was bound.")
         else:
             _tell(f"{self._path} is as it was before {self._binder.title} was bound.")
+        if copy:
+            _tell(f"What it held until now is kept in {copy}")
 
     def _show(self, change: Change, backup: Path | None, more: dict[str, Any]) -> None:
         diff = self._redact(change.diff())
@@ -194,7 +179,7 @@ class _Task:
         return redact(text)
 
     def _undo_command(self) -> str:
-        is_default = self._place is _places(self._binder)[0]
+        is_default = self._place is places(self._binder)[0]
         return f"freeride bind --undo {self._binder.name}" + ("" if is_default else f" --scope {self._place}")
 
 
@@ -235,69 +220,13 @@ def load_installed(name: str) -> Binder:
     return load_binder(name)
 
 
-def _list(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
-    from freeride_core.binding import is_installed
-    from freeride_core.plugins import load_plugins
-
-    plugins = load_plugins(("binder",))
-    rows: list[dict[str, Any]] = []
-    for plugin in plugins.rows:
-        binder = plugins.binders.get(plugin.name)
-        shared = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
-        if binder is None:
-            broken = {
-                "title": None,
-                "scope": None,
-                "path": None,
-                "state": plugin.status,
-                "url": None,
-                "installed": None,
-            }
-            rows.append({**shared, **broken, "reason": plugin.reason})
-            continue
-        known = {"title": binder.title, "installed": is_installed(binder, Path.home())}
-        for place in _listed_places(binder):
-            path = place.path(binder)
-            found = _state(backups, binder, endpoint, path)
-            if found["state"] == "not bound":
-                found["state"] = _unbound(binder, is_installed=known["installed"] is True)
-            rows.append({**shared, **known, "scope": place, "path": str(path), **found})
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-    elif rows:
-        show_table([title.upper() for title in _COLUMNS], [[row[column] or "-" for column in _COLUMNS] for row in rows])
-        for row in rows:
-            if row["reason"]:
-                _tell(f"{row['name']}: {row['reason']}")
-    else:
-        fail("no binder is installed; the usual ones come with: pip install freeride-gateway")
-
-
-def _listed_places(binder: Binder) -> list[Place]:
-    """Those that are files of their own from here."""
-    root = _git_root(Path.cwd())
-    return [place for place in _places(binder) if place is not Place.GIT or root not in (None, Path.cwd())]
-
-
-def _unbound(binder: Binder, *, is_installed: bool) -> str:
-    if binder.needs not in SERVED:
-        return f"needs {binder.needs}"
-    return "installed" if is_installed else "not found"
-
-
-def _state(backups: Backups, binder: Binder, endpoint: Endpoint, path: Path) -> dict[str, str | None]:
-    """Whether the file is bound, where to, and why nobody can say."""
-    from freeride_core.binding import BindingError, is_bound
-
-    try:
-        record = backups.record(path)
-        if record is not None:
-            endpoint = Endpoint(record.root, endpoint.key, record.model)
-        if is_bound(binder, endpoint, path):
-            return {"state": "bound", "url": endpoint.root, "reason": ""}
-        return {"state": "changed since it was bound" if record else "not bound", "url": None, "reason": ""}
-    except (BindingError, Unreadable) as error:
-        return {"state": "unreadable", "url": None, "reason": str(error)}
+def _exposure(change: Change, endpoint: Endpoint) -> Iterator[str]:
+    """A warning where others can read a token that a binding writes."""
+    has_token = endpoint.key != Endpoint("").key and endpoint.key.encode() in (change.after or b"")
+    if sys.platform == "win32" or not has_token or not change.target.exists():
+        return
+    if change.target.stat().st_mode & 0o044:
+        yield f"others on this machine can read FREERIDE_TOKEN in {change.path}: chmod go-rwx {change.target}"
 
 
 def _bound_elsewhere(paths: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_core.cli.terminal import fail
+from freeride_core.cli.terminal import fail, fault_of
 
 if TYPE_CHECKING:
     from freeride_core.settings import Settings
@@ -55,7 +55,7 @@ def telemetry(
         try:
             keep_counts(settings.home, counts)
         except OSError as error:
-            fail(f"{error.filename}: {error.strerror}")
+            fail(fault_of(error))
     if switch is not None and settings.telemetry is not (switch is Switch.ON):
         fail(f"telemetry stays {_state(settings.telemetry)}: {_reason(settings)}; {_remedy(settings)}")
 

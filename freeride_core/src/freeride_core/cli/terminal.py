@@ -27,6 +27,12 @@ def fail(line: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+def fault_of(error: OSError) -> str:
+    """What is wrong, in a few words, and with which file where that is known."""
+    reason = str(error.strerror or type(error).__name__)
+    return reason if error.filename is None else f"{error.filename}: {reason}"
+
+
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Aligned columns on stdout. Upstreams choose some of these texts, so nothing in them steers the terminal."""
     lines = [list(titles), *([printable(cell) for cell in row] for row in rows)]

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from freeride_core.binder import Binder, Endpoint, Unreadable
-from freeride_core.binding import Backups, BindingError, is_bound
+from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
+from freeride_core.binding import Backups, BindingError, is_bound, paths_of
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
+from freeride_core.cli.place import working_folder
 from freeride_core.cli.presence import ask, ask_health
 from freeride_core.home import instance_of
 from freeride_core.plugins import Plugins
@@ -21,9 +22,16 @@ def check_agents(settings: Settings, plugins: Plugins, root: str, key: str) -> I
     backups = Backups(settings.home)
     findings: list[Finding] = []
     for binder in plugins.binders.values():
-        for path in dict.fromkeys(binder.path(scope, Path.home(), Path.cwd()) for scope in binder.scopes):
+        for path in _paths(binder):
             findings += _check(settings, backups, binder, path, root, key)
     yield from findings or [ok("agents", "none is bound; `freeride bind` lists those that can be")]
+
+
+def _paths(binder: Binder) -> dict[Path, None]:
+    """All that it may read from here."""
+    cwd = working_folder()
+    scopes = [scope for scope in binder.scopes if scope is Scope.HOME or cwd]
+    return dict.fromkeys(path for scope in scopes for path in paths_of(binder, scope, Path.home(), cwd or Path.home()))
 
 
 def _check(settings: Settings, backups: Backups, binder: Binder, path: Path, root: str, key: str) -> Iterator[Finding]:
@@ -33,8 +41,17 @@ def _check(settings: Settings, backups: Backups, binder: Binder, path: Path, roo
         roots = dict.fromkeys([*([record.root] if record else []), root, root.replace("127.0.0.1", "localhost")])
         at = next((each for each in roots if text and binder.models(text, Endpoint(each, key))), None)
         models = binder.models(text, Endpoint(at, key)) if at else ()
-    except (BindingError, Unreadable, OSError, ValueError) as error:
+    except OSError as error:
+        yield warning("agents", f"{binder.title}: {path} cannot be read: {error.strerror}")
+        return
+    except UnicodeDecodeError:
+        yield warning("agents", f"{binder.title}: {path} cannot be read: it is not UTF-8")
+        return
+    except Unreadable as error:
         yield warning("agents", f"{binder.title}: {path} cannot be read: {error}")
+        return
+    except BindingError as error:
+        yield warning("agents", f"{binder.title}: {error}")
         return
     except Exception as fault:  # whatever a plugin does; its text might quote the file
         yield broken("agents", f"{binder.title}: its binder failed with {type(fault).__name__}")

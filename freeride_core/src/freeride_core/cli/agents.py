@@ -1,0 +1,79 @@
+"""The list of agents: which can be bound, and where they point."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from freeride_core.binder import SERVED, Binder, Endpoint, Unreadable
+from freeride_core.cli.place import Place, places_from_here
+from freeride_core.cli.terminal import fail, show_table
+
+if TYPE_CHECKING:
+    from freeride_core.binding import Backups
+
+_COLUMNS = ("name", "title", "scope", "state", "url", "path")
+
+
+def list_agents(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
+    """A row for each binder and place; what is wrong with one of them is told in its own."""
+    rows = _rows(backups, endpoint)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    elif rows:
+        show_table([title.upper() for title in _COLUMNS], [[row[column] or "-" for column in _COLUMNS] for row in rows])
+        for row in rows:
+            if row["reason"]:
+                typer.echo(f"{row['name']}: {row['reason']}", err=True)
+    else:
+        fail("no binder is installed; the usual ones come with: pip install freeride-gateway")
+
+
+def _rows(backups: Backups, endpoint: Endpoint) -> list[dict[str, Any]]:
+    from freeride_core.binding import is_installed
+    from freeride_core.plugins import load_plugins
+
+    plugins = load_plugins(("binder",))
+    rows: list[dict[str, Any]] = []
+    for plugin in plugins.rows:
+        binder = plugins.binders.get(plugin.name)
+        shared = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
+        if binder is None:
+            unknown = dict.fromkeys(("title", "scope", "path", "url", "installed"))
+            rows.append({**shared, **unknown, "state": plugin.status, "reason": plugin.reason})
+            continue
+        known = {"title": binder.title, "installed": is_installed(binder, Path.home())}
+        for place in places_from_here(binder):
+            found = _state(backups, binder, endpoint, place)
+            if found["state"] == "not bound":
+                found["state"] = _unbound(binder, is_installed=known["installed"] is True)
+            rows.append({**shared, **known, "scope": place, **found})
+    return rows
+
+
+def _unbound(binder: Binder, *, is_installed: bool) -> str:
+    if binder.needs not in SERVED:
+        return f"needs {binder.needs}"
+    return "installed" if is_installed else "not found"
+
+
+def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: Place) -> dict[str, str | None]:
+    """Whether the file is bound, where to, and why nobody can say."""
+    from freeride_core.binding import BindingError, is_bound
+
+    path = place.paths(binder)[0]
+    try:
+        path = place.path(binder)
+        record = backups.record(path)
+        if record is not None:
+            endpoint = Endpoint(record.root, endpoint.key, record.model)
+        state = "changed since it was bound" if record else "not bound"
+        url = None
+        if is_bound(binder, endpoint, path):
+            state, url = "bound", endpoint.root
+        return {"path": str(path), "state": state, "url": url, "reason": ""}
+    except (BindingError, Unreadable) as error:
+        return {"path": str(path), "state": "unreadable", "url": None, "reason": str(error)}

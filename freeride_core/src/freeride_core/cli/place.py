@@ -1,0 +1,94 @@
+"""Where a configuration is, as people say it."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freeride_core.binder import Binder, Scope
+
+if TYPE_CHECKING:
+    from freeride_core.binding import Backups
+
+
+class Place(enum.StrEnum):
+    """Whose configuration is edited, as people say it."""
+
+    HOME = "home"
+    CWD = "cwd"
+    GIT = "git"
+
+    @property
+    def scope(self) -> Scope:
+        """A project's configuration is in the folder, or in the root of the repository that this is in."""
+        return Scope.HOME if self is Place.HOME else Scope.PROJECT
+
+    def path(self, binder: Binder) -> Path:
+        """The file to edit there. `BindingError`: `binder` has none there, or nobody can say which."""
+        from freeride_core.binding import path_of
+
+        return path_of(binder, self.scope, Path.home(), self._folder(binder))
+
+    def paths(self, binder: Binder) -> tuple[Path, ...]:
+        """All files that may be edited there, the usual one first. `BindingError`: `binder` has none there."""
+        from freeride_core.binding import paths_of
+
+        return paths_of(binder, self.scope, Path.home(), self._folder(binder))
+
+    def bound_path(self, binder: Binder, backups: Backups) -> Path:
+        """The file that is bound there, whichever is there by now; where none is, the one to edit."""
+        from freeride_core.binding import BindingError
+
+        damage: BindingError | None = None
+        for path in self.paths(binder):
+            try:
+                if backups.record(path) is not None:
+                    return path
+            except BindingError as error:
+                damage = damage or error
+        if damage is not None:
+            raise damage
+        return self.path(binder)
+
+    def _folder(self, binder: Binder) -> Path:
+        from freeride_core.binding import BindingError
+
+        if self not in places(binder):
+            raise BindingError(f"{binder.name} has no scope {self.value!r}; it has: {', '.join(places(binder))}")
+        if self is Place.HOME:
+            return Path.home()  # the folder in which the command runs plays no part, and may be gone
+        cwd = working_folder()
+        if cwd is None:
+            raise BindingError("the folder that you are in is gone")
+        folder = git_root(cwd) if self is Place.GIT else cwd
+        if folder is None:
+            raise BindingError(f"{cwd} is in no git repository")
+        return folder
+
+
+def places(binder: Binder) -> list[Place]:
+    """Those in which `binder` has a file, its default first."""
+    return [place for scope in binder.scopes for place in Place if place.scope is scope]
+
+
+def places_from_here(binder: Binder) -> list[Place]:
+    """Those that are files of their own from the folder that the user is in."""
+    cwd = working_folder()
+    if cwd is None:
+        return [place for place in places(binder) if place is Place.HOME]
+    root = git_root(cwd)
+    return [place for place in places(binder) if place is not Place.GIT or root not in (None, cwd)]
+
+
+def working_folder() -> Path | None:
+    """The folder that the user is in; None: it is gone."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def git_root(cwd: Path) -> Path | None:
+    """The root of the repository that `cwd` is in."""
+    return next((folder for folder in (cwd, *cwd.parents) if (folder / ".git").exists()), None)
