@@ -70,6 +70,7 @@ class Record:
     path: str
     target: str
     root: str
+    """Of the gateway; a name without scheme: an agent's own command chose something else."""
     model: str
     backup: str | None
     """The name of the backup beside the record; None: there was no file before."""
@@ -101,6 +102,13 @@ class Backups:
     def record(self, path: Path) -> Record | None:
         """What is known of the file at `path`; None: it is not bound."""
         return _read_record(self._record_path(_resolve(path)))
+
+    def is_elsewhere(self, path: Path) -> bool:
+        """Whether the file at `path` is as an agent's own command wrote it, which chose something else than a gateway."""
+        record, content = self.record(path), _read(_resolve(path))
+        if record is None or content is None or "://" in record.root:  # else a name stands where an address would
+            return False
+        return _sha256(content) == record.after_sha256
 
     def backup_path(self, record: Record) -> Path | None:
         """Where the bytes from before are kept; None: there was no file."""

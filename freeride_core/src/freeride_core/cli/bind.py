@@ -287,6 +287,8 @@ def _state(backups: Backups, binder: Binder, endpoint: Endpoint, path: Path) -> 
     from freeride_core.binding import BindingError, is_bound
 
     try:
+        if backups.is_elsewhere(path):
+            return {"state": "elsewhere by its own commands", "url": None, "reason": ""}
         record = backups.record(path)
         if record is not None:
             endpoint = Endpoint(record.root, endpoint.key, record.model)
