@@ -353,6 +353,15 @@ class TestStatus:
         assert "where it is not free" in freeride("status").stdout
 
 
+def test_what_is_remembered_may_be_damaged(freeride_home: Path) -> None:
+    path = freeride_home / "openclaw.db"
+    path.write_bytes(b"certainly not a database" * 100)
+    result = freeride("status")
+    assert (result.exit_code, f"{path} is damaged; it is kept as openclaw.db.damaged-" in result.stderr) == (0, True)
+    assert "probes      0 in the last 24 hours" in result.stdout
+    assert freeride("status").stderr == ""
+
+
 class TestHowCoreSeesIt:
     def findings(self, url: str) -> list[tuple[str, str]]:
         found = json.loads(freeride("doctor", "--url", url, "--json").stdout)
