@@ -80,3 +80,10 @@ def test_providers_in_one_line_are_edited_there() -> None:
 def test_what_cannot_be_edited_without_moving_lines_is_refused(text: str) -> None:
     with pytest.raises(Unreadable):
         BINDER.edit(text, ENDPOINT)
+
+
+@pytest.mark.parametrize(
+    "text", ["model_providers = 1\n", "model_provider = 'freeride'\n[model_providers]\nfreeride = 'mine'\n"]
+)
+def test_a_provider_that_is_none_is_asked_for_nothing(text: str) -> None:
+    assert BINDER.models(text, ENDPOINT) == ()

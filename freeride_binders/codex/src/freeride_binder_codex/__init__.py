@@ -49,9 +49,10 @@ class CodexBinder(Binder):
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
         document = TomlText(text).document.unwrap()
-        provider = document.get("model_providers", {}).get(_PROVIDER, {})
-        model = document.get("model")
-        is_bound = document.get("model_provider") == _PROVIDER and provider.get("base_url") == endpoint.openai
+        providers, model = document.get("model_providers"), document.get("model")
+        provider = providers.get(_PROVIDER) if isinstance(providers, dict) else None
+        base_url = provider.get("base_url") if isinstance(provider, dict) else None
+        is_bound = document.get("model_provider") == _PROVIDER and base_url == endpoint.openai
         return (model,) if is_bound and isinstance(model, str) else ()
 
 
