@@ -66,7 +66,7 @@ UNIMPORTED = {
     "sniffio": "httpcore looks it up",
     "ruamel-yaml": "core's yaml_text imports it, for binders that declare it",
 }
-OTHERS_BRING_IT = {"ruamel-yaml"}
+OTHERS_BRING_IT = {"ruamel-yaml", "tomlkit"}
 SYSTEMS = (
     {"sys_platform": "linux", "platform_system": "Linux"},
     {"sys_platform": "win32", "platform_system": "Windows"},

@@ -78,6 +78,28 @@ def test_removing_leaves_the_others_in_order(values: list[int], data: st.DataObj
     assert document.get(["a"]) == values[:index] + values[index + 1 :]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{a: 'x', /* one */ b: 1}", "{a: { \"in\": 'x' }, /* one */ b: 1}"),
+        (
+            "{\r\n  // mine\r\n  a: 'x' /* why */, // one\r\n}",
+            "{\r\n  // mine\r\n  a: {\r\n    \"in\": 'x'\r\n  } /* why */, // one\r\n}",
+        ),
+    ],
+)
+def test_a_plain_value_gets_an_object_around_it_and_keeps_its_comments(before: str, after: str) -> None:
+    document = JsonText(before)
+    document.wrap(["a"], "in")
+    assert document.text == after
+
+
+@pytest.mark.parametrize("text", ["{a: {}}", "{a: [1]}"])
+def test_what_is_no_plain_value_gets_none(text: str) -> None:
+    with pytest.raises(Unreadable, match="`a` is not a plain value"):
+        JsonText(text).wrap(["a"], "in")
+
+
 def test_a_document_that_is_not_there_becomes_one() -> None:
     assert edited("", ("set", ["a", "b"], {"c": [{"d": 1}], "e": ["x", "y"], "f": True})) == (
         '{\n  "a": {\n    "b": {\n      "c": [\n        {\n          "d": 1\n        }\n      ],\n'

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "SECURITY.md").read_text("utf-8")
 PROMISES = re.split(r"\n- ", PAGE.partition("## Promised")[2].partition("## ")[0])[1:]
-_TEST = re.compile(r"`(tests/\w+\.py)::(test_\w+)`")
+_TEST = re.compile(r"`((?:\w+/)*tests/\w+\.py)::(test_\w+)`")
 
 
 def test_every_promise_names_its_test() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from freeride_core.cli.terminal import fail
+from freeride_core.cli.terminal import fail, fault_of
 
 if TYPE_CHECKING:
     from freeride_conformance.template import Package
@@ -61,7 +61,7 @@ def new(
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, "utf-8", newline="\n")
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")
+        fail(fault_of(error))
     if as_json:
         typer.echo(json.dumps([str(folder / path) for path in sorted(files)], indent=2))
         return

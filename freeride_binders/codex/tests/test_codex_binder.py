@@ -41,3 +41,49 @@ def test_what_it_refuses_is_told_in_one_line() -> None:
     with pytest.raises(Unreadable) as refused:
         BINDER.edit("mod\tl: g\n", ENDPOINT)
     assert str(refused.value).isprintable()
+
+
+def test_what_is_said_above_a_table_stays_above_it() -> None:
+    own = """approval_policy = "never"
+
+# about the provider
+[model_providers.mine]
+name = "Mine"
+
+# about tools
+[tools]
+web_search = true
+"""
+    chosen = 'model = "auto"\nmodel_provider = "freeride"\nmodel_context_window = 128000\n'
+    provider = """[model_providers.freeride]
+name = "FreeRide"
+base_url = "http://127.0.0.1:11343/v1"
+wire_api = "responses"
+experimental_bearer_token = "freeride-local"
+
+"""
+    edited = BINDER.edit(own, ENDPOINT)
+    assert edited.replace(chosen, "").replace(provider, "") == own
+    assert f'"never"\n{chosen}\n# about the provider\n' in edited
+    assert f"{provider}# about tools\n[tools]\n" in edited
+
+
+def test_providers_in_one_line_are_edited_there() -> None:
+    edited = BINDER.edit("model_providers = {mine = {name = 'Mine'}} # all\n", ENDPOINT)
+    assert edited.startswith("model_providers = {mine = {name = 'Mine'},")
+    assert "}} # all\n" in edited
+    assert BINDER.models(edited, ENDPOINT) == ("auto",)
+    assert BINDER.edit(edited, ENDPOINT) == edited
+
+
+@pytest.mark.parametrize("text", ["[[a]]\n[b]\n[[a]]\n", "model_providers.mine.name = 'Mine'\nmodel = 'large'\n"])
+def test_what_cannot_be_edited_without_moving_lines_is_refused(text: str) -> None:
+    with pytest.raises(Unreadable):
+        BINDER.edit(text, ENDPOINT)
+
+
+@pytest.mark.parametrize(
+    "text", ["model_providers = 1\n", "model_provider = 'freeride'\n[model_providers]\nfreeride = 'mine'\n"]
+)
+def test_a_provider_that_is_none_is_asked_for_nothing(text: str) -> None:
+    assert BINDER.models(text, ENDPOINT) == ()

@@ -354,6 +354,42 @@ class TestStatus:
         assert "where it is not free" in freeride("status").stdout
 
 
+def test_what_is_remembered_may_be_damaged(freeride_home: Path) -> None:
+    path = freeride_home / "openclaw.db"
+    path.write_bytes(b"certainly not a database" * 100)
+    result = freeride("status")
+    assert (result.exit_code, f"{path} is damaged; it is kept as openclaw.db.damaged-" in result.stderr) == (0, True)
+    assert "probes      0 in the last 24 hours" in result.stdout
+    assert freeride("status").stderr == ""
+
+
+class TestHowCoreSeesIt:
+    def findings(self, url: str) -> list[tuple[str, str]]:
+        found = json.loads(freeride("doctor", "--url", url, "--json").stdout)
+        return [(each["state"], each["text"]) for each in found if each["subject"] == "agents"]
+
+    def state(self) -> str:
+        [row] = [row for row in json.loads(freeride("bind", "--json").stdout) if row["name"] == "openclaw"]
+        return str(row["state"])
+
+    @pytest.mark.usefixtures("openrouter")
+    def test_what_the_commands_chose_is_well(self, dead_gateway: str) -> None:
+        write_config(OWN)
+        said("auto")
+        [(state, text)] = self.findings(dead_gateway)
+        assert (state, "asks elsewhere, as its own commands chose" in text) == ("ok", True), text
+        assert self.state() == "elsewhere by its own commands"
+
+    @pytest.mark.usefixtures("openrouter")
+    def test_what_somebody_else_changed_since_is_not(self, dead_gateway: str) -> None:
+        write_config(OWN)
+        said("auto")
+        write_config(OWN)
+        [(state, text)] = self.findings(dead_gateway)
+        assert (state, "points elsewhere now" in text) == ("broken", True), text
+        assert self.state() == "changed since it was bound"
+
+
 def test_the_installed_commands_do_it_too(openrouter: Simulator, tmp_path: Path) -> None:
     environ = clean_environ(tmp_path, openrouter.env)
     program = Path(sys.executable).with_name("freeride")

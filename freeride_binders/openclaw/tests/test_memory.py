@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from freeride_binder_openclaw.memory import DAY_S, OK, Ceiling, Memory
 
@@ -67,3 +71,38 @@ def test_it_is_for_its_owner_only(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
     memory.keep_daily_limit(50)
     assert stat.S_IMODE(memory.path.stat().st_mode) == 0o600
+
+
+def spoil_a_page(path: Path) -> bytes:
+    Memory(path.parent).keep_rotation(NOW, "because" * 5000, "openrouter/a")
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"x" * (len(content) - 4096)
+    return bytes(content)
+
+
+def cut_off(path: Path) -> bytes:
+    Memory(path.parent).keep_rotation(NOW, "because" * 5000, "openrouter/a")
+    return path.read_bytes()[:6000]
+
+
+@pytest.mark.parametrize("spoil", [lambda _: b"certainly not a database" * 100, spoil_a_page, cut_off])
+def test_a_damaged_file_is_kept_aside_and_stops_nobody(tmp_path: Path, spoil: Callable[[Path], bytes]) -> None:
+    told: list[str] = []
+    memory = Memory(tmp_path, told.append)
+    spoilt = spoil(memory.path)
+    memory.path.write_bytes(spoilt)
+    assert memory.rotation() is None
+    [aside] = tmp_path.glob("openclaw.db.damaged-*")
+    assert aside.read_bytes() == spoilt
+    assert told == [f"{memory.path} is damaged; it is kept as {aside.name}, and a new one begins"]
+    memory.keep_rotation(NOW, "because", "openrouter/a")
+    assert memory.rotation() is not None
+    assert len(told) == 1
+    assert stat.S_IMODE(memory.path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    memory.path.mkdir()
+    with pytest.raises(sqlite3.Error, match=r"openclaw\.db cannot be used: unable to open"):
+        memory.rotation()

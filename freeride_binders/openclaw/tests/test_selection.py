@@ -47,6 +47,17 @@ def test_a_model_by_its_name_alone_makes_room_for_fallbacks_only_where_there_are
     assert (with_fallbacks.primary, with_fallbacks.fallbacks) == ("other/large", (ROUTER,))
 
 
+def test_what_is_said_behind_a_model_by_its_name_alone_stays_there() -> None:
+    own = "{\n  agents: {\n    defaults: {\n      model: 'other/large', // paid\n    },\n  },\n}\n"
+    before, after = own.split("'other/large'")
+    edited = chosen(own, direct("openrouter/a/b:free"), ROUTER)
+    model = f"""{{
+        "primary": 'openrouter/a/b:free',
+        "fallbacks": ["{ROUTER}"]
+      }}"""
+    assert edited == before + model + after
+
+
 def test_a_list_of_what_may_be_used_is_filled_and_never_begun() -> None:
     assert "models:" not in chosen(OWN, direct("openrouter/a/b:free"), ROUTER)
     listed = "{agents: {defaults: {models: {'other/large': {}}}}}"

@@ -71,3 +71,25 @@ def test_what_it_refuses_is_told_in_one_line() -> None:
     with pytest.raises(Unreadable) as refused:
         BINDER.edit("mod\tl: g\n", ENDPOINT)
     assert str(refused.value).isprintable()
+
+
+def test_what_is_said_above_a_table_stays_above_it() -> None:
+    own = """theme = "dark"
+
+# about providers
+[[providers]]
+name = "mistral"
+
+# about models
+[[models]]
+name = "large"
+# about tools
+[tools.bash]
+permission = "ask"
+"""
+    lines = BINDER.edit(own, ENDPOINT).splitlines()
+    for comment, table in (("providers", "[[providers]]"), ("models", "[[models]]"), ("tools", "[tools.bash]")):
+        at = lines.index(f"# about {comment}")
+        assert lines[at + 1] == table
+        assert not lines[at - 1].startswith("[")
+    assert lines.index('active_model = "freeride"') == 1

@@ -73,6 +73,13 @@ class Backups:
         """What is known of the file at `path`; None: it is not bound."""
         return self._read_record(_resolve(path))
 
+    def is_elsewhere(self, path: Path) -> bool:
+        """Whether the file at `path` is as an agent's own command wrote it, which chose something else than a gateway."""
+        record, content = self.record(path), _read(_resolve(path))
+        if record is None or content is None or "://" in record.root:  # else a name stands where an address would
+            return False
+        return _sha256(content) == record.after_sha256
+
     def backup_path(self, record: Record) -> Path | None:
         """Where the bytes from before are kept; None: there was no file."""
         return self.folder / record.backup if record.backup else None

@@ -14,6 +14,7 @@ class Record:
     path: str
     target: str
     root: str
+    """Of the gateway; a name without scheme: an agent's own command chose something else."""
     model: str
     backup: str | None
     """The name of the backup beside the record; None: there was no file before."""

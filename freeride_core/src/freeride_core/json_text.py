@@ -65,6 +65,17 @@ class JsonText:
             self._refuse(found, f"`{_name(path)}` is not a list")
         self._insert_into(found, None, item)
 
+    def wrap(self, path: Path, name: str) -> None:
+        """Puts an object in the place of the plain value at `path`, and that value, as it is written, into it as `name`."""
+        found = self._find(path)
+        if found is None:
+            raise KeyError(path)
+        if found.kind in ("object", "array"):
+            self._refuse(found, f"`{_name(path)}` is not a plain value")
+        indent = self._indent_at(found.start) if self._is_open(found) else None
+        member = f"{json.dumps(name)}: {self.text[found.start : found.end]}"
+        self._splice(found.start, found.end, self._bracketed("{", "}", [member], indent))
+
     def remove(self, path: Path) -> None:
         """Takes away the member or the item at `path`, where there is one, with its comma and the comment behind it on its line."""
         found, parent = self._find(path), self._find(path[:-1])
@@ -167,7 +178,7 @@ class JsonText:
         self._replace(text, last)
 
     def _is_open(self, node: Node) -> bool:
-        """Whether what is put into this empty collection gets lines of its own: where its neighbours have."""
+        """Whether what is put into a collection at this place gets lines of its own: where its neighbours have."""
         root = self._root or node
         return root is node or BREAK.search(self.text, root.start, node.end) is not None
 

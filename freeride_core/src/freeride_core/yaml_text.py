@@ -38,6 +38,7 @@ _NodeStart = AliasEvent | ScalarEvent | SequenceStartEvent | MappingStartEvent
 _BREAK = re.compile(r"\r\n|\n|\r")
 _COLON = re.compile(r"[ \t]*:")
 _COMMENT_LINE = re.compile(r"([ \t]*)(#[^\r\n]*)?(\r\n|\n|\r|\Z)")
+_BLOCK_COMMENT = re.compile(r"[|>][-+0-9]*( +#[^\r\n]*)")
 _NULLS = frozenset({"", "~", "null"})
 # Readers of YAML 1.1 and 1.2 alike must take an unquoted value for a string.
 _PLAIN = re.compile(r"(?:[A-Za-z][\w./+-]*(?::[\w./+-]+)*|\d+\.\d+\.\d+)", re.ASCII)
@@ -90,7 +91,10 @@ class YamlText:
             self._refuse(node.start, f"`{key}` holds more than one plain value")
         old = self.text[node.start : node.end]
         lead = "" if old else " "
-        tail = old[len(old.rstrip()) :]  # the line ends that belong to a block scalar
+        comment = _BLOCK_COMMENT.match(old) if node.style in ("|", ">") else None
+        tail = (comment[1] if comment else "") + old[
+            len(old.rstrip()) :
+        ]  # and the line ends that belong to a block scalar
         quote = node.style if isinstance(value, str) else ""
         self._splice(node.start, node.end, lead + _write(value, quote) + tail)
 
@@ -171,6 +175,9 @@ class YamlText:
             self._insert_lines(self._line_after(root, column) if root else len(self.text), block)
         elif node.is_marked or node.kind not in (ScalarEvent, MappingStartEvent):
             self._refuse(node.start, f"`{key}` is not a mapping of its own")
+        elif node.style in ("|", ">"):  # a plain value, which ends on its line, gives way more easily
+            self.set(key, "")
+            self.merge(key, values)
         elif root.is_flow:
             self._splice(node.start, node.end, f"{'' if node.end > node.start else ' '}{{{', '.join(lines)}}}")
         else:

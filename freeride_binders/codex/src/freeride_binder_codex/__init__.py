@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import InlineTable, Table
 
 from freeride_core import Binder, Endpoint, Unreadable, hookimpl
 from freeride_core.binder import Route, Scope
+from freeride_core.toml_text import TomlText
 
 _PROVIDER = "freeride"
 
@@ -29,41 +29,31 @@ class CodexBinder(Binder):
         return home / ".codex" / "config.toml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        given = text or ""
-        is_dos = "\r\n" in given and given.count("\n") == given.count("\r\n")
-        document = _parse(given.replace("\r\n", "\n") if is_dos else given)
-        _set(document, {"model": endpoint.model, "model_provider": _PROVIDER, "model_context_window": endpoint.context})
-        providers = document.setdefault("model_providers", tomlkit.table(is_super_table=True))
+        config = TomlText(text or "")
+        config.set(config.document, {"model": endpoint.model, "model_provider": _PROVIDER})
+        config.set(config.document, {"model_context_window": endpoint.context})
+        providers = config.document.setdefault("model_providers", tomlkit.table(is_super_table=True))
         if not isinstance(providers, MutableMapping):
             raise Unreadable("`model_providers` is not a table")
         # A block of its own: with the built-in provider's it would try a WebSocket first.
-        provider = providers.setdefault(_PROVIDER, tomlkit.table())
+        is_amid = isinstance(providers, Table) and providers.as_string().endswith("\n\n") and _PROVIDER not in providers
+        is_inline = isinstance(providers, InlineTable)
+        provider = providers.setdefault(_PROVIDER, tomlkit.inline_table() if is_inline else tomlkit.table())
         if not isinstance(provider, MutableMapping):
             raise Unreadable(f"`model_providers.{_PROVIDER}` is not a table")
         connection = {"name": "FreeRide", "base_url": endpoint.openai, "wire_api": "responses"}
-        _set(provider, {**connection, "experimental_bearer_token": endpoint.key})
-        edited = tomlkit.dumps(document)
-        return edited.replace("\n", "\r\n") if is_dos else edited
+        config.set(provider, {**connection, "experimental_bearer_token": endpoint.key})
+        if is_amid and isinstance(provider, Table):
+            provider.add(tomlkit.nl())
+        return config.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = _parse(text).unwrap()
-        provider = document.get("model_providers", {}).get(_PROVIDER, {})
-        model = document.get("model")
-        is_bound = document.get("model_provider") == _PROVIDER and provider.get("base_url") == endpoint.openai
+        document = TomlText(text).document.unwrap()
+        providers, model = document.get("model_providers"), document.get("model")
+        provider = providers.get(_PROVIDER) if isinstance(providers, dict) else None
+        base_url = provider.get("base_url") if isinstance(provider, dict) else None
+        is_bound = document.get("model_provider") == _PROVIDER and base_url == endpoint.openai
         return (model,) if is_bound and isinstance(model, str) else ()
-
-
-def _parse(text: str) -> tomlkit.TOMLDocument:
-    try:
-        return tomlkit.parse(text)
-    except (TOMLKitError, ValueError) as error:
-        raise Unreadable(str(error)) from None
-
-
-def _set(table: MutableMapping[str, Any], values: Mapping[str, str | int]) -> None:
-    for name, value in values.items():
-        if table.get(name) != value:
-            table[name] = value
 
 
 @hookimpl

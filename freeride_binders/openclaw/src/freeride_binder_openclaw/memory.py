@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from freeride_binder_openclaw.ranking import FreeModel
+from freeride_core.cli.terminal import complain
+from freeride_core.damage import keep_aside
 
 DAY_S = 86_400.0
 MINUTE_S = 60.0
@@ -23,6 +26,7 @@ _FAILED_FOR_S = 6 * 3600.0
 _PATIENCE_S = 10.0
 OK = "ok"
 _UNDER_WAY = ""
+_DAMAGE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at REAL NOT NULL, model TEXT NOT NULL, outcome TEXT NOT NULL);
@@ -60,10 +64,14 @@ class Rotation:
 
 
 class Memory:
-    """Times are seconds since the epoch."""
+    """Times are seconds since the epoch. A damaged file is kept aside and a new one begun, which `tell` is told.
 
-    def __init__(self, home: Path) -> None:
+    Every method raises `OSError` or `sqlite3.Error`, with the path, where the file cannot be used.
+    """
+
+    def __init__(self, home: Path, tell: Callable[[str], None] = complain) -> None:
         self.path = home / "openclaw.db"
+        self._tell = tell
 
     def reserve(self, model: str, now: float, ceiling: Ceiling) -> int | None:
         """A probe that is about to be sent, noted before it is: whatever happens then, it counts. None: there may be none now."""
@@ -145,12 +153,15 @@ class Memory:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with closing(self._open()) as database:
-            yield database
+        try:
+            with closing(self._open()) as database:
+                yield database
+        except sqlite3.Error as fault:
+            raise sqlite3.OperationalError(f"{self.path} cannot be used: {fault}") from fault
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with closing(self._open()) as database:
+        with self._reading() as database:
             database.execute("BEGIN IMMEDIATE")
             yield database
             database.execute("DELETE FROM probe WHERE at < (SELECT max(at) FROM probe) - ?", (7 * DAY_S,))
@@ -159,9 +170,28 @@ class Memory:
     def _open(self) -> sqlite3.Connection:
         if not self.path.exists():
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        inode = self.path.stat().st_ino
         database = sqlite3.connect(self.path, timeout=_PATIENCE_S, isolation_level=None)
+        if _is_sound(database):
+            return database
+        database.close()
+        if (aside := keep_aside(self.path, inode, time.time())) is not None:
+            self._tell(f"{self.path} is damaged; it is kept as {aside.name}, and a new one begins")
+        return self._open()
+
+
+def _is_sound(database: sqlite3.Connection) -> bool:
+    """Whether it can be read; makes the tables where there are none."""
+    try:
         database.executescript(_TABLES)
-        return database
+        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as fault:
+        # The low byte is the primary code: the others only say more precisely where.
+        if getattr(fault, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
+            database.close()
+            raise
+        return False
+    return bool(verdict == "ok")
 
 
 def _count(database: sqlite3.Connection, moment: float) -> int:

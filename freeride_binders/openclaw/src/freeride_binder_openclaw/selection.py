@@ -122,10 +122,8 @@ class Chooser(OpenClawBinder):
 
 def _set_fallbacks(document: JsonText, refs: Sequence[str]) -> None:
     """Item by item: comments in the list stay where they are."""
-    chosen = document.get(_MODEL)
-    if isinstance(chosen, str):  # OpenClaw's short form has no room for fallbacks
-        document.remove(_MODEL)
-        document.set(_MODEL, {"primary": chosen})
+    if isinstance(document.get(_MODEL), str):  # OpenClaw's short form has no room for fallbacks
+        document.wrap(_MODEL, "primary")
     found = document.get(_FALLBACKS)
     if found is not None and not isinstance(found, list):
         raise Unreadable(f"`{'.'.join(_FALLBACKS)}` is not a list")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
 from freeride_core import Binder, Endpoint, Unreadable, hookimpl
 from freeride_core.binder import Scope
-
-Value: TypeAlias = "str | int | Mapping[str, str]"
+from freeride_core.toml_text import TomlText, Value
 
 _NAME = "freeride"
 """Of the provider, and by which its model is chosen."""
@@ -32,32 +30,28 @@ class VibeBinder(Binder):
         return home / ".vibe" / "config.toml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        given = text or ""
-        is_dos = "\r\n" in given and given.count("\n") == given.count("\r\n")
-        document = _parse(given.replace("\r\n", "\n") if is_dos else given)
-        _set(document, {"active_model": _NAME})
+        config = TomlText(text or "")
+        config.set(config.document, {"active_model": _NAME})
         connection = {"api_base": endpoint.openai, "api_style": "openai", "backend": "generic"}
         # A key by name would be looked for in a variable or in the keyring; a header stands here.
         headers = {"Authorization": f"Bearer {endpoint.key}"}
-        _put(document, "providers", "name", {**connection, "extra_headers": headers}, {})
+        _put(config, "providers", "name", {**connection, "extra_headers": headers}, {})
         # It compacts above 200,000 by itself, which may be more than fits; some room is for what comes at once.
         limit = {"auto_compact_threshold": endpoint.context * 3 // 4}
-        _put(document, "models", "alias", {"name": endpoint.model, "provider": _NAME}, limit)
-        edited = tomlkit.dumps(document)
-        return edited.replace("\n", "\r\n") if is_dos else edited
+        _put(config, "models", "alias", {"name": endpoint.model, "provider": _NAME}, limit)
+        return config.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = _parse(text).unwrap()
+        document = TomlText(text).document.unwrap()
         provider, model = _find(document.get("providers"), "name"), _find(document.get("models"), "alias")
         is_bound = document.get("active_model") == _NAME and provider.get("api_base") == endpoint.openai
         name = model.get("name") if model.get("provider") == _NAME else None
         return (name,) if is_bound and isinstance(name, str) else ()
 
 
-def _put(
-    document: tomlkit.TOMLDocument, key: str, field: str, values: Mapping[str, Value], if_new: Mapping[str, Value]
-) -> None:
+def _put(config: TomlText, key: str, field: str, values: Mapping[str, Value], if_new: Mapping[str, Value]) -> None:
     """Gives these values to our entry of the list of tables at `key`; a new one is put at the list's end."""
+    document = config.document
     if key not in document:
         _leave_a_line(document, tomlkit.dumps(document))
         document.add(key, tomlkit.aot())
@@ -66,10 +60,10 @@ def _put(
         raise Unreadable(f"`{key}` is no list of tables, each below a `[[{key}]]`")
     for entry in entries:
         if entry.get(field) == _NAME:
-            _set(entry, values)
+            config.set(entry, values)
             return
     new = tomlkit.table()
-    _set(new, {field: _NAME, **values, **if_new})
+    config.set(new, {field: _NAME, **values, **if_new})
     if entries and entries[-1].as_string().endswith("\n\n"):
         new.add(tomlkit.nl())  # something follows
     elif entries:
@@ -85,31 +79,6 @@ def _leave_a_line(part: tomlkit.TOMLDocument | Table, text: str) -> None:
 def _find(entries: object, field: str) -> Mapping[str, Any]:
     tables = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     return next((entry for entry in tables if entry.get(field) == _NAME), {})
-
-
-def _parse(text: str) -> tomlkit.TOMLDocument:
-    """With an end to its last line, behind which something is put."""
-    ended = text if not text or text.endswith("\n") else f"{text}\n"
-    try:
-        document = tomlkit.parse(ended)
-    except (TOMLKitError, ValueError) as error:
-        raise Unreadable(str(error)) from None
-    if tomlkit.dumps(document) != ended:  # it gathers the tables of a list
-        raise Unreadable("lists of tables with other tables between them cannot be edited without moving lines")
-    return document
-
-
-def _set(table: MutableMapping[str, Any], values: Mapping[str, Value]) -> None:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            inner = table.get(name)
-            if inner is None:
-                table[name] = inner = tomlkit.inline_table()
-            if not isinstance(inner, MutableMapping):
-                raise Unreadable(f"`{name}` is not a table")
-            _set(inner, value)
-        elif table.get(name) != value:
-            table[name] = value
 
 
 @hookimpl

@@ -67,6 +67,8 @@ def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: Place) -
     path = place.paths(binder)[0]
     try:
         path = place.path(binder)
+        if backups.is_elsewhere(path):
+            return {"path": str(path), "state": "elsewhere by its own commands", "url": None, "reason": ""}
         record = backups.record(path)
         if record is not None:
             endpoint = Endpoint(record.root, endpoint.key, record.model)

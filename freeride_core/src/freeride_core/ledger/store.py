@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from freeride_core.damage import keep_aside
+
 _SCHEMA_VERSION = 1
 _TABLE = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -43,8 +45,6 @@ _TOMBSTONE_S = 24 * 3600.0
 _PURGE_EVERY_S = 3600.0
 # `SQLITE_ERROR` at opening means that the statements do not fit the tables.
 _DAMAGE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
-# The file itself last, so that nobody's new companions are taken for the old ones.
-_COMPANIONS = ("-wal", "-shm", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class StateStore:
             try:
                 return self._open_file()
             except _DamagedError:
-                if (aside := self._move_aside()) is not None:
+                if (aside := keep_aside(self.path, self._inode, self._now())) is not None:
                     self.notice = f"{self.path} is damaged; it is kept as {aside.name}, and a new state begins"
                 return self._open_file()
         except (OSError, sqlite3.Error, _DamagedError) as error:
@@ -171,18 +171,6 @@ class StateStore:
             connection.close()
             raise
         return connection
-
-    def _move_aside(self) -> Path | None:
-        """Where the file is now; None where another process was quicker and has begun a new one already."""
-        epoch_s = int(self._now())
-        while (aside := self.path.with_name(f"{self.path.name}.damaged-{epoch_s}")).exists():
-            epoch_s += 1
-        if self.path.stat().st_ino != self._inode:
-            return None
-        for companion in _COMPANIONS:
-            with contextlib.suppress(FileNotFoundError):
-                Path(f"{self.path}{companion}").rename(f"{aside}{companion}")
-        return aside
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

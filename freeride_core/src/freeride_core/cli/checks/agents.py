@@ -18,7 +18,7 @@ from freeride_core.settings import Settings
 
 
 def check_agents(settings: Settings, plugins: Plugins, root: str, key: str) -> Iterator[Finding]:
-    """A line for each configuration that points at a gateway, or was bound and does not any more."""
+    """A line for each configuration that points at a gateway, or that FreeRide has changed."""
     backups = Backups(settings.home)
     findings: list[Finding] = []
     for binder in plugins.binders.values():
@@ -41,6 +41,7 @@ def _check(settings: Settings, backups: Backups, binder: Binder, path: Path, roo
         roots = dict.fromkeys([*([record.root] if record else []), root, root.replace("127.0.0.1", "localhost")])
         at = next((each for each in roots if text and binder.models(text, Endpoint(each, key))), None)
         models = binder.models(text, Endpoint(at, key)) if at else ()
+        is_elsewhere = at is None and backups.is_elsewhere(path)
     except OSError as error:
         yield warning("agents", f"{binder.title}: {path} cannot be read: {error.strerror}")
         return
@@ -57,7 +58,10 @@ def _check(settings: Settings, backups: Backups, binder: Binder, path: Path, roo
         yield broken("agents", f"{binder.title}: its binder failed with {type(fault).__name__}")
         return
     if at is None:
-        if record is not None:
+        if is_elsewhere:
+            way = f"to the gateway: freeride bind {binder.name}"
+            yield ok("agents", f"{binder.title} ({path}): asks elsewhere, as its own commands chose; {way}")
+        elif record is not None:
             yield broken(
                 "agents", f"{binder.title}: {path} was bound and points elsewhere now: freeride bind {binder.name}"
             )
