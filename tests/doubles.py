@@ -359,7 +359,8 @@ def wait_until_all_have_left() -> None:
         leaving.result(30)
 
 
-_CLIENT = httpx.Client(verify=False, trust_env=False, timeout=30)
+# No limits: httpx's pool may else close a connection as surplus that another thread has just begun to use (httpcore 1.0.9).
+_CLIENT = httpx.Client(verify=False, trust_env=False, timeout=30, limits=httpx.Limits())
 
 
 class Stage:
