@@ -16,9 +16,10 @@ from typing import Any
 
 from doubles import MODEL, plugins, provider
 from freeride_core import Account, Answer, Call, CompatibleWire, Credential, Decoder, Key, Model, Operation, Reading
+from freeride_core.answer import Failure, UpstreamRequest
 from freeride_core.gateway.server import listen, serve
 from freeride_core.hookspecs import hookimpl
-from freeride_core.provider import Catalog, Failure, FreePolicy, Probe, Proof, Provider, UpstreamRequest
+from freeride_core.provider import Catalog, FreePolicy, Probe, Proof, Provider
 from freeride_core.settings import Settings, load_settings
 
 

@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeride_core.answer import Answer, UpstreamRequest
+from freeride_core.call import Operation
 from freeride_core.free import WholeCatalog
 from freeride_core.ledger import catalog as catalog_module
 from freeride_core.ledger.catalog import Catalogs
 from freeride_core.ledger.store import Entry
-from freeride_core.provider import Answer, Catalog, Key, Model, Operation, Provider, UpstreamRequest
+from freeride_core.model import Model
+from freeride_core.provider import Catalog, Key, Provider
 
 NOON = 1_790_000_000.0  # 2026-09-21
 HOUR_S = 3600.0

@@ -10,11 +10,11 @@ import pytest
 
 from doubles import HANG, RESET, Script, Seen, Stage, always, good, provider, refusal, until
 from freeride_core import Model
+from freeride_core.answer import ErrorKind
 from freeride_core.ledger.cooldown import Cooldown, Cooldowns
 from freeride_core.ledger.ledger import Ledger, Readiness
 from freeride_core.ledger.slots import Slot
 from freeride_core.ledger.store import Entry, StateStore
-from freeride_core.provider import ErrorKind
 from test_concurrency import Clock, ask_at_once, cool, key
 
 HOUR_S = 3600.0

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeride_core.answer import Answer, ErrorKind
+from freeride_core.call import Feature
 from freeride_core.complaint import USUAL, Complaint, Rule, by_status
-from freeride_core.provider import Answer, ErrorKind, Feature
 
 NOW = 1_795_406_400.0
 

@@ -17,13 +17,13 @@ import pytest
 
 from doubles import HANG, Script, Seen, Stage, always, chunk, good, key_of, post_of, provider, refusal, stream, until
 from freeride_core import Answer, Key, Reading, Scope
+from freeride_core.answer import ErrorKind, Failure
 from freeride_core.gateway.attempt import Attempt
 from freeride_core.gateway.connection import Connection
 from freeride_core.gateway.reaction import cooldown_s, reaction_to
 from freeride_core.ledger.ledger import Ledger, Readiness
 from freeride_core.ledger.slots import Slot
 from freeride_core.ledger.store import Entry, StateStore
-from freeride_core.provider import ErrorKind, Failure
 
 BODY = b'{"model":"auto","messages":[]}'
 

@@ -10,8 +10,9 @@ import pytest
 from freeride_conformance import partner
 from freeride_conformance.rig import ANSWER, Rig, chat, wait_until_closed
 from freeride_conformance.subject import Origin, ProviderSubject
+from freeride_core.answer import Answer, ErrorKind
+from freeride_core.call import Operation
 from freeride_core.plugins import load_plugins
-from freeride_core.provider import Answer, ErrorKind, Operation
 
 FORMER = """
 from freeride_core import (

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from freeride_core.provider import ErrorKind, Feature, Scope
+from freeride_core.answer import ErrorKind, Scope
+from freeride_core.call import Feature
 from freeride_core.simulator.check import main
 from freeride_core.simulator.profile import ProfileError, is_known, parse_profile, read_profile
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeride_core.answer import Failure
 from freeride_core.gateway.sse import (
     DONE,
     MAX_HELD,
@@ -20,7 +21,6 @@ from freeride_core.gateway.sse import (
     shows_content,
     split,
 )
-from freeride_core.provider import Failure
 
 FAILURE = Failure(kind="rate_limit")
 LINE_ENDS = (b"\n", b"\r\n", b"\r")

@@ -20,10 +20,10 @@ import pytest
 
 from doubles import DONE, HANG, Upstream, chunk, completion, plugins, provider, reply, until
 from freeride_core import __version__
+from freeride_core.answer import UpstreamRequest
 from freeride_core.gateway.gateway import Gateway
 from freeride_core.gateway.sse import Relay
 from freeride_core.plugins import load_plugins
-from freeride_core.provider import UpstreamRequest
 from freeride_core.settings import Settings, load_settings
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile

@@ -12,11 +12,11 @@ import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from doubles import HANG, TEXT, Bench, Script, Seen, Upstream, good, plugins, provider, until
+from freeride_core.call import Call
 from freeride_core.gateway.cycle import Cycle
 from freeride_core.gateway.exchange import Exchange
 from freeride_core.gateway.reply import Reply
 from freeride_core.gateway.server import GatewayThread
-from freeride_core.provider import Call
 
 BODY = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}]}).encode()
 STREAM = json.dumps({"model": "auto", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway import pool as pool_module
 from freeride_core.gateway.alarm import NEVER, Alarm, until
 from freeride_core.gateway.outbox import Outbox, outbox_of
@@ -19,7 +20,6 @@ from freeride_core.gateway.server import _loop_factory
 from freeride_core.gateway.transport import FastTransport
 from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn
 from freeride_core.gateway.upstream import Upstreams
-from freeride_core.provider import ErrorKind, UpstreamRequest
 
 OK = b"HTTP/1.1 200 OK\r\n"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from starlette.routing import Route
 
+from freeride_core.answer import ErrorKind
 from freeride_core.gateway import explain
 from freeride_core.gateway.app import _routes
 from freeride_core.gateway.gateway import Gateway
 from freeride_core.plugins import load_plugins
-from freeride_core.provider import ErrorKind
 from freeride_core.settings import Settings, load_settings
 from page_parts import ROOT, installed
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from doubles import Bench, Upstream, chunk, completion, plugins, provider, refusal
+from freeride_core.answer import Answer, Phase
+from freeride_core.call import Call, Operation
 from freeride_core.gateway import sse
 from freeride_core.gateway.attempt import Opening
 from freeride_core.gateway.gateway import Gateway
@@ -20,7 +22,6 @@ from freeride_core.gateway.routing import Route
 from freeride_core.gateway.selection import Selection
 from freeride_core.gateway.server import GatewayThread
 from freeride_core.gateway.wire import parse_call
-from freeride_core.provider import Answer, Call, Operation, Phase
 
 TURN = 'the quick brown fox says "jump"\n to every café ' * 6
 

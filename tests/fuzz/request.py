@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from freeride_core.call import Call, Operation
 from freeride_core.gateway.wire import BadRequest, parse_call
-from freeride_core.provider import Call, Operation
 from fuzz.target import Target
 
 _DEEP = 200

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from freeride_core.answer import Failure
 from freeride_core.gateway import sse
-from freeride_core.provider import Failure
 from fuzz.target import Bytes, Target, cut
 
 _FAILURE = Failure(kind="rate_limit")

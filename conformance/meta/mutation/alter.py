@@ -8,9 +8,12 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from freeride_conformance.rules.cases import usual_scope
+from freeride_core.answer import ErrorKind, Scope
+from freeride_core.call import Feature, Operation
 from freeride_core.complaint import Rule
 from freeride_core.free import Allowlist, WholeCatalog
-from freeride_core.provider import Account, ErrorKind, Feature, Model, Operation, Proof, Provider, Scope
+from freeride_core.model import Model
+from freeride_core.provider import Account, Proof, Provider
 
 Change = tuple[str, Any]
 """What is changed, in words, and what stands there then."""

@@ -7,7 +7,10 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from freeride_core.provider import Answer, Call, Key, Model, Phase, Reading, UpstreamRequest, Wire
+from freeride_core.answer import Answer, Phase, Reading, UpstreamRequest
+from freeride_core.call import Call
+from freeride_core.model import Model
+from freeride_core.provider import Key, Wire
 
 Headers = tuple[tuple[str, str], ...]
 

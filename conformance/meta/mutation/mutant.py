@@ -14,7 +14,8 @@ from meta.mutation.bend import bends
 from meta.mutation.source import rewritten
 
 from freeride_conformance.subject import ProviderSubject
-from freeride_core.provider import Operation, Provider, Wire
+from freeride_core.call import Operation
+from freeride_core.provider import Provider, Wire
 
 _FEW = 5
 _NAMES = {Operation.CHAT: "chat", Operation.EMBEDDINGS: "embeddings"}

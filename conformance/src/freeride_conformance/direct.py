@@ -6,7 +6,7 @@ import http.client
 from urllib.parse import urlsplit
 
 from freeride_conformance.evidence import EVIDENCE
-from freeride_core.provider import Answer, Phase, UpstreamRequest
+from freeride_core.answer import Answer, Phase, UpstreamRequest
 
 NOW = 1_795_406_400.0
 """What the clock shows in checks that need none."""

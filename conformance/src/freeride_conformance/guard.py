@@ -10,8 +10,8 @@ from typing import Any, Self
 from unittest import mock
 from urllib.parse import urlsplit
 
+from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.upstream import Upstreams, UpstreamTrouble
-from freeride_core.provider import ErrorKind, UpstreamRequest
 
 _PORTS = {"http": 80, "https": 443}
 

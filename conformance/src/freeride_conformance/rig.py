@@ -23,8 +23,9 @@ from freeride_core.gateway.server import GatewayThread
 from freeride_core.keys import read_keys
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.slots import Slot
+from freeride_core.model import Model
 from freeride_core.plugins import Plugins, load_plugins
-from freeride_core.provider import Model, Provider
+from freeride_core.provider import Provider
 from freeride_core.settings import Settings, load_settings
 from freeride_core.simulator import Seen, Simulator, SimulatorThread
 from freeride_core.simulator.profile import Profile

@@ -11,11 +11,14 @@ from typing import Any, Literal
 
 from freeride_conformance.direct import NOW
 from freeride_conformance.samples import Samples, installed_samples
+from freeride_core.answer import UpstreamRequest
 from freeride_core.binder import Binder
+from freeride_core.call import Call, Operation
 from freeride_core.gateway.wire import parse_call
 from freeride_core.keys import fingerprint
+from freeride_core.model import Model
 from freeride_core.plugins import Plugins, origin_of, requirements_of
-from freeride_core.provider import Call, Key, Model, Operation, Provider, UpstreamRequest, Wire
+from freeride_core.provider import Key, Provider, Wire
 from freeride_core.simulator.installed import installed_profile
 from freeride_core.simulator.profile import Profile
 from freeride_core.simulator.reading import catalog_of

@@ -15,27 +15,11 @@ from typing import Any
 import msgspec
 
 from freeride_core import retry_hint
+from freeride_core.answer import Answer, Failure, Phase, Reading, Scope, UpstreamRequest
+from freeride_core.call import Call, Operation
 from freeride_core.complaint import USUAL, Complaint, Rule, by_status, error_in
-from freeride_core.provider import (
-    About,
-    Answer,
-    Call,
-    Catalog,
-    Credential,
-    Failure,
-    FreePolicy,
-    Key,
-    Limit,
-    Model,
-    Operation,
-    Phase,
-    Probe,
-    Provider,
-    Reading,
-    Scope,
-    UpstreamRequest,
-    Wire,
-)
+from freeride_core.model import Model
+from freeride_core.provider import About, Catalog, Credential, FreePolicy, Key, Limit, Probe, Provider, Wire
 
 
 def bearer(key: Key, headers: Mapping[str, str], key_header: str = "") -> tuple[tuple[str, str], ...]:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.compatible import bearer
-from freeride_core.provider import Answer, Catalog, Key, Model, Probe, Proof, UpstreamRequest
+from freeride_core.model import Model
+from freeride_core.provider import Catalog, Key, Probe, Proof
 
 QUANTISATION = re.compile(
     r"(?:-(?:fp4|fp8|nvfp4|mxfp4|fp16|bf16|int4|int8|awq|gptq|gguf|q[1-8](?:_[a-z0-9]+)*)(?:-fast)?)+$"

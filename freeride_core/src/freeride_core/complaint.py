@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from freeride_core.answer import Answer, ErrorKind, Scope
+from freeride_core.call import Feature
 from freeride_core.midnight import Midnight
-from freeride_core.provider import Answer, ErrorKind, Feature, Scope
 
 _CODE_FIELDS = ("code", "type", "status", "error_type", "limit_source", "reason")
 _WORD_FIELDS = ("message", "msg", "detail", "title", "error")

@@ -7,21 +7,13 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Any, NoReturn, TypeVar
 
+from freeride_core.answer import Scope
 from freeride_core.binder import Binder
 from freeride_core.binder import Scope as BinderScope
+from freeride_core.call import Operation
 from freeride_core.hookspecs import API_VERSION
-from freeride_core.provider import (
-    About,
-    Catalog,
-    Credential,
-    Limit,
-    Model,
-    Operation,
-    Probe,
-    Provider,
-    Scope,
-    Wire,
-)
+from freeride_core.model import Model
+from freeride_core.provider import About, Catalog, Credential, Limit, Probe, Provider, Wire
 from freeride_core.upgrade import upgrade_command
 
 _Member = TypeVar("_Member")

@@ -13,7 +13,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from freeride_core.provider import Answer, Call, Decoder, Key, Model, Provider, Reading, UpstreamRequest, Wire
+from freeride_core.answer import Answer, Reading, UpstreamRequest
+from freeride_core.call import Call
+from freeride_core.model import Model
+from freeride_core.provider import Decoder, Key, Provider, Wire
 
 
 def adapt_provider(former: Provider) -> Provider:

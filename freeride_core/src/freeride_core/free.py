@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from freeride_core.provider import Account, FreePolicy, Model
+from freeride_core.model import Model
+from freeride_core.provider import Account, FreePolicy
 
 
 class _OfModel:

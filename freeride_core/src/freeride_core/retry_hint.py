@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from freeride_core.provider import Answer
+from freeride_core.answer import Answer
 
 LONGEST = 24 * 3600
 """No hint is believed beyond a day."""

@@ -22,8 +22,8 @@ from typing import Any
 import msgspec
 
 from freeride_core import __version__
+from freeride_core.answer import UpstreamRequest
 from freeride_core.plugins import Plugins
-from freeride_core.provider import UpstreamRequest
 from freeride_core.replacement import replace_file
 from freeride_core.settings import Settings
 

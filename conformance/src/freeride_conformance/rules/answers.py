@@ -11,7 +11,8 @@ from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import ANSWER, Rig, chat
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import ProviderSubject
-from freeride_core.provider import Answer, Operation
+from freeride_core.answer import Answer
+from freeride_core.call import Operation
 
 RULES: list[Rule[ProviderSubject]] = []
 SECTION = "Answers"

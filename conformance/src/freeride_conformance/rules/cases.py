@@ -19,11 +19,13 @@ from freeride_conformance.rig import PATIENCE_S, Reply, Rig, chat
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import ProviderSubject
 from freeride_core import retry_hint
+from freeride_core.answer import Answer, ErrorKind, Phase, Scope
+from freeride_core.call import Operation
 from freeride_core.complaint import by_status
 from freeride_core.gateway.reaction import LONGEST_S, TABLE, Reaction
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.slots import ALL_MODELS, EVERYONE, Slot
-from freeride_core.provider import Answer, ErrorKind, Operation, Phase, Provider, Scope
+from freeride_core.provider import Provider
 from freeride_core.simulator.profile import MODELS, Case, Expectation
 from freeride_core.simulator.reading import answer_of, expectation_of, reading_of
 

@@ -13,8 +13,11 @@ from freeride_conformance.rig import Rig
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.rules.freedom import listing_of, replaced, with_entries
 from freeride_conformance.subject import ProviderSubject
+from freeride_core.answer import Answer, Phase
+from freeride_core.call import Operation
 from freeride_core.compatible_catalog import QUANTISATION
-from freeride_core.provider import Account, Answer, Model, Operation, Phase
+from freeride_core.model import Model
+from freeride_core.provider import Account
 from freeride_core.simulator.reading import catalog_of
 
 RULES: list[Rule[ProviderSubject]] = []

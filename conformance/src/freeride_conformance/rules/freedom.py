@@ -13,8 +13,10 @@ from freeride_conformance.direct import NOW
 from freeride_conformance.rig import Rig, chat
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import ProviderSubject
+from freeride_core.answer import Answer, Phase
 from freeride_core.free import WholeCatalog
-from freeride_core.provider import Account, Answer, Model, Phase
+from freeride_core.model import Model
+from freeride_core.provider import Account
 from freeride_core.simulator.profile import Profile
 from freeride_core.simulator.reading import catalog_of
 

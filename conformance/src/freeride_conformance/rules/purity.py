@@ -13,7 +13,9 @@ from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import ProviderSubject
 from freeride_conformance.watch import watching
-from freeride_core.provider import Account, Answer, Operation, Phase
+from freeride_core.answer import Answer, Phase
+from freeride_core.call import Operation
+from freeride_core.provider import Account
 from freeride_core.simulator.reading import answer_of, catalog_of
 
 RULES: list[Rule[ProviderSubject]] = []

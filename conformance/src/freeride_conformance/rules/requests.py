@@ -14,7 +14,7 @@ from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import PROMPT, Rig, chat
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import OPENAI, SECRET, ProviderSubject
-from freeride_core.provider import UpstreamRequest
+from freeride_core.answer import UpstreamRequest
 
 RULES: list[Rule[ProviderSubject]] = []
 SECTION = "Requests"

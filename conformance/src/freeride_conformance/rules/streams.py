@@ -11,7 +11,8 @@ from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import ANSWER, PROMPT, Reply, Rig, chat
 from freeride_conformance.rule import Rule, rule
 from freeride_conformance.subject import OWN_FORMAT, TOOL, TOOL_PROMPT, TOOLS, ProviderSubject
-from freeride_core.provider import Decoder, Operation
+from freeride_core.call import Operation
+from freeride_core.provider import Decoder
 from freeride_core.simulator.behaviour import POLYGLOT, SEPARATED
 
 RULES: list[Rule[ProviderSubject]] = []

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from freeride_core.provider import Answer, ErrorKind, Key, Phase, Provider, UpstreamRequest
+from freeride_core.answer import Answer, ErrorKind, Phase, UpstreamRequest
+from freeride_core.provider import Key, Provider
 from freeride_core.settings import Settings
 
 _PATIENCE_S = 20.0

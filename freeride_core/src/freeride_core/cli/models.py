@@ -14,7 +14,7 @@ from freeride_core.cli.terminal import complain, fail, show_table, where_to_get_
 if TYPE_CHECKING:
     from freeride_core.cli.situation import Situation
     from freeride_core.gateway.roster import Member, Roster
-    from freeride_core.provider import Model
+    from freeride_core.model import Model
 
 
 def models(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.cli.terminal import complain
 from freeride_core.gateway.roster import Roster, make_roster
 from freeride_core.ledger.catalog import Catalogs
 from freeride_core.ledger.ledger import Ledger
 from freeride_core.ledger.store import Entry, StateStore
 from freeride_core.plugins import load_plugins
-from freeride_core.provider import Answer, Provider, UpstreamRequest
+from freeride_core.provider import Provider
 from freeride_core.settings import Settings, check_settings, load_settings
 
 

@@ -8,9 +8,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from freeride_core.answer import ErrorKind
 from freeride_core.demo.ask import Ask, Hop
 from freeride_core.demo.stage import Standing
-from freeride_core.provider import ErrorKind
 
 Piece = tuple[str, str]
 """A text and its style."""

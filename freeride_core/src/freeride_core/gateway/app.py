@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import freeride_core
+from freeride_core.call import Operation
 from freeride_core.gateway import door, explain
 from freeride_core.gateway.completion import Completion
 from freeride_core.gateway.cycle import Message, Receive, Scope, Send
@@ -18,7 +19,6 @@ from freeride_core.gateway.exchange import Exchange
 from freeride_core.gateway.gateway import Gateway
 from freeride_core.gateway.listing import find_model, list_models
 from freeride_core.home import instance_of
-from freeride_core.provider import Operation
 
 _HOT = {
     "/v1/chat/completions": Operation.CHAT,

@@ -9,24 +9,15 @@ from types import NoneType
 
 import msgspec
 
+from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, UpstreamRequest
+from freeride_core.call import Call, Operation
 from freeride_core.gateway import sse
 from freeride_core.gateway.alarm import NEVER
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.reply import MAX_ERROR_BODY, Reply
 from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.gateway.upstream import Upstreams
-from freeride_core.provider import (
-    Answer,
-    Call,
-    Decoder,
-    ErrorKind,
-    Failure,
-    Operation,
-    Phase,
-    Reading,
-    UpstreamRequest,
-    Wire,
-)
+from freeride_core.provider import Decoder, Wire
 from freeride_core.settings import Settings
 
 _log = logging.getLogger(__name__)

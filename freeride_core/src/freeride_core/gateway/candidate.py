@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from freeride_core.provider import Key, Model, Provider
+from freeride_core.model import Model
+from freeride_core.provider import Key, Provider
 
 
 @dataclass(frozen=True, slots=True)

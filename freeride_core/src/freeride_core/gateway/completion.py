@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from freeride_core.answer import ErrorKind, Failure
+from freeride_core.call import Call, Operation
 from freeride_core.events import RequestComplete, RequestStart
 from freeride_core.gateway import explain, sse
 from freeride_core.gateway.alarm import NEVER
@@ -22,7 +24,6 @@ from freeride_core.gateway.outcome import Outcome, Serves
 from freeride_core.gateway.routing import Route, UnknownPreset, Wanted
 from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.gateway.wire import BadRequest, parse_call, relayed_headers
-from freeride_core.provider import Call, ErrorKind, Failure, Operation
 
 if TYPE_CHECKING:
     from freeride_core.gateway.gateway import Gateway

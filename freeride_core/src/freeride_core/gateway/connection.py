@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import httptools
 
+from freeride_core.answer import ErrorKind
 from freeride_core.gateway.alarm import Alarm
 from freeride_core.gateway.outbox import outbox_of
 from freeride_core.gateway.trouble import UpstreamTrouble, silence
-from freeride_core.provider import ErrorKind
 
 _HIGH_WATER = 256 * 1024
 """Bytes that wait for a slow reader before the upstream is no longer read."""

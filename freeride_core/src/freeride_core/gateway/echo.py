@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from freeride_core.provider import Call
+from freeride_core.call import Call
 
 _FIELDS = ("messages", "input", "prompt")
 _STRUCTURE = frozenset({"role", "type", "name", "id", "tool_call_id", "format", "detail"})

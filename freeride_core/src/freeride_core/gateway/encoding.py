@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import httpx
 
+from freeride_core.answer import ErrorKind
 from freeride_core.gateway.trouble import UpstreamTrouble
-from freeride_core.provider import ErrorKind
 
 
 async def decoded(headers: Mapping[str, str], read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:

@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 
+from freeride_core.answer import ErrorKind, Failure
+from freeride_core.call import Call
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.dialect import ClientError, bad_request
 from freeride_core.gateway.echo import without_echo
@@ -13,7 +15,6 @@ from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, RuledOut,
 from freeride_core.gateway.roster import Roster
 from freeride_core.gateway.routing import PRESET_IDS, Route
 from freeride_core.keys import key_variable
-from freeride_core.provider import Call, ErrorKind, Failure
 
 _LONGEST_MESSAGE = 2000
 _CODES = {

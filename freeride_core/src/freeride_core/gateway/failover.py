@@ -6,6 +6,8 @@ import http
 import math
 import time
 
+from freeride_core.answer import ErrorKind, Failure, Scope
+from freeride_core.call import Call
 from freeride_core.events import EventBus, ProviderAttempt, ProviderResponse
 from freeride_core.gateway.attempt import Attempt, Refused, Served
 from freeride_core.gateway.candidate import Candidate
@@ -18,7 +20,6 @@ from freeride_core.gateway.upstream import Upstreams
 from freeride_core.ledger.cooldown import Cooldown
 from freeride_core.ledger.ledger import Ledger
 from freeride_core.ledger.traffic import KeyTraffic
-from freeride_core.provider import Call, ErrorKind, Failure, Scope
 from freeride_core.settings import Settings
 
 MAX_ATTEMPTS = 16

@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from freeride_core.answer import Answer, Phase, UpstreamRequest
+from freeride_core.call import Call, Operation
 from freeride_core.event_log import WantedSink
 from freeride_core.events import EventBus, drain, plugin_observers
 from freeride_core.gateway.exchange import Exchange
@@ -26,8 +28,9 @@ from freeride_core.ledger.ledger import Ledger
 from freeride_core.ledger.legacy import import_cooldowns
 from freeride_core.ledger.store import Entry, StateStore
 from freeride_core.ledger.sync import StateSync
+from freeride_core.model import Model
 from freeride_core.plugins import Plugins
-from freeride_core.provider import Answer, Call, Model, Operation, Phase, Provider, UpstreamRequest
+from freeride_core.provider import Provider
 from freeride_core.settings import Settings, SettingsError, SettingsWatch
 from freeride_core.telemetry import Beacon, Tally, public_names
 

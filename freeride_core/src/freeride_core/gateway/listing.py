@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from freeride_core.call import Feature, Operation
 from freeride_core.gateway.gateway import Gateway
 from freeride_core.gateway.roster import Member
 from freeride_core.gateway.routing import PRESET_IDS
-from freeride_core.provider import Feature, Model, Operation
+from freeride_core.model import Model
 
 _ALWAYS = ("max_tokens", "stop", "stream", "temperature", "top_p")
 

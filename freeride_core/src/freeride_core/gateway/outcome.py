@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from freeride_core.answer import Failure
 from freeride_core.gateway.attempt import Attempt, Served
 from freeride_core.gateway.candidate import Candidate
-from freeride_core.provider import Failure
 
 
 @dataclass(slots=True)

@@ -7,12 +7,12 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from freeride_core.answer import ErrorKind
 from freeride_core.gateway.alarm import NEVER, until
 from freeride_core.gateway.connection import Connection
 from freeride_core.gateway.fields import Fields
 from freeride_core.gateway.reply import MAX_BODY, Reply
 from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn, silence
-from freeride_core.provider import ErrorKind
 
 _KEPT_S = 60.0
 """How long an idle connection is kept."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.gateway.roster import Member
-from freeride_core.provider import Account, Answer, Key, Provider, UpstreamRequest
+from freeride_core.provider import Account, Key, Provider
 
 _EVERY_S = 6 * 3600.0
 _AGAIN_S = 300.0

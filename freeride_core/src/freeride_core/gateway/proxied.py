@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
+from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.alarm import NEVER, until
 from freeride_core.gateway.fields import Fields
 from freeride_core.gateway.reply import Reply
 from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn, silence
-from freeride_core.provider import ErrorKind, UpstreamRequest
 
 # Below that it quotes every header that it sees, an upstream's echo of a prompt too.
 logging.getLogger("httpcore").setLevel(logging.INFO)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeride_core.provider import ErrorKind, Failure, Provider, Scope
+from freeride_core.answer import ErrorKind, Failure, Scope
+from freeride_core.provider import Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 
+from freeride_core.answer import ErrorKind
 from freeride_core.gateway.trouble import UpstreamTrouble
-from freeride_core.provider import ErrorKind
 
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of an upstream's answer that is read whole."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from freeride_core.free import Allowlist
 from freeride_core.keys import Redactor, read_keys
-from freeride_core.provider import Account, FreePolicy, Key, Model, Provider
+from freeride_core.model import Model
+from freeride_core.provider import Account, FreePolicy, Key, Provider
 from freeride_core.settings import Settings
 
 

@@ -6,9 +6,11 @@ import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from freeride_core.call import Call, Feature, Operation
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.roster import Member, Roster
-from freeride_core.provider import Account, Call, Feature, Model, Operation
+from freeride_core.model import Model
+from freeride_core.provider import Account
 
 _AUTO = frozenset({"", "auto", "default", "free", "freeride/auto", "freeride/free"})
 _PREFIX = "freeride/"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
+from freeride_core.call import Call
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.outcome import RuledOut
 from freeride_core.gateway.routing import Choice, Route
 from freeride_core.ledger.ledger import Ledger, Readiness
-from freeride_core.provider import Call
 
 _VERDICT_WAIT_S = 1.0
 """How long a walk with no other choice waits for what becomes of another's request on the same key."""

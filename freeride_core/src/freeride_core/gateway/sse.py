@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from freeride_core.provider import Failure
+from freeride_core.answer import Failure
 
 MAX_HELD = 64 * 1024
 """Bytes held back before a stream commits, and of an event that does not end."""

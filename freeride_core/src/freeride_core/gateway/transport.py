@@ -9,11 +9,11 @@ from typing import NoReturn
 
 import httpx
 
+from freeride_core.answer import ErrorKind
 from freeride_core.gateway.alarm import NEVER
 from freeride_core.gateway.connection import Connection
 from freeride_core.gateway.pool import DirectReply, Pool
 from freeride_core.gateway.trouble import UpstreamTrouble
-from freeride_core.provider import ErrorKind
 
 
 class FastTransport(httpx.AsyncBaseTransport):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freeride_core.provider import ErrorKind, Failure
+from freeride_core.answer import ErrorKind, Failure
 
 
 class UpstreamTrouble(Exception):

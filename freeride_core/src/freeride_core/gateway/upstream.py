@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.alarm import NEVER
 from freeride_core.gateway.pool import Pool
 from freeride_core.gateway.reply import Reply
 from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.loopback import is_loopback
-from freeride_core.provider import ErrorKind, UpstreamRequest
 
 if TYPE_CHECKING:
     from freeride_core.gateway.proxied import ProxiedOrigin

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from freeride_core.call import Call, Feature, Operation
 from freeride_core.gateway.fields import Fields
-from freeride_core.provider import Call, Feature, Operation
 
 _ONCE = frozenset({"model", "stream", "stream_options"})
 """Fields that decide where a request goes; twice is a contradiction."""

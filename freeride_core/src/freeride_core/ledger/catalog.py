@@ -14,10 +14,13 @@ from typing import Any
 
 import msgspec
 
+from freeride_core.answer import Answer, UpstreamRequest
+from freeride_core.call import Operation
 from freeride_core.contract import Faulty, check_model
 from freeride_core.keys import fingerprint
 from freeride_core.ledger.store import Entry
-from freeride_core.provider import Answer, Key, Model, Operation, Provider, UpstreamRequest
+from freeride_core.model import Model
+from freeride_core.provider import Key, Provider
 
 SECTION = "catalog"
 _FRESH_S = 6 * 3600.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 
+from freeride_core.answer import ErrorKind
 from freeride_core.ledger.store import Entry
-from freeride_core.provider import ErrorKind
 
 SECTION = "learned"
 REMEMBERED_S = 24 * 3600.0

@@ -7,13 +7,14 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from freeride_core.answer import Scope
 from freeride_core.ledger.account import Accounts
 from freeride_core.ledger.cooldown import Cooldown, Cooldowns
 from freeride_core.ledger.learned import Learned
 from freeride_core.ledger.slots import Slot, slot_of, slots_over
 from freeride_core.ledger.store import Entry
 from freeride_core.ledger.traffic import Traffic
-from freeride_core.provider import Key, Scope
+from freeride_core.provider import Key
 
 _OUTAGE_WINDOW_S = 60.0
 _OUTAGE_MODELS = 3

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from freeride_core.answer import ErrorKind
 from freeride_core.keys import fingerprint
 from freeride_core.ledger.cooldown import SECTION
 from freeride_core.ledger.slots import ALL_MODELS, Slot
 from freeride_core.ledger.store import Entry
-from freeride_core.provider import ErrorKind, Key, Provider
+from freeride_core.provider import Key, Provider
 
 _FILE = "cooldown.json"
 _FINGERPRINT = re.compile(r"[0-9a-f]{12}")

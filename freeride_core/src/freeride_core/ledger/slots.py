@@ -6,7 +6,8 @@ import functools
 import json
 from typing import NamedTuple
 
-from freeride_core.provider import Key, Scope
+from freeride_core.answer import Scope
+from freeride_core.provider import Key
 
 EVERYONE = "*"
 ALL_MODELS = "*"

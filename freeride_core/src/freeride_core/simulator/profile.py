@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from freeride_core.answer import ErrorKind, Scope
+from freeride_core.call import Feature
 from freeride_core.midnight import Midnight
-from freeride_core.provider import ErrorKind, Feature, Scope
 from freeride_core.simulator import standard
 
 REQUIRED_CASES = ("rate-limited", "bad-key", "unknown-model", "server-error")

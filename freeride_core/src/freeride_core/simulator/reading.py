@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from freeride_core.provider import Answer, ErrorKind, Failure, Feature, Operation, Phase, Provider, Scope
+from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Scope
+from freeride_core.call import Feature, Operation
+from freeride_core.provider import Provider
 from freeride_core.simulator.dialect import Turn, case_reply, page_reply
 from freeride_core.simulator.model import Saying
 from freeride_core.simulator.profile import CHAT, EMBEDDINGS, Case, Expectation, Profile

@@ -1,0 +1,129 @@
+"""One request of a client, as plugins see it."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+
+class Operation(enum.StrEnum):
+    """What a client asks for. A provider can do what it has a wire for."""
+
+    CHAT = "chat.completions"
+    EMBEDDINGS = "embeddings"
+
+
+class Feature(enum.StrEnum):
+    """What a request may need that not every model can do."""
+
+    TOOLS = "tools"
+    IMAGES = "images"
+    JSON_SCHEMA = "json_schema"
+    CONTENT_PARTS = "content_parts"
+    """Message contents given as arrays of parts, or an assistant's `content: null`."""
+
+
+class Call:
+    """One request of a client, decoded once and shallowly.
+
+    `fields` maps each top-level name to its value as raw JSON, byte for byte; `body` is the request as it came.
+    """
+
+    __slots__ = (
+        "_features",
+        "_once",
+        "_pairs",
+        "_prompt_tokens",
+        "abilities",
+        "body",
+        "fields",
+        "model",
+        "operation",
+        "output_tokens",
+        "received_at",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        *,
+        operation: Operation,
+        model: str,
+        stream: bool,
+        pairs: Iterable[tuple[bytes, str, msgspec.Raw]],
+        body: bytes,
+        features: frozenset[str] | Callable[[], frozenset[str]] = frozenset(),
+        prompt_tokens: int | Callable[[], int] = 0,
+        output_tokens: int = 0,
+        fields: Mapping[str, msgspec.Raw] | None = None,
+        abilities: frozenset[str] | None = None,
+        received_at: float = 0.0,
+        once: frozenset[str] = frozenset(),
+    ) -> None:
+        self.operation = operation
+        self.model = model
+        """As the client spelled it; empty for null."""
+        self.stream = stream
+        # With `fields` given, `pairs` can wait until somebody wants to replace a value: most requests go as they came.
+        self._pairs = pairs if fields is not None else tuple(pairs)
+        self.fields: Mapping[str, msgspec.Raw] = (
+            fields if fields is not None else {name: value for _, name, value in self._pairs}
+        )
+        self.body = body
+        self._once = once
+        """Names that stand in the body at most once, as members of its own: their values are found by looking for the name."""
+        self._features = features
+        self._prompt_tokens = prompt_tokens
+        self.abilities: frozenset[str] = self.features - {Feature.CONTENT_PARTS} if abilities is None else abilities
+        """Those of the features that models are chosen by."""
+        self.output_tokens = output_tokens
+        """What the client asked for at most; 0: it did not say."""
+        self.received_at = received_at
+        """Seconds since the epoch."""
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The `Feature`s that the request needs."""
+        if not isinstance(self._features, frozenset):
+            self._features = self._features()
+        return self._features
+
+    @property
+    def prompt_tokens(self) -> int:
+        """An estimate, rather low than high: a wrong guess must not rule out a model that could answer."""
+        if not isinstance(self._prompt_tokens, int):
+            self._prompt_tokens = self._prompt_tokens()
+        return self._prompt_tokens
+
+    def value(self, name: str) -> Any:
+        """A top-level value, decoded; None where it is absent."""
+        raw = self.fields.get(name)
+        return None if raw is None else json.loads(bytes(raw))
+
+    def body_with(self, changes: Mapping[str, bytes | None]) -> bytes:
+        """The request with some top-level values replaced, added, or (None) left out; all others byte for byte."""
+        if not changes:
+            return self.body
+        if len(changes) == 1:
+            [(name, new)] = changes.items()
+            if new is not None and name in self._once and name in self.fields:
+                return self._spliced(name, new)
+        parts: list[bytes | msgspec.Raw] = [b"{"]
+        for raw_name, name, value in self._pairs:
+            new = changes.get(name, value)
+            if new is not None:
+                parts += (raw_name, b":", new, b",")
+        for name, new in changes.items():
+            if new is not None and name not in self.fields:
+                parts += (json.dumps(name).encode(), b":", new, b",")
+        parts[-1] = b"}" if len(parts) > 1 else b"{}"
+        return b"".join(parts)
+
+    def _spliced(self, name: str, new: bytes) -> bytes:
+        body, value = self.body, bytes(self.fields[name])
+        at = body.index(value, body.index(b'"%b"' % name.encode()) + len(name) + 2)
+        return b"".join((body[:at], new, body[at + len(value) :]))
