@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import re
@@ -13,6 +14,8 @@ from typing import Any
 import anyio
 import hypothesis
 import pytest
+
+from freeride_core.plugins import load_plugins
 
 # A machine that has other work to do is no failure.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -38,8 +41,15 @@ _MACHINE_ENVIRON = {
 }
 
 
+@functools.cache
+def _variables_of_agents() -> frozenset[str]:
+    """What says where the agents' own files are on this machine."""
+    binders = load_plugins(("binder",)).binders.values()
+    return frozenset(variable for binder in binders for variable, _ in binder.moved_by)
+
+
 def _isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    for name in [name for name in os.environ if _LEAKY.fullmatch(name)]:
+    for name in [name for name in os.environ if _LEAKY.fullmatch(name) or name in _variables_of_agents()]:
         monkeypatch.delenv(name)
     for name in _HOME_VARIABLES:
         monkeypatch.setenv(name, str(home))

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from doubles import Stage, post_of, provider
+from freeride_core.agent_files import is_installed, path_of
 from freeride_core.binder import SERVED, Binder, Endpoint, Route, Scope, Unreadable
-from freeride_core.binding import Backups, BindingError, Change, is_bound, path_of, plan_binding
+from freeride_core.binding import Backups, BindingError, Change, is_bound, plan_binding
 
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 OTHER = Endpoint("http://127.0.0.1:9")
@@ -36,6 +37,19 @@ class LineBinder(Binder):
             raise Unreadable("line 1, column 1: broken")
         others = [line for line in (text or "").splitlines(keepends=True) if not line.startswith("url=")]
         return "".join([*others, f"url={endpoint.openai}\n"])
+
+
+class MovedBinder(LineBinder):
+    scopes = (Scope.HOME, Scope.PROJECT)
+    moved_by = (("TOY_FILE", ".toy/conf/toy.conf"), ("TOY_HOME", ".toy"))
+
+    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+        return (home if scope is Scope.HOME else cwd) / ".toy" / "conf" / "toy.conf"
+
+
+class RenamedBinder(MovedBinder):
+    def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:
+        return (home / ".toy" / "conf" / "toy.conf.old", home / ".old" / "toy.conf")
 
 
 class FailingBinder(LineBinder):
@@ -414,9 +428,47 @@ def test_a_binder_that_fails_is_blamed_without_a_word_of_the_file(path: Path) ->
 
 
 def test_a_binder_without_the_scope_is_named() -> None:
-    assert path_of(BINDER, Scope.HOME, Path("/h"), Path("/p")) == Path("/h/toy.conf")
+    assert path_of(BINDER, Scope.HOME, Path("/h"), Path("/p"), {}) == Path("/h/toy.conf")
     with pytest.raises(BindingError, match="'project'; it has: home"):
-        path_of(BINDER, Scope.PROJECT, Path("/h"), Path("/p"))
+        path_of(BINDER, Scope.PROJECT, Path("/h"), Path("/p"), {})
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, "/h/.toy/conf/toy.conf"),
+        ({"TOY_FILE": "", "TOY_HOME": ""}, "/h/.toy/conf/toy.conf"),
+        ({"TOY_HOME": "/else"}, "/else/conf/toy.conf"),
+        ({"TOY_FILE": "/here/it.conf", "TOY_HOME": "/else"}, "/here/it.conf"),
+        ({"ANOTHER": "/else"}, "/h/.toy/conf/toy.conf"),
+    ],
+)
+def test_the_agents_own_variables_move_its_file(environ: dict[str, str], expected: str) -> None:
+    assert path_of(MovedBinder(), Scope.HOME, Path("/h"), Path("/p"), environ) == Path(expected)
+
+
+@pytest.mark.parametrize("value", ["else", "~/else", "$HOME/else"])
+def test_a_variable_that_is_no_whole_path_moves_it_nowhere(value: str) -> None:
+    with pytest.raises(BindingError, match=r"TOY_HOME is set to .*: write a whole path"):
+        path_of(MovedBinder(), Scope.HOME, Path("/h"), Path("/p"), {"TOY_HOME": value})
+    assert not is_installed(MovedBinder(), Path("/h"), {"TOY_HOME": value})
+
+
+def test_other_names_move_along_or_count_no_more(tmp_path: Path) -> None:
+    for place in (".toy/conf", ".old"):
+        (tmp_path / "h" / place).mkdir(parents=True)
+    (tmp_path / "h/.old/toy.conf").touch()
+    binder, home = RenamedBinder(), tmp_path / "h"
+    assert path_of(binder, Scope.HOME, home, home, {}) == home / ".old/toy.conf"
+    assert path_of(binder, Scope.HOME, home, home, {"TOY_HOME": str(tmp_path)}) == tmp_path / "conf/toy.conf"
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/toy.conf.old").touch()
+    assert path_of(binder, Scope.HOME, home, home, {"TOY_HOME": str(tmp_path)}) == tmp_path / "conf/toy.conf.old"
+
+
+def test_they_do_not_move_a_projects_file() -> None:
+    environ = {"TOY_FILE": "/here/it.conf", "TOY_HOME": "/else"}
+    assert path_of(MovedBinder(), Scope.PROJECT, Path("/h"), Path("/h"), environ) == Path("/h/.toy/conf/toy.conf")
 
 
 def test_the_records_say_what_is_bound_where_and_hold_no_key(backups: Backups, path: Path) -> None:

@@ -75,6 +75,32 @@ def test_it_binds_shows_the_difference_and_says_what_comes_next(run: Run, config
     assert "freeride bind" not in ran.out
 
 
+def test_an_agent_that_keeps_its_files_elsewhere_is_bound_there(
+    run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path / "elsewhere"))
+    ran = run("hermes")
+    assert (ran.code, [*home.glob(".hermes*")]) == (0, [])
+    assert "http://127.0.0.1:11343/v1" in (tmp_path / "elsewhere" / "config.yaml").read_text()
+    row = next(row for row in json.loads(run("--json").out) if row["name"] == "hermes")
+    assert (row["state"], row["path"]) == ("bound", str(tmp_path / "elsewhere" / "config.yaml"))
+    assert run("--undo", "hermes").code == 0
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_agent_whose_files_nobody_can_find_is_not_bound(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HERMES_HOME", "elsewhere")
+    ran = run("hermes")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("freeride: HERMES_HOME is set to 'elsewhere': write a whole path")
+    assert not Path("elsewhere").exists()
+    row = next(row for row in json.loads(run("--json").out) if row["name"] == "hermes")
+    assert (row["state"], row["path"]) == ("unreadable", None)
+    assert "HERMES_HOME" in row["reason"]
+
+
 def test_an_undo_gives_back_the_bytes(run: Run, config: Path) -> None:
     before = b"\xef\xbb\xbf# mine\r\nmodel: 'mine'\r\n\r\n# end"
     config.write_bytes(before)

@@ -84,9 +84,16 @@ def binder_head(binder: Binder, distribution: str) -> str:
     text = binder.edit(None, _HERE)
     return (
         f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n{lines}\n"
-        f"{_unserved(binder)}Next: {binder.advice(_HERE) or 'nothing; it takes the change in by itself.'}\n\n"
+        f"{_moved(binder)}{_unserved(binder)}Next: {binder.advice(_HERE) or 'nothing; it takes the change in by itself.'}\n\n"
         f"Where there is no file yet it writes:\n\n```{language}\n{text}```\n\n"
     )
+
+
+def _moved(binder: Binder) -> str:
+    if not binder.moved_by:
+        return ""
+    each = [f"`{variable}` in place of `{(Path('~') / place).as_posix()}`" for variable, place in binder.moved_by]
+    return f"What moves its files is followed: {', else '.join(each)}.\n\n"
 
 
 def _unserved(binder: Binder) -> str:

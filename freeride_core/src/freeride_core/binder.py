@@ -92,6 +92,9 @@ class Binder(ABC):
     homepage: str
     scopes: tuple[Scope, ...] = (Scope.HOME,)
     """First is the default."""
+    moved_by: tuple[tuple[str, str], ...] = ()
+    """The agent's own variables that say where its files of the user's are, strongest first, each with what it stands in place
+    of below the home folder: `(("ACME_CONFIG", ".acme/config.toml"), ("XDG_CONFIG_HOME", ".config"))`. Core reads them."""
     needs: Route = Route.CHAT_COMPLETIONS
     """The protocol that the agent speaks. Core binds nobody who needs one that the gateway does not serve."""
     programs: tuple[str, ...] = ()
@@ -110,7 +113,7 @@ class Binder(ABC):
 
     @abstractmethod
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
-        """The file to edit. Pure: existence is core's business."""
+        """The file to edit. Pure: whether it exists, and what moves it, is core's business."""
 
     def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - most have one
         """Other names under which the agent reads the file: where the first is not there, and one of these is, that is edited."""

@@ -10,13 +10,12 @@ import contextlib
 import glob
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from freeride_core.binder import SERVED, Binder, Endpoint, Scope, Unreadable
+from freeride_core.binder import SERVED, Binder, Endpoint, Unreadable
 from freeride_core.binding_record import Record, parse_record, write_record
 from freeride_core.difference import show_difference
 from freeride_core.replacement import replace_file
@@ -195,19 +194,6 @@ def is_bound(binder: Binder, endpoint: Endpoint, path: Path) -> bool:
     return before is not None and _edit(binder, before, endpoint) == before
 
 
-def paths_of(binder: Binder, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:
-    """All files that `binder` may edit in `scope`, the usual one first."""
-    if scope not in binder.scopes:
-        raise BindingError(f"{binder.name} has no scope {scope.value!r}; it has: {', '.join(binder.scopes)}")
-    return (binder.path(scope, home, cwd), *binder.other_paths(scope, home, cwd))
-
-
-def path_of(binder: Binder, scope: Scope, home: Path, cwd: Path) -> Path:
-    """The one of them that is there, else the usual one. `BindingError`: nobody can say."""
-    paths = paths_of(binder, scope, home, cwd)
-    return next(filter(_exists, paths), paths[0])
-
-
 def check_served(binder: Binder) -> None:
     """`BindingError` where the agent speaks a protocol that this gateway does not: bound, it would reach nobody."""
     if binder.needs not in SERVED:
@@ -215,15 +201,6 @@ def check_served(binder: Binder) -> None:
             f"{binder.title} speaks {binder.needs}, which this gateway does not serve yet "
             f"(it serves {', '.join(sorted(SERVED))})"
         )
-
-
-def is_installed(binder: Binder, home: Path) -> bool:
-    """Whether the agent seems to be on this machine: its program is on `PATH`, or its own folder below `home`."""
-    if any(shutil.which(program) for program in binder.programs):
-        return True
-    path = binder.path(binder.scopes[0], home, home)
-    # Those of `os.path` say no where a folder may not be looked into.
-    return os.path.exists(path) or (path.parent != home and os.path.isdir(path.parent))  # noqa: PTH110, PTH112
 
 
 def _edit(binder: Binder, before: bytes | None, endpoint: Endpoint) -> bytes:
@@ -246,7 +223,8 @@ def _resolve(path: Path) -> Path:
         raise BindingError(f"{path} is a loop of symbolic links") from None
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """`BindingError`: nobody can say."""
     try:
         return path.exists()
     except OSError as error:
@@ -283,7 +261,7 @@ def _is_ours(change: Change, record: Record) -> bool:
 
 
 def _missing_folders(target: Path) -> list[str]:
-    return [str(folder) for folder in target.parents if not _exists(folder)]
+    return [str(folder) for folder in target.parents if not exists(folder)]
 
 
 def _remove_empty(folders: Iterable[str]) -> None:

@@ -72,15 +72,25 @@ def states_its_version(subject: BinderSubject) -> None:
     loading.check_versions(subject.origin)
 
 
-@rule(RULES, SECTION, fix="build the path from the `home` or the `cwd` that you are given")
+@rule(
+    RULES,
+    SECTION,
+    fix="build the path from the `home` or the `cwd` that you are given; `moved_by` names what a variable replaces of it",
+)
 def stays_in_its_place(subject: BinderSubject) -> None:
-    """The file is below the home or the folder that it is asked about, whichever the scope says."""
+    """The file is below the home or the folder that it is asked about, whichever the scope says, and each variable of the agent's
+    that moves it replaces a folder that it is in, or the file."""
     home, cwd = Path("/a/home"), Path("/a/project")
     for scope in subject.binder.scopes:
         root = home if scope is Scope.HOME else cwd
         for each in (subject.binder.path(scope, home, cwd), *subject.binder.other_paths(scope, home, cwd)):
             path = Path(os.path.normpath(each))
             assert path.is_relative_to(root), f"with scope {scope} it writes to {path}, which is not below {root}"
+    for variable, place in subject.binder.moved_by:
+        assert re.fullmatch(r"[A-Z][A-Z0-9_]*", variable), f"{variable!r} in `moved_by` is no name of a variable"
+        file = subject.binder.path(Scope.HOME, home, cwd).relative_to(home)
+        places = [each.as_posix() for each in (file, *file.parents)]
+        assert place in places, f"`moved_by` says that {variable} replaces {place!r}, which is none of {places}"
 
 
 @rule(RULES, SECTION, fix="turn text into text: files, addresses and keys are the core's business")

@@ -18,6 +18,7 @@ class ClaudeBinder(Binder):
     homepage = "https://code.claude.com"
     needs = Route.MESSAGES
     programs = ("claude",)
+    moved_by = (("CLAUDE_CONFIG_DIR", ".claude"),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".claude" / "settings.json"

@@ -20,6 +20,11 @@ class ClineBinder(Binder):
     title = "Cline CLI"
     homepage = "https://cline.bot"
     programs = ("cline",)
+    moved_by = (
+        ("CLINE_PROVIDER_SETTINGS_PATH", ".cline/data/settings/providers.json"),
+        ("CLINE_DATA_DIR", ".cline/data"),
+        ("CLINE_DIR", ".cline"),
+    )
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".cline" / "data" / "settings" / "providers.json"

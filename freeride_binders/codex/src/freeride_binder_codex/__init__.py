@@ -24,6 +24,7 @@ class CodexBinder(Binder):
     homepage = "https://developers.openai.com/codex/cli"
     needs = Route.RESPONSES
     programs = ("codex",)
+    moved_by = (("CODEX_HOME", ".codex"),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".codex" / "config.toml"

@@ -21,6 +21,7 @@ class ContinueBinder(Binder):
     title = "Continue"
     homepage = "https://continue.dev"
     programs = ("cn",)
+    moved_by = (("CONTINUE_GLOBAL_DIR", ".continue"),)
     reloads = True
     after = "Choose FreeRide in Continue's list of models; `cn` wants a restart where it runs."
 

@@ -25,6 +25,7 @@ class GeminiBinder(Binder):
     homepage = "https://geminicli.com"
     needs = Route.GENERATE_CONTENT
     programs = ("gemini",)
+    moved_by = (("GEMINI_CLI_HOME", "."),)
     after = "Choose the sign-in with an API key when it asks."
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder

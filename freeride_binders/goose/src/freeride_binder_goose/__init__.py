@@ -11,6 +11,7 @@ from freeride_core.json_text import JsonText
 
 _PROVIDER = "freeride"
 _ROUTE = "v1/chat/completions"
+_FOLDER = "AppData/Roaming/Block/goose/config" if sys.platform == "win32" else ".config/goose"
 
 
 class GooseBinder(Binder):
@@ -23,11 +24,11 @@ class GooseBinder(Binder):
     title = "Goose"
     homepage = "https://goose-docs.ai"
     programs = ("goose",)
+    moved_by = (("APPDATA", "AppData/Roaming"),) if sys.platform == "win32" else (("XDG_CONFIG_HOME", ".config"),)
     after = "Choose FreeRide with `goose configure`, or start it as `GOOSE_PROVIDER=freeride GOOSE_MODEL={model} goose session`."
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
-        folder = "AppData/Roaming/Block/goose/config" if sys.platform == "win32" else ".config/goose"
-        return home / folder / "custom_providers" / f"{_PROVIDER}.json"
+        return home / _FOLDER / "custom_providers" / f"{_PROVIDER}.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = JsonText(text or "")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
 from freeride_core.binder import Scope
 from freeride_core.yaml_text import YamlText
+
+_FOLDER = "AppData/Local/hermes" if sys.platform == "win32" else ".hermes"
 
 
 class HermesBinder(Binder):
@@ -17,9 +20,10 @@ class HermesBinder(Binder):
     title = "Hermes Agent"
     homepage = "https://hermes-agent.nousresearch.com"
     programs = ("hermes",)
+    moved_by = (("HERMES_HOME", _FOLDER),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
-        return home / ".hermes" / "config.yaml"
+        return home / _FOLDER / "config.yaml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = YamlText(text or "")

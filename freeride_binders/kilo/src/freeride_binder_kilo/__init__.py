@@ -22,6 +22,7 @@ class KiloBinder(Binder):
     homepage = "https://kilo.ai"
     scopes = (Scope.HOME, Scope.PROJECT)
     programs = ("kilo",)
+    moved_by = (("XDG_CONFIG_HOME", ".config"),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
         return _folder(scope, home, cwd) / "kilo.json"

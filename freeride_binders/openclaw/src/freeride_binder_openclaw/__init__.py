@@ -19,10 +19,19 @@ class OpenClawBinder(Binder):
     title = "OpenClaw"
     homepage = "https://openclaw.ai"
     programs = ("openclaw",)
+    moved_by = (
+        ("OPENCLAW_CONFIG_PATH", ".openclaw/openclaw.json"),
+        ("OPENCLAW_STATE_DIR", ".openclaw"),
+        ("OPENCLAW_HOME", "."),
+    )
     after = "With `openclaw agent --local` there is nothing to restart."
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".openclaw" / "openclaw.json"
+
+    def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - likewise
+        former = (".openclaw/clawdbot.json", ".clawdbot/openclaw.json", ".clawdbot/clawdbot.json")
+        return tuple(home / file for file in former)  # it still reads them
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = JsonText(text or "")

@@ -13,8 +13,9 @@ from freeride_binder_openclaw.memory import Memory
 from freeride_binder_openclaw.openrouter import OpenRouter
 from freeride_binder_openclaw.selection import DIRECT, Chooser, Selection, read_selection
 from freeride_core import Unreadable
+from freeride_core.agent_files import path_of
 from freeride_core.binder import Scope
-from freeride_core.binding import Backups, Change, path_of, plan_binding
+from freeride_core.binding import Backups, Change, plan_binding
 from freeride_core.cli.terminal import with_tilde
 from freeride_core.gateway.roster import Member, make_roster
 from freeride_core.keys import Redactor
@@ -106,7 +107,7 @@ class Scene:
 def read_scene() -> Scene:
     """The scene now. Raises `SettingsError`, `BindingError` or `Unreadable`."""
     settings = load_settings()
-    path = path_of(OpenClawBinder(), Scope.HOME, Path.home(), Path.cwd())
+    path = path_of(OpenClawBinder(), Scope.HOME, Path.home(), Path.home(), os.environ)
     try:
         text = path.read_bytes().decode() if path.exists() else None
         selection = read_selection(text)

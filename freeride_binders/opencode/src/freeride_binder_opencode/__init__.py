@@ -22,6 +22,7 @@ class OpenCodeBinder(Binder):
     homepage = "https://opencode.ai"
     scopes = (Scope.HOME, Scope.PROJECT)
     programs = ("opencode",)
+    moved_by = (("XDG_CONFIG_HOME", ".config"),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
         return _folder(scope, home, cwd) / "opencode.json"

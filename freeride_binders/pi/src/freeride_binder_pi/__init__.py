@@ -21,6 +21,7 @@ class PiBinder(Binder):
     homepage = "https://pi.dev"
     after = "Choose FreeRide with /model, or start it with --provider freeride --model MODEL."
     programs = ("pi",)
+    moved_by = (("PI_CODING_AGENT_DIR", ".pi/agent"),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".pi" / "agent" / "models.json"

@@ -21,6 +21,7 @@ class QwenBinder(Binder):
     title = "Qwen Code"
     homepage = "https://qwenlm.github.io/qwen-code-docs/"
     programs = ("qwen",)
+    moved_by = (("QWEN_HOME", ".qwen"),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".qwen" / "settings.json"

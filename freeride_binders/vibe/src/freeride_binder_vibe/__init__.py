@@ -25,6 +25,7 @@ class VibeBinder(Binder):
     title = "Mistral Vibe"
     homepage = "https://docs.mistral.ai/mistral-vibe/"
     programs = ("vibe",)
+    moved_by = (("VIBE_HOME", ".vibe"),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - a project's file is read in trusted folders only
         return home / ".vibe" / "config.toml"

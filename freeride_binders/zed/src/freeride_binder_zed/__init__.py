@@ -21,6 +21,7 @@ class ZedBinder(Binder):
     title = "Zed"
     homepage = "https://zed.dev"
     programs = ("zed", "zeditor")
+    moved_by = (("XDG_CONFIG_HOME", ".config"),) if sys.platform == "linux" else ()
     reloads = True
     # It asks nobody without a key, looks for it in this variable and in the system's keychain, and takes no `Authorization`
     # from its settings.

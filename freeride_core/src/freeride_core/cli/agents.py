@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ def list_agents(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
 
 
 def _rows(backups: Backups, endpoint: Endpoint) -> list[dict[str, Any]]:
-    from freeride_core.binding import is_installed
+    from freeride_core.agent_files import is_installed
     from freeride_core.plugins import load_plugins
 
     plugins = load_plugins(("binder",))
@@ -45,7 +46,7 @@ def _rows(backups: Backups, endpoint: Endpoint) -> list[dict[str, Any]]:
             unknown = dict.fromkeys(("title", "scope", "path", "url", "installed"))
             rows.append({**shared, **unknown, "state": plugin.status, "reason": plugin.reason})
             continue
-        known = {"title": binder.title, "installed": is_installed(binder, Path.home())}
+        known = {"title": binder.title, "installed": is_installed(binder, Path.home(), os.environ)}
         for place in places_from_here(binder):
             found = _state(backups, binder, endpoint, place)
             if found["state"] == "not bound":
@@ -64,8 +65,9 @@ def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: Place) -
     """Whether the file is bound, where to, and why nobody can say."""
     from freeride_core.binding import BindingError, is_bound
 
-    path = place.paths(binder)[0]
+    path: Path | None = None
     try:
+        path = place.paths(binder)[0]
         path = place.path(binder)
         if backups.is_elsewhere(path):
             return {"path": str(path), "state": "elsewhere by its own commands", "url": None, "reason": ""}
@@ -78,4 +80,4 @@ def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: Place) -
             state, url = "bound", endpoint.root
         return {"path": str(path), "state": state, "url": url, "reason": ""}
     except (BindingError, Unreadable) as error:
-        return {"path": str(path), "state": "unreadable", "url": None, "reason": str(error)}
+        return {"path": str(path) if path else None, "state": "unreadable", "url": None, "reason": str(error)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,15 +27,15 @@ class Place(enum.StrEnum):
 
     def path(self, binder: Binder) -> Path:
         """The file to edit there. `BindingError`: `binder` has none there, or nobody can say which."""
-        from freeride_core.binding import path_of
+        from freeride_core.agent_files import path_of
 
-        return path_of(binder, self.scope, Path.home(), self._folder(binder))
+        return path_of(binder, self.scope, Path.home(), self._folder(binder), os.environ)
 
     def paths(self, binder: Binder) -> tuple[Path, ...]:
         """All files that may be edited there, the usual one first. `BindingError`: `binder` has none there."""
-        from freeride_core.binding import paths_of
+        from freeride_core.agent_files import paths_of
 
-        return paths_of(binder, self.scope, Path.home(), self._folder(binder))
+        return paths_of(binder, self.scope, Path.home(), self._folder(binder), os.environ)
 
     def bound_path(self, binder: Binder, backups: Backups) -> Path:
         """The file that is bound there, whichever is there by now; where none is, the one to edit."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from freeride_core.agent_files import paths_of
 from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
-from freeride_core.binding import Backups, BindingError, is_bound, paths_of
+from freeride_core.binding import Backups, BindingError, is_bound
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
 from freeride_core.cli.place import working_folder
 from freeride_core.cli.presence import ask, ask_health
@@ -22,7 +23,12 @@ def check_agents(settings: Settings, plugins: Plugins, root: str, key: str) -> I
     backups = Backups(settings.home)
     findings: list[Finding] = []
     for binder in plugins.binders.values():
-        for path in _paths(binder):
+        try:
+            paths = _paths(binder)
+        except BindingError as error:
+            findings.append(warning("agents", f"{binder.title}: {error}"))
+            continue
+        for path in paths:
             findings += _check(settings, backups, binder, path, root, key)
     yield from findings or [ok("agents", "none is bound; `freeride bind` lists those that can be")]
 
@@ -31,7 +37,8 @@ def _paths(binder: Binder) -> dict[Path, None]:
     """All that it may read from here."""
     cwd = working_folder()
     scopes = [scope for scope in binder.scopes if scope is Scope.HOME or cwd]
-    return dict.fromkeys(path for scope in scopes for path in paths_of(binder, scope, Path.home(), cwd or Path.home()))
+    home = Path.home()
+    return dict.fromkeys(path for scope in scopes for path in paths_of(binder, scope, home, cwd or home, os.environ))
 
 
 def _check(settings: Settings, backups: Backups, binder: Binder, path: Path, root: str, key: str) -> Iterator[Finding]:
