@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import re
 import secrets
@@ -452,11 +453,11 @@ class Stage:
         return connection
 
     def cooled(self) -> dict[Slot, tuple[str, int]]:
-        """Each slot that is cooling: with the kind and the seconds left, rounded."""
+        """Each slot that is cooling: with the kind and the seconds left, rounded up: what a fast test sees, a slow one does."""
         gateway = self.thread.gateway
         now = gateway.now()
         return {
-            slot: (cooldown.kind, round(cooldown.until - now))
+            slot: (cooldown.kind, math.ceil(cooldown.until - now))
             for slot, cooldown in gateway.ledger.cooldowns.items()
             if cooldown.until > now
         }
