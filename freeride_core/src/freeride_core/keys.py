@@ -187,6 +187,10 @@ class Redactor:
             for start in range(len(form) - _RUN + 1)
         )
 
+    def finds_in(self, *texts: str) -> bool:
+        """Whether one of them holds such a part."""
+        return any(self(text) != text for text in texts)
+
     def __call__(self, text: str) -> str:
         kept: list[str] = []
         clean_from, covered_to = 0, -1

@@ -17,7 +17,7 @@ import msgspec
 from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.call import Operation
 from freeride_core.contract import Faulty, check_model
-from freeride_core.keys import fingerprint
+from freeride_core.keys import Redactor, fingerprint
 from freeride_core.ledger.store import Entry
 from freeride_core.model import Model
 from freeride_core.provider import Key, Provider
@@ -195,7 +195,7 @@ class Catalogs:
                 if request is None:
                     without_live.add(origin)
                     continue
-                live = _LiveList(await self._ask(provider, request), self._now(), origin)
+                live = _LiveList(await self._ask(provider, request, keys), self._now(), origin)
                 self._take(provider, live)
             except (asyncio.CancelledError, KeyboardInterrupt):
                 raise
@@ -211,17 +211,21 @@ class Catalogs:
         listing.failed_keys = frozenset(key.fingerprint for key in keys)
         return False
 
-    async def _ask(self, provider: str, request: UpstreamRequest) -> tuple[Model, ...]:
+    async def _ask(self, provider: str, request: UpstreamRequest, keys: tuple[Key, ...]) -> tuple[Model, ...]:
         async with asyncio.timeout(_FETCH_TIMEOUT_S):
             answer = await self._fetch(self._providers[provider], request)
         if answer.status != 200:
             raise ValueError(f"the catalog answered {answer.status}")
         # Some lists are long, and parsing one must not hold up the streams.
-        parsed = await asyncio.to_thread(self._providers[provider].catalog.parse, answer)
-        models = tuple(model for model in parsed if _is_sound(model))
+        models = await asyncio.to_thread(self._models_of, provider, answer, keys)
         if not models:
             raise ValueError("the catalog is empty")
         return models
+
+    def _models_of(self, provider: str, answer: Answer, keys: tuple[Key, ...]) -> tuple[Model, ...]:
+        redact = Redactor(key.secret for key in keys)  # names are kept, and shown to everybody
+        parsed = self._providers[provider].catalog.parse(answer)
+        return tuple(model for model in parsed if _is_sound(model) and not redact.finds_in(model.id, model.canonical))
 
     def _take(self, provider: str, live: _LiveList) -> None:
         listing = self._listings[provider]

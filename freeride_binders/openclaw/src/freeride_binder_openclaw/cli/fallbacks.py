@@ -17,9 +17,10 @@ def fallbacks(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Renew what OpenClaw asks when its first choice fails: OpenRouter's router, then its best free models.
+    """Renew what OpenClaw asks when its first choice fails.
 
-    What is asked first stays. Behind the gateway these are only asked while the gateway itself is down.
+    That is OpenRouter's router, then its best free models. What is asked first stays. Behind the gateway these are only asked
+    while the gateway itself is down.
 
     \b
     Example:
