@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from freeride_binder_goose import freeride_register_binder
+from freeride_binder_goose import GooseBinder, freeride_register_binder
 from freeride_core import Endpoint
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText
@@ -20,11 +19,10 @@ ENDPOINT = Endpoint("http://127.0.0.1:11343")
     ("platform", "folder"),
     [("linux", ".config/goose"), ("darwin", ".config/goose"), ("win32", "AppData/Roaming/Block/goose/config")],
 )
-def test_it_writes_a_file_of_its_own_in_the_home_folder(
-    platform: str, folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "platform", platform)
-    path = BINDER.path(Scope.HOME, Path("/h"), Path("/p"))
+def test_it_writes_a_file_of_its_own_in_the_home_folder(platform: str, folder: str) -> None:
+    binder = GooseBinder(platform)
+    path = binder.path(Scope.HOME, Path("/h"), Path("/p"))
+    assert [variable for variable, _ in binder.moved_by] == ["APPDATA" if platform == "win32" else "XDG_CONFIG_HOME"]
     assert path == Path("/h") / folder / "custom_providers" / "freeride.json"
     assert BINDER.scopes == (Scope.HOME,)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_binder_hermes import freeride_register_binder
+import pytest
+
+from freeride_binder_hermes import HermesBinder, freeride_register_binder
 from freeride_core import Endpoint, Launch
 from freeride_core.binder import Scope
 
@@ -12,8 +14,11 @@ BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 
 
-def test_it_edits_the_file_of_the_home_folder() -> None:
-    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.hermes/config.yaml")
+@pytest.mark.parametrize(("platform", "folder"), [("linux", ".hermes"), ("win32", "AppData/Local/hermes")])
+def test_it_edits_the_file_of_the_home_folder(platform: str, folder: str) -> None:
+    binder = HermesBinder(platform)
+    assert binder.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h") / folder / "config.yaml"
+    assert binder.moved_by == (("HERMES_HOME", folder),)
     assert BINDER.scopes == (Scope.HOME,)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from freeride_binder_llm import freeride_register_binder
+from freeride_binder_llm import LlmBinder, freeride_register_binder
 from freeride_core import Endpoint, Unreadable
 from freeride_core.binder import Scope
 from freeride_core.yaml_text import YamlText
@@ -21,12 +20,16 @@ OURS = BINDER.edit(None, ENDPOINT)
     ("platform", "folder"),
     [("linux", ".config"), ("darwin", "Library/Application Support"), ("win32", "AppData/Roaming")],
 )
-def test_it_edits_the_file_where_the_system_keeps_settings(
-    platform: str, folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "platform", platform)
-    path = BINDER.path(Scope.HOME, Path("/h"), Path("/p"))
+def test_it_edits_the_file_where_the_system_keeps_settings(platform: str, folder: str) -> None:
+    path = LlmBinder(platform).path(Scope.HOME, Path("/h"), Path("/p"))
     assert path == Path("/h") / folder / "io.datasette.llm" / "extra-openai-models.yaml"
+
+
+@pytest.mark.parametrize(
+    ("platform", "system"), [("linux", ["XDG_CONFIG_HOME"]), ("darwin", []), ("win32", ["APPDATA"])]
+)
+def test_its_own_variable_comes_before_the_systems(platform: str, system: list[str]) -> None:
+    assert [variable for variable, _ in LlmBinder(platform).moved_by] == ["LLM_USER_PATH", *system]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from freeride_binder_zed import freeride_register_binder
+from freeride_binder_zed import ZedBinder, freeride_register_binder
 from freeride_core import Endpoint
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText
@@ -19,10 +18,17 @@ ENDPOINT = Endpoint("http://127.0.0.1:11343")
 @pytest.mark.parametrize(
     ("platform", "folder"), [("linux", ".config/zed"), ("darwin", ".config/zed"), ("win32", "AppData/Roaming/Zed")]
 )
-def test_it_edits_the_file_of_the_home_folder(platform: str, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", platform)
-    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h") / folder / "settings.json"
+def test_it_edits_the_file_of_the_home_folder(platform: str, folder: str) -> None:
+    assert ZedBinder(platform).path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h") / folder / "settings.json"
     assert BINDER.scopes == (Scope.HOME,)
+
+
+def test_where_settings_are_is_a_variables_business_on_linux_alone() -> None:
+    assert [ZedBinder(platform).moved_by for platform in ("linux", "darwin", "win32")] == [
+        (("XDG_CONFIG_HOME", ".config"),),
+        (),
+        (),
+    ]
 
 
 def test_the_key_stands_in_what_the_user_is_told_and_not_in_the_file() -> None:

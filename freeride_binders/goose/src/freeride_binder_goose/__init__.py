@@ -11,7 +11,6 @@ from freeride_core.json_text import JsonText
 
 _PROVIDER = "freeride"
 _ROUTE = "v1/chat/completions"
-_FOLDER = "AppData/Roaming/Block/goose/config" if sys.platform == "win32" else ".config/goose"
 
 
 class GooseBinder(Binder):
@@ -24,11 +23,15 @@ class GooseBinder(Binder):
     title = "Goose"
     homepage = "https://goose-docs.ai"
     programs = ("goose",)
-    moved_by = (("APPDATA", "AppData/Roaming"),) if sys.platform == "win32" else (("XDG_CONFIG_HOME", ".config"),)
     after = "Choose FreeRide with `goose configure`, or start it as `GOOSE_PROVIDER=freeride GOOSE_MODEL={model} goose session`."
 
+    def __init__(self, platform: str = sys.platform) -> None:
+        is_windows = platform == "win32"
+        self._folder = "AppData/Roaming/Block/goose/config" if is_windows else ".config/goose"
+        self.moved_by = (("APPDATA", "AppData/Roaming"),) if is_windows else (("XDG_CONFIG_HOME", ".config"),)
+
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
-        return home / _FOLDER / "custom_providers" / f"{_PROVIDER}.json"
+        return home / self._folder / "custom_providers" / f"{_PROVIDER}.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = JsonText(text or "")

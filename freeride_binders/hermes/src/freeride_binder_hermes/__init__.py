@@ -9,8 +9,6 @@ from freeride_core import Binder, Endpoint, Launch, hookimpl
 from freeride_core.binder import Scope
 from freeride_core.yaml_text import YamlText
 
-_FOLDER = "AppData/Local/hermes" if sys.platform == "win32" else ".hermes"
-
 
 class HermesBinder(Binder):
     """Writes the mapping `model` of `config.yaml`. Read in hermes-agent 0.19.0, 2026-11-23."""
@@ -20,10 +18,13 @@ class HermesBinder(Binder):
     title = "Hermes Agent"
     homepage = "https://hermes-agent.nousresearch.com"
     programs = ("hermes",)
-    moved_by = (("HERMES_HOME", _FOLDER),)
+
+    def __init__(self, platform: str = sys.platform) -> None:
+        self._folder = "AppData/Local/hermes" if platform == "win32" else ".hermes"
+        self.moved_by = (("HERMES_HOME", self._folder),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
-        return home / _FOLDER / "config.yaml"
+        return home / self._folder / "config.yaml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = YamlText(text or "")

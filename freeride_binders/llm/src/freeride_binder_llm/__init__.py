@@ -13,7 +13,6 @@ _MODEL = "freeride"
 """By this name it is asked for: `llm -m freeride`."""
 _PLACES = {"darwin": "Library/Application Support", "win32": "AppData/Roaming"}
 _VARIABLES = {"darwin": (), "win32": (("APPDATA", _PLACES["win32"]),)}
-_FOLDER = f"{_PLACES.get(sys.platform, '.config')}/io.datasette.llm"
 
 
 class LlmBinder(Binder):
@@ -24,12 +23,15 @@ class LlmBinder(Binder):
     title = "LLM"
     homepage = "https://llm.datasette.io"
     programs = ("llm",)
-    moved_by = (("LLM_USER_PATH", _FOLDER), *_VARIABLES.get(sys.platform, (("XDG_CONFIG_HOME", ".config"),)))
     reloads = True
     after = "Ask it with `llm -m freeride`, or make that the default: `llm models default freeride`."
 
+    def __init__(self, platform: str = sys.platform) -> None:
+        self._folder = f"{_PLACES.get(platform, '.config')}/io.datasette.llm"
+        self.moved_by = (("LLM_USER_PATH", self._folder), *_VARIABLES.get(platform, (("XDG_CONFIG_HOME", ".config"),)))
+
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
-        return home / _FOLDER / "extra-openai-models.yaml"
+        return home / self._folder / "extra-openai-models.yaml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = YamlText(text or "", is_list=True)

@@ -21,7 +21,6 @@ class ZedBinder(Binder):
     title = "Zed"
     homepage = "https://zed.dev"
     programs = ("zed", "zeditor")
-    moved_by = (("XDG_CONFIG_HOME", ".config"),) if sys.platform == "linux" else ()
     reloads = True
     # It asks nobody without a key, looks for it in this variable and in the system's keychain, and takes no `Authorization`
     # from its settings.
@@ -30,8 +29,12 @@ class ZedBinder(Binder):
         "or start it as `FREERIDE_API_KEY={key} zed`."
     )
 
+    def __init__(self, platform: str = sys.platform) -> None:
+        self._folder = "AppData/Roaming/Zed" if platform == "win32" else ".config/zed"
+        self.moved_by = (("XDG_CONFIG_HOME", ".config"),) if platform == "linux" else ()
+
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - a project's file sets no language models
-        return home / ("AppData/Roaming/Zed" if sys.platform == "win32" else ".config/zed") / "settings.json"
+        return home / self._folder / "settings.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = JsonText(text or "")
