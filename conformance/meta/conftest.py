@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from meta.mutation.background import Background
 from meta.mutation.survivors import SURVIVORS
 from meta.mutation.tally import TALLIES
+
+_BACKGROUND = pytest.StashKey[Background]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,6 +18,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="try each mutant that is said to survive, and not only one of each kind",
     )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """They take minutes, and half of the processor is idle in most tests."""
+    config = session.config
+    tests = [item for item in session.items if isinstance(item, pytest.Function) and "mutants" in item.fixturenames]
+    if tests and not config.option.collectonly:
+        names = [str(test.callspec.params["name"]) for test in tests]
+        config.stash[_BACKGROUND] = Background(names, everything=config.getoption("--freeride-all-mutants"))
+        config.add_cleanup(config.stash[_BACKGROUND].close)
+
+
+@pytest.fixture(scope="session")
+def mutants(pytestconfig: pytest.Config) -> Background:
+    """What becomes of the mutants, of all providers that this run asks for."""
+    return pytestconfig.stash[_BACKGROUND]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
-
 import pytest
+from meta.mutation.background import Background
 from meta.mutation.mutant import mutants_of
 from meta.mutation.survivors import SURVIVORS
-from meta.mutation.tally import TALLIES, Tally, tally_of
+from meta.mutation.tally import TALLIES
 
 from freeride_conformance.subject import installed_provider
 from freeride_core.plugins import load_plugins
 
 NAMES = ("openrouter", "cloudflare", "groq", "nvidia", "huggingface")
-AT_ONCE = 2
-
-
-@pytest.fixture(scope="module")
-def tallies(pytestconfig: pytest.Config) -> Iterator[Mapping[str, Future[Tally]]]:
-    """A process for each provider: what guards and watches a check is about a whole process."""
-    everything = pytestconfig.getoption("--freeride-all-mutants")
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(AT_ONCE, mp_context=context, max_tasks_per_child=1) as pool:
-        yield {name: pool.submit(tally_of, name, everything) for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_suite_kills_every_mutant_but_those_that_are_explained(
-    name: str, tallies: Mapping[str, Future[Tally]]
-) -> None:
-    tally = TALLIES[name] = tallies[name].result()
+def test_the_suite_kills_every_mutant_but_those_that_are_explained(name: str, mutants: Background) -> None:
+    tally = TALLIES[name] = mutants.tally(name)
     assert not tally.survivors.get("", []), "no rule kills these, and nothing says why"
     assert not tally.outlived, "these are said to survive, and are killed"
     assert tally.killed > 0.75 * tally.total
