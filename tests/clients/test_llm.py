@@ -26,14 +26,12 @@ Ask = Callable[..., str]
 def ask(client_folder: Callable[[str], Path], client_environ: Mapping[str, str], tmp_path: Path) -> Ask:
     """Binds LLM to a gateway, asks it, and gives what it printed."""
     llm = client_folder("llm") / "venv" / "bin" / "llm"
-    # The binder writes where people have the file who set no variable for it.
-    config = {"XDG_CONFIG_HOME": str(Path(client_environ["HOME"]) / ".config")}
 
     def ask(url: str, *arguments: str, prompt: str = PROMPT) -> str:
         bound = run([*FREERIDE, "bind", "llm", "--url", url], client_environ)
         assert bound.returncode == 0, bound.stderr
         command: list[str | Path] = [llm, "-m", "freeride", *arguments, prompt]
-        answered = run(command, {**client_environ, **config}, cwd=tmp_path, timeout_s=120)
+        answered = run(command, client_environ, cwd=tmp_path, timeout_s=120)
         assert answered.returncode == 0, answered.stderr
         return answered.stdout
 

@@ -23,9 +23,7 @@ def ask(
 ) -> Callable[[str], str]:
     """Binds OpenCode to a gateway, asks it, and gives what it printed."""
     opencode = client_folder("opencode") / "node_modules" / ".bin" / "opencode"
-    # The binder writes where people have the file who set no variable for it.
-    config = {"XDG_CONFIG_HOME": str(Path(client_environ["HOME"]) / ".config")}
-    silent = config | {
+    silent = {
         "OPENCODE_DISABLE_MODELS_FETCH": "1",
         "OPENCODE_DISABLE_AUTOUPDATE": "1",
         "OPENCODE_DISABLE_SHARE": "1",
