@@ -177,14 +177,15 @@ def _pair(accounts: Mapping[int, Mapping[int, str]], key: _Found, ordinal: int) 
 
 
 class Redactor:
-    """Masks every part of 8 characters or more of the secrets it was made with, in plain and in URL-encoded form."""
+    """Masks every part of `run` characters or more of the secrets it was made with, in plain and in URL-encoded form."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Iterable[str], run: int = _RUN) -> None:
+        self._run = run
         self._parts: frozenset[str] = frozenset(
-            form[start : start + _RUN]
+            form[start : start + run]
             for secret in secrets
             for form in _forms(secret)
-            for start in range(len(form) - _RUN + 1)
+            for start in range(len(form) - run + 1)
         )
 
     def finds_in(self, *texts: str) -> bool:
@@ -194,11 +195,12 @@ class Redactor:
     def __call__(self, text: str) -> str:
         kept: list[str] = []
         clean_from, covered_to = 0, -1
-        for start in range(len(text) - _RUN + 1) if self._parts else ():
-            if text[start : start + _RUN] in self._parts:
+        run = self._run
+        for start in range(len(text) - run + 1) if self._parts else ():
+            if text[start : start + run] in self._parts:
                 if start > covered_to:
                     kept += (text[clean_from:start], _MASK)
-                clean_from = covered_to = start + _RUN
+                clean_from = covered_to = start + run
         kept.append(text[clean_from:])
         return "".join(kept)
 

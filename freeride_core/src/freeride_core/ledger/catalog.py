@@ -30,6 +30,8 @@ _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 300.0
 _FETCH_TIMEOUT_S = 30.0
 _TICK_S = 1.0
+_TELLING = 16
+"""Characters of a key that no model's name holds by chance; eight can be a vendor's name, which some keys begin with."""
 _OPERATIONS = frozenset(operation.value for operation in Operation)
 
 
@@ -223,7 +225,7 @@ class Catalogs:
         return models
 
     def _models_of(self, provider: str, answer: Answer, keys: tuple[Key, ...]) -> tuple[Model, ...]:
-        redact = Redactor(key.secret for key in keys)  # names are kept, and shown to everybody
+        redact = Redactor((key.secret for key in keys), _TELLING)  # names are kept, and shown to everybody
         parsed = self._providers[provider].catalog.parse(answer)
         return tuple(model for model in parsed if _is_sound(model) and not redact.finds_in(model.id, model.canonical))
 
