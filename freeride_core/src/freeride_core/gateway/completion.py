@@ -207,9 +207,9 @@ class Completion:
                 data = relay.feed(chunk)
                 if relay.is_done or relay.failure is not None:
                     return relay.failure, data
-                if data:
+                if data and (drained := exchange.write_now(data)) is not None:
                     reply.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
-                    await exchange.write(data)
+                    await drained
             cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
         except UpstreamTrouble as trouble:
             is_silence = trouble.failure.kind == ErrorKind.TIMEOUT
