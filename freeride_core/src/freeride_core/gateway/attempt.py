@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import NoneType
 
 import msgspec
@@ -14,7 +14,7 @@ from freeride_core.call import Call, Operation
 from freeride_core.gateway import sse
 from freeride_core.gateway.alarm import NEVER
 from freeride_core.gateway.candidate import Candidate
-from freeride_core.gateway.reply import MAX_ERROR_BODY, Reply
+from freeride_core.gateway.reply import MAX_ERROR_BODY, Reply, pass_on
 from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.gateway.upstream import Upstreams
 from freeride_core.provider import Decoder, Wire
@@ -232,9 +232,9 @@ class Stream:
         self._decoder = decoder
         self._is_over = False
 
-    def reader(self) -> Callable[[], Awaitable[bytes]]:
-        """`read`, or what it comes down to here: for who reads many times."""
-        return self.reply.reader() if self._decoder is None else self.read
+    async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
+        """Reads on for `take` until that says no, which makes this true; false: the stream is over."""
+        return await (self.reply.pass_on(take) if self._decoder is None else pass_on(self.read, take))
 
     async def read(self) -> bytes:
         """What has come since the last time. Waits where that is nothing; empty: the stream is over."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 from freeride_core.answer import ErrorKind, Failure
@@ -196,20 +196,28 @@ class Completion:
         idle_s = self._gateway.settings.idle_timeout
         exchange, reply = self._exchange, serves.served.reply
         clock = asyncio.get_running_loop().time
+        data = b""
+        drained: Awaitable[None] | None = None
+
+        def take(chunk: bytes) -> bool:
+            nonlocal data, drained
+            data = relay.feed(chunk)
+            if relay.is_done or relay.failure is not None:
+                return False
+            drained = exchange.write_now(data) if data else None
+            reply.expect_by(clock() + idle_s)
+            return drained is None
+
         assert serves.served.rest is not None
-        read = serves.served.rest.reader()
+        reply.expect_by(clock() + idle_s)
         try:
-            while True:
-                reply.expect_by(clock() + idle_s)
-                chunk = await read()
-                if not chunk:
-                    break
-                data = relay.feed(chunk)
-                if relay.is_done or relay.failure is not None:
+            while await serves.served.rest.pass_on(take):
+                if drained is None:
                     return relay.failure, data
-                if data and (drained := exchange.write_now(data)) is not None:
-                    reply.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
-                    await drained
+                reply.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
+                await drained
+                drained = None
+                reply.expect_by(clock() + idle_s)
             cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
         except UpstreamTrouble as trouble:
             is_silence = trouble.failure.kind == ErrorKind.TIMEOUT

@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol):
         "_chunks",
         "_drained",
         "_error",
+        "_fault",
         "_has_body",
         "_is_keeping_alive",
         "_is_paused",
@@ -37,6 +38,7 @@ class Connection(asyncio.Protocol):
         "_on_lost",
         "_outbox",
         "_parser",
+        "_taker",
         "_transport",
         "_waiter",
         "_waiting_bytes",
@@ -69,6 +71,9 @@ class Connection(asyncio.Protocol):
         self._is_keeping_alive = False
         self._has_body = True
         self._error: UpstreamTrouble | None = None
+        self._taker: Callable[[bytes], bool] | None = None
+        self._fault: BaseException | None = None
+        """What the taker raised."""
         self.born = loop.time()
         self.alarm = Alarm(loop, self._run_out)
         """What is under way, or being idle, ends here at the latest."""
@@ -107,8 +112,20 @@ class Connection(asyncio.Protocol):
             elif self._waiting_bytes > _HIGH_WATER and not self._is_paused:
                 self._is_paused = True
                 self._transport.pause_reading()
+        if self._taker is not None and self._chunks and not self._hand_over(self._taker):
+            return
         if self._waiter is not None:
             self._outbox.resume(self._waiter)
+
+    def _hand_over(self, take: Callable[[bytes], bool]) -> bool:
+        """Whether whoever waits is to go on itself."""
+        try:
+            if take(self._take()):
+                return self.is_complete or self._error is not None
+        except BaseException as fault:
+            self._fault = fault
+        self._taker = None
+        return True
 
     def eof_received(self) -> bool:
         return False
@@ -229,6 +246,25 @@ class Connection(asyncio.Protocol):
                 raise self._error
             await self._progress()
         return self._take()
+
+    async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
+        """Gives `take` each part of the body in the moment in which it comes, without a turn of the loop between, until it
+        says no, which makes this true; false: the body is over."""
+        if self._chunks and not take(self._take()):
+            return True
+        self._taker = take
+        try:
+            while not self.is_complete:
+                if self._error is not None:
+                    raise self._error
+                await self._progress()
+                if self._fault is not None:
+                    raise self._fault
+                if self._taker is not take:
+                    return True
+            return False
+        finally:
+            self._taker = self._fault = None
 
     def whole_now(self, limit: int) -> bytes | None:
         """All of the body, where it has come."""

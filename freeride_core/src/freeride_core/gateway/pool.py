@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 from freeride_core.answer import ErrorKind
 from freeride_core.gateway.alarm import NEVER, until
@@ -167,8 +167,8 @@ class DirectReply(Reply):
                 return data
         return b""
 
-    def reader(self) -> Callable[[], Awaitable[bytes]]:
-        return self.connection.read if self._pieces is None else self.read
+    async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
+        return await (self.connection.pass_on(take) if self._pieces is None else super().pass_on(take))
 
     def whole(self, limit: int = MAX_BODY) -> bytes | None:
         return self.connection.whole_now(limit) if self._pieces is None else None

@@ -13,6 +13,14 @@ MAX_BODY = 64 * 1024 * 1024
 MAX_ERROR_BODY = 1024 * 1024
 
 
+async def pass_on(read: Callable[[], Awaitable[bytes]], take: Callable[[bytes], bool]) -> bool:
+    """Gives `take` what is read until that says no, which makes this true; false: nothing is left."""
+    while data := await read():
+        if not take(data):
+            return True
+    return False
+
+
 class Reply(ABC):
     """Reading raises `UpstreamTrouble`; being cancelled leaves the rest unread. Close it whatever happens."""
 
@@ -32,9 +40,9 @@ class Reply(ABC):
         """What has come since the last time, decoded where the upstream encoded it although it was asked not to. Waits where
         that is nothing; empty: the body is over."""
 
-    def reader(self) -> Callable[[], Awaitable[bytes]]:
-        """`read`, or what it comes down to here: for who reads many times."""
-        return self.read
+    async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
+        """Reads on for `take` until that says no, which makes this true; false: the body is over. What `take` raises is raised."""
+        return await pass_on(self.read, take)
 
     def whole(self, limit: int = MAX_BODY) -> bytes | None:  # noqa: ARG002 - the base class knows of none
         """The whole body, where there is nothing to wait for; None: ask for `body`."""
