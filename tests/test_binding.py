@@ -41,7 +41,7 @@ class LineBinder(Binder):
 
 class MovedBinder(LineBinder):
     scopes = (Scope.HOME, Scope.PROJECT)
-    moved_by = (("TOY_FILE", ".toy/conf/toy.conf"), ("TOY_HOME", ".toy"))
+    moved_by: tuple[tuple[str, str], ...] = (("TOY_FILE", ".toy/conf/toy.conf"), ("TOY_HOME", ".toy"))
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
         return (home if scope is Scope.HOME else cwd) / ".toy" / "conf" / "toy.conf"
@@ -464,6 +464,12 @@ def test_other_names_move_along_or_count_no_more(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/toy.conf.old").touch()
     assert path_of(binder, Scope.HOME, home, home, {"TOY_HOME": str(tmp_path)}) == tmp_path / "conf/toy.conf.old"
+
+
+def test_a_variable_that_has_nothing_to_do_with_the_file_moves_it_nowhere() -> None:
+    binder = MovedBinder()
+    binder.moved_by = (("TOY_HOME", ".another"),)
+    assert path_of(binder, Scope.HOME, Path("/h"), Path("/p"), {"TOY_HOME": "/else"}) == Path("/h/.toy/conf/toy.conf")
 
 
 def test_they_do_not_move_a_projects_file() -> None:

@@ -88,6 +88,17 @@ def test_an_agent_that_keeps_its_files_elsewhere_is_bound_there(
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.parametrize("value", ["{elsewhere}", "relative"])
+def test_what_was_bound_before_the_variable_was_set_is_still_undone(
+    value: str, run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("hermes").code == 0
+    monkeypatch.setenv("HERMES_HOME", value.format(elsewhere=tmp_path / "elsewhere"))
+    ran = run("--undo", "hermes")
+    assert ran.code == 0, ran.err
+    assert not (home / ".hermes").exists()
+
+
 def test_an_agent_whose_files_nobody_can_find_is_not_bound(
     run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,6 +148,14 @@ def test_a_variable_that_outranks_the_file_is_named(environ: dict[str, str]) -> 
         examine(environ | {"AIDER_MODEL": "gpt-5"}, url, "--strict", code=1)
 
 
+def test_a_variable_that_says_where_the_file_is_outranks_nothing(environ: dict[str, str], tmp_path: Path) -> None:
+    moved = environ | {"OPENCLAW_CONFIG_PATH": str(tmp_path / "mine.json")}
+    with serving(FREERIDE, environ) as url:
+        run([*FREERIDE, "bind", "openclaw", "--url", url], moved, cwd=Path(environ["HOME"]))
+        state, text = only(examine(moved, url), "agents")
+    assert (state, str(tmp_path / "mine.json") in text) == ("ok", True), text
+
+
 def test_a_variable_that_counts_beside_arguments_only_outranks_no_file(environ: dict[str, str]) -> None:
     home = Path(environ["HOME"])
     with serving(FREERIDE, environ) as url:

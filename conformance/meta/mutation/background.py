@@ -6,32 +6,39 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from meta.mutation.tally import Tally, tally_of
 
-_AT_ONCE = 2
-_PATIENCE_S = 900.0
 _POLITENESS = 19
 
 
 class Background:
-    """A process for each provider: what guards and watches a check is about a whole process. `close` it."""
+    """A process for each provider: what guards and watches a check is about a whole process. All of them start at once, before
+    there is a test that changes its folder or its path under them. `close` it."""
 
     def __init__(self, names: Iterable[str], *, everything: bool) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="freeride-mutants-")
         context = multiprocessing.get_context("spawn")
-        self._pool = context.Pool(_AT_ONCE, _begin, (Path(self._home.name),), maxtasksperchild=1)
-        self._tallies = {name: self._pool.apply_async(tally_of, (name, everything)) for name in names}
+        home = Path(self._home.name)
+        self._processes = {
+            name: ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(home,)) for name in names
+        }
+        self._tallies = {name: process.submit(tally_of, name, everything) for name, process in self._processes.items()}
 
     def tally(self, name: str) -> Tally:
         """Waits for it."""
-        return self._tallies[name].get(_PATIENCE_S)
+        return self._tallies[name].result()
 
     def close(self) -> None:
         """Whatever is under way ends."""
-        self._pool.terminate()
-        self._pool.join()
+        for process in self._processes.values():
+            process.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.terminate()
+        for process in self._processes.values():
+            process.shutdown()
         self._home.cleanup()
 
 

@@ -49,5 +49,6 @@ def _moved(binder: Binder, paths: tuple[Path, ...], home: Path, environ: Mapping
                 f"{variable} is set to {to!r}: write a whole path, so that it is the same file everywhere"
             )
         old = home / place
-        return tuple(Path(to) / path.relative_to(old) for path in paths if path.is_relative_to(old))
+        if moved := tuple(Path(to) / path.relative_to(old) for path in paths if path.is_relative_to(old)):
+            return moved
     return paths

@@ -20,8 +20,10 @@ class HermesBinder(Binder):
     programs = ("hermes",)
 
     def __init__(self, platform: str = sys.platform) -> None:
-        self._folder = "AppData/Local/hermes" if platform == "win32" else ".hermes"
-        self.moved_by = (("HERMES_HOME", self._folder),)
+        is_windows = platform == "win32"
+        self._folder = "AppData/Local/hermes" if is_windows else ".hermes"
+        system = (("LOCALAPPDATA", "AppData/Local"),) if is_windows else ()
+        self.moved_by = (("HERMES_HOME", self._folder), *system)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / self._folder / "config.yaml"

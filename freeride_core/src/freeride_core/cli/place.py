@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,16 +35,24 @@ class Place(enum.StrEnum):
 
     def paths(self, binder: Binder) -> tuple[Path, ...]:
         """All files that may be edited there, the usual one first. `BindingError`: `binder` has none there."""
+        return self._paths(binder, os.environ)
+
+    def _paths(self, binder: Binder, environ: Mapping[str, str]) -> tuple[Path, ...]:
         from freeride_core.agent_files import paths_of
 
-        return paths_of(binder, self.scope, Path.home(), self._folder(binder), os.environ)
+        return paths_of(binder, self.scope, Path.home(), self._folder(binder), environ)
 
     def bound_path(self, binder: Binder, backups: Backups) -> Path:
-        """The file that is bound there, whichever is there by now; where none is, the one to edit."""
+        """The file that is bound there, whichever is there by now, and be it where it was before a variable of the agent's was
+        set; where none is, the one to edit."""
         from freeride_core.binding import BindingError
 
         damage: BindingError | None = None
-        for path in self.paths(binder):
+        paths: dict[Path, None] = {}
+        for environ in (dict(os.environ), {}):
+            with contextlib.suppress(BindingError):  # is told at the end, where nothing is bound
+                paths |= dict.fromkeys(self._paths(binder, environ))
+        for path in paths:
             try:
                 if backups.record(path) is not None:
                     return path

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from freeride_core.answer import ErrorKind, Failure
@@ -197,26 +197,26 @@ class Completion:
         exchange, reply = self._exchange, serves.served.reply
         clock = asyncio.get_running_loop().time
         data = b""
-        drained: Awaitable[None] | None = None
+        drain: Callable[[], Awaitable[None]] | None = None
 
         def take(chunk: bytes) -> bool:
-            nonlocal data, drained
+            nonlocal data, drain
             data = relay.feed(chunk)
             if relay.is_done or relay.failure is not None:
                 return False
-            drained = exchange.write_now(data) if data else None
+            drain = exchange.write_now(data) if data else None
             reply.expect_by(clock() + idle_s)
-            return drained is None
+            return drain is None
 
         assert serves.served.rest is not None
         reply.expect_by(clock() + idle_s)
         try:
             while await serves.served.rest.pass_on(take):
-                if drained is None:
+                if drain is None:
                     return relay.failure, data
                 reply.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
-                await drained
-                drained = None
+                await drain()
+                drain = None
                 reply.expect_by(clock() + idle_s)
             cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
         except UpstreamTrouble as trouble:

@@ -207,15 +207,15 @@ class Cycle:
             self._connection.write(head + body)
         self._finish()
 
-    def write(self, data: bytes) -> Awaitable[None] | None:
-        """More of an answer that has begun; what is still to be waited for, if the client takes its time."""
+    def write(self, data: bytes) -> Callable[[], Awaitable[None]] | None:
+        """More of an answer that has begun; what to wait with, if the client takes its time."""
         if self.is_gone:
             return None
         if self._is_chunked and not self._head and not self.is_complete and 0 < len(data) <= _WORTH_JOINING:
             self._connection.write(b"%x\r\n%b\r\n" % (len(data), data))  # what nearly every piece of a stream comes to
         else:
             self._go_on(data, is_last=False)
-        return self._connection.drain() if self._connection.is_slow else None
+        return self._connection.drain if self._connection.is_slow else None
 
     async def receive(self) -> Message:
         if self._awaits_word and not self.is_started and not self.is_gone:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from freeride_core.gateway.cycle import EXTENSION, Cycle, Receive, Scope, Send
@@ -142,9 +143,9 @@ class Exchange:
     async def write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
-    def write_now(self, data: bytes) -> Awaitable[None] | None:
-        """As `write`; what is still to be waited for, if the client takes its time."""
-        return self.write(data) if self._cycle is None else self._cycle.write(data)
+    def write_now(self, data: bytes) -> Callable[[], Awaitable[None]] | None:
+        """As `write`; what to wait with, if the client takes its time."""
+        return partial(self.write, data) if self._cycle is None else self._cycle.write(data)
 
     async def end(self, data: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": False})

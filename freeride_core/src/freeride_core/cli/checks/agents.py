@@ -110,4 +110,5 @@ def _overruled(binder: Binder, endpoint: Endpoint) -> list[str]:
     launch = binder.launch(endpoint)
     # Where arguments belong to it, the variables by themselves outrank nothing.
     wanted = launch.environment if launch and not launch.arguments else {}
-    return [name for name, value in wanted.items() if os.environ.get(name, value) != value]
+    followed = {name for name, _ in binder.moved_by}
+    return [name for name, value in wanted.items() if name not in followed and os.environ.get(name, value) != value]
