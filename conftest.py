@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import os
 import re
+import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,29 @@ import anyio
 import hypothesis
 import pytest
 
-from freeride_core.plugins import load_plugins
-
 # A machine that has other work to do is no failure.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 
-# By shape, not by name: the variables of a provider that is not installed today must not leak in either.
-_LEAKY = re.compile(
-    r"FREERIDE_.*|.*_(API_KEY|TOKEN|ACCOUNT_ID)(_\d+)?|.*_BASE_URL|.*_FREE_MODELS_OVERRIDE|(?i:.*_proxy)|CI|DO_NOT_TRACK|NO_COLOR"
+
+def pytest_configure() -> None:
+    """What the tests' starter left them, and children would inherit: ignored signals under `nohup` and in the background of a
+    script, blocked ones, a mask that makes every new file private or public."""
+    os.umask(0o022)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python ignores these two itself
+            # With a handler that does nothing the tests still ignore the signal, and a new program starts with the default.
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, lambda *_: None)
+
+
+_KEPT = re.compile(
+    r"PATH|PATHEXT|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|TMP|TEMP|TMPDIR|LD_LIBRARY_PATH"
+    r"|PYTHONDONTWRITEBYTECODE|PYTEST_CURRENT_TEST|PYTEST_VERSION|COVERAGE_.*"
 )
+"""The variables that a test may find. Keys, proxies, the language, colours, agents' own folders: none of it is this machine's."""
+_SECRET = re.compile(r".*_(API_KEY|TOKEN|ACCOUNT_ID)(_\d+)?")
 _HOME_VARIABLES = ("HOME", "USERPROFILE")
 _SOMEBODYS_OWN = frozenset({11434})
 """Ports of loopback where a developer's own upstream may listen that wants no key: no test asks it, nor waits for its models."""
@@ -36,20 +50,11 @@ def machine_environ() -> Mapping[str, str]:
     return dict(_MACHINE_ENVIRON)
 
 
-_MACHINE_ENVIRON = {
-    name: value for name, value in os.environ.items() if not _LEAKY.fullmatch(name) or name.lower().endswith("_proxy")
-}
-
-
-@functools.cache
-def _variables_of_agents() -> frozenset[str]:
-    """What says where the agents' own files are on this machine."""
-    binders = load_plugins(("binder",)).binders.values()
-    return frozenset(variable for binder in binders for variable, _ in binder.moved_by)
+_MACHINE_ENVIRON = {name: value for name, value in os.environ.items() if not _SECRET.fullmatch(name)}
 
 
 def _isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    for name in [name for name in os.environ if _LEAKY.fullmatch(name) or name in _variables_of_agents()]:
+    for name in [name for name in os.environ if not _KEPT.fullmatch(name.upper())]:
         monkeypatch.delenv(name)
     for name in _HOME_VARIABLES:
         monkeypatch.setenv(name, str(home))

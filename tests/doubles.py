@@ -506,7 +506,11 @@ class GatewayProcess:
         environ["PYTHONPATH"] = str(Path(__file__).parent)
         with (self._folder / "stdout").open("wb") as stdout, (self._folder / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(self._command, env=environ, stdout=stdout, stderr=stderr)
-        self.url: str = until(lambda: re.search(r"http://127\.0\.0\.1:\d+", self._written("stdout")), 30)[0]
+        try:
+            self.url: str = until(lambda: re.search(r"http://127\.0\.0\.1:\d+", self._written("stdout")), 30)[0]
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(

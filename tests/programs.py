@@ -10,13 +10,21 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
 _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMPDIR")
+
+
+def script_of(distribution: str, name: str) -> Path:
+    """The command that an installer has made of a distribution's entry point, wherever the environment keeps its commands."""
+    files = metadata.files(distribution) or ()
+    (script,) = [file for file in files if file.stem == name and file.parent.name in ("bin", "Scripts")]
+    return Path(str(script.locate())).resolve()
 
 
 def clean_environ(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -49,6 +57,26 @@ def run(
         errors="replace",
         timeout=timeout_s,
     )
+
+
+@contextmanager
+def started(
+    command: Sequence[str | Path], environ: Mapping[str, str] | None = None, **options: Any
+) -> Iterator[subprocess.Popen[Any]]:
+    """A program that runs beside the test, and is gone when the test leaves, however it leaves. `Popen` as a context of its
+    own waits for the end without a limit. It speaks UTF-8 through pipes and reads nothing, unless `options` say otherwise."""
+    usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+    process = subprocess.Popen(
+        [str(word) for word in command], env=None if environ is None else dict(environ), **{**usual, **options}
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 class Program:

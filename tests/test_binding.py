@@ -421,7 +421,7 @@ def test_files_that_are_not_text_are_left_alone(path: Path) -> None:
 
 
 def test_a_binder_that_fails_is_blamed_without_a_word_of_the_file(path: Path) -> None:
-    path.write_text("secret=abcdefgh\n")
+    path.write_text("secret=abcdefgh\n", encoding="utf-8")
     with pytest.raises(BindingError) as raised:
         plan_binding(FailingBinder(), ENDPOINT, path)
     assert str(raised.value) == "the binder 'toy' failed with KeyError"

@@ -14,6 +14,7 @@ import pytest
 
 from freeride_core import __version__
 from freeride_core.cli.group import BUILT_IN
+from programs import started
 
 HEAVY = (
     "httpx",
@@ -190,11 +191,8 @@ class TestCommandsOfPlugins:
         wait = "import sys, time; print('here', flush=True); time.sleep(60)"
         source = f"{wait}\ndef acme(): pass" if stage == "while it is imported" else f"def acme():\n    {wait}"
         folder = install("acme-tools", {self.GROUP: {"acme": "acme_tools:acme"}}, acme_tools=source)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "freeride_core", "acme"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(folder)},
-        )  # fmt: skip
-        with process:
+        environ = {**os.environ, "PYTHONPATH": str(folder)}
+        with started([sys.executable, "-m", "freeride_core", "acme"], environ) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "here\n"
             process.send_signal(signal.SIGINT)

@@ -65,11 +65,11 @@ def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_binds_shows_the_difference_and_says_what_comes_next(run: Run, config: Path) -> None:
-    config.write_text("model: mine # my model\n")
+    config.write_text("model: mine # my model\n", encoding="utf-8")
     ran = run("aider")
     assert ran.code == 0
     assert "-model: mine # my model\n+model: openai/auto # my model\n" in ran.out
-    assert "openai-api-base: http://127.0.0.1:11343/v1\n" in config.read_text()
+    assert "openai-api-base: http://127.0.0.1:11343/v1\n" in config.read_text(encoding="utf-8")
     assert "Restart aider where it runs." in ran.err
     assert "freeride bind --undo aider\n" in ran.err
     assert "freeride bind" not in ran.out
@@ -132,27 +132,27 @@ def test_an_undo_removes_the_file_that_was_new(run: Run, home: Path) -> None:
 
 def test_an_undo_needs_no_binder(run: Run, config: Path, home: Path) -> None:
     """It may have been uninstalled since."""
-    config.write_text("dark-mode: true\n")
+    config.write_text("dark-mode: true\n", encoding="utf-8")
     assert run("aider").code == 0
     for record in (home / ".freeride" / "backups").glob("*.json"):
         record.write_text(record.read_text().replace('"binder": "aider"', '"binder": "uninstalled"'))
     assert run("uninstalled").code == 1
     assert run("--undo", "uninstalled").code == 0
-    assert config.read_text() == "dark-mode: true\n"
+    assert config.read_text(encoding="utf-8") == "dark-mode: true\n"
     assert "no binder 'uninstalled'" in run("--undo", "uninstalled").err
 
 
 def test_a_dry_run_shows_the_same_and_writes_nothing(run: Run, config: Path, home: Path) -> None:
-    config.write_text("dark-mode: true\n")
+    config.write_text("dark-mode: true\n", encoding="utf-8")
     dry = run("aider", "--dry-run")
     assert dry.code == 0
     assert "Nothing was written." in dry.err
-    assert config.read_text() == "dark-mode: true\n"
+    assert config.read_text(encoding="utf-8") == "dark-mode: true\n"
     assert not (home / ".freeride" / "backups").exists()
     assert run("aider").out == dry.out
-    bound = config.read_text()
+    bound = config.read_text(encoding="utf-8")
     assert "-openai-api-base" in run("--undo", "aider", "--dry-run").out
-    assert config.read_text() == bound
+    assert config.read_text(encoding="utf-8") == bound
 
 
 def test_what_is_bound_already_is_not_written_again(run: Run, config: Path) -> None:
@@ -303,28 +303,28 @@ def test_an_unknown_binder_is_named_with_the_installed_ones(run: Run) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_left_alone(run: Run, config: Path) -> None:
-    config.write_text("model: [a\nb: c\n")
+    config.write_text("model: [a\nb: c\n", encoding="utf-8")
     ran = run("aider")
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert f"{config} stays as it is" in ran.err
     assert "line 2, column " in ran.err
-    assert config.read_text() == "model: [a\nb: c\n"
+    assert config.read_text(encoding="utf-8") == "model: [a\nb: c\n"
 
 
 def test_an_undo_over_somebody_elses_change_wants_force(run: Run, config: Path) -> None:
-    config.write_text("dark-mode: true\n")
+    config.write_text("dark-mode: true\n", encoding="utf-8")
     run("aider")
-    config.write_text(config.read_text() + "# a thought\n")
+    config.write_text(config.read_text(encoding="utf-8") + "# a thought\n", encoding="utf-8")
     refused = run("--undo", "aider")
     assert (refused.code, refused.out) == (1, "")
     assert "changed by somebody else" in refused.err
-    assert "# a thought" in config.read_text()
-    changed = config.read_text()
+    assert "# a thought" in config.read_text(encoding="utf-8")
+    changed = config.read_text(encoding="utf-8")
     forced = run("--undo", "aider", "--force")
     assert forced.code == 0
-    assert config.read_text() == "dark-mode: true\n"
+    assert config.read_text(encoding="utf-8") == "dark-mode: true\n"
     copy = Path(forced.err.rstrip("\n").rpartition(" is kept in ")[2])
-    assert copy.read_text() == changed
+    assert copy.read_text(encoding="utf-8") == changed
     assert run("--undo", "aider").code == 1
 
 
@@ -334,7 +334,7 @@ def test_what_was_added_to_a_new_file_outlives_an_undo_by_force(run: Run, home: 
     path.write_text(path.read_text() + "// hours of work\n")
     shown = json.loads(run("--undo", "zed", "--force", "--json").out)
     assert not path.exists()
-    assert "// hours of work\n" in Path(shown["backup"]).read_text()
+    assert "// hours of work\n" in Path(shown["backup"]).read_text(encoding="utf-8")
 
 
 def test_after_an_undo_an_agent_that_was_not_there_is_not_there_again(run: Run) -> None:
@@ -345,12 +345,12 @@ def test_after_an_undo_an_agent_that_was_not_there_is_not_there_again(run: Run) 
 
 
 def test_json_says_what_was_done(run: Run, config: Path) -> None:
-    config.write_text("dark-mode: true\n")
+    config.write_text("dark-mode: true\n", encoding="utf-8")
     shown = json.loads(run("aider", "--json").out)
     assert shown["changed"] is True
     assert shown["path"] == str(config)
     assert (shown["name"], shown["scope"], shown["dry_run"]) == ("aider", "home", False)
-    assert Path(shown["backup"]).read_text() == "dark-mode: true\n"
+    assert Path(shown["backup"]).read_text(encoding="utf-8") == "dark-mode: true\n"
     assert "+model: openai/auto" in shown["diff"]
     again = json.loads(run("aider", "--json").out)
     assert (again["changed"], again["diff"], again["backup"]) == (False, "", None)
@@ -361,7 +361,7 @@ def test_json_says_what_was_done(run: Run, config: Path) -> None:
 )
 def test_the_url_may_be_written_as_agents_write_it(run: Run, config: Path, url: str) -> None:
     run("aider", "--url", url)
-    assert "openai-api-base: http://127.0.0.1:9/v1\n" in config.read_text()
+    assert "openai-api-base: http://127.0.0.1:9/v1\n" in config.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -390,14 +390,14 @@ def test_a_token_of_the_gateway_is_bound_and_never_shown(
 ) -> None:
     monkeypatch.setenv("FREERIDE_TOKEN", "token-0123456789")
     ran = run("aider")
-    assert "openai-api-key: token-0123456789\n" in config.read_text()
+    assert "openai-api-key: token-0123456789\n" in config.read_text(encoding="utf-8")
     assert "01234567" not in ran.out + ran.err
     assert config.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its modes say nothing")
 def test_it_warns_where_others_can_read_the_token(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config.write_text("dark-mode: true\n")
+    config.write_text("dark-mode: true\n", encoding="utf-8")
     config.chmod(0o644)
     assert "others on this machine" not in run("aider").err, "everybody knows the usual key"
     monkeypatch.setenv("FREERIDE_TOKEN", "token-0123456789")
@@ -422,7 +422,7 @@ def test_a_key_that_has_no_place_in_the_file_is_told_but_a_token_is_not_shown(
 
 def test_a_known_key_is_not_shown_wherever_it_stands(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_API_KEY_2", "gsk-0123456789abcdef")
-    config.write_text("# old: gsk-0123456789abcdef\nmodel: mine\n")
+    config.write_text("# old: gsk-0123456789abcdef\nmodel: mine\n", encoding="utf-8")
     for arguments in (["aider", "--json"], ["--undo", "aider"], ["aider", "--dry-run"]):
         ran = run(*arguments)
         assert "model: openai/auto" in ran.out
@@ -458,7 +458,7 @@ def test_without_a_name_it_lists_what_can_be_bound(run: Run, config: Path, home:
     assert rows["aider", "home"]["distribution"] == "freeride-binder-aider"
     assert rows["continue", "home"]["state"] == "unreadable"
     assert "line 2" in rows["continue", "home"]["reason"]
-    config.write_text("model: another\n")
+    config.write_text("model: another\n", encoding="utf-8")
     assert listed(run)["aider", "home"]["state"] == "changed since it was bound"
     table = run()
     assert table.code == 0

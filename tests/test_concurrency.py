@@ -154,7 +154,8 @@ def test_a_request_that_waits_for_its_connection_is_withdrawn_when_its_slot_cool
                 accepted = stack.enter_context(accepting(server))
                 answer = waiting[0].result(20)
                 fills = {filler.getsockname() for filler in fillers}
-                (connection,) = until(lambda: [each for each in accepted if each.getpeername() not in fills])
+                # A handshake that found the backlog full is tried again after 1, 3, 7 and 15 seconds.
+                (connection,) = until(lambda: [each for each in accepted if each.getpeername() not in fills], 20)
                 connection.setblocking(False)
                 with pytest.raises(BlockingIOError):
                     connection.recv(1)  # it is open, and no byte of the request has come

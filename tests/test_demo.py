@@ -27,6 +27,7 @@ from freeride_core.demo.ask import Ask, Hop
 from freeride_core.demo.stage import Standing
 from freeride_core.demo.wording import ASCII_SIGNS, Signs, lines, opening, row, signs_for, span, summary
 from freeride_core.ledger.cooldown import Cooldown
+from programs import started
 
 PROFILE = (Path(__file__).parent / "profiles" / "acme.toml").read_text("utf-8")
 FAWN = PROFILE.replace('provider = "acme"', 'provider = "fawn"').replace("ACME_", "FAWN_")
@@ -130,17 +131,8 @@ def run(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProc
 
 @contextmanager
 def running(environ: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        command(environ, *arguments),
-        env=dict(environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    with started(command(environ, *arguments), environ) as process:
+        yield process
 
 
 def read_until(process: subprocess.Popen[str], pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
@@ -511,26 +503,24 @@ def play(environ: Mapping[str, str], columns: int, *arguments: str, rows: int = 
 
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    process = subprocess.Popen(
-        command(environ, "--once", "--fast", *arguments), env=dict(environ), stdout=theirs, stderr=theirs, stdin=theirs
-    )
-    os.close(theirs)
-    written = b""
-    deadline = time.monotonic() + 60
-    try:
-        while time.monotonic() < deadline:
-            if not select.select([ours], [], [], 0.5)[0]:
-                continue
-            try:
-                data = os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not data:
-                break
-            written += data
-    finally:
-        os.close(ours)
-        process.kill() if process.poll() is None and time.monotonic() >= deadline else None
+    words = command(environ, "--once", "--fast", *arguments)
+    with started(words, environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        written = b""
+        deadline = time.monotonic() + 60
+        try:
+            while time.monotonic() < deadline:
+                if not select.select([ours], [], [], 0.5)[0]:
+                    continue
+                try:
+                    data = os.read(ours, 65536)
+                except OSError:  # the other end is closed
+                    break
+                if not data:
+                    break
+                written += data
+        finally:
+            os.close(ours)
         code = process.wait(10)
     assert code == 0, written
     return written.decode()

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import logging
 import os
 import stat
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from freeride_core import event_log, hookspecs
 from freeride_core.event_log import Follower, JsonlSink, WantedSink, backup_of
 from freeride_core.events import Event, EventBus, drain, plugin_observers
+from programs import started
 
 DEADLINE_S = 20.0
 
@@ -252,19 +253,22 @@ def test_processes_that_share_a_log_lose_nothing_while_it_rotates_under_a_reader
     # Lines of about 98 bytes, 280 KB in all: two rotations at 100 KB, which a reader survives however slow it is.
     names, events = ("one", "two", "three"), 950
     follower = Follower(log)
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(log), name, str(events), "100000"]) for name in names
-    ]
     seen: dict[str, list[int]] = {name: [] for name in names}
-    deadline = time.monotonic() + 60
-    while True:
-        done = all(writer.poll() is not None for writer in writers)
-        for line in follower.poll():
-            record = json.loads(line)
-            seen[record["request_id"]].append(record["n"])
-        if done:
-            break
-        assert time.monotonic() < deadline
+    with contextlib.ExitStack() as running:
+        command = [sys.executable, "-c", WRITER, str(log)]
+        writers = [
+            running.enter_context(started([*command, name, str(events), "100000"], stdout=None, stderr=None))
+            for name in names
+        ]
+        deadline = time.monotonic() + 60
+        while True:
+            done = all(writer.poll() is not None for writer in writers)
+            for line in follower.poll():
+                record = json.loads(line)
+                seen[record["request_id"]].append(record["n"])
+            if done:
+                break
+            assert time.monotonic() < deadline
     follower.close()
     assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert backup_of(log).exists()

@@ -144,7 +144,9 @@ def finish(terminal: Terminal) -> int:
 def test_a_key_is_asked_for_unseen_checked_and_kept_and_the_file_is_the_user_s_still(
     environ: dict[str, str], played: Mapping[str, str], env_file: Path
 ) -> None:
-    env_file.write_text("# mine\nFREERIDE_EVENTS=1  # so\n\nGROQ_API_KEY=gsk_old_old_old_old_old\nLAST=1")
+    env_file.write_text(
+        "# mine\nFREERIDE_EVENTS=1  # so\n\nGROQ_API_KEY=gsk_old_old_old_old_old\nLAST=1", encoding="utf-8"
+    )
     env_file.chmod(0o644)
     key = played["GROQ_API_KEY"]
     with Terminal(INIT, environ) as terminal:
@@ -165,7 +167,7 @@ def test_a_key_is_asked_for_unseen_checked_and_kept_and_the_file_is_the_user_s_s
         assert "Usable: Groq" in terminal.screen
         for secret in (key, "gsk_bad", "gsk_old", "has a blank"):
             assert secret not in terminal.screen
-    assert env_file.read_text() == f"# mine\nFREERIDE_EVENTS=1  # so\n\nGROQ_API_KEY={key}\nLAST=1"
+    assert env_file.read_text(encoding="utf-8") == f"# mine\nFREERIDE_EVENTS=1  # so\n\nGROQ_API_KEY={key}\nLAST=1"
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
     again = run([*FREERIDE, "keys", "--json"], environ)
     assert [row["provider"] for row in json.loads(again.stdout)] == ["groq"]
@@ -183,7 +185,7 @@ def test_an_account_is_asked_for_where_requests_need_one_and_the_new_file_is_pri
         terminal.expect("kept")
         assert finish(terminal) == 0
     assert (
-        env_file.read_text()
+        env_file.read_text(encoding="utf-8")
         == f"CLOUDFLARE_API_TOKEN={played['CLOUDFLARE_API_TOKEN']}\nCLOUDFLARE_ACCOUNT_ID=0123abcd\n"
     )
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
@@ -200,19 +202,19 @@ def test_ctrl_c_ends_it_without_a_traceback_and_keeps_what_was_said(
         terminal.type("\x03")
         assert terminal.wait() == 130
         assert "Traceback" not in terminal.screen
-    assert env_file.read_text() == f"GROQ_API_KEY={played['GROQ_API_KEY']}\n"
+    assert env_file.read_text(encoding="utf-8") == f"GROQ_API_KEY={played['GROQ_API_KEY']}\n"
 
 
 def test_run_again_it_keeps_what_is_there_and_leaves_alone_what_the_environment_says(
     environ: dict[str, str], played: Mapping[str, str], env_file: Path
 ) -> None:
     text = f'GROQ_API_KEY=\'["{played["GROQ_API_KEY"]}", "gsk_second"]\'\n'
-    env_file.write_text(text)
+    env_file.write_text(text, encoding="utf-8")
     with Terminal(INIT, environ | {"OPENROUTER_API_KEY": "sk-or-v1-x"}) as terminal:
         assert finish(terminal) == 0
         assert "Enter: keep the 2 that are there" in terminal.screen
         assert "OPENROUTER_API_KEY is set in your environment" in terminal.screen
-    assert env_file.read_text() == text
+    assert env_file.read_text(encoding="utf-8") == text
 
 
 def test_without_a_terminal_it_says_what_to_do_or_shows_what_it_would_ask(environ: dict[str, str]) -> None:

@@ -30,6 +30,7 @@ from doubles import Script, Seen, Upstream, good, key_of, question, refusal, unt
 from freeride_core.keys import fingerprint
 from freeride_core.ledger.slots import Slot
 from freeride_core.ledger.store import StateStore
+from programs import started
 
 if not hasattr(os, "fork"):
     pytest.skip("a gateway that starts in no time is a fork: nothing here was tested", allow_module_level=True)
@@ -117,15 +118,8 @@ class Nursery:
 def nursery(upstream: Upstream, errors: Path) -> Iterator[Nursery]:
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "FREERIDE_ALPHA_BASE_URL": upstream.url}
     environ["ALPHA_KEY"] = json.dumps([key_of("alpha", number) for number in range(KEYS)])
-    with errors.open("wb") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _NURSERY],
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        )
+    command = [sys.executable, "-c", _NURSERY]
+    with errors.open("wb") as stderr, started(command, environ, stdin=subprocess.PIPE, stderr=stderr) as process:
         try:
             yield Nursery(process)
         finally:

@@ -243,7 +243,9 @@ async def crowd_in(bench: Bench, beats: Path) -> tuple[list[Told], Flapping, dic
             bench.add(name, f"http://127.0.0.1:{upstream.port}/v1")
         with GatewayProcess(bench, command=(sys.executable, "-m", "heartbeat", str(HASTE), str(beats))) as process:
             told = await crowd.ask(int(process.url.rpartition(":")[2]))
-            rested = await asyncio.to_thread(until, lambda: beats.exists() and json.loads(beats.read_text()))
+            rested = await asyncio.to_thread(
+                until, lambda: beats.exists() and json.loads(beats.read_text(encoding="utf-8"))
+            )
     return told, alpha, rested
 
 

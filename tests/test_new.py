@@ -108,10 +108,10 @@ def test_a_folder_with_something_in_it_stays_as_it_is() -> None:
 
 
 def test_a_file_in_the_way_is_not_overwritten() -> None:
-    Path("zebra").write_text("mine")
+    Path("zebra").write_text("mine", encoding="utf-8")
     assert new("provider", "zebra", "--dir", "zebra").exit_code == 1
     assert new("provider", "zebra", "--dir", "zebra/below").exit_code == 1
-    assert Path("zebra").read_text() == "mine"
+    assert Path("zebra").read_text(encoding="utf-8") == "mine"
 
 
 @each_form

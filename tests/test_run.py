@@ -23,7 +23,7 @@ from freeride_core.plugins import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
 from fronts import FREERIDE
-from programs import clean_environ, run, serving
+from programs import clean_environ, run, serving, started
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the agent is a script, and gets signals")
 
@@ -128,7 +128,7 @@ def test_an_agent_that_a_signal_ends_says_so_by_the_exit_code(environ: dict[str,
 def test_a_signal_reaches_the_agent_and_the_gateway_ends_after_it(environ: dict[str, str]) -> None:
     port = free_port()
     command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started(command, environ) as process:
         assert process.stdout is not None
         assert said(process.stdout.readline())["served"] == "groq"
         process.send_signal(signal.SIGTERM)
@@ -140,7 +140,7 @@ def test_a_signal_before_there_is_an_agent_stops_the_gateway_that_was_started(en
     port = free_port()
     log = log_of(environ, port)
     command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started(command, environ) as process:
         until(log.exists, 30)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) in (128 + signal.SIGTERM, 7)
@@ -151,7 +151,7 @@ def test_a_signal_before_there_is_an_agent_stops_the_gateway_that_was_started(en
 def waiting(environ: dict[str, str], port: int) -> Iterator[subprocess.Popen[str]]:
     """An agent that has been answered, and waits for SIGTERM."""
     command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started(command, environ) as process:
         try:
             assert process.stdout is not None
             assert said(process.stdout.readline())["served"] == "groq"
@@ -205,7 +205,7 @@ def test_a_run_that_begins_as_a_gateway_ends_waits_for_that_and_starts_its_own(e
     ending = Lease(home / f"run-{port}.lock")
     assert ending.is_last()
     command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "0"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started(command, environ) as process:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(3)
         assert not is_open(port)
@@ -243,7 +243,7 @@ def test_where_nothing_can_be_locked_a_gateway_lives_as_long_as_the_run_that_sta
 def test_ctrl_backslash_leaves_no_gateway_behind(environ: dict[str, str]) -> None:
     port = free_port()
     command = [*FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started(command, environ) as process:
         assert process.stdout is not None
         assert said(process.stdout.readline())["served"] == "groq"
         process.send_signal(signal.SIGQUIT)
@@ -258,7 +258,7 @@ def test_a_signal_that_its_starter_ignores_is_ignored(environ: dict[str, str]) -
         "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
     )
     command = [sys.executable, "-c", ignoring, *FREERIDE, "run", "--url", f"http://127.0.0.1:{port}", "aider", "wait"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started(command, environ) as process:
         until(lambda: is_open(port), 30)
         process.send_signal(signal.SIGHUP)
         assert process.stdout is not None

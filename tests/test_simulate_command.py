@@ -19,6 +19,8 @@ from textwrap import dedent
 import httpx
 import pytest
 
+from programs import started
+
 PROFILE = Path(__file__).parent / "profiles" / "acme.toml"
 ASK = {"model": "acme/large", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -86,17 +88,8 @@ def run(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProc
 
 @contextmanager
 def running(environ: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "freeride_core", "simulate", *arguments],
-        env=dict(environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    with started([sys.executable, "-m", "freeride_core", "simulate", *arguments], environ) as process:
+        yield process
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeride_core.ledger.store import Entry, NewerStateError, StateStore, _use_wal
+from programs import started
 
 WRITER = """
 import sys
@@ -35,15 +36,10 @@ while True:
 @contextmanager
 def writing(path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that writes without end, from the moment that it is handed out."""
-    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
+    with started([sys.executable, "-c", WRITER, str(path)], stderr=None) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def until(is_true: Callable[[], bool], timeout_s: float = 10.0) -> None:

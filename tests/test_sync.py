@@ -1,6 +1,5 @@
 import asyncio
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
@@ -12,6 +11,7 @@ import pytest
 
 from freeride_core.ledger.store import Entry, StateStore
 from freeride_core.ledger.sync import StateSync
+from programs import started
 
 OTHER_GATEWAY = """
 import asyncio, sys
@@ -298,11 +298,8 @@ def test_two_processes_share_changes_within_a_second(store: FailingStore, tmp_pa
         return time.monotonic() - put_at
 
     command = [sys.executable, "-c", OTHER_GATEWAY, str(tmp_path / "state.db")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        try:
-            assert other.stdout is not None
-            assert other.stdout.readline() == "ready\n"
-            there_and_back_s = asyncio.run(scenario())
-        finally:
-            other.kill()
+    with started(command, stderr=None) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        there_and_back_s = asyncio.run(scenario())
     assert there_and_back_s < 2

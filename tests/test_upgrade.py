@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -74,10 +75,11 @@ def test_a_clone_is_told_from_a_folder_that_was_installed_once(
 def test_here_it_shows_git_pull_and_runs_nothing(tmp_path: Path) -> None:
     environ = clean_environ(tmp_path)
     shown = run([*FREERIDE, "upgrade", "--dry-run"], environ)
-    assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"git -C {ROOT} pull\n", "")
+    pull = f"{shlex.join(['git', '-C', str(ROOT), 'pull'])}\n"
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, pull, "")
     refused = run([*FREERIDE, "upgrade"], environ)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.endswith(f"git -C {ROOT} pull\n")
+    assert refused.stderr.endswith(pull)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the installer is a script")

@@ -196,7 +196,11 @@ class Watch:
             )
 
     def __enter__(self) -> Watch:
-        self.wait_until(lambda: "Ctrl-C" in self.stderr or self.process.poll() is not None)
+        try:
+            self.wait_until(lambda: "Ctrl-C" in self.stderr or self.process.poll() is not None)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -215,12 +215,12 @@ def _tree(pid: int) -> list[int]:
 
 
 def _cpu_s(pid: int) -> float:
-    stats = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in _tree(pid)]
+    stats = [Path(f"/proc/{each}/stat").read_text(encoding="utf-8").rpartition(")")[2].split() for each in _tree(pid)]
     return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
 
 
 def _rss_mib(pid: int) -> float:
-    pages = sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in _tree(pid))
+    pages = sum(int(Path(f"/proc/{each}/statm").read_text(encoding="utf-8").split()[1]) for each in _tree(pid))
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 
 

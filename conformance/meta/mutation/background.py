@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import sys
@@ -49,7 +50,7 @@ class Background:
 
 def _tally_in_turn(lane: Path, name: str, everything: bool) -> Tally:
     """More than a few at once would be felt by the tests. A lock ends with whoever holds it."""
-    with lane.open("w") as file:
+    with lane.open("w", encoding="utf-8") as file:
         if sys.platform != "win32":
             import fcntl
 
@@ -63,5 +64,8 @@ def _begin(home: Path) -> None:
     os.environ.clear()
     os.environ.update(own, HOME=str(home), USERPROFILE=str(home), FREERIDE_HOME=str(home / ".freeride"))
     os.environ.update(FREERIDE_TELEMETRY="off", DO_NOT_TRACK="1")
+    logging.lastResort = (
+        None  # mutants make the gateway warn of broken packages, in the middle of the tests' own output
+    )
     if hasattr(os, "nice"):
         os.nice(_POLITENESS)

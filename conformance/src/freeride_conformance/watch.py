@@ -44,10 +44,11 @@ class Watch:
             self.touched.append(f"a process ({event})")
         elif event == "time.sleep":
             self.touched.append("a pause (time.sleep)")
-        elif event == "open" and self._minds(*arguments[:3]):
+        elif event == "open" and not isinstance(arguments[0], int) and self._minds(*arguments[:3]):
             self.touched.append(f"the file {arguments[0]}")
 
     def _minds(self, path: object, mode: object, flags: object) -> bool:  # noqa: ARG002 - as the event has them
+        """Whether opening this path counts. A file that was open already has a number instead of a path, and counted then."""
         is_write = isinstance(flags, int) and bool(flags & _WRITES)
         if is_write:
             return "__pycache__" not in str(path)  # where an import keeps what it has compiled

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ from openclaw import (
     said,
     write_config,
 )
-from programs import clean_environ, run, serving
+from programs import clean_environ, run, script_of, serving
 
 ROUTER = "openrouter/openrouter/free"
 SUPER = "nvidia/nemotron-3-super-120b-a12b:free"
@@ -202,7 +201,7 @@ class TestSwitch:
         assert primary() == "freeride/auto"
 
     def test_a_running_gateway_says_which_models_it_has(self, openrouter: Simulator, tmp_path: Path) -> None:
-        program = Path(sys.executable).with_name("freeride")
+        program = script_of("freeride-core", "freeride")
         with serving([program], clean_environ(tmp_path, openrouter.env)) as root:
             write_config(asking_gateway(root))
             assert said("switch", "freeride/coding")["primary"] == "freeride/freeride/coding"
@@ -392,7 +391,7 @@ class TestHowCoreSeesIt:
 
 def test_the_installed_commands_do_it_too(openrouter: Simulator, tmp_path: Path) -> None:
     environ = clean_environ(tmp_path, openrouter.env)
-    program = Path(sys.executable).with_name("freeride")
+    program = script_of("freeride-core", "freeride")
     ended = run([program, "auto"], environ)
     assert ended.returncode == 0, ended.stderr
     assert f"openrouter/{ULTRA}" in (tmp_path / ".openclaw" / "openclaw.json").read_text()

@@ -94,7 +94,7 @@ def test_what_cannot_be_understood_is_refused(text: str) -> None:
 
 class TestUndo:
     def write(self, home: Path, path: Path, endpoint: Endpoint | None, *fallbacks: str) -> None:
-        chooser = Chooser(endpoint, read_selection(path.read_text()), fallbacks=fallbacks or None)
+        chooser = Chooser(endpoint, read_selection(path.read_text(encoding="utf-8")), fallbacks=fallbacks or None)
         Backups(home).apply(plan_binding(chooser, chooser.endpoint, path), chooser, chooser.endpoint)
 
     def test_after_several_choices_the_bytes_from_before_the_first_come_back(self, tmp_path: Path) -> None:

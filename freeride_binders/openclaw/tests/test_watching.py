@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +15,13 @@ from freeride_core import Endpoint
 from freeride_core.gateway.server import listen
 from freeride_core.simulator import SimulatorThread
 from openclaw import OWN, ULTRA, asking, asking_gateway, chats, make_simulator, primary, said, write_config
-from programs import Program, clean_environ, run
+from programs import Program, clean_environ, run, script_of
 
 MIDNIGHT = 1_790_035_200.0
 """2026-09-22 00:00 UTC."""
 HOUR_S = 3600
 SUPER = "nvidia/nemotron-3-super-120b-a12b:free"
-WATCHER = Path(sys.executable).with_name("freeride-watcher")
+WATCHER = script_of("freeride-binder-openclaw", "freeride-watcher")
 
 
 class Day:
