@@ -95,4 +95,5 @@ def test_an_error_instead_of_a_stream_is_read(tmp_path: Path, kind: str) -> None
         with GatewayThread(bench.settings(), plugins(provider("alpha", rank=1), provider("beta"))) as gateway:
             answer = httpx.post(f"{gateway.url}/v1/chat/completions", json={**BODY, "stream": True})
             assert answer.headers["x-freeride-provider"] == "beta"
-            assert [each.kind for _, each in gateway.gateway.ledger.cooldowns.items()] == ["rate_limit"]
+            cooled = gateway.gateway.ledger.cooldowns.items()
+            assert [each.kind for _, each in cooled] == ["rate_limit"]
