@@ -23,8 +23,10 @@ hypothesis.settings.load_profile("patient")
 
 def pytest_configure() -> None:
     """What the tests' starter left them, and children would inherit: ignored signals under `nohup` and in the background of a
-    script, blocked ones, a mask that makes every new file private or public."""
+    script, blocked ones, a mask that makes every new file private or public, folders with modules of somebody's own."""
     os.umask(0o022)
+    if "PYTEST_CURRENT_TEST" not in os.environ:  # a test that starts another run tells that where its plugins are
+        os.environ.pop("PYTHONPATH", None)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python ignores these two itself
@@ -35,7 +37,7 @@ def pytest_configure() -> None:
 
 _KEPT = re.compile(
     r"PATH|PATHEXT|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|TMP|TEMP|TMPDIR|LD_LIBRARY_PATH"
-    r"|PYTHONDONTWRITEBYTECODE|PYTEST_CURRENT_TEST|PYTEST_VERSION|COVERAGE_.*"
+    r"|PYTHONPATH|PYTHONDONTWRITEBYTECODE|PYTEST_CURRENT_TEST|PYTEST_VERSION|COVERAGE_.*"
 )
 """The variables that a test may find. Keys, proxies, the language, colours, agents' own folders: none of it is this machine's."""
 _SECRET = re.compile(r".*_(API_KEY|TOKEN|ACCOUNT_ID)(_\d+)?")

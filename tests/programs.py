@@ -6,6 +6,7 @@ import os
 import queue
 import re
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,12 @@ from typing import Any, Self
 import httpx
 
 _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "TMPDIR")
+
+
+def write_script(path: Path, source: str) -> None:
+    """Writes a program that this interpreter runs, wherever it is: a first line with its path must have no blank in it."""
+    path.write_text(f"""#!/bin/sh\n'exec' '{sys.executable}' "$0" "$@"\n{source}""", "utf-8")
+    path.chmod(0o755)
 
 
 def script_of(distribution: str, name: str) -> Path:

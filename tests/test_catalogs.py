@@ -207,14 +207,16 @@ def promoting(*live: Model) -> World:
     return here
 
 
-def test_a_promotion_counts_while_the_list_is_fresh_and_no_longer() -> None:
+@pytest.mark.parametrize(("fresh_s", "proof_s"), [(None, 7 * 3600), (900.0, 900 + 3600)])
+def test_a_promotion_counts_while_the_list_is_fresh_and_no_longer(fresh_s: float | None, proof_s: float) -> None:
     here = promoting(model("gift", promoted=True), model("bargain", price=0.0))
+    here.providers["acme"].catalog.fresh_s = fresh_s
     catalogs, _ = refreshed(here)
     assert is_promoted(catalogs)
-    here.now += 6.9 * 3600
+    here.now += proof_s - 60
     catalogs.expect({"acme": [key("k1")]})
     assert is_promoted(catalogs)
-    here.now += 0.2 * 3600
+    here.now += 120
     catalogs.expect({"acme": [key("k1")]})
     assert not is_promoted(catalogs)
     assert ids(catalogs) == ["gift", "bargain"]

@@ -16,7 +16,7 @@ from freeride_core.plugins import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
 from fronts import FREERIDE
-from programs import clean_environ, run, serving
+from programs import clean_environ, run, serving, write_script
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the agents are scripts, and one gets a signal")
 
@@ -27,17 +27,17 @@ LAUNCHES = {
     binder.name: launch for binder in BINDERS if (launch := binder.launch(Endpoint("http://127.0.0.1:9"))) is not None
 }
 WITH_FILES = next(name for name, launch in LAUNCHES.items() if launch.files)
-STUB = f"""#!{sys.executable}
+STUB = """
 import json, os, re, signal, sys
-folders = {{}}
+folders = {}
 for value in (*os.environ.values(), *sys.argv):
     for folder in re.findall(r"[^\\s=]*/freeride-run-[^/]+", value):
-        texts = {{}}
+        texts = {}
         for name in os.listdir(folder):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 texts[name] = file.read(), os.fstat(file.fileno()).st_mode & 0o777
         folders[folder] = os.stat(folder).st_mode & 0o777, texts
-print(json.dumps({{"environ": dict(os.environ), "arguments": sys.argv[1:], "folders": folders}}), flush=True)
+print(json.dumps({"environ": dict(os.environ), "arguments": sys.argv[1:], "folders": folders}), flush=True)
 if "die" in sys.argv:
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -60,9 +60,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     programs.mkdir()
     temporary.mkdir()
     for launch in LAUNCHES.values():
-        program = programs / launch.program
-        program.write_text(STUB, "utf-8")
-        program.chmod(0o755)
+        write_script(programs / launch.program, STUB)
     own = {"PATH": str(programs), "TMPDIR": str(temporary), "FREERIDE_TOKEN": TOKEN}
     return clean_environ(tmp_path / "user", own)
 

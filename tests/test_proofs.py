@@ -83,3 +83,28 @@ def test_whatever_a_probe_raises_proves_nothing_and_ends_nothing(tmp_path: Path,
         raise error
 
     assert look(Proofs(fetch, lambda: 1_000_000.0), member(tmp_path, fail)) == Account(can_be_billed=None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "together"),
+    [
+        ((False, False), False),
+        ((False, None), None),
+        ((None, None), None),
+        ((True, False), True),
+        ((True, None), True),
+        ((None, True), True),
+    ],
+)
+def test_one_account_that_can_be_billed_is_enough(
+    facts: tuple[bool | None, ...], together: bool | None, tmp_path: Path
+) -> None:
+    waiting = list(facts)
+    alpha = provider("alpha")
+    alpha.free = UnbillableAccount()
+    alpha.probe = Asked(lambda: Proof(True, Account(can_be_billed=waiting.pop(0))))
+    bench = Bench(tmp_path)
+    bench.add("alpha", "http://127.0.0.1:9/v1", *(f"alpha-key-{index:016}" for index, _ in enumerate(facts)))
+    about = make_roster(bench.settings(), {"alpha": alpha}).members[0]
+    assert len(about.keys) == len(facts)
+    assert look(Proofs(fetch, lambda: 1_000_000.0), about) == Account(can_be_billed=together)

@@ -23,23 +23,23 @@ from freeride_core.plugins import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
 from fronts import FREERIDE
-from programs import clean_environ, run, serving, started
+from programs import clean_environ, run, serving, started, write_script
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the agent is a script, and gets signals")
 
 HERE = Path(__file__).parent
-AGENT = f"""#!{sys.executable}
+AGENT = """
 import json, os, resource, signal, sys, time, urllib.request
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 parent = os.getppid()
 base, key = os.environ["AIDER_OPENAI_API_BASE"], os.environ["AIDER_OPENAI_API_KEY"]
 model = os.environ["AIDER_MODEL"].removeprefix("openai/")
-body = json.dumps({{"model": model, "messages": [{{"role": "user", "content": "Hello?"}}]}}).encode()
-headers = {{"content-type": "application/json", "authorization": f"Bearer {{key}}"}}
-answer = urllib.request.urlopen(urllib.request.Request(f"{{base}}/chat/completions", body, headers), timeout=30)
+body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello?"}]}).encode()
+headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+answer = urllib.request.urlopen(urllib.request.Request(f"{base}/chat/completions", body, headers), timeout=30)
 caught = []
 signal.signal(signal.SIGTERM, lambda number, _: caught.append(number))
-said = {{"arguments": sys.argv[1:], "served": answer.headers["x-freeride-provider"], "base": base, "model": model}}
+said = {"arguments": sys.argv[1:], "served": answer.headers["x-freeride-provider"], "base": base, "model": model}
 print(json.dumps(said), flush=True)
 if "wait" in sys.argv:
     while not caught and os.getppid() == parent:
@@ -56,9 +56,7 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A user's, who has an agent and a key, and whose provider is played."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    agent = programs / "aider"
-    agent.write_text(AGENT)
-    agent.chmod(0o755)
+    write_script(programs / "aider", AGENT)
     profile = installed_profile(load_plugins(("provider",)), "groq")
     with SimulatorThread(Simulator(profile, quotas=False, pace=0)) as simulators:
         yield clean_environ(tmp_path / "user", {**simulators.env, "PATH": str(programs)})

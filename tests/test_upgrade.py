@@ -50,9 +50,9 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Mapp
 @pytest.mark.parametrize("name", ["freeride-core", "freeride-gateway"])
 def test_by_whatever_installed_it(name: str, installed: Callable[[Mapping[str, str], bool], Path]) -> None:
     prefix = installed({"freeride-core": INDEX, name: INDEX}, True)
-    assert upgrade_command() == f"{sys.executable} -m pip install --upgrade {name}"
+    assert upgrade_command() == shlex.join([sys.executable, "-m", "pip", "install", "--upgrade", name])
     installed({"freeride-core": INDEX, name: INDEX}, False)
-    assert upgrade_command() == f"uv pip install --python {prefix} --upgrade {name}"
+    assert upgrade_command() == shlex.join(["uv", "pip", "install", "--python", str(prefix), "--upgrade", name])
     (prefix / "pipx_metadata.json").touch()
     assert upgrade_command() == f"pipx upgrade {prefix.name}"
     (prefix / "uv-receipt.toml").touch()
@@ -67,7 +67,7 @@ def test_a_clone_is_told_from_a_folder_that_was_installed_once(
     (folder.parent / ".git").mkdir()
     installed({"freeride-core": json.dumps({"url": folder.as_uri(), "dir_info": {"editable": True}})}, True)
     assert source_clone() == folder.parent
-    assert upgrade_command() == f"git -C {folder.parent} pull"
+    assert upgrade_command() == shlex.join(["git", "-C", str(folder.parent), "pull"])
     installed({"freeride-core": json.dumps({"url": folder.as_uri(), "dir_info": {}})}, True)
     assert source_clone() is None
 

@@ -108,8 +108,6 @@ _UNSHOWN, _OPEN = "names no entry that costs money", "allows a model that nobody
     ("policy", "paid", "words"),
     [
         (WholeCatalog(), (), ""),
-        (WholeCatalog(frozenset({"specimen/paid"})), (), _UNSHOWN),
-        (WholeCatalog(frozenset({"specimen/paid"})), ("specimen/paid",), ""),
         (Open(), (), _UNSHOWN),
         (Open(), ("specimen/paid",), _OPEN),
     ],

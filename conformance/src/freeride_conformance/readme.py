@@ -164,15 +164,15 @@ def _free(policy: FreePolicy) -> str:
         case Allowlist():
             return f"the {len(policy.ids)} models of the package's list of {policy.checked}"
         case FreeSuffix():
-            return f"ids that end in {_code(policy.suffix)}, unless the list names a price"
+            return f"ids that end in {_code(policy.suffix)}, unless the list gives one a price other than 0"
         case ZeroPrice():
             return "models whose every price in the live list is 0"
         case Promoted():
-            return "models that the live list marks as free of charge"
+            return "models that the live list marks as free of charge, unless the account can be billed"
         case UnbillableAccount():
             return "every model, for an account that provably cannot be billed"
         case WholeCatalog():
-            return "every model that is listed" + (f", except {_ids(policy.excluded)}" if policy.excluded else "")
+            return "every model that is listed"
         case _:
             return (type(policy).__doc__ or "see below").strip().splitlines()[0].rstrip(".")
 

@@ -143,8 +143,8 @@ class ProviderSubject:
         return self.provider.wires[operation].prepare(call, model or self.model(operation), self.key())
 
     def sent(self, model_id: str, body: Mapping[str, Any], operation: Operation = Operation.CHAT) -> dict[str, Any]:
-        """The JSON that reaches the upstream, of a request that is routed to one of the dated models."""
-        model = next(model for model in self.provider.catalog.models if model.id == model_id)
+        """The JSON that reaches the upstream, of a request that is routed to one of the models, dated or listed."""
+        model = next(model for model in self._models() if model.id == model_id)
         decoded: dict[str, Any] = json.loads(self.request(body, model, operation).body)
         return decoded
 

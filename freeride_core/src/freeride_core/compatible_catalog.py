@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -63,12 +63,22 @@ class CompatibleCatalog(Catalog):
         for row in rows:
             with contextlib.suppress(*_ODD):  # one odd entry drops no other
                 for model in parse_entry(row, dated):
-                    live.setdefault(model.id, model)
+                    first = live.setdefault(model.id, model)
+                    if (first.price, first.promoted) != (model.price, model.promoted):
+                        live[model.id] = _dearer(first, model)
         return tuple(live.values())
 
 
 _ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What comes of reading JSON that is not shaped as expected."""
+
+
+def _dearer(first: Model, other: Model) -> Model:
+    """The first of two entries of one id, which disagree on what it costs: it is as dear as the dearer says."""
+    prices = [first.price, other.price]
+    known = [price for price in prices if price is not None]
+    price = None if len(known) < 2 else min(known) if min(known) < 0 else max(known)
+    return replace(first, price=price, promoted=first.promoted and other.promoted)
 
 
 def _dated_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> Sequence[Model]:

@@ -28,7 +28,8 @@ class Allowlist(_OfModel):
 
 @dataclass(frozen=True)
 class FreeSuffix(_OfModel):
-    """Free are ids that end in a suffix by which the upstream marks its free variants, unless its list names a price for one."""
+    """Free are ids that end in a suffix by which the upstream marks its free variants, unless its list gives one a price other
+    than zero."""
 
     suffix: str
 
@@ -38,28 +39,32 @@ class FreeSuffix(_OfModel):
 
 @dataclass(frozen=True)
 class ZeroPrice(_OfModel):
-    """Free are models that the live catalog prices at exactly zero. An unknown or a dynamic (negative) price is not zero."""
+    """Free are models that the live catalog prices at exactly zero, which an unknown price is not, nor one that is not fixed."""
 
     def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the price tells
         return model.price == 0
 
 
 @dataclass(frozen=True)
-class Promoted(_OfModel):
-    """Free are models that the live catalog itself marks as free of charge."""
+class Promoted:
+    """Free are models that the live catalog itself marks as free of charge, whatever it says of their price.
 
-    def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the mark tells
-        return model.promoted
+    A promotion can end between two looks at the catalog, so an account that can be billed is never asked.
+    """
+
+    asks_account: ClassVar[bool] = True
+
+    def allows(self, model: Model, account: Account) -> bool:
+        return model.promoted and account.can_be_billed is not True
 
 
 @dataclass(frozen=True)
 class WholeCatalog(_OfModel):
-    """Everything is free within the allowance and nothing can be billed, except the named ids."""
+    """Free is everything: whoever has a key cannot be billed, whatever the catalog lists tomorrow. Where some models cost money,
+    list the free ones in an `Allowlist` instead of leaving out the others: the next model is usually a paid one."""
 
-    excluded: frozenset[str] = frozenset()
-
-    def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the plan cannot bill
-        return model.id not in self.excluded
+    def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - nothing can be billed
+        return True
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ class Model:
     json_schema: bool | None = None
     reasoning: bool | None = None
     price: float | None = None
-    """The dearest of the model's published prices, USD per token; None: unknown, which is not free."""
+    """The dearest of the model's published prices, USD per token. Negative: published, but not as a fixed number. None: unknown.
+    Only 0 is free."""
     promoted: bool = False
     """The catalog itself marks this entry as free of charge."""
     router: bool = False

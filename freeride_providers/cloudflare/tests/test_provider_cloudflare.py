@@ -16,7 +16,6 @@ from freeride_core import Account, Answer, Key
 from freeride_core.plugins import load_plugins
 from freeride_core.simulator import catalog_of, read_profile
 from freeride_provider_cloudflare import freeride_register_provider
-from freeride_provider_cloudflare.models import PAID
 from freeride_provider_cloudflare.stream import WithoutLegacyEvents
 
 NOW = 1_795_406_400.0
@@ -52,11 +51,13 @@ def test_the_list_is_searched_beside_the_api() -> None:
 def test_only_chat_models_of_its_own_are_listed_and_only_those_in_the_plan_are_free() -> None:
     models = {model.id: model for model in PROVIDER.catalog.parse(catalog_of(PROFILE, NOW))}
     free = {name for name, model in models.items() if PROVIDER.free.allows(model, Account())}
-    assert models.keys() - free == PAID
+    assert free <= {model.id for model in PROVIDER.catalog.models}
+    assert models.keys() - free == {*PROFILE.catalog.paid} - {"openai/gpt-5.2", "@cf/meta/llama-3.2-3b-instruct"}
     assert "openai/gpt-5.2" not in models
     assert "@cf/black-forest-labs/flux-2-dev" not in models
     assert models["@cf/meta/llama-2-7b-chat-fp16"].canonical == "meta-llama/llama-2-7b-chat"
     assert models["@cf/meta/llama-2-7b-chat-fp16"].retires == "2026-12-31"
+    assert models["@cf/meta/llama-3.2-3b-instruct"].retires == "2026-01-31"
 
 
 def test_the_enforced_context_is_believed_and_not_the_listed_one() -> None:

@@ -35,11 +35,16 @@ def test_speech_and_classifiers_and_what_is_off_are_left_out() -> None:
         "openai/gpt-oss-120b",
         "openai/gpt-oss-20b",
         "qwen/qwen3.8-27b",
-        "groq/compound",
+        *PROFILE.catalog.paid,
     }
-    assert all(PROVIDER.free.allows(model, Account()) for model in models.values())
-    assert models["groq/compound"].tier == 4
-    assert models["groq/compound"].context == 131_072
+    assert models["acme/next-400b"].tier == 4
+    assert models["acme/next-400b"].context == 131_072
+
+
+def test_free_is_what_the_free_plan_lists_and_nothing_else() -> None:
+    models = PROVIDER.catalog.parse(catalog_of(PROFILE, NOW))
+    free = {model.id for model in models if PROVIDER.free.allows(model, Account())}
+    assert free == {"openai/gpt-oss-120b", "openai/gpt-oss-20b", "qwen/qwen3.8-27b"}
 
 
 def test_what_an_entry_does_not_say_is_taken_from_the_dated_list() -> None:

@@ -19,15 +19,15 @@ VARIANT = st.sampled_from(["", "-instruct", "-thinking", "-text", "-code", "-vis
 QUANTISATION = st.sampled_from(["", "-q4_K_M", "-q8_0", "-q4_0", "-q5_1", "-Q6_K", "-fp16", "-bf16", "-mxfp4"])
 
 
-def listed(*names: str) -> tuple[Model, ...]:
-    """The models that a live list of these names gives."""
-    rows = [{"id": name, "object": "model", "created": 1760000000, "owned_by": "library"} for name in names]
-    return PROVIDER.catalog.parse(Answer(200, {}, json.dumps({"object": "list", "data": rows}).encode(), 0.0))
+def listed(*names: str, **more: object) -> tuple[Model, ...]:
+    """The models that a live list of these names gives, each with `more` in its entry."""
+    rows = [{"name": name, "model": name, "size": 5_225_388_164, **more} for name in names]
+    return PROVIDER.catalog.parse(Answer(200, {}, json.dumps({"models": rows}).encode(), 0.0))
 
 
-def is_free(name: str) -> bool:
+def is_free(name: str, **more: object) -> bool:
     """Whether the package lets a listed name be asked for."""
-    [model] = listed(name)
+    [model] = listed(name, **more)
     return PROVIDER.free.allows(model, Account())
 
 
@@ -85,6 +85,34 @@ def test_no_name_of_the_cloud_is_ever_free(family: str, size: str, variant: str,
 @pytest.mark.parametrize("name", ["qwen3:8b", "cloudy:7b", "x:7b-icloudx", "me/mine:latest"])
 def test_all_that_is_local_is_free(name: str) -> None:
     assert is_free(name)
+
+
+@pytest.mark.parametrize("member", ["remote_host", "remote_model"])
+def test_a_model_of_the_cloud_is_not_free_under_any_name(member: str) -> None:
+    """`ollama cp gpt-oss:120b-cloud mine` makes one."""
+    assert not is_free("mine:latest", **{member: "https://ollama.com:443"})
+    assert is_free("mine:latest", **{member: ""})
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "operations", "tools"),
+    [
+        (["completion", "tools", "thinking"], {Operation.CHAT}, True),
+        (["completion", "vision"], {Operation.CHAT}, False),
+        (["embedding"], {Operation.EMBEDDINGS}, False),
+        (["completion", "embedding"], {Operation.CHAT, Operation.EMBEDDINGS}, False),
+        (None, {Operation.CHAT, Operation.EMBEDDINGS}, None),
+    ],
+)
+def test_what_the_list_says_of_a_model_counts(
+    capabilities: list[str] | None, operations: set[Operation], tools: bool | None
+) -> None:
+    [model] = listed("qwen3:8b", capabilities=capabilities)
+    assert (set(model.operations), model.tools) == (operations, tools)
+
+
+def test_what_neither_chats_nor_embeds_is_left_out() -> None:
+    assert listed("flux:latest", capabilities=["image"]) == ()
 
 
 def test_all_may_embed_and_only_an_embedder_by_name_does_not_chat() -> None:

@@ -42,12 +42,11 @@ def is_free(model: Model) -> bool:
 
 
 def test_free_is_what_is_marked_or_priced_at_zero_and_nothing_else() -> None:
+    never_read = {"google/gemini-3.5-flash-image"}
+    is_over = {"acme/over:free"}  # free to the end, and retired
     assert {model.id for model in live().values() if not is_free(model)} == {
-        "openrouter/auto",
-        "nvidia/nemotron-3-super-120b-a12b",
-        "google/gemini-3.5-flash",
-        "acme/unpriced",
-    }
+        *PROFILE.catalog.paid
+    } - never_read - is_over
     assert is_free(live()["openrouter/aurora-alpha"])
 
 
@@ -62,12 +61,16 @@ def test_free_is_what_is_marked_or_priced_at_zero_and_nothing_else() -> None:
         {"prompt": "0", "completion": "nan"},
         {"prompt": "0", "completion": "0", "overrides": [{"prompt": "0.1"}]},
         {"prompt": None, "completion": None},
+        {"prompt": "free", "completion": "free"},
+        [],
+        "0",
         None,
     ],
     ids=json.dumps,
 )
-def test_a_price_that_is_missing_or_not_zero_is_not_free(pricing: Any) -> None:
-    body = json.dumps({"data": [{"id": "acme/x", "pricing": pricing}]}).encode()
+@pytest.mark.parametrize("name", ["acme/x", "acme/x:free", "openrouter/x"])
+def test_a_price_that_is_missing_or_not_zero_is_not_free(name: str, pricing: Any) -> None:
+    body = json.dumps({"data": [{"id": name, "pricing": pricing}]}).encode()
     assert not any(is_free(model) for model in PROVIDER.catalog.parse(Answer(200, {}, body, NOW)))
 
 
@@ -84,18 +87,30 @@ def test_the_list_says_what_a_model_can_do_until_when() -> None:
     super_ = models["nvidia/nemotron-3-super-120b-a12b:free"]
     assert (super_.canonical, super_.tier, super_.context) == ("nvidia/nemotron-3-super-120b-a12b", 1, 262_144)
     assert (super_.tools, super_.json_schema, super_.vision) == (True, True, False)
-    assert models["tencent/hy3:free"].retires == "2026-12-31"
-    assert models["tencent/hy3:free"].tools is False
+    assert models["dots-studio/dots-3-note-preview:free"].retires == "2027-01-31"
+    assert models["dots-studio/dots-3-note-preview:free"].tools is False
     assert models["nvidia/nemotron-3-embed-1b:free"].operations == {Operation.EMBEDDINGS}
     assert "google/gemini-3.5-flash-image" not in models
 
 
 def test_a_client_cannot_name_a_paid_model_beside_the_free_one() -> None:
-    body = sent(
-        "openai/gpt-oss-20b:free",
-        {"messages": MESSAGES, "models": ["openai/gpt-5.2"], "plugins": [{"id": "web"}], "seed": 1},
-    )
-    assert body == {"model": "openai/gpt-oss-20b:free", "messages": MESSAGES, "seed": 1}
+    costly = {"models": ["openai/gpt-5.2"], "plugins": [{"id": "web"}], "service_tier": "priority"}
+    body = sent("google/gemma-4-31b-it:free", {"messages": MESSAGES, "seed": 1, **costly})
+    assert body == {"model": "google/gemma-4-31b-it:free", "messages": MESSAGES, "seed": 1}
+
+
+def test_a_model_that_is_free_by_its_price_alone_is_asked_to_cost_nothing() -> None:
+    wanted = {"order": ["acme"], "max_price": {"prompt": 5}}
+    body = sent("openrouter/aurora-alpha", {"messages": MESSAGES, "provider": wanted})
+    assert body["provider"] == {
+        "order": ["acme"],
+        "max_price": {"prompt": 0, "completion": 0, "request": 0, "image": 0},
+    }
+    assert sent("openrouter/aurora-alpha", {"messages": MESSAGES})["provider"] == {
+        "max_price": body["provider"]["max_price"]
+    }
+    for name in ("openrouter/free", "google/gemma-4-31b-it:free"):
+        assert sent(name, {"messages": MESSAGES, "provider": wanted})["provider"] == wanted
 
 
 def test_requests_say_whose_they_are() -> None:
@@ -135,5 +150,10 @@ def test_the_probe_tells_what_is_left_of_the_day() -> None:
 
 def test_its_own_tools_which_can_cost_money_are_left_out() -> None:
     theirs = {"type": "function", "function": {"name": "f"}}
-    tools = [{"type": "openrouter:web_search"}, theirs]
-    assert sent("openrouter/free", {"messages": [], "tools": tools})["tools"] == [theirs]
+    own = [
+        {"type": name} for name in ("openrouter:web_search", "openrouter:fusion", "web_search", "web_search_preview")
+    ]
+    assert sent("openrouter/free", {"messages": [], "tools": [*own, theirs]})["tools"] == [theirs]
+    assert sent("openrouter/free", {"messages": [], "tools": [theirs]})["tools"] == [theirs]
+    assert sent("openrouter/free", {"messages": [], "tools": [*own, 5]})["tools"] == []
+    assert sent("openrouter/free", {"messages": [], "tools": None})["tools"] is None

@@ -32,7 +32,7 @@ class Proofs:
     def account(self, member: Member) -> Account:
         """What holds for every key of a provider: one account that can be billed is enough to say that it can."""
         facts = {self._fact(key) for key in member.keys}
-        return Account(can_be_billed=facts.pop() if len(facts) == 1 else None)
+        return Account(can_be_billed=True if True in facts else None if None in facts or not facts else False)
 
     async def run(self, members: Callable[[], Sequence[Member]]) -> None:
         """Until cancelled."""

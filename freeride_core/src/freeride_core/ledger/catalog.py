@@ -24,8 +24,8 @@ from freeride_core.provider import Key, Provider
 
 SECTION = "catalog"
 _FRESH_S = 6 * 3600.0
-_PROOF_S = 7 * 3600.0
-"""How long a list can prove that something is free of charge: a little longer than until the next one is due."""
+_PROOF_S = 3600.0
+"""How long a list can prove, beyond the time at which the next one is due, that something is free of charge."""
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 300.0
 _FETCH_TIMEOUT_S = 30.0
@@ -158,8 +158,10 @@ class Catalogs:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _is_due(self, name: str, listing: _Listing, keys: Sequence[Key]) -> bool:
-        fresh_s = self._providers[name].catalog.fresh_s or _FRESH_S
-        return listing.is_due(keys, self._origins(name, keys), self._now(), fresh_s)
+        return listing.is_due(keys, self._origins(name, keys), self._now(), self._fresh_s(name))
+
+    def _fresh_s(self, name: str) -> float:
+        return self._providers[name].catalog.fresh_s or _FRESH_S
 
     async def wait(self, providers: Iterable[str], timeout_s: float = 3.0) -> None:
         """Returns when each of them is known or could not be fetched, at the latest after the timeout."""
@@ -237,7 +239,7 @@ class Catalogs:
 
     def _show(self, provider: str, live: _LiveList | None) -> None:
         listing = self._listings[provider]
-        listing.is_proof = self._is_proof(listing, live)
+        listing.is_proof = self._is_proof(provider, live)
         models = live.models if live else ()
         if not listing.is_proof:
             models = tuple(replace(model, price=None, promoted=False) for model in models)
@@ -251,11 +253,13 @@ class Catalogs:
         today = datetime.fromtimestamp(self._now(), UTC).date().isoformat()
         is_new_day, self._day = today != self._day, today
         for name, listing in self._listings.items():
-            if is_new_day or listing.is_proof != self._is_proof(listing, listing.live):
+            if is_new_day or listing.is_proof != self._is_proof(name, listing.live):
                 self._show(name, listing.live)
 
-    def _is_proof(self, listing: _Listing, live: _LiveList | None) -> bool:
-        return live is not None and live.origin in listing.origins and 0 <= self._now() - live.fetched_at < _PROOF_S
+    def _is_proof(self, name: str, live: _LiveList | None) -> bool:
+        if live is None or live.origin not in self._listings[name].origins:
+            return False
+        return 0 <= self._now() - live.fetched_at < self._fresh_s(name) + _PROOF_S
 
     def _origins(self, provider: str, keys: Sequence[Key]) -> frozenset[str]:
         return frozenset(self._origin(provider, key) for key in keys)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from freeride_core import (
     About,
+    Allowlist,
     Call,
     CompatibleProbe,
     CompatibleProvider,
@@ -19,10 +20,9 @@ from freeride_core import (
     Provider,
     Rule,
     Scope,
-    WholeCatalog,
     hookimpl,
 )
-from freeride_provider_cloudflare.models import CATALOG, CHECKED, DEFAULT_OUTPUT, LIST_PATH, PAID
+from freeride_provider_cloudflare.models import CATALOG, CHECKED, DEFAULT_OUTPUT, LIST_PATH, MODELS
 from freeride_provider_cloudflare.stream import WithoutLegacyEvents
 
 _SOURCE = "https://developers.cloudflare.com/workers-ai/platform/pricing/"
@@ -39,14 +39,14 @@ RULES = (
     Rule(kind=ErrorKind.UNAVAILABLE, code="3040", text="no more data centers", wait=60),
     Rule(kind=ErrorKind.UNAVAILABLE, code="3040", wait=30),
     Rule(kind=ErrorKind.RATE_LIMIT, code="971", scope=Scope.ACCOUNT, wait=300),
-    Rule(kind=ErrorKind.RATE_LIMIT, code="10429", wait=60),
+    Rule(kind=ErrorKind.RATE_LIMIT, code=("3021", "10429"), wait=60),
     Rule(kind=ErrorKind.AUTH, code="7003", scope=Scope.ACCOUNT),  # a wrong account id
-    Rule(kind=ErrorKind.AUTH, code=("6003", "9109", "10000")),
+    Rule(kind=ErrorKind.AUTH, code=("6003", "9106", "9109", "10000")),
     Rule(kind=ErrorKind.AUTH, code="5016", scope=Scope.MODEL),  # a licence to be accepted
     Rule(
-        kind=ErrorKind.MODEL_NOT_FOUND, code=("5018", "3041"), scope=Scope.ACCOUNT_MODEL
+        kind=ErrorKind.MODEL_NOT_FOUND, code=("5018", "5035", "3041"), scope=Scope.ACCOUNT_MODEL
     ),  # not in this account's plan
-    Rule(kind=ErrorKind.MODEL_NOT_FOUND, code=("5007", "3042")),
+    Rule(kind=ErrorKind.MODEL_NOT_FOUND, code=("5007", "5028", "3042")),
     Rule(kind=ErrorKind.UNSUPPORTED, status=405, scope=Scope.PROVIDER),
 )
 
@@ -85,7 +85,7 @@ def freeride_register_provider() -> Provider:
             ),
         ),
         base_url="https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1",
-        free=WholeCatalog(PAID),
+        free=Allowlist(frozenset(model.id for model in MODELS), CHECKED),
         catalog=CATALOG,
         chat=ChatWire(
             path="/chat/completions",

@@ -8,22 +8,12 @@ from typing import Any
 
 from freeride_core import CompatibleCatalog, Model, Operation, canonical_of
 
-CHECKED = "2026-11-23"
-"""Chat models and contexts: litellm's price map of November 2026; paid models and limits: copies of the docs, August 2026."""
+CHECKED = "2026-10-08"
+"""What Workers Free includes: the price page as quoted on that day, and the refusals of accounts on Workers Free, September 2026.
+Contexts: litellm's price map of November 2026."""
 
 DEFAULT_OUTPUT = 4096
-"""Cloudflare ends an answer after 256 tokens where nobody asks for more (September 2026)."""
-
-# Not part of the free plan, as of August 2026.
-PAID = frozenset(
-    {
-        "@cf/moonshotai/kimi-k2.6",
-        "@cf/moonshotai/kimi-k2.7-code",
-        "@cf/zai-org/glm-5.2",
-        "@cf/deepseek-ai/deepseek-v4-flash-0731",
-        "@cf/deepseek-ai/deepseek-v4-pro-0813",
-    }
-)
+"""Older models end an answer after 256 tokens where the request asks for no more (September 2026)."""
 
 MAKERS = {"deepseek-ai": "deepseek", "meta": "meta-llama", "mistral": "mistralai", "zai-org": "z-ai"}
 
@@ -39,6 +29,8 @@ def _model(name: str, tier: int, context: int, **more: Any) -> Model:
     return Model(**{"id": model_id, "canonical": canonical(model_id), "tier": tier, "context": context, **more})
 
 
+# Every new large model of 2026 was left out of Workers Free, and an id can be another name for one: `kimi-k2.5` is answered by
+# `kimi-k2.6`, which is billed on Workers Paid. So what is not in this list is not free.
 MODELS = (
     _model("openai/gpt-oss-120b", 1, 128_000, tools=True, vision=False, reasoning=True),
     _model(
@@ -58,6 +50,8 @@ MODELS = (
     _model("meta/llama-4-scout-17b-16e-instruct", 2, 131_072, canonical="meta-llama/llama-4-scout", tools=True),
     _model("qwen/qwen3-30b-a3b-fp8", 2, 32_768, tools=True, vision=False, reasoning=True),
     _model("meta/llama-3.3-70b-instruct-fp8-fast", 2, 24_000, tools=True, vision=False),
+    # Last of its tier: 34,000 tokens of answer use up the day, and the first word comes after 17 s (September 2026).
+    _model("qwen/qwen3.8-27b", 2, 262_144, tools=True, vision=True, reasoning=True),
     _model("meta/llama-3.2-11b-vision-instruct", 3, 128_000, vision=True),
     _model("ibm-granite/granite-4.0-h-micro", 4, 131_072, tools=True, vision=False),
     _model("meta/llama-3.2-3b-instruct", 4, 80_000, vision=False),
@@ -67,7 +61,7 @@ MODELS = (
     _model("baai/bge-small-en-v1.5", 4, 512, operations=_EMBEDDINGS),
 )
 
-LIST_PATH = "/models/search?per_page=100&task=Text%20Generation"
+LIST_PATH = "/models/search?task=Text%20Generation"
 
 
 def parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> tuple[Model, ...]:

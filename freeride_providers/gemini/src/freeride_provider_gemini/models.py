@@ -1,8 +1,8 @@
 """What costs nothing on Gemini's free tier: the Flash, Flash-Lite and Gemma 4 families.
 
-Left out, although the same endpoint serves them: Pro and all that makes images, speech, video or vectors; `gemini-2` and older,
-which answer new projects with a 404; `gemini-flash-latest` and its like, which are other names for models of this list, so that
-a model whose day is used up would be asked once more.
+Left out, although the same endpoint serves them: Pro, `gemini-4-argon` and `gemini-4-hydrogen`, which have a price, and all that
+makes images, speech, video or vectors; `gemini-2` and older, which answer new projects with a 404; `gemini-flash-latest` and its
+like, which are other names for models of this list, so that a model whose day is used up would be asked once more.
 """
 
 from __future__ import annotations
@@ -63,6 +63,6 @@ CATALOG = CompatibleCatalog(
         _gemma("gemma-4-31b-it"),
         _gemma("gemma-4-26b-a4b-it"),
     ),
-    checked="2026-11-23",  # litellm's price map of November 2026
+    checked="2026-09-25",  # what the price page gives free of charge; sizes: litellm's price map of November 2026
     parse_entry=parse_entry,
 )

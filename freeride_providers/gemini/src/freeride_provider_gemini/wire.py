@@ -20,7 +20,7 @@ from freeride_core import (
 from freeride_provider_gemini.signatures import sign
 from freeride_provider_gemini.stream import NumberedToolCalls
 
-BAD_KEY = r"API_KEY_INVALID|valid API key|API key expired|invalid Authorization header"
+BAD_KEY = r"API_KEY_INVALID|valid API key|API key expired|invalid Authorization header|Invalid Auth key"
 """In the body of a 400."""
 
 # It constrains nothing, and the whole request would be refused for it. What does constrain stays: another provider may keep to it.

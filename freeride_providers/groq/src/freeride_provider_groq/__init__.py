@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from freeride_core import (
     About,
+    Allowlist,
     CompatibleProbe,
     CompatibleProvider,
     CompatibleWire,
@@ -13,10 +14,9 @@ from freeride_core import (
     Provider,
     Rule,
     Scope,
-    WholeCatalog,
     hookimpl,
 )
-from freeride_provider_groq.models import CATALOG, LIMITS_CHECKED
+from freeride_provider_groq.models import CATALOG, CHECKED, LIMITS_CHECKED, MODELS
 
 _SOURCE = "https://console.groq.com/docs/rate-limits"
 
@@ -72,7 +72,7 @@ def freeride_register_provider() -> Provider:
         ),
         credentials=(Credential(variable="GROQ_API_KEY", pattern=r"gsk_[A-Za-z0-9]{20,}"),),
         base_url="https://api.groq.com/openai/v1",
-        free=WholeCatalog(),
+        free=Allowlist(frozenset(model.id for model in MODELS), CHECKED),
         catalog=CATALOG,
         chat=CompatibleWire(
             path="/chat/completions",

@@ -8,11 +8,11 @@ from typing import Any
 
 from freeride_core import CompatibleCatalog, Model, canonical_of
 
-CHECKED = "2026-11-23"
-"""Models and contexts: litellm's price map of November 2026."""
+CHECKED = "2026-09-27"
+"""Models of the Free plan: its table of that day. Contexts: litellm's price map of November 2026."""
 
-LIMITS_CHECKED = "2026-08-01"
-"""Public copies of the limits page, August 2026."""
+LIMITS_CHECKED = "2026-09-27"
+"""The table of the Free plan."""
 
 MAX_OUTPUT = 4096
 """The free plan admits 8,000 tokens a minute and model, and reserves `max_tokens` before it runs (August 2026): whoever asks

@@ -38,6 +38,9 @@ MODELS = (
     _model("meta-llama/Llama-3.3-70B-Instruct", 2, context=131_072, tools=True),
 )
 
+_CHOICES = frozenset({"fastest", "cheapest", "preferred", "auto"})
+"""After a colon these let the router choose, also a sub-provider that bills."""
+
 Offer = Mapping[str, Any]
 """One sub-provider's entry for a model."""
 
@@ -55,7 +58,7 @@ def parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> tuple[Mod
     promotions = (
         replace(_as_offered(model, [offer]), id=f"{model_id}:{offer['provider']}", promoted=True)
         for offer in offers
-        if offer.get("is_free") is True
+        if offer.get("is_free") is True and offer["provider"] not in _CHOICES
     )
     return (_as_offered(model, offers), *promotions)
 
@@ -80,4 +83,5 @@ def _dearest(offers: Sequence[Offer]) -> float | None:
     return max(max(float(prices["input"]), float(prices["output"])) for prices in pricing) / 1_000_000
 
 
-CATALOG = CompatibleCatalog(models=MODELS, checked=CHECKED, parse_entry=parse_entry)
+# A promotion ends without notice, so the list is looked at more often than others are.
+CATALOG = CompatibleCatalog(models=MODELS, checked=CHECKED, parse_entry=parse_entry, fresh_s=900.0)

@@ -18,6 +18,7 @@ from freeride_core import (
 from freeride_provider_nvidia.models import CATALOG, CHECKED, MODELS
 
 _SOURCE = "https://build.nvidia.com"
+LIMITS_CHECKED = "2026-10-05"
 
 RULES = (
     # A sick deployment says 400.
@@ -44,7 +45,7 @@ def freeride_register_provider() -> Provider:
             title="NVIDIA NIM",
             homepage="https://build.nvidia.com",
             keys_url="https://build.nvidia.com/settings/api-keys",
-            free_day="about 40 requests/min per model; busy models throttle earlier, no daily number is published",
+            free_day="up to 40 requests/min per model and 10,000 requests/day; busy models throttle earlier",
             sign_up="e-mail, phone",
             data_use="trial terms: evaluation only, no personal or confidential data; use is logged to improve NVIDIA's products",
             source=_SOURCE,
@@ -81,9 +82,17 @@ def freeride_register_provider() -> Provider:
                 amount=40,
                 window="minute",
                 scope=Scope.ACCOUNT_MODEL,
-                source="https://forums.developer.nvidia.com",
-                checked=CHECKED,
-                note="as the account page and the forum quote it; not in the documentation",
+                source=_SOURCE,
+                checked=LIMITS_CHECKED,
+                note="a ceiling: busy models throttle earlier",
+            ),
+            Limit(
+                unit="requests",
+                amount=10_000,
+                window="day",
+                scope=Scope.ACCOUNT,
+                source=_SOURCE,
+                checked=LIMITS_CHECKED,
             ),
         ),
         meter=Scope.ACCOUNT_MODEL,

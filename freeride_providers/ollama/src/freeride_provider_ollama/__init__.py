@@ -1,7 +1,7 @@
 """Ollama on the user's own machine, for the FreeRide gateway.
 
 It wants no key and has no list of its own: what the user has pulled is what there is, and what runs there is free. Ollama also
-passes some names on to its cloud, where they can cost money: those are not local, and not free.
+passes some models on to its cloud, where they can cost money: those are not local, and not free, whatever they are called here.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from freeride_core import (
     hookimpl,
 )
 
-CHECKED = "2026-11-25"
+CHECKED = "2026-08-21"
+"""The source of that day."""
 ABOUT = About(
     title="Ollama",
     homepage="https://ollama.com",
     free_day="no limit: whatever this machine can do",
-    data_use="prompts go to your own server and stay there; names that Ollama passes on to its cloud are left out",
+    data_use="prompts go to your own server and stay there; models that Ollama passes on to its cloud are left out",
     source="https://github.com/ollama/ollama",
     checked=CHECKED,
 )
@@ -44,6 +45,8 @@ CHAT = CompatibleWire(
     rules=(
         # It wants no key: this is what it says of a cloud model when nobody has signed in, and speaks of that model only.
         Rule(kind=ErrorKind.MODEL_NOT_FOUND, status=401, text=r"^unauthorized$"),
+        # And this, of one that the account does not include (autumn 2026).
+        Rule(kind=ErrorKind.MODEL_NOT_FOUND, status=(402, 403), text="not in the free plan|requires a subscription"),
     ),
 )
 
@@ -76,23 +79,50 @@ def canonical_name(name: str) -> str:
 
 
 def parse_entry(row: Mapping[str, Any], _dated: Mapping[str, Model]) -> Sequence[Model]:
-    """A row says no more than a name, so what a model can do shows when it is asked: any may be asked by name to chat and to
-    embed. (`auto` never embeds.) Only one whose name says that it embeds is not asked to chat."""
-    name = row["id"]
-    if not isinstance(name, str) or not name:
+    """One entry of `GET /api/tags`. What runs on this machine has the price 0; what is passed on to another host has none."""
+    name = row["model"] or row["name"]
+    if not isinstance(name, str):
         return ()
-    operations = {Operation.EMBEDDINGS} if _EMBEDDER.search(name) else {Operation.CHAT, Operation.EMBEDDINGS}
-    return (Model(id=name, canonical=canonical_name(name), operations=frozenset(operations)),)
+    able = row.get("capabilities")
+    operations = _operations(name, able)
+    if not operations:
+        return ()
+    is_local = not (row.get("remote_host") or row.get("remote_model") or is_cloud(name))
+    return (
+        Model(
+            id=name,
+            canonical=canonical_name(name),
+            operations=operations,
+            tools=_can(able, "tools"),
+            vision=_can(able, "vision"),
+            reasoning=_can(able, "thinking"),
+            price=0 if is_local else None,
+        ),
+    )
+
+
+def _can(able: object, capability: str) -> bool | None:
+    """None: a server from before the summer of 2026 does not say."""
+    return capability in able if isinstance(able, list) else None
+
+
+def _operations(name: str, able: object) -> frozenset[Operation]:
+    """Where the server does not say, any model may be asked by name to chat and to embed, unless its name says that it embeds;
+    what cannot, says so then. (`auto` never embeds.)"""
+    if isinstance(able, list):
+        known = {"completion": Operation.CHAT, "embedding": Operation.EMBEDDINGS}
+        return frozenset(operation for capability, operation in known.items() if capability in able)
+    return frozenset({Operation.EMBEDDINGS} if _EMBEDDER.search(name) else {Operation.CHAT, Operation.EMBEDDINGS})
 
 
 @dataclass(frozen=True)
 class Local:
-    """every model that you have pulled, except names with the word `cloud`, which Ollama passes on to its cloud"""
+    """every model that you have pulled and that runs on this machine; none that Ollama passes on to its cloud, by whatever name"""
 
     asks_account: ClassVar[bool] = False
 
-    def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the name tells
-        return not is_cloud(model.id)
+    def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the model tells
+        return model.price == 0 and not is_cloud(model.id)
 
 
 @hookimpl
@@ -107,7 +137,15 @@ def freeride_register_provider() -> Provider:
         base_url="http://127.0.0.1:11434/v1",
         free=Local(),
         # What is pulled or removed shows within half a minute.
-        catalog=CompatibleCatalog(checked=CHECKED, parse_entry=parse_entry, fresh_s=30.0),
+        # `/v1/models` does not tell a model of the cloud that was copied to another name.
+        catalog=CompatibleCatalog(
+            checked=CHECKED,
+            path="/api/tags",
+            base_suffix="/v1",
+            rows="models",
+            parse_entry=parse_entry,
+            fresh_s=30.0,
+        ),
         chat=CHAT,
         embeddings=CompatibleWire(path="/embeddings"),
         # It limits no rate. If a 429 comes all the same, it is a cloud model's.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from freeride_core import (
     About,
@@ -17,18 +19,16 @@ from freeride_core import (
     Credential,
     ErrorKind,
     FreeSuffix,
-    Key,
     Limit,
     Model,
     Proof,
     Provider,
     Rule,
     Scope,
-    UpstreamRequest,
     ZeroPrice,
     hookimpl,
 )
-from freeride_provider_openrouter.models import CATALOG, CHECKED, ROUTER
+from freeride_provider_openrouter.models import CATALOG, CHECKED, ROUTER, SUFFIX
 
 _SOURCE = "https://openrouter.ai/docs/api/reference/limits"
 
@@ -59,31 +59,49 @@ RULES = (
 )
 
 # Each of these can cost money although the model is free: other models to fall back on, and paid extras.
-COSTLY = frozenset({"models", "plugins", "preset", "route", "web_search_options"})
+COSTLY = frozenset({"models", "plugins", "preset", "route", "service_tier", "web_search_options"})
+
+# "The maximum pricing you want to pay for this request": an endpoint with a higher price is not used (documentation, August 2026).
+NOTHING = {"prompt": 0, "completion": 0, "request": 0, "image": 0}
 
 HEADERS = {
     "HTTP-Referer": "https://free-ride.xyz",
     "X-OpenRouter-Title": "FreeRide",
-    "X-OpenRouter-Categories": "cli-agent,personal-agent,programming-app",
+    "X-OpenRouter-Categories": "cli-agent,personal-agent",  # two at most (October 2026)
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class FreeWire(CompatibleWire):
-    """Leaves out OpenRouter's own tools, which it runs itself and can bill on a free model too."""
+    """Leaves out the tools that OpenRouter runs itself, and can bill on a free model too. Where its list price is all that makes a
+    model free, OpenRouter is told to charge nothing: the price may have changed since it was read."""
 
-    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
-        request = super().prepare(call, model, key)
-        if b"openrouter:" not in bytes(call.fields.get("tools", b"")):
-            return request
-        content = json.loads(request.body)
-        tools = content["tools"] if isinstance(content["tools"], list) else []
-        content["tools"] = [tool for tool in tools if not _is_own(tool)]
-        return replace(request, body=json.dumps(content).encode())
+    def changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
+        changes = super().changes(call, model)
+        if "tools" in call.fields and (own := _functions(bytes(call.fields["tools"]))) is not None:
+            changes["tools"] = own
+        if model.price == 0 and not model.id.endswith(SUFFIX) and not model.router:
+            preferences = call.value("provider")
+            capped = {**preferences, "max_price": NOTHING} if isinstance(preferences, dict) else {"max_price": NOTHING}
+            changes["provider"] = json.dumps(capped).encode()
+        return changes
 
 
-def _is_own(tool: Any) -> bool:
-    return isinstance(tool, dict) and str(tool.get("type")).startswith("openrouter:")
+class _Tool(msgspec.Struct):
+    type: str = ""
+
+
+def _functions(tools: bytes) -> bytes | None:
+    """The client's own functions among the tools, byte for byte; None: all are. `web_search` and its like are OpenRouter's, as is
+    all that begins `openrouter:` (documentation, August 2026)."""
+    try:
+        types = [tool.type for tool in msgspec.json.decode(tools, type=list[_Tool])]
+    except msgspec.MsgspecError:
+        return None if tools == b"null" else b"[]"
+    if all(name == "function" for name in types):
+        return None
+    kept = zip(types, msgspec.json.decode(tools, type=list[msgspec.Raw]), strict=True)
+    return b"[" + b",".join(bytes(tool) for name, tool in kept if name == "function") + b"]"
 
 
 def _wire(path: str) -> CompatibleWire:
@@ -121,7 +139,7 @@ def freeride_register_provider() -> Provider:
         ),
         credentials=(Credential(variable="OPENROUTER_API_KEY", pattern=r"sk-or-v1-[0-9a-f]{16,}"),),
         base_url="https://openrouter.ai/api/v1",
-        free=AnyOf((FreeSuffix(":free"), ZeroPrice(), Allowlist(frozenset({ROUTER}), CHECKED))),
+        free=AnyOf((FreeSuffix(SUFFIX), ZeroPrice(), Allowlist(frozenset({ROUTER}), CHECKED))),
         catalog=CATALOG,
         chat=_wire("/chat/completions"),
         embeddings=_wire("/embeddings"),
