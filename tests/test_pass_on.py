@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from doubles import CLOSE, HANG, RESET, Script, Step, Upstream, framed
 from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.alarm import NEVER
-from freeride_core.gateway.reply import Reply, pass_on
+from freeride_core.gateway.pool import DirectReply
+from freeride_core.gateway.reply import AT_ONCE, Reply, pass_on
 from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.gateway.upstream import Upstreams
 
@@ -175,3 +176,61 @@ def test_what_can_only_be_read_is_given_on_too() -> None:
         assert take.pieces == [b"one", b"two", b"three"]
 
     asyncio.run(scenario())
+
+
+def test_of_much_at_once_little_is_given_on_in_one_turn_of_the_loop() -> None:
+    """Looking at it takes time, and others have a turn between."""
+    body = bytes(range(256)) * 4000
+
+    async def use(reply: Reply) -> None:
+        turns = 0
+        sizes: list[tuple[int, int]] = []
+        taken = bytearray()
+
+        def take(data: bytes) -> bool:
+            sizes.append((turns, len(data)))
+            taken.extend(data)
+            return True
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        await asyncio.sleep(0)
+        assert not await reply.pass_on(take)
+        counting.cancel()
+        assert taken == body
+        in_turn = [sum(size for turn, size in sizes if turn == each) for each in {turn for turn, _ in sizes}]
+        assert max(in_turn) <= 2 * AT_ONCE
+
+    for script in scripts([body]):
+        play(script, use)
+
+
+def test_of_much_at_once_little_is_read() -> None:
+    async def use(reply: Reply) -> None:
+        pieces = []
+        while data := await reply.read():
+            pieces.append(data)
+        assert b"".join(pieces) == b"x" * 1_000_000
+        assert max(map(len, pieces)) <= AT_ONCE
+
+    for script in scripts([b"x" * 1_000_000]):
+        play(script, use)
+
+
+def test_a_body_in_single_bytes_waits_in_few_pieces() -> None:
+    body = bytes(range(256)) * 80
+
+    async def use(reply: Reply) -> None:
+        assert isinstance(reply, DirectReply)
+        connection = reply.connection
+        while not connection.is_complete:  # noqa: ASYNC110 - nothing else tells
+            await asyncio.sleep(0.001)
+        assert len(connection._chunks) <= 64
+        assert await reply.body() == body
+
+    play([CHUNKED + b"".join(framed(body[at : at + 1]) for at in range(len(body))) + b"0\r\n\r\n"], use)

@@ -375,6 +375,22 @@ def test_an_address_that_is_none_is_a_connection_that_was_never_made(url: str) -
     run(main())
 
 
+@pytest.mark.parametrize(("count", "is_read"), [(250, True), (257, False), (9000, False)])
+def test_an_upstream_has_so_many_headers(count: int, is_read: bool) -> None:
+    async def main() -> None:
+        async with Server(always(OK + b"X: a\r\n" * count + b"content-length: 2\r\n\r\nok")) as server:
+            upstreams = Upstreams(5.0)
+            if is_read:
+                assert await (await upstreams.send(ask(server.url))).body() == b"ok"
+            else:
+                with pytest.raises(UpstreamTrouble) as caught:
+                    await upstreams.send(ask(server.url))
+                assert caught.value.failure.kind is ErrorKind.NETWORK
+            await upstreams.close()
+
+    run(main())
+
+
 # Encodings, uploads, proxies
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import httpx
 
+from freeride_binder_openclaw.body import read_body
 from freeride_binder_openclaw.memory import Ceiling
 from freeride_binder_openclaw.ranking import FreeModel, rank
 from freeride_core import Account, Answer, ErrorKind, Failure, Key, Model, Operation, Phase, Scope, UpstreamRequest
+from freeride_core.gateway.encoding import EncodingFault
 from freeride_core.gateway.reaction import cooled_scope, reaction_to
 from freeride_core.gateway.roster import Member
 from freeride_core.gateway.wire import parse_call
@@ -123,9 +125,12 @@ class OpenRouter:
 
     def _ask(self, request: UpstreamRequest) -> Answer:
         try:
-            answer = self._client.request(
+            with self._client.stream(
                 request.method, request.url, headers=list(request.headers), content=request.body or None
-            )
+            ) as answer:
+                body = read_body(answer)
+        except EncodingFault as fault:
+            raise Unreachable(f"OpenRouter's answer is {fault}") from None
         except httpx.ReadTimeout:
             if request.body:
                 raise
@@ -134,4 +139,4 @@ class OpenRouter:
             raise Unreachable("OpenRouter cannot be reached") from None
         phase = Phase.BODY if answer.status_code == httpx.codes.OK else Phase.STATUS
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Answer(answer.status_code, headers, answer.content, self._now(), phase)
+        return Answer(answer.status_code, headers, body, self._now(), phase)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import httpx
 
 from freeride_core.answer import Answer, ErrorKind, Phase, UpstreamRequest
+from freeride_core.gateway.encoding import EncodingFault, decode_whole
 from freeride_core.provider import Key, Provider
 from freeride_core.settings import Settings
 
@@ -48,6 +49,8 @@ async def _check_all(settings: Settings, keys: Sequence[tuple[Provider, Key]]) -
                 return Verdict(None, "no answer in time")
             except (httpx.HTTPError, httpx.InvalidURL):
                 return Verdict(None, "it cannot be reached")
+            except EncodingFault as fault:
+                return Verdict(None, f"its answer is {fault}")
             except Exception as fault:  # a plugin's fault with one key says nothing about the others
                 return Verdict(None, f"the provider's plugin failed: {type(fault).__name__}")
             finally:
@@ -84,17 +87,18 @@ async def _ask(client: httpx.AsyncClient, request: UpstreamRequest) -> Answer:
         request.method, request.url, headers=list(request.headers), content=request.body or None
     )
     answer = await client.send(sent, stream=True)
-    body = bytearray()
     try:
-        async for chunk in answer.aiter_bytes():
-            body += chunk
-            if len(body) > _LONGEST_BODY:
+        raw = bytearray()
+        async for chunk in answer.aiter_raw():  # httpx would decode it, however large that becomes
+            raw += chunk
+            if len(raw) > _LONGEST_BODY:
                 break
     finally:
         await answer.aclose()
+    body = decode_whole(bytes(raw), ",".join(answer.headers.get_list("content-encoding")), _LONGEST_BODY)
     phase = Phase.BODY if answer.status_code == 200 else Phase.STATUS
     headers = {name.lower(): value for name, value in answer.headers.items()}
-    return Answer(answer.status_code, headers, bytes(body), time.time(), phase)
+    return Answer(answer.status_code, headers, body, time.time(), phase)
 
 
 class _Progress:

@@ -11,12 +11,16 @@ import httptools
 from freeride_core.answer import ErrorKind
 from freeride_core.gateway.alarm import Alarm
 from freeride_core.gateway.outbox import outbox_of
+from freeride_core.gateway.reply import AT_ONCE, Hold, hold_any, too_large
 from freeride_core.gateway.trouble import UpstreamTrouble, silence
 
 _HIGH_WATER = 256 * 1024
 """Bytes that wait for a slow reader before the upstream is no longer read."""
 _MAX_WORDLESS = 64 * 1024
 """Bytes in a row that are no body: more than any head, trailer or chunk extension needs."""
+_MAX_HEADERS = 256
+_MAX_CHUNKS = 64
+"""Pieces of a body that wait apart from each other: in a list, a piece of one byte takes forty."""
 _ENCODING = b"content-encoding"
 _ENCODING_LENGTH = len(_ENCODING)
 _WORTH_JOINING = 16 * 1024
@@ -107,6 +111,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._misunderstand()
         else:
+            if len(self._chunks) > _MAX_CHUNKS:
+                self._chunks[:] = [b"".join(self._chunks)]
             if self._wordless_bytes > _MAX_WORDLESS:
                 self._fail(_broken("the upstream's headers are too large"))
             elif self._waiting_bytes > _HIGH_WATER and not self._is_paused:
@@ -119,6 +125,8 @@ class Connection(asyncio.Protocol):
 
     def _hand_over(self, take: Callable[[bytes], bool]) -> bool:
         """Whether whoever waits is to go on itself."""
+        if self._waiting_bytes > AT_ONCE:
+            return True
         try:
             if take(self._take()):
                 return self.is_complete or self._error is not None
@@ -192,6 +200,9 @@ class Connection(asyncio.Protocol):
         status: int = self._parser.get_status_code()
         if status < 200:
             return
+        if len(self.headers) > _MAX_HEADERS:
+            self._fail(_broken("the upstream has too many headers"))
+            return
         self.status = status
         self._is_keeping_alive = self._parser.should_keep_alive()
         if not self._is_keeping_alive:
@@ -230,6 +241,10 @@ class Connection(asyncio.Protocol):
         if self._drained is not None:
             await self._drained
 
+    def encodings(self) -> list[str]:
+        """What the answer's `Content-Encoding` headers say."""
+        return [value.decode("latin-1") for name, value in self.headers if name.lower() == _ENCODING]
+
     async def head(self) -> None:
         """Returns when `status` and `headers` have come."""
         while not self.status:
@@ -238,31 +253,37 @@ class Connection(asyncio.Protocol):
             await self._progress()
 
     async def read(self) -> bytes:
-        """What has come of the body since the last time; waits where that is nothing. Empty: the body is over."""
+        """What has come of the body since the last time, `AT_ONCE` at most; waits where that is nothing. Empty: the body is
+        over."""
         while not self._chunks:
             if self.is_complete:
                 return b""
             if self._error is not None:
                 raise self._error
             await self._progress()
-        return self._take()
+        return self._take_some()
 
     async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
         """Gives `take` each part of the body in the moment in which it comes, without a turn of the loop between, until it
         says no, which makes this true; false: the body is over."""
-        if self._chunks and not take(self._take()):
-            return True
-        self._taker = take
         try:
-            while not self.is_complete:
+            while True:
+                while self._chunks:
+                    if not take(self._take_some()):
+                        return True
+                    if self._chunks:
+                        await asyncio.sleep(0)
+                if self.is_complete:
+                    return False
                 if self._error is not None:
                     raise self._error
+                self._taker = take
                 await self._progress()
                 if self._fault is not None:
                     raise self._fault
                 if self._taker is not take:
                     return True
-            return False
+                self._taker = None
         finally:
             self._taker = self._fault = None
 
@@ -270,7 +291,7 @@ class Connection(asyncio.Protocol):
         """All of the body, where it has come."""
         return self._take() if self.is_complete and self._waiting_bytes <= limit else None
 
-    async def whole(self, limit: int) -> bytes:
+    async def whole(self, limit: int, hold: Hold = hold_any) -> bytes:
         """All that is left of the body."""
         parts: list[bytes] = []
         size = 0
@@ -281,12 +302,23 @@ class Connection(asyncio.Protocol):
                 size += self._waiting_bytes
                 if size > limit:
                     break
+                hold(self._waiting_bytes)
                 parts.append(self._take())
             await self._progress()
         if size + self._waiting_bytes > limit:
-            raise UpstreamTrouble(ErrorKind.PROTOCOL, f"the answer is larger than {limit} bytes")
+            raise too_large(limit)
+        hold(self._waiting_bytes)
         parts.append(self._take())
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _take_some(self) -> bytes:
+        """`AT_ONCE` at most."""
+        if self._waiting_bytes <= AT_ONCE:
+            return self._take()
+        waiting = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks[:] = [waiting[AT_ONCE:]]
+        self._waiting_bytes -= AT_ONCE
+        return waiting[:AT_ONCE]
 
     def _take(self) -> bytes:
         chunks = self._chunks

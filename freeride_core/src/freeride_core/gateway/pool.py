@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from freeride_core.answer import ErrorKind
 from freeride_core.gateway.alarm import NEVER, until
 from freeride_core.gateway.connection import Connection
 from freeride_core.gateway.fields import Fields
-from freeride_core.gateway.reply import MAX_BODY, Reply
+from freeride_core.gateway.reply import MAX_BODY, Hold, Reply, decoded, hold_any
 from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn, silence
 
 _KEPT_S = 60.0
 """How long an idle connection is kept."""
 _KEPT_MOST = 64
 """Idle connections that are kept."""
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
+_CLOSING_S = 0.01
+"""In which dropped connections give their files back."""
 _OLDEST_S = 900.0
 """Older connections are not used again: the name may stand for another machine by now."""
 
@@ -25,12 +29,21 @@ _OLDEST_S = 900.0
 class Pool:
     """The last connection given back is the first one used: the others may grow old and go."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, now: Callable[[], float] = time.time) -> None:
-        """`now` gives seconds since the epoch."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None,
+        now: Callable[[], float] = time.time,
+        spare: Callable[[], None] | None = None,
+    ) -> None:
+        """`now` gives seconds since the epoch. `spare` closes what is idle, here and elsewhere: a process can have so many files,
+        and a connection is one."""
         self._host = host
         self._port = port
         self._tls = tls
         self._now = now
+        self._spare = spare or self.drop_idle
         self._idle: dict[Connection, float] = {}
         """With the time since when. By the wall clock: the loop's stands still while a laptop sleeps, and whoever was at the
         other end may be gone without a word."""
@@ -68,7 +81,7 @@ class Pool:
             else:
                 return DirectReply(connection, self)
             # The upstream had closed it meanwhile, and most likely the others too: nothing was asked yet.
-            self._drop_idle()
+            self.drop_idle()
             connection = await self._connect_for(is_wanted, connect_s, due)
 
     async def _connect_for(
@@ -88,7 +101,8 @@ class Pool:
             connection.drop()
         return None
 
-    def _drop_idle(self) -> None:
+    def drop_idle(self) -> None:
+        """Closes the connections that nobody uses now."""
         for connection in tuple(self._idle):
             connection.drop()
         self._idle.clear()
@@ -100,13 +114,14 @@ class Pool:
         connect_due = NEVER if within_s is None else now + within_s
         try:
             async with until(min(due, connect_due)):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(loop, self._forget),
-                    self._host,
-                    self._port,
-                    ssl=self._tls,
-                    server_hostname=self._host if self._tls else None,
-                )
+                try:
+                    connection = await self._open(loop)
+                except OSError as error:
+                    if error.errno not in _NO_FILES:
+                        raise
+                    self._spare()
+                    await asyncio.sleep(_CLOSING_S)
+                    connection = await self._open(loop)
         except TimeoutError:
             if due < connect_due:
                 raise silence() from None
@@ -114,6 +129,16 @@ class Pool:
         except (OSError, ValueError):  # ValueError: a host name that is none
             raise UpstreamTrouble(ErrorKind.NETWORK, "no connection", is_connect=True) from None
         self._all.add(connection)
+        return connection
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        _, connection = await loop.create_connection(
+            lambda: Connection(loop, self._forget),
+            self._host,
+            self._port,
+            ssl=self._tls,
+            server_hostname=self._host if self._tls else None,
+        )
         return connection
 
     def give_back(self, connection: Connection) -> None:
@@ -150,11 +175,7 @@ class DirectReply(Reply):
         super().__init__(connection.status, Fields(connection.headers))
         self.connection = connection
         self._pool = pool
-        self._pieces: AsyncIterator[bytes] | None = None
-        if connection.is_encoded and self.headers["content-encoding"].lower() != "identity":
-            from freeride_core.gateway.encoding import decoded  # not above: httpx is slow to import, and rarely needed
-
-            self._pieces = decoded(self.headers, connection.read)
+        self._pieces = decoded(connection.read, connection.encodings()) if connection.is_encoded else None
 
     def expect_by(self, due: float) -> None:
         self.connection.alarm.set(due)
@@ -173,8 +194,8 @@ class DirectReply(Reply):
     def whole(self, limit: int = MAX_BODY) -> bytes | None:
         return self.connection.whole_now(limit) if self._pieces is None else None
 
-    async def body(self, limit: int = MAX_BODY) -> bytes:
-        return await (self.connection.whole(limit) if self._pieces is None else super().body(limit))
+    async def body(self, limit: int = MAX_BODY, hold: Hold = hold_any) -> bytes:
+        return await (self.connection.whole(limit, hold) if self._pieces is None else super().body(limit, hold))
 
     def close(self) -> None:
         self._pool.give_back(self.connection)

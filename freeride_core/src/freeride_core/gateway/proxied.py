@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
@@ -13,7 +13,7 @@ import httpx
 from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.alarm import NEVER, until
 from freeride_core.gateway.fields import Fields
-from freeride_core.gateway.reply import Reply
+from freeride_core.gateway.reply import Reply, decoded
 from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn, silence
 
 # Below that it quotes every header that it sees, an upstream's echo of a prompt too.
@@ -28,7 +28,9 @@ class ProxiedReply(Reply):
     def __init__(self, response: httpx.Response) -> None:
         super().__init__(response.status_code, Fields(response.headers.raw))
         self._response = response
-        self._pieces: AsyncIterator[bytes] = response.aiter_bytes()
+        raw = response.aiter_raw()  # httpx would decode it layer by layer, however large that becomes
+        encodings = response.headers.get_list("content-encoding")
+        self._pieces = decoded(lambda: anext(raw, b""), encodings) or raw
         self._due = NEVER
 
     def expect_by(self, due: float) -> None:
@@ -109,8 +111,6 @@ def _trouble(error: Exception) -> UpstreamTrouble:
         return UpstreamTrouble(ErrorKind.NETWORK, "no connection", is_connect=True)
     if isinstance(error, httpx.TimeoutException):
         return silence()
-    if isinstance(error, httpx.DecodingError):
-        return UpstreamTrouble(ErrorKind.PROTOCOL, "the answer's encoding is broken")
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
         return UpstreamTrouble(ErrorKind.PROTOCOL, "the request cannot be sent")
     return UpstreamTrouble(ErrorKind.NETWORK, "the connection broke")

@@ -15,6 +15,7 @@ DONE = b"data: [DONE]\n\n"
 _KEPT = 4096
 """Bytes of an ending."""
 
+_LONGEST_BLANK = 4
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _FINISH = re.compile(rb'_reason(?<="finish_reason)"[ \t]*:[ \t]*"[^"]')
@@ -66,13 +67,15 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
     return blocks, data[start:]
 
 
-def block_ends(data: bytes) -> Iterator[int]:
-    """Where each whole block ends, found as it is asked for."""
-    if b"\r" in data:
-        for blank in _BLANK_LINE.finditer(data):
+def block_ends(data: bytes, known: int = 0) -> Iterator[int]:
+    """Where each whole block ends, found as it is asked for. So many bytes are `known` to hold no end: looking at them again with
+    each byte of an event that does not end would take more time than all else."""
+    at = max(0, known - _LONGEST_BLANK)
+    if data.find(b"\r", at) >= 0:
+        for blank in _BLANK_LINE.finditer(data, at):
             yield blank.end()
     else:  # as it usually is, and a plain find is many times quicker
-        end = data.find(b"\n\n") + 2
+        end = data.find(b"\n\n", at) + 2
         while end > 1:
             yield end
             end = data.find(b"\n\n", end) + 2
@@ -140,7 +143,7 @@ class Relay:
             self._tail = b""
             self._is_amid = False
             return self._inspect(data)
-        cut = _last_blank_line(data)
+        cut = _last_blank_line(data, max(0, len(self._tail) - _LONGEST_BLANK))
         if cut:
             self._is_amid = False
         elif len(data) > MAX_HELD:
@@ -181,6 +184,9 @@ class Relay:
             blocks.append(rest)
         passed: list[bytes] = []
         for block in blocks:
+            if not (b'"error' in block or b"[DONE]" in block or b"event:" in block):
+                passed.append(block)  # nothing that is looked for, and there may be thousands of it
+                continue
             event = parse(block)
             if event.is_done:
                 self.is_done = True
@@ -194,12 +200,12 @@ class Relay:
         return b"".join(passed)
 
 
-def _last_blank_line(data: bytes) -> int:
-    """Where the last whole event ends; 0: there is none."""
-    at = data.rfind(b"\n\n")
+def _last_blank_line(data: bytes, start: int) -> int:
+    """Where the last whole event ends, found from `start` on; 0: there is none."""
+    at = data.rfind(b"\n\n", start)
     end = at + 2 if at >= 0 else 0
-    if data.find(b"\r", end) >= 0:
-        for blank in _BLANK_LINE.finditer(data, end):
+    if data.find(b"\r", max(start, end)) >= 0:
+        for blank in _BLANK_LINE.finditer(data, max(start, end)):
             end = blank.end()
     return end
 

@@ -78,13 +78,18 @@ class Upstreams:
         tls = self._tls if origin.scheme == "https" else None
         proxy = _proxy_for(origin)
         if proxy is None:
-            return Pool(origin.host, origin.port, tls, self._now)
+            return Pool(origin.host, origin.port, tls, self._now, self._drop_idle)
         try:
             from freeride_core.gateway.proxied import ProxiedOrigin  # not above: httpx is slow to import
 
             return ProxiedOrigin(proxy, tls)
         except (ImportError, ValueError):  # it needs what is not installed, or is none
             raise UpstreamTrouble(ErrorKind.NETWORK, "the proxy cannot be used", is_connect=True) from None
+
+    def _drop_idle(self) -> None:
+        for pool in self._origins.values():
+            if isinstance(pool, Pool):
+                pool.drop_idle()
 
     async def close(self) -> None:
         for pool in self._origins.values():
