@@ -235,7 +235,7 @@ def test_numbers_keep_their_spelling(number: bytes) -> None:
     ("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")], ids=["lists", "objects", "both"]
 )
 @pytest.mark.parametrize("prefix", [b'{"model":"auto","a":', b'{"model":"auto","nan":NaN,"a":', b'{"model":', b""])
-@pytest.mark.parametrize("depth", [sys.getrecursionlimit(), 10_000, 300_000])
+@pytest.mark.parametrize("depth", [sys.getrecursionlimit(), 10_000, 100_000])
 def test_a_body_nested_too_deep_is_refused(prefix: bytes, opening: bytes, closing: bytes, depth: int) -> None:
     body = prefix + opening * depth + b"1" + closing * depth + b"}" * prefix.startswith(b"{")
     assert fault(body).message == "The request body is nested too deep."

@@ -11,7 +11,11 @@ from typing import Any
 import msgspec
 
 from freeride_core.call import Call
+from freeride_core.json_values import PATIENT_MOST, has_too_many_values
 from freeride_core.model import Model
+
+_LONGEST = 32 * 1024 * 1024
+"""Bytes of a body that is decoded at all: no error or list is as long."""
 
 
 class ErrorKind(enum.StrEnum):
@@ -123,17 +127,22 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body as JSON; None where it is none."""
+        """The body as JSON. None where it is none, or has more values than `json_values` allows: building them would cost more
+        memory than a hostile upstream may take, and hold up every other request."""
         known = self.__dict__
         if "_json" not in known:
             known["_json"] = self._decoded()  # functools.cached_property takes a lock for this
         return known["_json"]
 
     def _decoded(self) -> Any:
+        if len(self.body) > _LONGEST or has_too_many_values(self.body):
+            return None
         try:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
+        if len(self.body) > PATIENT_MOST:
+            return None
         try:
             return json.loads(self.body)  # more patient: lone surrogates, NaN, other encodings
         except (ValueError, RecursionError):

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from freeride_core.json_values import PATIENT_MOST
+
 
 class Operation(enum.StrEnum):
     """What a client asks for. A provider can do what it has a wire for."""
@@ -100,9 +102,18 @@ class Call:
         return self._prompt_tokens
 
     def value(self, name: str) -> Any:
-        """A top-level value, decoded; None where it is absent."""
+        """A top-level value, decoded; None where it is absent. Raises ValueError where it is one of megabytes that only a patient
+        parser can read."""
         raw = self.fields.get(name)
-        return None if raw is None else json.loads(bytes(raw))
+        if raw is None:
+            return None
+        try:
+            return msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            text = bytes(raw)
+        if len(text) > PATIENT_MOST:
+            raise ValueError(f"{name} holds what takes too long to decode")
+        return json.loads(text)  # lone surrogates, NaN, numbers without end
 
     def body_with(self, changes: Mapping[str, bytes | None]) -> bytes:
         """The request with some top-level values replaced, added, or (None) left out; all others byte for byte."""

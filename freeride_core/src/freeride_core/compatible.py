@@ -18,6 +18,7 @@ from freeride_core import retry_hint
 from freeride_core.answer import Answer, Failure, Phase, Reading, Scope, UpstreamRequest
 from freeride_core.call import Call, Operation
 from freeride_core.complaint import USUAL, Complaint, Rule, by_status, error_in
+from freeride_core.json_values import LARGE
 from freeride_core.model import Model
 from freeride_core.provider import About, Catalog, Credential, FreePolicy, Key, Limit, Probe, Provider, Wire
 
@@ -199,7 +200,12 @@ _STATUS_BY_WORD = {
 def _status_within(answer: Answer) -> int:
     """The status of an error inside a 200; 0 where there is none."""
     text = answer.body
-    if answer.event != "error" and b'"error' not in text and not (b"\\u00" in text and _ESCAPED_LETTER.search(text)):
+    # In a large body the second look would take long, and no error is one.
+    if (
+        answer.event != "error"
+        and b'"error' not in text
+        and not (len(text) <= LARGE and b"\\u00" in text and _ESCAPED_LETTER.search(text))
+    ):
         return 0  # nothing of what follows can be there
     body = answer.json
     if isinstance(body, list):

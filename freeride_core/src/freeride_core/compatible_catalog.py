@@ -20,9 +20,15 @@ QUANTISATION = re.compile(
 """The end of a lower-case name that says how the weights are stored: `-fp8`, `-awq-int4`, `-q4_k_m`. The model behaves alike."""
 
 
+_LONGEST_ID = 256
+
+
 def canonical_of(model_id: str, makers: Mapping[str, str] = MappingProxyType({})) -> str:
     """The canonical name of a model that nobody has named by hand: in lower case, without quantisation, its maker as
-    `makers` spells it. The upstream's own marks, such as a suffix for free variants, are the package's to cut off first."""
+    `makers` spells it. The upstream's own marks, such as a suffix for free variants, are the package's to cut off first. Raises
+    ValueError for an id that is too long to be one."""
+    if len(model_id) > _LONGEST_ID:
+        raise ValueError("an id that is too long to be one")
     maker, slash, name = QUANTISATION.sub("", model_id.lower()).partition("/")
     return makers.get(maker, maker) + slash + name
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import Any
 
 from freeride_core.answer import Answer
@@ -32,7 +33,11 @@ _PROSE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _BODY_FIELDS = frozenset({"retry_after", "retryafter", "retrydelay", "retry_after_seconds", "retryafterseconds"})
+_LONGEST_TEXT = 100
+"""Characters of a hint."""
 _DEEPEST = 6
+_MOST_MEMBERS = 10_000
+"""Members of a body that are looked at, in some milliseconds: a hint is among the first dozens."""
 
 
 def _wait(seconds: float) -> float | None:
@@ -45,6 +50,8 @@ def _wait(seconds: float) -> float | None:
 def duration(text: str) -> float | None:
     """`2m59.56s`, `825ms`, `17s`, `24h0m0s`; a bare number is seconds."""
     text = text.strip()
+    if len(text) > _LONGEST_TEXT:
+        return None
     if _NUMBER.fullmatch(text):
         number = float(text)
         return _wait(number) if number < _EPOCH_S else None
@@ -58,6 +65,8 @@ def _sum(text: str) -> float:
 def moment(text: str, now: float) -> float | None:
     """A reset: a duration, an epoch in seconds or milliseconds, an ISO 8601 or an HTTP date."""
     text = text.strip()
+    if len(text) > _LONGEST_TEXT:
+        return None
     if _NUMBER.fullmatch(text):
         number = float(text)
         if number >= _EPOCH_MS:
@@ -96,19 +105,23 @@ def in_prose(text: str) -> float | None:
     return _wait(_sum(found[1])) if found else None
 
 
-def in_body(value: Any, now: float, depth: int = 0) -> float | None:
+def in_body(value: Any, now: float) -> float | None:
     """`{"retryDelay": "17s"}`, `{"retry_after": 30}`, `{"X-RateLimit-Reset": "1795406437000"}`, at any depth up to six."""
+    return _first(_field(str(name).lower(), item, now) for name, item in islice(_members(value), _MOST_MEMBERS))
+
+
+def _members(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Those of an object before those of the objects within it."""
     if depth > _DEEPEST:
-        return None
-    if isinstance(value, list):
-        return _first(in_body(item, now, depth + 1) for item in value)
-    if not isinstance(value, dict):
-        return None
-    for name, item in value.items():
-        hint = _field(str(name).lower(), item, now)
-        if hint is not None:
-            return hint
-    return _first(in_body(item, now, depth + 1) for item in value.values())
+        return
+    if isinstance(value, dict):
+        yield from value.items()
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for item in value:
+        if isinstance(item, (dict, list)):
+            yield from _members(item, depth + 1)
 
 
 def _field(name: str, item: Any, now: float) -> float | None:

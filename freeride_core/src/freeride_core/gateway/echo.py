@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from freeride_core.call import Call
@@ -18,12 +18,12 @@ _RUN_IN_LONG = 16
 
 
 def without_echo(words: str, call: Call) -> str:
-    """An upstream's words without those of the conversation."""
+    """An upstream's words without those of the conversation; nothing of them where that cannot be looked through."""
     try:
-        said = "\0".join(text for name in _FIELDS for text in _texts(call.value(name)))
+        said = [text for name in _FIELDS for text in _texts(call.value(name))]
     except (ValueError, RecursionError):
         return ""
-    run = _RUN if len(said) <= _LONG else _RUN_IN_LONG
+    run = _RUN if sum(map(len, said)) <= _LONG else _RUN_IN_LONG
     kept: list[str] = []
     clean_from, covered_to = 0, -1
     for start in _echoes(words, said, run):
@@ -33,7 +33,7 @@ def without_echo(words: str, call: Call) -> str:
     return "".join((*kept, words[clean_from:]))
 
 
-def _echoes(words: str, said: str, run: int) -> Iterator[int]:
+def _echoes(words: str, said: Iterable[str], run: int) -> Iterator[int]:
     """Where `run` characters of the words are somewhere in what was said.
 
     To search a long conversation for each of them would hold up everybody else. So it is looked at once, in blocks half as
@@ -43,12 +43,15 @@ def _echoes(words: str, said: str, run: int) -> Iterator[int]:
     windows = {words[at : at + run] for at in range(len(words) - run + 1)}
     seen: set[str] = set()
     echoed: set[str] = set()
-    for at in range(0, len(said) - half + 1, half):
-        if said[at : at + half] in blocks:
-            around = said[max(0, at - half + 1) : at + run]
-            if around not in seen:
-                seen.add(around)
-                echoed |= windows.intersection(around[start : start + run] for start in range(len(around) - run + 1))
+    for text in said:
+        for at in range(0, len(text) - half + 1, half):
+            if text[at : at + half] in blocks:
+                around = text[max(0, at - half + 1) : at + run]
+                if around not in seen:
+                    seen.add(around)
+                    echoed |= windows.intersection(
+                        around[start : start + run] for start in range(len(around) - run + 1)
+                    )
     return (start for start in range(len(words) - run + 1) if words[start : start + run] in echoed)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.gateway.roster import Member
+from freeride_core.json_values import LARGE
 from freeride_core.provider import Account, Key, Provider
 
 _EVERY_S = 6 * 3600.0
@@ -66,7 +67,9 @@ class Proofs:
             request = provider.probe.request(key)
             if request is None:
                 return
-            proof = provider.probe.read(await self._fetch(provider, request))
+            answer = await self._fetch(provider, request)
+            read = provider.probe.read
+            proof = read(answer) if len(answer.body) <= LARGE else await asyncio.to_thread(read, answer)
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise
         except BaseException:  # whatever a network or a plugin does: without an answer there is no proof

@@ -11,6 +11,7 @@ import msgspec
 
 from freeride_core.call import Call, Feature, Operation
 from freeride_core.gateway.fields import Fields
+from freeride_core.json_values import LARGE, MOST_VALUES, PATIENT_MOST, decoded, has_too_many_values, is_utf8
 
 _ONCE = frozenset({"model", "stream", "stream_options"})
 """Fields that decide where a request goes; twice is a contradiction."""
@@ -22,14 +23,23 @@ _DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SKIP = re.compile(r"[ \t\n\r]*")
 _VALUE = json.JSONDecoder()
 # Read only where the whole is known to be JSON.
-_NAME = re.compile(rb'[ \t\n\r]*[{,][ \t\n\r]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\n\r]*:[ \t\n\r]*')
-_END = re.compile(rb"[ \t\n\r]*}[ \t\n\r]*")
+_NAME = re.compile(
+    rb'[ \t\n\r]{0,4096}[{,][ \t\n\r]{0,4096}("[^"\\]*(?:\\.[^"\\]*)*")[ \t\n\r]{0,4096}:[ \t\n\r]{0,4096}'
+)
+_END = re.compile(rb"[ \t\n\r]{0,4096}}[ \t\n\r]{0,4096}")
 _IMAGE = re.compile(rb'"image_url"\s*:|"input_image"')
 _PERHAPS_IMAGE = re.compile(rb'_(?:url|image)"')
 """Finds the rare byte first: in a large body that is many times quicker than to look at every quote."""
 _PARTS = re.compile(rb'"content"\s*:\s*(?:\[|null)')
 _NONE: frozenset[str] = frozenset()
 _LONGEST_NAME = 1024
+_MOST_FIELDS = 1000
+"""Names at the top of a request: more than any protocol has."""
+_LOOK = 4 * 1024 * 1024
+"""Bytes that a pattern is looked for in at once: hostile ones take five nanoseconds each."""
+_OVERLAP = 16
+_HUGE = 4 * 1024 * 1024
+"""Bytes of a request whose features and size are found out at once: later that would hold the event loop up."""
 _DATA_URL = b'"data:'
 
 Pair = tuple[bytes, str, msgspec.Raw]
@@ -58,13 +68,19 @@ def _decode_quickly(body: bytes) -> dict[str, msgspec.Raw] | None:
     """The members by name, of a repeated name the last; None: this takes patience."""
     try:
         members = _DECODER.decode(body)
-        if not body.isascii():
-            body.decode("utf-8", "surrogatepass")  # the quick decoder does not look into the values
     except RecursionError:
         raise BadRequest("The request body is nested too deep.") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    if not body.isascii() and not is_utf8(body):  # the quick decoder does not look into the values
+        return None
+    if len(members) > _MOST_FIELDS:
+        raise _too_many_fields()
     return members
+
+
+def _too_many_fields() -> BadRequest:
+    return BadRequest(f"The request has more than {_MOST_FIELDS} fields.")
 
 
 def _locate(body: bytes, members: Mapping[str, msgspec.Raw]) -> list[Pair] | None:
@@ -109,9 +125,10 @@ def _is_plain(body: bytes, members: Mapping[str, msgspec.Raw]) -> bool:
 
 
 def _decode_patiently(body: bytes) -> list[Pair]:
+    if len(body) > PATIENT_MOST:
+        raise BadRequest("The request body is too large for anything but plain JSON: send UTF-8, and each field once.")
     try:
-        text = body.decode(json.detect_encoding(body), "surrogatepass")
-        pairs = _members(text)
+        pairs = _members("".join(decoded(body, json.detect_encoding(body))))
     except RecursionError:
         raise BadRequest("The request body is nested too deep.") from None
     except (ValueError, StopIteration, IndexError):
@@ -148,6 +165,8 @@ def _members(text: str) -> list[Pair]:
         at = _skip(text, at + 1)
         _, end = _VALUE.raw_decode(text, at)
         raw = text[at:end].encode("utf-8", "surrogatepass")
+        if len(pairs) >= _MOST_FIELDS:
+            raise _too_many_fields()
         pairs.append((raw_name.encode("utf-8", "surrogatepass"), name, msgspec.Raw(raw)))
         at = _skip(text, end)
     if _skip(text, at + 1) != len(text):
@@ -161,7 +180,10 @@ def _skip(text: str, at: int) -> int:
 
 
 def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
-    """A client's request, received `now`, as a `Call`. Raises `BadRequest`."""
+    """A client's request, received `now`, as a `Call`. Raises `BadRequest`. Run it beside the event loop where the body is larger
+    than `json_values.LARGE`."""
+    if len(body) > LARGE and has_too_many_values(body):
+        raise BadRequest(f"The request body holds more than {MOST_VALUES} values.")
     members = _decode_quickly(body)
     pairs: Iterable[Pair]
     if members is not None and _is_plain(body, members):
@@ -178,7 +200,7 @@ def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
     if required not in fields:
         raise BadRequest(f"The field '{required}' is missing.", param=required)
     most, most_completion = fields.get("max_tokens"), fields.get("max_completion_tokens")
-    return Call(
+    call = Call(
         operation=operation,
         model=model,
         stream=is_chat and "stream" in fields and bytes(fields["stream"]) == b"true",
@@ -192,6 +214,9 @@ def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
         received_at=now,
         once=once,
     )
+    if len(body) > _HUGE:
+        _ = call.features, call.prompt_tokens
+    return call
 
 
 def _model(fields: Mapping[str, msgspec.Raw]) -> str:
@@ -217,11 +242,17 @@ def _abilities(body: bytes, fields: Mapping[str, msgspec.Raw]) -> frozenset[str]
     found: list[str] = []
     if _holds_any(fields.get("tools")) or _holds_any(fields.get("functions")):
         found.append(Feature.TOOLS)
-    if _PERHAPS_IMAGE.search(body) and _IMAGE.search(bytes(fields.get("messages", b""))):
+    if _may_hold_image(body) and _IMAGE.search(bytes(fields.get("messages", b""))):
         found.append(Feature.IMAGES)
     if "response_format" in fields and b'"json_schema"' in bytes(fields["response_format"]):
         found.append(Feature.JSON_SCHEMA)
     return frozenset(found) if found else _NONE
+
+
+def _may_hold_image(body: bytes) -> bool:
+    if len(body) <= _LOOK:
+        return _PERHAPS_IMAGE.search(body) is not None
+    return any(_PERHAPS_IMAGE.search(body, at, at + _LOOK + _OVERLAP) for at in range(0, len(body), _LOOK))
 
 
 def _holds_any(array: msgspec.Raw | None) -> bool:

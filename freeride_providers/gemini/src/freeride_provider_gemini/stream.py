@@ -6,6 +6,11 @@ import json
 from collections import Counter
 from typing import Any
 
+from freeride_core import has_too_many_values
+
+_LONGEST = 4 * 1024 * 1024
+"""Bytes of an event that is decoded: no call is longer, and the gateway does nothing else meanwhile."""
+
 
 class NumberedToolCalls:
     """Passes a stream on with its tool calls numbered, and `tool_calls` for the `stop` after them.
@@ -19,7 +24,12 @@ class NumberedToolCalls:
         """How many calls each choice has made."""
 
     def decode(self, data: bytes) -> bytes:
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, rest = data.split(b"\n")
+        if not lines:
+            self._rest += rest
+            return b""
+        lines[0] = self._rest + lines[0]
+        self._rest = rest
         return b"".join(self._corrected(line) + b"\n" for line in lines)
 
     def flush(self) -> bytes:
@@ -28,6 +38,8 @@ class NumberedToolCalls:
 
     def _corrected(self, line: bytes) -> bytes:
         if not line.startswith(b"data:") or not (self._calls or b'"tool_calls"' in line):
+            return line
+        if len(line) > _LONGEST or has_too_many_values(line):
             return line
         try:
             chunk = json.loads(line.removeprefix(b"data:"))

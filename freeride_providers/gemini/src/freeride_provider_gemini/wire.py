@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from freeride_core import (
     Answer,
@@ -25,7 +26,7 @@ BAD_KEY = r"API_KEY_INVALID|valid API key|API key expired|invalid Authorization 
 
 # It constrains nothing, and the whole request would be refused for it. What does constrain stays: another provider may keep to it.
 _DIALECT = re.compile(rb',\s*"\$schema"\s*:\s*"[^"]*"|"\$schema"\s*:\s*"[^"]*"\s*,?')
-_INPUT_TOKENS = re.compile(r'InputTokens\w*PerMinute.*?"quotaValue":\s*"(\d{1,9})"', re.DOTALL)
+_INPUT_TOKENS = re.compile(r'InputTokens\w{0,60}?PerMinute.{0,600}?"quotaValue":\s{0,9}"(\d{1,9})"', re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class GeminiWire(CompatibleWire):
             changes["tools"] = _DIALECT.sub(b"", tools)
         # Gemma has no signatures.
         if model.id.startswith("gemini-") and b'"tool_calls"' in bytes(call.fields.get("messages", b"")):
-            messages = call.value("messages")
+            messages = _value(call, "messages")
             if sign(messages):
                 changes["messages"] = json.dumps(messages).encode()
         return changes
@@ -57,6 +58,14 @@ class GeminiWire(CompatibleWire):
             return reading
         # Waiting, as the answer proposes, would not help; the size is worth remembering.
         return replace(reading, failure=replace(failure, kind=ErrorKind.TOO_LARGE, retry_at=None))
+
+
+def _value(call: Call, name: str) -> Any:
+    """None where it takes too long to decode: then Gemini says what is missing in it."""
+    try:
+        return call.value(name)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

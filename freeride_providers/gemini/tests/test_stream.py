@@ -1,0 +1,61 @@
+"""Streams with tool calls: how they are corrected, and what a hostile upstream's cost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from freeride_provider_gemini.stream import NumberedToolCalls
+from freeride_provider_gemini.wire import _INPUT_TOKENS
+
+
+def event(**members: Any) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"index": 0, **members}]}).encode() + b"\n\n"
+
+
+CALL = event(delta={"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f", "arguments": "{}"}}]})
+STREAM = CALL * 2 + event(delta={}, finish_reason="stop") + b"data: [DONE]\n\n"
+
+
+def corrected(stream: bytes, size: int) -> bytes:
+    decoder = NumberedToolCalls()
+    pieces = [decoder.decode(stream[at : at + size]) for at in range(0, len(stream), size)]
+    return b"".join(pieces) + decoder.flush()
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000, 100_000])
+def test_calls_are_numbered_wherever_the_stream_is_cut(size: int) -> None:
+    said = corrected(STREAM, size)
+    chunks = [json.loads(line[6:]) for line in said.splitlines() if line.startswith(b"data: {")]
+    calls = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", ())]
+    assert [call["index"] for call in calls] == [0, 1]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+    assert said.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'data: {"choices":[{"index":0,"delta":{"tool_calls":[],"x":"' + b"x" * 5_000_000 + b'"}}]}\n',
+        b'data: {"choices":[{"index":0,"delta":{"tool_calls":[]}},' + b"{}," * 1_000_000 + b"{}]}\n",
+    ],
+    ids=["a long text", "many values"],
+)
+def test_an_event_that_takes_too_long_to_decode_is_passed_on_as_it_is(line: bytes) -> None:
+    assert corrected(CALL + line, 65536).endswith(line)
+
+
+def test_a_quota_is_looked_for_where_it_is_named() -> None:
+    told = 'GenerateContentInputTokensPerModelPerMinute-FreeTier","quotaDimensions":{"model":"m"},"quotaValue":"250000"'
+    found = _INPUT_TOKENS.search('{"quotaId":"' + told + "}")
+    assert found is not None
+    assert found[1] == "250000"
+
+
+@pytest.mark.parametrize("word", ["InputTokens", "InputTokensPerMinute", "InputTokensPerMinute "])
+def test_a_quota_that_is_not_there_is_not_looked_for_again_and_again(word: str) -> None:
+    """A text of 64 KiB took up to ten minutes, in which nobody had a turn: for each beginning all of the rest was looked at."""
+    text = (word * 6000)[:65536]
+    assert _INPUT_TOKENS.search(text) is None
