@@ -11,13 +11,27 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 import uvicorn
 
-from doubles import SERVE, Bench, GatewayProcess, Stage, Upstream, always, completion, in_turn, post_of, question, reply
+from doubles import (
+    HANG,
+    SERVE,
+    Bench,
+    GatewayProcess,
+    Stage,
+    Upstream,
+    always,
+    completion,
+    in_turn,
+    post_of,
+    question,
+    reply,
+    until,
+)
 from freeride_core.gateway import listener, server
 
 BODY = json.dumps(question()).encode()
@@ -227,6 +241,141 @@ def test_a_body_that_nobody_wants_is_not_held(stage: Stage, path: str) -> None:
     assert peak < 4 * MAX_BODY
 
 
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (GET + b"X: a\r\n" * 255, [200]),
+        (GET + b"X: a\r\n" * 256, [431]),
+        (GET + b"X: a\r\n" * 5000, [431]),
+        (GET.replace(b"/health", b"/health?" + b"a" * 8000), [200]),
+        (GET.replace(b"/health", b"/health?" + b"a" * 9000), [414]),
+        (GET + b"Connection: upgrade\r\nUpgrade: a\r\n" + b"X: a\r\n" * 300, [431]),
+    ],
+    ids=["256 headers", "one more", "thousands", "a long target", "a longer one", "another protocol"],
+)
+def test_a_head_has_a_bound_for_each_of_its_parts(stage: Stage, head: bytes, expected: list[int]) -> None:
+    with stage.raw(
+        head + b"Connection: close\r\n" * (expected == [200] and b"X: a" not in head) + b"\r\n"
+    ) as connection:
+        if expected == [200] and b"X: a" in head:
+            assert statuses(connection.recv(65536)) == expected
+        else:
+            assert statuses(heard(connection)) == expected
+
+
+def test_what_strangers_say_is_not_kept_for_the_next(stage: Stage) -> None:
+    """A name that is looked up again costs nothing; one without an end would cost its length for as long as the gateway runs."""
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            host = b"%d" % number + b"a" * 50_000
+            with stage.raw(b"GET /health HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n") as connection:
+                assert statuses(heard(connection)) == [421]
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 5_000_000
+
+
+# Requests one after the other
+
+
+def client_of(stage: Stage, connection: socket.socket) -> listener.ClientConnection:
+    """The gateway's side of it."""
+    assert stage.thread._server is not None
+    name = connection.getsockname()
+    [found] = [
+        each
+        for each in tuple(stage.thread._server.server_state.connections)
+        if isinstance(each, listener.ClientConnection) and each._transport.get_extra_info("peername") == name
+    ]
+    return found
+
+
+def send_on(connection: socket.socket, data: bytes, times: int) -> int:
+    """How many bytes are taken before the gateway takes no more."""
+    connection.settimeout(0.5)
+    sent = 0
+    with suppress(TimeoutError):
+        for _ in range(times):
+            sent += connection.send(data)
+    return sent
+
+
+def test_of_requests_that_wait_few_are_read(tmp_path: Path) -> None:
+    with Stage(tmp_path, grace_s=0.2) as stage:
+        stage["alpha"].answer = always([HANG])
+        with stage.raw(HEAD + SIZE + b"\r\n" + BODY) as connection:
+            until(lambda: stage["alpha"].posts)
+            tracemalloc.start()
+            try:
+                sent = send_on(connection, (GET + b"\r\n") * 1000, 2000)
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+            client = client_of(stage, connection)
+            assert len(client._waiting) < 300
+            assert len(client._unparsed) <= 256 * 1024
+        assert sent < 50_000_000, "what the sockets hold between them is theirs"
+        assert peak < 4_000_000
+
+
+def test_of_bodies_that_wait_little_is_read(tmp_path: Path) -> None:
+    with Stage(tmp_path, grace_s=0.2) as stage:
+        stage["alpha"].answer = always([HANG])
+        with stage.raw(HEAD + SIZE + b"\r\n" + BODY) as connection:
+            until(lambda: stage["alpha"].posts)
+            piece = HEAD + b"Content-Length: 200000\r\n\r\n" + b" " * 200_000
+            send_on(connection, piece, 100)
+            client = client_of(stage, connection)
+            assert sum(cycle._size for cycle, _ in client._waiting) < 200_000
+            assert len(client._unparsed) <= 256 * 1024
+
+
+@pytest.mark.parametrize(
+    "each",
+    [
+        GET + b"\r\n",
+        GET + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+        b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + SIZE + b"\r\n" + BODY,
+        b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        + CHUNKED
+        + b"\r\n"
+        + b"1\r\n \r\n" * 3000
+        + b"0\r\n\r\n",
+    ],
+    ids=["small ones", "for another protocol", "with bodies", "with bodies in pieces"],
+)
+def test_all_that_is_asked_in_one_go_is_answered(stage: Stage, each: bytes) -> None:
+    count = min(3000, 4_000_000 // len(each))
+    sent = each * count + HEAD + b"Connection: close\r\n" + SIZE + b"\r\n" + BODY
+    with stage.raw(b"") as connection:
+        said = bytearray()
+        reading = threading.Thread(target=lambda: said.extend(heard(connection)))
+        reading.start()
+        connection.sendall(sent)
+        reading.join(60)
+    assert statuses(bytes(said)) == [404 if b"POST" in each else 200] * count + [200]
+
+
+def test_a_client_that_reads_nothing_is_answered_no_further(stage: Stage) -> None:
+    server_ = stage.thread._server
+    assert server_ is not None
+    asked = GET.replace(b"/health", b"/v1/models") + b"\r\n"
+    with stage.raw(b"") as connection:
+        send_on(connection, asked * 1000, 2000)
+        before = -1
+        while before != (before := server_.server_state.total_requests):
+            threading.Event().wait(0.2)
+        client = client_of(stage, connection)
+        assert client._transport.get_write_buffer_size() < 1_000_000
+        assert stage.ask().status_code == 200
+        connection.settimeout(10)
+        for _ in range(50):  # it goes on once its client does
+            assert connection.recv(1 << 20)
+        until(lambda: server_.server_state.total_requests > before + 1)
+
+
 # Absurd JSON
 
 
@@ -336,6 +485,14 @@ def test_whoever_drips_is_cut_off_in_time(hasty: Stage, start: bytes) -> None:
     assert 0.9 < took < 8
     if b"chunked" in start or b"1000000" in start:
         assert statuses(said)[-1] in (404, 408)
+
+
+def test_what_has_come_already_buys_no_time(hasty: Stage) -> None:
+    """Else a megabyte would keep its place for a quarter of an hour."""
+    began = time.monotonic()
+    with hasty.raw(HEAD + b"Content-Length: 2000000\r\n\r\n" + b" " * 1_000_000) as connection:
+        assert statuses(heard(connection)) == [408]
+    assert time.monotonic() - began < 5
 
 
 def test_whoever_is_slow_and_steady_is_heard_out(hasty: Stage) -> None:

@@ -268,7 +268,7 @@ def test_a_large_body_in_small_pieces_is_put_together_once(gateway: GatewayThrea
 
 def test_under_another_server_it_is_the_same_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ASGI as everybody speaks it: no extension, and a client's end is something to wait for."""
-    monkeypatch.setattr("freeride_core.gateway.server.ClientConnection", HttpToolsProtocol)
+    monkeypatch.setattr("freeride_core.gateway.server._protocol", lambda gateway: HttpToolsProtocol)
 
     def answer(seen: Seen) -> Script:
         return [HANG] if b"hang" in seen.body else good(seen)

@@ -16,8 +16,8 @@ from doubles import Bench, Upstream, chunk, completion, plugins, provider, refus
 from freeride_core.answer import Answer, Phase
 from freeride_core.call import Call, Operation
 from freeride_core.gateway import sse
-from freeride_core.gateway.attempt import Opening
 from freeride_core.gateway.gateway import Gateway
+from freeride_core.gateway.opening import Opening
 from freeride_core.gateway.routing import Route
 from freeride_core.gateway.selection import Selection
 from freeride_core.gateway.server import GatewayThread

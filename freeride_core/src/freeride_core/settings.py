@@ -52,6 +52,9 @@ class Settings:
     idle_timeout: float
     total_timeout: float
     max_body: int
+    max_buffered: int
+    """Of all bodies that are held at one time."""
+    max_connections: int
     token: str | None = field(repr=False)
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
@@ -109,6 +112,10 @@ def check_settings(settings: Settings, installed: Mapping[str, Provider]) -> tup
         f"{PREFIX}PROVIDERS names {name!r}, which is not installed; installed: {', '.join(installed) or 'none'}"
         for name in unknown
     ]
+    if settings.max_buffered < settings.max_body:
+        warnings.append(
+            f"{PREFIX}MAX_BUFFERED is below {PREFIX}MAX_BODY: a request larger than {settings.max_buffered} bytes is always refused"
+        )
     for name, provider in installed.items():
         if (
             (url := settings.base_url(provider))
@@ -153,6 +160,8 @@ def _load(above_files: Mapping[str, str]) -> Settings:
         idle_timeout=values.seconds("IDLE_TIMEOUT", 120.0),
         total_timeout=values.seconds("TOTAL_TIMEOUT", 300.0),
         max_body=values.byte_count("MAX_BODY", 32 * _MIB),
+        max_buffered=values.byte_count("MAX_BUFFERED", 256 * _MIB),
+        max_connections=values.count("MAX_CONNECTIONS", 2048),
         token=values.token("TOKEN"),
         allowed_hosts=frozenset(name.lower() for name in values.names("ALLOWED_HOSTS")),
         allowed_origins=frozenset(name.lower().rstrip("/") for name in values.names("ALLOWED_ORIGINS")),
@@ -196,12 +205,21 @@ class _Values:
         raise SettingsError(PREFIX + name, "a number of seconds above 0", "write for example 5 or 2.5")
 
     def byte_count(self, name: str, default: int) -> int:
+        if (number := self._whole(name, default)) is not None:
+            return number
+        raise SettingsError(PREFIX + name, "a number of bytes above 0", "write for example 1048576 for 1 MiB")
+
+    def count(self, name: str, default: int) -> int:
+        if (number := self._whole(name, default)) is not None:
+            return number
+        raise SettingsError(PREFIX + name, "a whole number above 0", f"write for example {default}")
+
+    def _whole(self, name: str, default: int) -> int | None:
+        """None: what stands there is no whole number above 0."""
         text = self.text(name)
         if not text:
             return default
-        if text.isascii() and text.isdigit() and int(text) > 0:
-            return int(text)
-        raise SettingsError(PREFIX + name, "a number of bytes above 0", "write for example 1048576 for 1 MiB")
+        return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
 
     def switch(self, name: str, *, default: bool) -> bool:
         text = self.text(name).lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable
@@ -13,10 +14,14 @@ from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Ups
 from freeride_core.call import Call, Operation
 from freeride_core.gateway import sse
 from freeride_core.gateway.alarm import NEVER
+from freeride_core.gateway.budget import Budget, NoRoom
 from freeride_core.gateway.candidate import Candidate
-from freeride_core.gateway.reply import MAX_ERROR_BODY, Reply, pass_on
-from freeride_core.gateway.trouble import UpstreamTrouble
+from freeride_core.gateway.opening import EMPTY, Opening, Refused
+from freeride_core.gateway.outline import outline_of
+from freeride_core.gateway.reply import AT_ONCE, MAX_BODY, MAX_ERROR_BODY, Reply, pass_on
+from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn
 from freeride_core.gateway.upstream import Upstreams
+from freeride_core.json_values import LARGE
 from freeride_core.provider import Decoder, Wire
 from freeride_core.settings import Settings
 
@@ -25,6 +30,9 @@ _COMMENTS_EXTEND = 4
 """A comment shows that the upstream lives; it may take this many times as long to its first event."""
 _FIRST_BYTE_S = 30.0
 """How long a stream may take to its first byte where neither the user nor the package says."""
+_MOST_CHOICES = 1000
+_MAX_EVENT = 8 * 1024 * 1024
+"""Bytes that a package's decoder may keep before it says something."""
 _ERROR_BODY_S = 5.0
 """How long an upstream may take to say what is wrong, once its status has."""
 
@@ -41,16 +49,6 @@ class Served(msgspec.Struct):
     """It says nothing; the walk may look for a better one."""
 
 
-class Refused(msgspec.Struct):
-    """An attempt that failed."""
-
-    failure: Failure
-    status: int | None = None
-    account: str | None = None
-    is_connect: bool = False
-    """The upstream was never reached."""
-
-
 class PluginFault(Exception):
     """A provider's package raised where it should have answered. Its text names the exception's type and no more: the
     exception's own words may quote a prompt or a key. Whatever is raised becomes one: a package's SystemExit would end the
@@ -60,16 +58,37 @@ class PluginFault(Exception):
 class Attempt:
     """Asks one candidate. Use `run` once, and `close` whatever happens."""
 
-    __slots__ = ("_asked_at", "_now", "_reply", "_settings", "_upstreams", "_wire", "call", "candidate", "sent_at")
+    __slots__ = (
+        "_asked_at",
+        "_budget",
+        "_now",
+        "_reply",
+        "_settings",
+        "_upstreams",
+        "_wire",
+        "call",
+        "candidate",
+        "held",
+        "sent_at",
+    )
 
     def __init__(
-        self, call: Call, candidate: Candidate, upstreams: Upstreams, settings: Settings, now: Callable[[], float]
+        self,
+        call: Call,
+        candidate: Candidate,
+        upstreams: Upstreams,
+        settings: Settings,
+        budget: Budget,
+        now: Callable[[], float],
     ) -> None:
         self.call = call
         self.candidate = candidate
         self._wire: Wire = candidate.provider.wires[call.operation]
         self._upstreams = upstreams
         self._settings = settings
+        self._budget = budget
+        self.held = 0
+        """Bytes that it has taken from the budget."""
         self._now = now
         self._reply: Reply | None = None
         self._asked_at = 0.0
@@ -77,22 +96,32 @@ class Attempt:
         """Seconds since the epoch."""
 
     async def run(self, is_wanted: Callable[[], bool]) -> Served | Refused:
-        """Until the answer is whole (or its stream commits), or has failed. Raises `Withdrawn` if it was not sent."""
+        """Until the answer is whole (or its stream commits), or has failed. Raises `Withdrawn` if it was not sent, and `NoRoom`
+        where there is no room for the answer."""
         is_stream = self.call.stream
         within_s = self._first_byte_s if is_stream else self._settings.answer_timeout
         self._asked_at = self._upstreams.clock()
         try:
-            request = self._prepare()
+            if len(self.call.body) <= LARGE:
+                request = self._prepare()
+            else:
+                request = await asyncio.to_thread(self._prepare)
+                if not is_wanted():  # others have had a turn meanwhile
+                    raise Withdrawn
             if isinstance(request, Failure):
                 return Refused(request)
             reply = self._reply = await self._upstreams.send(request, is_wanted, within_s=within_s)
             if reply.status != 200:
                 error = reply.whole(MAX_ERROR_BODY)
-                return self._refuse(await self._error_body(reply) if error is None else error, Phase.STATUS)
+                return await self._aside(self._refuse, await self._error_body(reply) if error is None else error)
             if is_stream and not _is_whole(reply):
                 return await self._open(reply)
             body = reply.whole()
-            return self._judge(self._decode(await reply.body() if body is None else body))
+            if body is None:
+                body = await reply.body(MAX_BODY, self.hold)
+            elif len(body) > AT_ONCE:
+                self.hold(len(body))
+            return await self._aside(self._judge, body)
         except UpstreamTrouble as trouble:
             return Refused(trouble.failure, self._status, is_connect=trouble.is_connect)
         except PluginFault as fault:
@@ -131,8 +160,24 @@ class Attempt:
     def _status(self) -> int | None:
         return self._reply.status if self._reply else None
 
+    async def _aside(self, read: Callable[[bytes], Served | Refused], body: bytes) -> Served | Refused:
+        """What `read` makes of a body: in a thread where it is so large that it would hold everybody up."""
+        return read(body) if len(body) <= LARGE else await asyncio.to_thread(read, body)
+
+    def hold(self, size: int) -> None:
+        """Counts bytes of the answer that are kept. Raises `NoRoom`."""
+        self._budget.take(size)
+        self.held += size
+
+    def let_go(self, size: int) -> None:
+        """They are kept no longer."""
+        self._budget.give_back(size)
+        self.held -= size
+
     def close(self) -> None:
         """Gives the connection back, or drops it where the answer was not read to its end."""
+        if self.held:
+            self.let_go(self.held)
         if self._reply is not None:
             self._reply.close()
 
@@ -161,21 +206,23 @@ class Attempt:
         """What an error says; where that does not come, its status has said enough."""
         reply.expect_by(self._upstreams.clock() + _ERROR_BODY_S)
         try:
-            return await reply.body(MAX_ERROR_BODY)
-        except UpstreamTrouble:
+            return await reply.body(MAX_ERROR_BODY, self.hold)
+        except (UpstreamTrouble, NoRoom):
             return b""
 
-    def _refuse(self, body: bytes, phase: Phase) -> Refused:
-        answer, reading = self.read(body, phase)
+    def _refuse(self, body: bytes) -> Refused:
+        answer, reading = self.read(body, Phase.STATUS)
         failure = reading.failure or Failure(kind=ErrorKind.PROTOCOL, message=f"status {answer.status} says nothing")
         return Refused(failure, answer.status, reading.account)
 
-    def _judge(self, body: bytes) -> Served | Refused:
+    def _judge(self, raw: bytes) -> Served | Refused:
         """A whole 200."""
+        body = self._decode(raw)
         answer, reading = self.read(body, Phase.BODY)
         if reading.failure is not None:
             return Refused(reading.failure, answer.status, reading.account)
-        content = answer.json
+        is_large = len(body) > LARGE
+        content: object = (outline_of(body, self._most_choices) if is_large else None) or answer.json
         if self.call.stream or not isinstance(content, dict):
             return self.broken("the answer is not what was asked for")
         assert self._reply is not None
@@ -184,7 +231,17 @@ class Attempt:
         choices = content.get("choices")
         if not isinstance(choices, list):
             return self.broken("the answer has no choices")
-        return Served(self._reply, body, is_empty=_says_nothing(content, choices))
+        if len(choices) > 1 and len(choices) > self._most_choices:
+            return self.broken("the answer has more choices than were asked for")
+        return Served(self._reply, body, is_empty=not choices if is_large else _says_nothing(content, choices))
+
+    @property
+    def _most_choices(self) -> int:
+        """How many choices the client asked for."""
+        raw = self.call.fields.get("n")
+        if raw is None or (text := bytes(raw)) == b"null":
+            return 1
+        return int(text) if text.isdigit() and len(text) < 4 else _MOST_CHOICES
 
     def broken(self, message: str) -> Refused:
         return Refused(Failure(kind=ErrorKind.PROTOCOL, message=message), self._status)
@@ -192,7 +249,7 @@ class Attempt:
     async def _open(self, reply: Reply) -> Served | Refused:
         """Reads a stream up to its commit."""
         opening = Opening(self)
-        stream = Stream(reply, self._decoder())
+        stream = Stream(reply, self._decoder(), self)
         while data := await stream.read():
             verdict = opening.feed(data)
             if verdict is not None:
@@ -225,12 +282,15 @@ def _says_nothing(content: dict[str, object], choices: list[object]) -> bool:
 class Stream:
     """A stream's bytes in the client's own format."""
 
-    __slots__ = ("_decoder", "_is_over", "reply")
+    __slots__ = ("_attempt", "_decoder", "_is_over", "_kept", "reply")
 
-    def __init__(self, reply: Reply, decoder: Decoder | None) -> None:
+    def __init__(self, reply: Reply, decoder: Decoder | None, attempt: Attempt) -> None:
         self.reply = reply
         self._decoder = decoder
+        self._attempt = attempt
         self._is_over = False
+        self._kept = 0
+        """Bytes that the decoder was given since it last said something."""
 
     async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
         """Reads on for `take` until that says no, which makes this true; false: the stream is over."""
@@ -243,8 +303,17 @@ class Stream:
         while not self._is_over:
             data = await self.reply.read()
             self._is_over = not data
-            if decoded := _guarded(self._decoder.decode, data) if data else _guarded(self._decoder.flush):
+            decoded = _guarded(self._decoder.decode, data) if data else _guarded(self._decoder.flush)
+            if len(data) >= AT_ONCE:  # more may be waiting
+                await asyncio.sleep(0)
+            if decoded:
+                self._attempt.let_go(self._kept)
+                self._kept = 0
                 return decoded
+            self._attempt.hold(len(data))
+            self._kept += len(data)
+            if self._kept > _MAX_EVENT:
+                raise UpstreamTrouble(ErrorKind.PROTOCOL, f"an event of the stream is larger than {_MAX_EVENT} bytes")
         return b""
 
 
@@ -286,85 +355,3 @@ def _is_readable(reading: object) -> bool:
         return False
     kind: object = failure.kind
     return isinstance(kind, ErrorKind) or (isinstance(kind, str) and _KIND.fullmatch(kind) is not None)
-
-
-class _Committed:
-    """The stream says something."""
-
-
-class _Empty:
-    """The stream has ended without a word."""
-
-
-COMMITTED = _Committed()
-EMPTY = _Empty()
-Verdict = _Committed | _Empty | Refused
-
-
-class Opening:
-    """The part of a stream before its commit: held back, so that another upstream can still serve."""
-
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._tail = b""
-        self._is_done = False
-        self._finish = ""
-        self._tokens = 0
-        self.is_comments_only = True
-        """Nothing but comments has come so far."""
-
-    @property
-    def held(self) -> bytes:
-        return b"".join(self._parts)
-
-    def feed(self, chunk: bytes) -> Verdict | None:
-        """None: not plain yet."""
-        self._parts.append(chunk)
-        self._size += len(chunk)
-        data = self._tail + chunk
-        start = 0
-        for end in sse.block_ends(data):
-            verdict = self._weigh(sse.parse(data[start:end]))
-            if verdict is not None:
-                return verdict
-            start = end
-        self._tail = data[start:]
-        if self._tail and not self._tail.startswith(b":"):
-            self.is_comments_only = False
-        return COMMITTED if self._size > sse.MAX_HELD else None
-
-    def end(self) -> Verdict:
-        """The upstream's stream is over."""
-        if self._tail.strip():
-            verdict = self._weigh(sse.parse(self._tail))
-            if verdict is not None:
-                return verdict
-        if self._is_done or self._finish:
-            return COMMITTED if self._tokens else EMPTY
-        if self.held.lstrip()[:1] in (b"{", b"[", b"<"):  # no stream at all; what it is may say why
-            answer, reading = self._attempt.read(self.held, Phase.BODY)
-            if reading.failure is not None:
-                return Refused(reading.failure, answer.status, reading.account)
-        return self._attempt.broken("the stream ended before it said anything")
-
-    def _weigh(self, event: sse.Event) -> Verdict | None:
-        if event.data is None:
-            return None
-        self.is_comments_only = False
-        if event.is_done:
-            self._is_done = True
-            return COMMITTED if self._tokens else EMPTY
-        answer, reading = self._attempt.read(event.data, Phase.EVENT, event.name)
-        if reading.failure is not None:
-            return Refused(reading.failure, answer.status, reading.account)
-        content = answer.json
-        if not isinstance(content, dict):
-            return self._attempt.broken("an event of the stream is not JSON") if event.data.strip() else None
-        choices = content.get("choices")
-        self._tokens = self._tokens or sse.completion_tokens(content)
-        self._finish = self._finish or sse.finish_of(choices)
-        if sse.shows_content(choices) or self._finish not in ("", "stop") or (self._finish and self._tokens):
-            return COMMITTED
-        return None

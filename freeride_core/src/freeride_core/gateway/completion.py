@@ -15,20 +15,26 @@ from freeride_core.events import RequestComplete, RequestStart
 from freeride_core.gateway import explain, sse
 from freeride_core.gateway.alarm import NEVER
 from freeride_core.gateway.attempt import Attempt, PluginFault
+from freeride_core.gateway.budget import NoRoom
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.dialect import ClientError, bad_request
+from freeride_core.gateway.encoding import DecodedTooLarge, EncodingFault, UnknownCoding
 from freeride_core.gateway.exchange import BodyTooLarge, Exchange, HeaderList
 from freeride_core.gateway.failover import Walk
 from freeride_core.gateway.keepalive import KeepAlive
 from freeride_core.gateway.outcome import Outcome, Serves
+from freeride_core.gateway.reply import AT_ONCE
 from freeride_core.gateway.routing import Route, UnknownPreset, Wanted
 from freeride_core.gateway.trouble import UpstreamTrouble
 from freeride_core.gateway.wire import BadRequest, parse_call, relayed_headers
+from freeride_core.json_values import LARGE
 
 if TYPE_CHECKING:
     from freeride_core.gateway.gateway import Gateway
 
 _log = logging.getLogger(__name__)
+_LONG = 64 * 1024
+"""Bytes of a request in which an upstream's words are looked for beside the event loop."""
 _DRAIN_S = 1.0
 """How long an upstream may take to end its answer after `[DONE]`, so that its connection can be used again."""
 
@@ -36,7 +42,7 @@ _DRAIN_S = 1.0
 class Completion:
     """Answers one exchange. `run` once."""
 
-    __slots__ = ("_begun", "_exchange", "_gateway", "_operation", "_walk")
+    __slots__ = ("_begun", "_exchange", "_gateway", "_operation", "_walk", "held")
 
     def __init__(self, gateway: Gateway, exchange: Exchange, operation: Operation) -> None:
         self._gateway = gateway
@@ -44,6 +50,8 @@ class Completion:
         self._operation = operation
         self._walk: Walk | None = None
         self._begun = time.monotonic()
+        self.held = 0
+        """Bytes that it has taken from the budget: the request, and an answer that its client has not taken yet."""
 
     async def run(self) -> None:
         exchange = self._exchange
@@ -59,6 +67,8 @@ class Completion:
                 await self._fail(explain.stopping())
             else:
                 self._emit("request_failed", code="client_gone")
+        except NoRoom:
+            await self._fail(explain.no_room())
         except Exception as error:
             # Where it happened, without the exception's words: they may quote a prompt.
             frames = traceback.extract_tb(error.__traceback__)
@@ -69,6 +79,7 @@ class Completion:
             exchange.unwatch()
             if self._walk is not None:
                 self._walk.close()
+            self._gateway.budget.give_back(self.held)
 
     async def _run(self) -> None:
         exchange, gateway = self._exchange, self._gateway
@@ -76,13 +87,23 @@ class Completion:
             limit = gateway.settings.max_body
             body = exchange.whole_body(limit)
             if body is None:
-                body = await exchange.read_body(limit)
-            call = parse_call(self._operation, body, gateway.now())
-        except BodyTooLarge:
-            too_large = bad_request(
-                "The request body is larger than FREERIDE_MAX_BODY.", code="request_too_large", status=413
+                body = await self._read(limit)
+            else:
+                self._hold(len(body))
+            if len(body) <= LARGE:
+                call = parse_call(self._operation, body, gateway.now())
+            else:
+                call = await asyncio.to_thread(parse_call, self._operation, body, gateway.now())
+        except (BodyTooLarge, DecodedTooLarge):
+            return await self._turn_away(
+                bad_request("The request body is larger than FREERIDE_MAX_BODY.", code="request_too_large", status=413)
             )
-            return await exchange.fail(too_large, [(b"connection", b"close")])
+        except UnknownCoding:
+            return await self._turn_away(explain.unsupported_encoding())
+        except EncodingFault as fault:
+            return await self._turn_away(bad_request(f"The request body is {fault}."))
+        except NoRoom:
+            return await self._turn_away(explain.no_room())
         except BadRequest as fault:
             return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
         model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
@@ -99,12 +120,34 @@ class Completion:
         self._walk = walk = gateway.walk(call, route, exchange.request_id)
         outcome = await (self._walked(walk) if call.stream else walk.run())
         if not isinstance(outcome, Serves):
-            return await self._fail(explain.outcome(outcome, call, gateway.roster, gateway.now()))
+            return await self._fail(await self._explained(outcome, call))
         if outcome.served.rest is None:
             await self._pass_body(outcome)
         else:
             await self._pass_stream(walk, outcome)
         return None
+
+    # The request's body
+
+    async def _read(self, limit: int) -> bytes:
+        budget = self._gateway.budget
+        budget.begin_wait(self)
+        try:
+            return await self._exchange.read_body(limit, self._hold)
+        finally:
+            budget.end_wait(self)
+
+    def _hold(self, size: int) -> None:
+        self._gateway.budget.take(size)
+        self.held += size
+
+    def give_way(self) -> None:
+        """The client takes its time while others need the room: drops it."""
+        self._exchange.give_way()
+
+    async def _turn_away(self, error: ClientError) -> None:
+        """Without the rest of the body, so that nothing can follow on the connection."""
+        await self._exchange.fail(error, [(b"connection", b"close")])
 
     # Where to
 
@@ -157,6 +200,14 @@ class Completion:
         finally:
             await keep_alive.stop()
 
+    async def _explained(self, outcome: Outcome, call: Call) -> ClientError:
+        told = (outcome, call, self._gateway.roster, self._gateway.now())
+        if len(call.body) <= _LONG:
+            return explain.outcome(*told)
+        return await asyncio.to_thread(
+            explain.outcome, *told
+        )  # which looks for the conversation in an upstream's words
+
     async def _pass_body(self, serves: Serves) -> None:
         gateway, candidate = self._gateway, serves.attempt.candidate
         body = serves.served.body
@@ -167,6 +218,22 @@ class Completion:
         self._exchange.unwatch()
         await self._exchange.answer(200, headers, body)
         self._complete(candidate, body)
+        if len(body) > AT_ONCE and self._exchange.is_slow:
+            await self._see_off(len(body))
+
+    async def _see_off(self, size: int) -> None:
+        """Holds an answer until its client has taken it; what the upstream's side holds of it is free before that."""
+        assert self._walk is not None
+        walk, self._walk = self._walk, None
+        budget = self._gateway.budget
+        walk.close()
+        budget.held += size  # it is here, whether there is room for it or not
+        self.held += size
+        budget.begin_wait(self)
+        try:
+            await self._exchange.drain()
+        finally:
+            budget.end_wait(self)
 
     async def _pass_stream(self, walk: Walk, serves: Serves) -> None:
         exchange, candidate = self._exchange, serves.attempt.candidate

@@ -25,6 +25,8 @@ _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.en
 _BODILESS = frozenset({204, 304})
 _HIGH_WATER = 256 * 1024
 """Bytes of a request that nobody has asked for yet before the client is no longer read."""
+_MANY = 256
+"""Parts of a request that wait apart from each other: in a list, a part of one byte takes forty."""
 _WORTH_JOINING = 16 * 1024
 
 
@@ -52,6 +54,9 @@ class Connection(Protocol):
         """The cycle's answer is written."""
 
     def close(self) -> None: ...
+
+    def give_way(self) -> None:
+        """Others need the room: ends at once, with a word where that is still possible."""
 
 
 class Cycle:
@@ -122,10 +127,25 @@ class Cycle:
         """All of the request has come."""
         return self._is_whole
 
+    @property
+    def is_slow(self) -> bool:
+        """The client has not taken all that was written yet."""
+        return not self.is_gone and self._connection.is_slow
+
+    async def drain(self) -> None:
+        """Returns when the client has taken most of what was written, or has left."""
+        await self._connection.drain()
+
+    def give_way(self) -> None:
+        if not self.is_gone:
+            self._connection.give_way()
+
     def feed(self, data: bytes) -> None:
         if self.is_complete:
             return  # answered without it
         self._parts.append(data)
+        if len(self._parts) > _MANY:
+            self._parts = [b"".join(self._parts)]
         self._size += len(data)
         if self._size > _HIGH_WATER and (self._waiter is None or self._waiter.done()):
             self._connection.pause_reading()
@@ -222,19 +242,26 @@ class Cycle:
             self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._awaits_word = False
         while not self.is_gone and not self.is_complete:
-            if self._parts or (self._is_whole and not self._is_delivered):
-                self._is_delivered = self._is_whole
-                return {"type": "http.request", "body": self._take(), "more_body": not self._is_whole}
-            self._connection.resume_reading()
+            if not self._has_news:
+                self._connection.resume_reading()  # which may bring what was read ahead
+            if self._has_news:
+                body = self._take()  # which may bring the rest
+                self._is_delivered = self._is_whole and not self._parts
+                return {"type": "http.request", "body": body, "more_body": not self._is_delivered}
             self._waiter = self._loop.create_future()
             await self._outbox.resumed(self._waiter)
         return {"type": "http.disconnect"}
 
+    @property
+    def _has_news(self) -> bool:
+        """There is something of the body that the application does not have."""
+        return bool(self._parts) or (self._is_whole and not self._is_delivered)
+
     def _take(self) -> bytes:
         parts, self._parts = self._parts, []
-        if self._size > _HIGH_WATER:
+        size, self._size = self._size, 0
+        if size > _HIGH_WATER:
             self._connection.resume_reading()  # also where nothing more is to come: else nobody sees the client leave
-        self._size = 0
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def send(self, message: Message) -> None:

@@ -15,7 +15,20 @@ from freeride_core.settings import Settings
 
 Headers = Mapping[bytes, bytes]
 _KNOWN_MOST = 256
-_ONCE = (b"host", b"origin", b"content-type", b"content-length", b"authorization", b"x-api-key", b"x-goog-api-key")
+_KNOWN_LONGEST = 512
+"""Bytes of a visitor's headers that are remembered."""
+_ONCE = (
+    b"host",
+    b"origin",
+    b"content-type",
+    b"content-length",
+    b"content-encoding",
+    b"authorization",
+    b"x-api-key",
+    b"x-goog-api-key",
+)
+_LONGEST_HOST = 300
+"""More than a name of DNS with its port."""
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^\s\[\]/?#@\\:,]+)(?::[0-9]*)?", re.ASCII | re.IGNORECASE)
 
 
@@ -36,10 +49,11 @@ class Door:
         if is_plain and visitor in self._known:
             return None
         refused = refusal(method, query, headers, settings)
-        if refused is None and is_plain and _is_json(headers.get(b"content-type", b"")):
+        if refused is None and is_plain and _is_json(content_type := headers.get(b"content-type", b"")):
             if len(self._known) >= _KNOWN_MOST:
                 self._known.clear()
-            self._known.add(visitor)
+            if len(content_type) <= _KNOWN_LONGEST:
+                self._known.add(visitor)
         return refused
 
 
@@ -106,9 +120,13 @@ def _refuse(status: int, message: str, code: str) -> ClientError:
     return ClientError(status=status, message=message, type="invalid_request_error", code=code, is_hopeless=True)
 
 
-@functools.lru_cache(maxsize=256)
 def _hostname(authority: str) -> str:
     """The host without its port, in lower case; empty if it cannot be one."""
+    return _parsed(authority) if len(authority) <= _LONGEST_HOST else ""
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(authority: str) -> str:
     found = _AUTHORITY.fullmatch(authority)
     return found[1].strip("[]").lower().rstrip(".") if found else ""
 

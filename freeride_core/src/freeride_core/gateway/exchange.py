@@ -4,21 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from freeride_core.gateway.cycle import EXTENSION, Cycle, Receive, Scope, Send
 from freeride_core.gateway.dialect import SSE_HEADERS, ClientError
+from freeride_core.gateway.encoding import Decompressor, coding_of
+from freeride_core.gateway.reply import Hold
 
 HeaderList = list[tuple[bytes, bytes]]
 
 
+_MANY = 1024
+"""Parts that are put together before the body is whole: in a list, a part of one byte takes forty."""
 _random = random.Random()  # noqa: S311 - for names, not for secrets
 
 
 class BodyTooLarge(Exception):
     """The request's body is larger than is read."""
+
+
+class _Parts:
+    """A body as far as it has come."""
+
+    __slots__ = ("_hold", "_left", "_parts", "_rows")
+
+    def __init__(self, limit: int, hold: Hold) -> None:
+        self._left = limit
+        self._hold = hold
+        self._parts: list[bytes] = []
+        self._rows: list[bytes] = []
+        """Parts put together."""
+
+    def add(self, part: bytes) -> None:
+        self._left -= len(part)
+        if self._left < 0:
+            raise BodyTooLarge
+        self._hold(len(part))
+        self._parts.append(part)
+        if len(self._parts) == _MANY:
+            self._rows.append(b"".join(self._parts))
+            self._parts.clear()
+
+    def joined(self) -> bytes:
+        parts = self._rows + self._parts if self._rows else self._parts
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Exchange:
@@ -62,31 +93,62 @@ class Exchange:
         self._watcher: asyncio.Task[None] | None = None
 
     def whole_body(self, limit: int) -> bytes | None:
-        """As `read_body`, where there is nothing to wait for."""
-        body = None if self._cycle is None else self._cycle.take_whole()
+        """As `read_body`, where there is nothing to wait for and nothing to decode."""
+        if self._cycle is None or b"content-encoding" in self.headers:
+            return None
+        body = self._cycle.take_whole()
         if body is not None and len(body) > limit:
             raise BodyTooLarge
         return body
 
-    async def read_body(self, limit: int) -> bytes:
-        """The whole body. Raises `BodyTooLarge` before more than `limit` bytes are held."""
+    async def read_body(self, limit: int, hold: Hold) -> bytes:
+        """The whole body, without its content coding. Raises `BodyTooLarge` before more than `limit` bytes are held, of what came
+        or of what came out of it, and `EncodingFault`; and what `hold` raises, which is told of all that is."""
         announced = self.headers.get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > limit:
             raise BodyTooLarge
-        parts: list[bytes] = []
-        size = 0
-        while True:
+        coding = coding_of(self.headers.get(b"content-encoding", b"").decode("latin-1"))
+        parts = _Parts(limit, hold)
+        if coding is None:
+            async for part in self._received():
+                parts.add(part)
+            return parts.joined()
+        decompressor = Decompressor(coding, limit)
+        left = limit
+        async for part in self._received():
+            left -= len(part)
+            if left < 0:
+                raise BodyTooLarge
+            for piece in decompressor.feed(part):
+                parts.add(piece)
+                await asyncio.sleep(0)  # a few bytes can become very many
+        decompressor.end()
+        return parts.joined()
+
+    async def _received(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self.is_gone = True
                 raise asyncio.CancelledError
-            part: bytes = message.get("body", b"")
-            size += len(part)
-            if size > limit:
-                raise BodyTooLarge
-            if not message.get("more_body", False):
-                return b"".join((*parts, part)) if parts else part
-            parts.append(part)
+            yield message.get("body", b"")
+            more = message.get("more_body", False)
+
+    def give_way(self) -> None:
+        """Drops the client, which takes its time while others need the room."""
+        if self._cycle is not None:
+            self._cycle.give_way()
+
+    @property
+    def is_slow(self) -> bool:
+        """The client has not taken all of the answer yet."""
+        return self._cycle is not None and self._cycle.is_slow
+
+    async def drain(self) -> None:
+        """Returns when the client has taken most of the answer, or has left."""
+        if self._cycle is not None:
+            await self._cycle.drain()
 
     # Whether the client is still there
 

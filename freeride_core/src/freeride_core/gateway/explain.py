@@ -17,6 +17,8 @@ from freeride_core.gateway.routing import PRESET_IDS, Route
 from freeride_core.keys import key_variable
 
 _LONGEST_MESSAGE = 2000
+_BUSY_S = 5
+"""Seconds in which some of what fills the budget has been answered."""
 _CODES = {
     ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
     ErrorKind.TOO_LARGE: "request_too_large",
@@ -238,6 +240,24 @@ def stopping() -> ClientError:
         type="gateway_stopping",
         code="gateway_stopping",
         retry_after_s=2,
+    )
+
+
+def no_room() -> ClientError:
+    return ClientError(
+        status=503,
+        message="The gateway holds as many bytes of requests and answers as FREERIDE_MAX_BUFFERED allows. Try again in a moment.",
+        type="gateway_busy",
+        code="gateway_busy",
+        retry_after_s=_BUSY_S,
+    )
+
+
+def unsupported_encoding() -> ClientError:
+    return bad_request(
+        "The request body has a Content-Encoding that is not understood: send it once encoded as gzip or deflate, or as it is.",
+        code="unsupported_encoding",
+        status=415,
     )
 
 

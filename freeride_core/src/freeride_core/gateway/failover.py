@@ -9,8 +9,10 @@ import time
 from freeride_core.answer import ErrorKind, Failure, Scope
 from freeride_core.call import Call
 from freeride_core.events import EventBus, ProviderAttempt, ProviderResponse
-from freeride_core.gateway.attempt import Attempt, Refused, Served
+from freeride_core.gateway.attempt import Attempt, Served
+from freeride_core.gateway.budget import Budget
 from freeride_core.gateway.candidate import Candidate
+from freeride_core.gateway.opening import Refused
 from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, Serves, Tried
 from freeride_core.gateway.reaction import Reaction, cooldown_s, cooled_scope, reaction_to
 from freeride_core.gateway.routing import Route
@@ -40,6 +42,7 @@ class Walk:
     __slots__ = (
         "_attempt",
         "_began",
+        "_budget",
         "_busy",
         "_empty",
         "_events",
@@ -66,6 +69,7 @@ class Walk:
         ledger: Ledger,
         upstreams: Upstreams,
         settings: Settings,
+        budget: Budget,
         events: EventBus,
     ) -> None:
         self.call = call
@@ -76,6 +80,7 @@ class Walk:
         self._ledger = ledger
         self._upstreams = upstreams
         self._settings = settings
+        self._budget = budget
         self._events = events
         self._selection = Selection(call, route, ledger)
         self._tried: dict[tuple[str, str], Tried] = {}
@@ -119,7 +124,9 @@ class Walk:
         self.candidate = candidate
         self.attempts += 1
         ledger = self._ledger
-        attempt = self._attempt = Attempt(self.call, candidate, self._upstreams, self._settings, ledger.now)
+        attempt = self._attempt = Attempt(
+            self.call, candidate, self._upstreams, self._settings, self._budget, ledger.now
+        )
         sent_at, started = attempt.sent_at, time.monotonic()
         self._events.note(ProviderAttempt(sent_at, self.request_id, name, key.index, model_id, self.call.operation))
         probed = ledger.begin_probe(key, model_id)

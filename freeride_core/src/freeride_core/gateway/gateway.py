@@ -14,6 +14,7 @@ from freeride_core.answer import Answer, Phase, UpstreamRequest
 from freeride_core.call import Call, Operation
 from freeride_core.event_log import WantedSink
 from freeride_core.events import EventBus, drain, plugin_observers
+from freeride_core.gateway.budget import Budget, NoRoom
 from freeride_core.gateway.exchange import Exchange
 from freeride_core.gateway.failover import Walk
 from freeride_core.gateway.keepalive import EVERY_S
@@ -36,6 +37,8 @@ from freeride_core.telemetry import Beacon, Tally, public_names
 
 _RELOAD_EVERY_S = 2.0
 _CATALOG_TIMEOUT_S = 20.0
+_CATALOG_MOST = 16 * 1024 * 1024
+"""Bytes of a list of models; the longest, of 2026, has 800,000."""
 _COUNT_EVERY_S = 1.0
 _POST_TIMEOUT_S = 5.0
 _SHOWN_MOST = 256
@@ -57,6 +60,7 @@ class Gateway:
         self._sync = StateSync(self.store, self._apply)
         self.ledger = Ledger(self.now, self._sync.put)
         self.catalogs = Catalogs(plugins.providers, self.now, self._sync.put, self._fetch)
+        self.budget = Budget(settings.max_buffered, tell)
         self.upstreams = Upstreams(settings.connect_timeout, lambda: self.now())
         self.proofs = Proofs(self._fetch, self.now)
         self.router = Router(
@@ -95,6 +99,7 @@ class Gateway:
             ledger=self.ledger,
             upstreams=self.upstreams,
             settings=self.settings,
+            budget=self.budget,
             events=self.events,
         )
 
@@ -139,20 +144,21 @@ class Gateway:
             try:
                 settings = await asyncio.to_thread(self._watch.changed)
             except SettingsError as error:
-                _tell(f"the changed settings are ignored: {error}")
+                tell(f"the changed settings are ignored: {error}")
                 continue
             if settings is not None:
                 if settings.token is None and self.settings.token is not None:
                     # The gateway may listen where others can reach it, and half a file is no decision.
-                    _tell("FREERIDE_TOKEN stays until the gateway is started anew")
+                    tell("FREERIDE_TOKEN stays until the gateway is started anew")
                     settings = dataclasses.replace(settings, token=self.settings.token)
                 self.settings = settings
                 self.roster = make_roster(settings, self.plugins.providers)
                 self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
                 self.secrets.redact = self.roster.redact
                 self.upstreams.connect_timeout_s = settings.connect_timeout
+                self.budget.limit = settings.max_buffered
                 for line in self.roster.warnings:
-                    _tell(line)
+                    tell(line)
 
     async def _count(self, beacon: Beacon) -> None:
         """Counts answers while telemetry is on."""
@@ -174,16 +180,25 @@ class Gateway:
             (await self.upstreams.send(request)).close()
 
     async def _fetch(self, provider: Provider, request: UpstreamRequest) -> Answer:
-        """A catalog's answer. Raises OSError where there is none."""
+        """A catalog's or a probe's answer. Raises OSError where there is none."""
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            self.budget.take(size)
+            held += size
+
         try:
             async with asyncio.timeout(_CATALOG_TIMEOUT_S):
                 upstream = await self.upstreams.send(request)
                 try:
-                    body = await upstream.body()
+                    body = await upstream.body(_CATALOG_MOST, hold)
                 finally:
                     upstream.close()
-        except (UpstreamTrouble, TimeoutError) as error:
+        except (UpstreamTrouble, TimeoutError, NoRoom) as error:
             raise OSError(f"no catalog from {provider.name}") from error
+        finally:
+            self.budget.give_back(held)
         phase = Phase.BODY if upstream.status == 200 else Phase.STATUS
         return Answer(upstream.status, upstream.headers, body, self.now(), phase)
 
@@ -199,7 +214,7 @@ class Gateway:
         self.store.close()
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
     """Says it to whoever looks at the terminal. Where that has gone, the work goes on."""
     with contextlib.suppress(OSError, ValueError):
         print(f"freeride: {line}", file=sys.stderr)  # noqa: T201

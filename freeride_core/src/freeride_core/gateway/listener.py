@@ -19,22 +19,33 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from freeride_core.gateway.alarm import NEVER, Alarm
+from freeride_core.gateway.connection_limit import ConnectionLimit, Guest
 from freeride_core.gateway.cycle import App, Cycle, Scope
 from freeride_core.gateway.outbox import outbox_of
 
 _MAX_WORDLESS = 64 * 1024
 """Bytes in a row that are no body: more than any head needs."""
+_MAX_HEADERS = 256
+_MAX_URL = 8 * 1024
 _BODY_S = 30.0
-"""Seconds for a body to come, and what it may take longer for each byte that has: a modem is waited for, a drip is not."""
+"""Seconds for which a body may pause, less what it has fallen behind: a modem is waited for, a drip is not."""
 _BODY_S_PER_BYTE = 1 / 1024
+_UNREAD_S = 300.0
+"""Seconds in which a client takes nothing of its answer until it is dropped."""
 _MAX_PIPELINED = 16
 """Requests on one connection that wait for the answer before theirs until the client is no longer read."""
+_MAX_AHEAD = 64 * 1024
+"""Bytes of such requests, likewise."""
+_SLICE = 8 * 1024
+_BODY_SLICE = 64 * 1024
+"""Bytes that are parsed at once, before that is looked at: of what may be requests, each of some bytes, and of a body."""
 
 
 class ClientConnection(asyncio.Protocol):
     """Passes each request to the application, one after the other. uvicorn makes it, counts it and tells it to stop."""
 
     __slots__ = (
+        "_ahead",
         "_alarm",
         "_app",
         "_awaits_word",
@@ -44,12 +55,15 @@ class ClientConnection(asyncio.Protocol):
         "_is_deaf",
         "_is_paused",
         "_keep_alive_s",
+        "_limit",
         "_loop",
         "_outbox",
         "_parser",
         "_reading",
         "_state",
         "_transport",
+        "_unparsed",
+        "_unsent",
         "_url",
         "_waiting",
         "_wordless_bytes",
@@ -61,7 +75,10 @@ class ClientConnection(asyncio.Protocol):
         server_state: ServerState,
         app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's signature
         _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limit: ConnectionLimit | None = None,
     ) -> None:
+        self._limit = limit
         self._app = cast("App", config.loaded_app)
         self._state = server_state
         self._loop = _loop or asyncio.get_running_loop()
@@ -80,6 +97,12 @@ class ClientConnection(asyncio.Protocol):
         self._is_deaf = False
         """What comes is no HTTP, and is not listened to."""
         self._wordless_bytes = 0
+        self._ahead = 0
+        """Bytes of requests that wait."""
+        self._unparsed = b""
+        """What has come and is not looked at while the client is not read."""
+        self._unsent = 0
+        """Bytes that the client had not taken when that was looked at last."""
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._awaits_word = False
@@ -91,10 +114,33 @@ class ClientConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._state.connections.add(self)  # type: ignore[arg-type] # uvicorn means its own two classes
         self._alarm.set(self._loop.time() + self._keep_alive_s)
+        if self._limit is not None and not self._limit.admits(self, cast("set[Guest]", self._state.connections)):
+            self._refuse(b"503 Service Unavailable\r\nretry-after: 1")
 
     def data_received(self, data: bytes) -> None:
-        if self._is_deaf:
-            return
+        if self._unparsed:
+            self._unparsed += data
+        elif not self._is_deaf:
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        if len(data) <= _SLICE:
+            self._parse(data)
+        else:
+            view, at = memoryview(data), 0
+            while at < len(view) and not self._is_deaf:
+                if self._is_paused and at:
+                    self._unparsed += view[at:]
+                    break
+                size = _SLICE if self._reading is None else _BODY_SLICE
+                self._parse(view[at : at + size])
+                at += size
+        if self._reading is not None and self._reading is self._cycle and not self._cycle.is_complete:
+            now, due = self._loop.time(), self._alarm.due
+            latest = now + _BODY_S
+            self._alarm.set(latest if due == NEVER else min(due + len(data) * _BODY_S_PER_BYTE, latest))
+
+    def _parse(self, data: bytes | memoryview) -> None:
         self._wordless_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -105,11 +151,12 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(b"400 Bad Request")
         if self._wordless_bytes > _MAX_WORDLESS:
             self._refuse(b"431 Request Header Fields Too Large")
-        if self._reading is not None and self._reading is self._cycle and not self._cycle.is_complete:
-            due = self._alarm.due
-            self._alarm.set(self._loop.time() + _BODY_S if due == NEVER else due + len(data) * _BODY_S_PER_BYTE)
+        if self._waiting:
+            self._ahead += len(data)
+            if len(self._waiting) >= _MAX_PIPELINED or self._ahead > _MAX_AHEAD:
+                self.pause_reading()
 
-    def _read_as_ordinary(self, rest: bytes) -> None:
+    def _read_as_ordinary(self, rest: bytes | memoryview) -> None:
         """The request asks for another protocol and is answered in this one. The parser takes what follows for that protocol,
         so another one reads the request again, as one that asks for nothing of the kind."""
         old = self._parser
@@ -117,20 +164,39 @@ class ClientConnection(asyncio.Protocol):
         lasting = (b"close", b"keep-alive")
         head += [b"%b: %b" % (n, v) for n, v in self._headers if n != b"connection" or v.strip().lower() in lasting]
         self._parser = httptools.HttpRequestParser(self)
-        self.data_received(b"\r\n".join(head) + b"\r\n\r\n" + rest)
+        again = b"\r\n".join(head) + b"\r\n\r\n" + rest
+        if len(self._waiting) < _MAX_PIPELINED:
+            self._read(again)
+        else:
+            self._unparsed = again
+            self.pause_reading()
 
     def pause_writing(self) -> None:
         self._drained = self._loop.create_future()
+        if self._alarm.due == NEVER:
+            self._expect_to_be_read()
 
     def resume_writing(self) -> None:
         drained, self._drained = self._drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
+        if self._is_deaf:
+            return
+        if self._cycle is None:
+            self._go_on()
+        elif self._reading is not self._cycle:
+            self._alarm.stop()
+
+    def _expect_to_be_read(self) -> None:
+        self._unsent = self._transport.get_write_buffer_size()
+        self._alarm.set(self._loop.time() + _UNREAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._state.connections.discard(self)
         self._alarm.cancel()
+        self._is_deaf = True
         self.resume_writing()
+        self._unparsed = b""
         self._parser = None  # which refers to this object
         self._waiting.clear()
         cycle, self._cycle, self._reading = self._cycle, None, None  # it refers to this object too
@@ -145,8 +211,13 @@ class ClientConnection(asyncio.Protocol):
             self._cycle.keeps_alive = False
 
     def _give_up(self) -> None:
-        """Nobody asks for anything, or what is being asked takes too long to say."""
-        if self._reading is not None and self._reading is self._cycle:
+        """Nobody asks for anything, or what is being asked takes too long to say, or what was answered to take."""
+        if self._drained is not None or self._transport.is_closing():
+            if self._transport.get_write_buffer_size() < self._unsent:
+                self._expect_to_be_read()
+            else:
+                self._transport.abort()
+        elif self._reading is not None and self._reading is self._cycle:
             self._refuse(b"408 Request Timeout")
         else:
             self.close()
@@ -185,6 +256,10 @@ class ClientConnection(asyncio.Protocol):
         version: str = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise httptools.HttpParserError("not HTTP/1")
+        if len(self._headers) > _MAX_HEADERS or len(self._url) > _MAX_URL:
+            is_url = len(self._url) > _MAX_URL
+            self._refuse(b"414 URI Too Long" if is_url else b"431 Request Header Fields Too Large")
+            raise httptools.HttpParserError("too much")
         if parser.should_upgrade():
             if parser.get_method() == b"CONNECT":
                 raise httptools.HttpParserError("this is no proxy")
@@ -219,8 +294,6 @@ class ClientConnection(asyncio.Protocol):
             self._begin(cycle, scope)
         else:
             self._waiting.append((cycle, scope))
-            if len(self._waiting) >= _MAX_PIPELINED:
-                self.pause_reading()
 
     def on_body(self, data: bytes) -> None:
         self._wordless_bytes = 0
@@ -262,8 +335,13 @@ class ClientConnection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._is_paused:
-            self._is_paused = False
+        if not self._is_paused:
+            return
+        self._is_paused = False
+        if self._unparsed:
+            unparsed, self._unparsed = self._unparsed, b""
+            self._read(unparsed)
+        if not (self._is_paused or self._is_deaf):
             self._transport.resume_reading()
 
     def end(self, cycle: Cycle) -> None:
@@ -271,20 +349,54 @@ class ClientConnection(asyncio.Protocol):
         self._cycle = None
         if not cycle.keeps_alive:
             self.close()
-        elif self._waiting:
+        elif self._drained is None:
+            self._go_on()
+        else:  # who does not take what was answered is not asked what else it wants
+            self.pause_reading()
+            self._expect_to_be_read()
+
+    def _go_on(self) -> None:
+        """With the next request."""
+        if self._waiting:
             self._begin(*self._waiting.popleft())
+        if len(self._waiting) < _MAX_PIPELINED:
+            self._ahead = 0
             self.resume_reading()
-            if self._reading is self._cycle:
-                self._alarm.set(self._loop.time() + _BODY_S)
-        else:
-            self.resume_reading()
+        if self._cycle is None:
             self._alarm.set(self._loop.time() + self._keep_alive_s)
+        elif self._reading is self._cycle:
+            self._alarm.set(self._loop.time() + _BODY_S)
 
     def close(self) -> None:
         """When what is written has gone out."""
         self._is_deaf = True
+        self._unparsed = b""
         self._outbox.flush()
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._expect_to_be_read()
+
+    def give_way(self) -> None:
+        cycle = self._cycle
+        if cycle is not None and not (cycle.is_whole or cycle.is_started):
+            self._refuse(b"503 Service Unavailable\r\nretry-after: 1")
+        else:
+            self.evict()
+
+    # The connection limit's side
+
+    @property
+    def is_idle(self) -> bool:
+        return self._cycle is None and not self._is_deaf
+
+    @property
+    def idle_until(self) -> float:
+        return self._alarm.due
+
+    def evict(self) -> None:
+        self._is_deaf = True
+        self._state.connections.discard(self)
+        self._transport.abort()
 
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}

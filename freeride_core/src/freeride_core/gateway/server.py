@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import functools
 import gc
 import logging
 import signal
@@ -14,12 +15,13 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Self, cast
 
 import uvicorn
 
 from freeride_core.gateway.app import App
-from freeride_core.gateway.gateway import Gateway
+from freeride_core.gateway.connection_limit import ConnectionLimit
+from freeride_core.gateway.gateway import Gateway, tell
 from freeride_core.gateway.keepalive import EVERY_S
 from freeride_core.gateway.listener import ClientConnection
 from freeride_core.keys import guard_output
@@ -69,7 +71,7 @@ def _config(gateway: Gateway, grace_s: float) -> uvicorn.Config:
     return uvicorn.Config(
         App(gateway),
         loop="auto",
-        http=ClientConnection,
+        http=_protocol(gateway),
         interface="asgi3",
         ws="none",
         lifespan="off",
@@ -82,6 +84,11 @@ def _config(gateway: Gateway, grace_s: float) -> uvicorn.Config:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(grace_s) + _AFTERWARDS_S,
     )
+
+
+def _protocol(gateway: Gateway) -> type[asyncio.Protocol]:
+    limit = ConnectionLimit(lambda: gateway.settings.max_connections, tell)
+    return cast("type[asyncio.Protocol]", functools.partial(ClientConnection, limit=limit))  # uvicorn only calls it
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,76 @@
+"""The budget: how many bytes of bodies the gateway holds at most, those of clients and of upstreams together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from freeride_core.gateway.notice import Notice
+
+PATIENCE_S = 30.0
+"""How long a body may wait for its client while others need the room."""
+
+
+class NoRoom(Exception):
+    """The budget is used up, so the bytes were not kept."""
+
+
+class Holder(Protocol):
+    """Holds bytes while it waits for its client, to send the rest or to take what there is."""
+
+    held: int
+    """Bytes that it has taken from the budget. Taken away before `give_way` is called."""
+
+    def give_way(self) -> None:
+        """Drop the client, and what is held for it."""
+
+
+class Budget:
+    """One for the process, in the event loop's thread. Costs a request two additions while there is room."""
+
+    __slots__ = ("_clock", "_notice", "_waiting", "held", "limit")
+
+    def __init__(self, limit: int, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        """Bytes. May change at any time."""
+        self.held = 0
+        self._waiting: dict[Holder, float] = {}
+        """With the time since when, the longest first."""
+        self._clock = clock
+        self._notice = Notice(tell, clock)
+
+    def take(self, size: int) -> None:
+        """Count these bytes as held. Raises `NoRoom`."""
+        if self.held + size > self.limit:
+            self._make_room(size)
+        self.held += size
+
+    def give_back(self, size: int) -> None:
+        self.held -= size
+        if self._notice.is_given and self.held < self.limit // 2:
+            self._notice.end()
+
+    def begin_wait(self, holder: Holder) -> None:
+        """From here on the holder waits for its client, and gives way to others after `PATIENCE_S`."""
+        self._waiting[holder] = self._clock()
+
+    def end_wait(self, holder: Holder) -> None:
+        self._waiting.pop(holder, None)
+
+    def _make_room(self, size: int) -> None:
+        self._notice.give(
+            f"the bodies of requests and answers hold {self.limit} bytes, as many as FREERIDE_MAX_BUFFERED allows;"
+            " what needs more is answered with 503"
+        )
+        too_new = self._clock() - PATIENCE_S
+        for holder, since in tuple(self._waiting.items()):
+            if since > too_new:
+                break
+            del self._waiting[holder]
+            self.held -= holder.held
+            holder.held = 0
+            holder.give_way()
+            if self.held + size <= self.limit:
+                return
+        raise NoRoom
