@@ -36,7 +36,18 @@ from doubles import (
     stream,
     until,
 )
-from freeride_core import Answer, Call, Key, Model, Operation, Reading, UpstreamRequest, canonical_of, json_values
+from freeride_core import (
+    Answer,
+    Call,
+    Key,
+    Model,
+    Operation,
+    Phase,
+    Reading,
+    UpstreamRequest,
+    canonical_of,
+    json_values,
+)
 from freeride_core.compatible import CompatibleWire
 from freeride_core.gateway import attempt, explain
 from freeride_core.gateway.echo import without_echo
@@ -116,6 +127,12 @@ def test_more_values_than_anyone_has_are_not_built(text: bytes) -> None:
 @pytest.mark.parametrize("text", NOT_TOO_MANY.values(), ids=NOT_TOO_MANY)
 def test_a_long_text_is_one_value(text: bytes) -> None:
     assert not has_too_many_values(text)
+
+
+def test_of_an_event_which_is_looked_at_in_the_loop_the_commas_of_a_text_count_too() -> None:
+    text = NOT_TOO_MANY["a long text of marks"]
+    assert Answer(200, {}, text, 0.0).json is not None
+    assert Answer(200, {}, text, 0.0, Phase.EVENT).json is None
 
 
 def test_what_only_a_patient_parser_reads_is_read_up_to_a_size() -> None:
@@ -235,7 +252,7 @@ def test_large_bodies_are_read_beside_the_event_loop_and_others_within(
         assert [stage.ask("double/one", user=padding).status_code for _ in range(2)] == [200, 400]
     assert set(threads) == {"parse", "explain", "_prepare", "_judge", "_refuse"}
     names = {name for each in threads.values() for name in each}
-    assert names == {"gateway"} if padding == "" else "gateway" not in names
+    assert names == ({"large-bodies_0"} if padding else {"gateway"})
 
 
 # Answers

@@ -35,6 +35,7 @@ def test_without_anything_the_defaults_hold(home: Path) -> None:
     assert settings.providers is None
     assert (settings.connect_timeout, settings.first_byte_timeout, settings.answer_timeout) == (5, None, 300)
     assert (settings.idle_timeout, settings.total_timeout, settings.max_body) == (120, 300, 32 * 1024 * 1024)
+    assert (settings.max_buffered, settings.max_connections) == (256 * 1024 * 1024, 2048)
     assert (settings.token, settings.allowed_hosts, settings.allowed_origins) == (None, frozenset(), frozenset())
     assert settings.stamp_body
     assert settings.events
@@ -103,6 +104,11 @@ def test_config_toml_has_short_names_full_names_and_keys(home: Path) -> None:
         ("FREERIDE_TOTAL_TIMEOUT", "inf"),
         ("FREERIDE_MAX_BODY", "32 MiB"),
         ("FREERIDE_MAX_BODY", "0"),
+        ("FREERIDE_MAX_BODY", "9" * 5000),
+        ("FREERIDE_MAX_BUFFERED", "plenty"),
+        ("FREERIDE_MAX_CONNECTIONS", "0"),
+        ("FREERIDE_MAX_CONNECTIONS", "-1"),
+        ("FREERIDE_MAX_CONNECTIONS", "2.5"),
         ("FREERIDE_STAMP_BODY", "maybe"),
         ("FREERIDE_TELEMETRY", "never"),
         ("FREERIDE_TOKEN", "two words"),
@@ -222,6 +228,8 @@ def test_what_is_probably_a_mistake_is_told(home: Path) -> None:
     assert "'acne'" in unknown
     assert "acme, local" in unknown
     assert unencrypted.startswith("FREERIDE_ACME_BASE_URL is http")
+    (never,) = check_settings(load(home, FREERIDE_MAX_BUFFERED="1000"), {})
+    assert never.startswith("FREERIDE_MAX_BUFFERED is below FREERIDE_MAX_BODY")
 
 
 class TestWatch:

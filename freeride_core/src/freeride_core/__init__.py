@@ -8,7 +8,6 @@ from freeride_core.compatible_catalog import CompatibleCatalog, CompatibleProbe,
 from freeride_core.complaint import Rule
 from freeride_core.free import Allowlist, AnyOf, FreeSuffix, Promoted, UnbillableAccount, WholeCatalog, ZeroPrice
 from freeride_core.hookspecs import API_VERSION, hookimpl
-from freeride_core.json_values import has_too_many_values
 from freeride_core.midnight import Midnight
 from freeride_core.model import Model
 from freeride_core.provider import (
@@ -72,6 +71,5 @@ __all__ = [
     "ZeroPrice",
     "bearer",
     "canonical_of",
-    "has_too_many_values",
     "hookimpl",
 ]

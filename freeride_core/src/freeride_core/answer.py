@@ -135,7 +135,7 @@ class Answer:
         return known["_json"]
 
     def _decoded(self) -> Any:
-        if len(self.body) > _LONGEST or has_too_many_values(self.body):
+        if len(self.body) > _LONGEST or has_too_many_values(self.body, at_a_glance=self.phase is Phase.EVENT):
             return None
         try:
             return msgspec.json.decode(self.body)

@@ -36,6 +36,8 @@ _FREE_MODELS = "_FREE_MODELS"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _MIB = 1024 * 1024
+_DIGITS = 19
+"""More than any size has. Python refuses to read thousands of them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -219,7 +221,7 @@ class _Values:
         text = self.text(name)
         if not text:
             return default
-        return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
+        return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text) > 0 else None
 
     def switch(self, name: str, *, default: bool) -> bool:
         text = self.text(name).lower()

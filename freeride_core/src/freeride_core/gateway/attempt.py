@@ -14,6 +14,7 @@ from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Ups
 from freeride_core.call import Call, Operation
 from freeride_core.gateway import sse
 from freeride_core.gateway.alarm import NEVER
+from freeride_core.gateway.aside import aside
 from freeride_core.gateway.budget import Budget, NoRoom
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.opening import EMPTY, Opening, Refused
@@ -105,7 +106,7 @@ class Attempt:
             if len(self.call.body) <= LARGE:
                 request = self._prepare()
             else:
-                request = await asyncio.to_thread(self._prepare)
+                request = await aside(self._prepare)
                 if not is_wanted():  # others have had a turn meanwhile
                     raise Withdrawn
             if isinstance(request, Failure):
@@ -162,7 +163,7 @@ class Attempt:
 
     async def _aside(self, read: Callable[[bytes], Served | Refused], body: bytes) -> Served | Refused:
         """What `read` makes of a body: in a thread where it is so large that it would hold everybody up."""
-        return read(body) if len(body) <= LARGE else await asyncio.to_thread(read, body)
+        return read(body) if len(body) <= LARGE else await aside(read, body)
 
     def hold(self, size: int) -> None:
         """Counts bytes of the answer that are kept. Raises `NoRoom`."""

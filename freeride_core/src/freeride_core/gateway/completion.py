@@ -14,6 +14,7 @@ from freeride_core.call import Call, Operation
 from freeride_core.events import RequestComplete, RequestStart
 from freeride_core.gateway import explain, sse
 from freeride_core.gateway.alarm import NEVER
+from freeride_core.gateway.aside import aside
 from freeride_core.gateway.attempt import Attempt, PluginFault
 from freeride_core.gateway.budget import NoRoom
 from freeride_core.gateway.candidate import Candidate
@@ -93,7 +94,7 @@ class Completion:
             if len(body) <= LARGE:
                 call = parse_call(self._operation, body, gateway.now())
             else:
-                call = await asyncio.to_thread(parse_call, self._operation, body, gateway.now())
+                call = await aside(parse_call, self._operation, body, gateway.now())
         except (BodyTooLarge, DecodedTooLarge):
             return await self._turn_away(
                 bad_request("The request body is larger than FREERIDE_MAX_BODY.", code="request_too_large", status=413)
@@ -204,9 +205,7 @@ class Completion:
         told = (outcome, call, self._gateway.roster, self._gateway.now())
         if len(call.body) <= _LONG:
             return explain.outcome(*told)
-        return await asyncio.to_thread(
-            explain.outcome, *told
-        )  # which looks for the conversation in an upstream's words
+        return await aside(explain.outcome, *told)  # it looks for the conversation in an upstream's words
 
     async def _pass_body(self, serves: Serves) -> None:
         gateway, candidate = self._gateway, serves.attempt.candidate

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from freeride_core.answer import Answer, UpstreamRequest
+from freeride_core.gateway.aside import aside
 from freeride_core.gateway.roster import Member
 from freeride_core.json_values import LARGE
 from freeride_core.provider import Account, Key, Provider
@@ -69,7 +70,7 @@ class Proofs:
                 return
             answer = await self._fetch(provider, request)
             read = provider.probe.read
-            proof = read(answer) if len(answer.body) <= LARGE else await asyncio.to_thread(read, answer)
+            proof = read(answer) if len(answer.body) <= LARGE else await aside(read, answer)
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise
         except BaseException:  # whatever a network or a plugin does: without an answer there is no proof

@@ -6,10 +6,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from freeride_core import has_too_many_values
-
-_LONGEST = 4 * 1024 * 1024
-"""Bytes of an event that is decoded: no call is longer, and the gateway does nothing else meanwhile."""
+_LONGEST = 1024 * 1024
+"""Bytes of an event that is decoded: no call is longer, and the gateway does nothing else for up to 50 ms."""
 
 
 class NumberedToolCalls:
@@ -39,7 +37,7 @@ class NumberedToolCalls:
     def _corrected(self, line: bytes) -> bytes:
         if not line.startswith(b"data:") or not (self._calls or b'"tool_calls"' in line):
             return line
-        if len(line) > _LONGEST or has_too_many_values(line):
+        if len(line) > _LONGEST:
             return line
         try:
             chunk = json.loads(line.removeprefix(b"data:"))
