@@ -27,7 +27,7 @@ from doubles import (
     reply,
     until,
 )
-from freeride_core.gateway import connection_limit
+from freeride_core.gateway import budget, connection_limit
 from freeride_core.gateway.connection_limit import ConnectionLimit, clients_by_files
 
 BODY = b'{"model":"auto","messages":[]}'
@@ -53,7 +53,7 @@ def lines() -> list[str]:
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> ConnectionLimit:
     monkeypatch.setattr(connection_limit, "clients_by_files", lambda: 1000)
-    return ConnectionLimit(lambda: 30, lines.append, lambda: 0.0)
+    return ConnectionLimit(lambda: 30, lambda: False, lines.append, lambda: 0.0)
 
 
 # The limit itself
@@ -100,7 +100,7 @@ def test_where_files_are_scarce_half_of_them_are_for_clients(monkeypatch: pytest
     lines: list[str] = []
     monkeypatch.setattr(connection_limit, "clients_by_files", lambda: 1)
     guests = [Guest(0.0, is_idle=False), Guest(1.0)]
-    assert not ConnectionLimit(lambda: 30, lines.append).admits(guests[1], guests)
+    assert not ConnectionLimit(lambda: 30, lambda: False, lines.append).admits(guests[1], guests)
     assert lines[0].startswith("1 clients are connected, as many as the system's limit of open files allows; ")
 
 
@@ -166,6 +166,21 @@ def test_busy_clients_are_left_alone_and_new_ones_are_answered_at_once(
     stage["alpha"].answer = good
     assert stage.ask().status_code == 200
     assert capfd.readouterr().err.count("FREERIDE_MAX_CONNECTIONS") == 1
+
+
+def test_a_request_that_comes_too_slowly_gives_its_place_to_a_new_client(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(stage.raw(ASKS[:-5])) for _ in range(8)]
+        until(lambda: len(stage.thread.gateway.exchanges) == 8)
+        with stage.raw(b"") as late:
+            assert late.recv(100).startswith(b"HTTP/1.1 503 ")
+        monkeypatch.setattr(budget, "PATIENCE_S", 0.0)
+        with stage.raw(ASKS) as late:
+            assert late.recv(100).startswith(b"HTTP/1.1 200 ")
+        assert [connection.recv(12) for connection in crowd[:1]] == [b"HTTP/1.1 503"]
+        assert not any(map(is_closed, crowd[1:]))
 
 
 def test_the_limit_can_be_changed_while_the_gateway_runs(tmp_path: Path) -> None:

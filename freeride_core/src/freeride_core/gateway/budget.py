@@ -63,14 +63,17 @@ class Budget:
             f"the bodies of requests and answers hold {self.limit} bytes, as many as FREERIDE_MAX_BUFFERED allows;"
             " what needs more is answered with 503"
         )
-        too_new = self._clock() - PATIENCE_S
-        for holder, since in tuple(self._waiting.items()):
-            if since > too_new:
-                break
-            del self._waiting[holder]
-            self.held -= holder.held
-            holder.held = 0
-            holder.give_way()
-            if self.held + size <= self.limit:
-                return
-        raise NoRoom
+        while self.held + size > self.limit:
+            if not self.expel():
+                raise NoRoom
+
+    def expel(self) -> bool:
+        """Drop the client that keeps its place for longest, if that is longer than `PATIENCE_S`. False: there is none."""
+        holder, since = next(iter(self._waiting.items()), (None, 0.0))
+        if holder is None or self._clock() - since < PATIENCE_S:
+            return False
+        del self._waiting[holder]
+        self.held -= holder.held
+        holder.held = 0
+        holder.give_way()
+        return True

@@ -37,10 +37,16 @@ class ConnectionLimit:
     """One for the process. Costs nothing while there are fewer."""
 
     def __init__(
-        self, most: Callable[[], int], tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        most: Callable[[], int],
+        expel: Callable[[], bool],
+        tell: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`most` says how many the user allows; the system's limit of open files may allow fewer."""
+        """`most` says how many the user allows; the system's limit of open files may allow fewer. `expel` drops one that has
+        not sent or taken what it should, and says whether there was one."""
         self._most = most
+        self._expel = expel
         self._most_by_files = clients_by_files()
         self._notice = Notice(tell, clock)
 
@@ -62,7 +68,7 @@ class ConnectionLimit:
         for number, guest in enumerate(longest):
             if number == 0 or guest.idle_until < newcomer.idle_until - _YOUNG_S:
                 guest.evict()
-        return bool(longest)
+        return bool(longest) or self._expel()
 
 
 def clients_by_files() -> int | None:

@@ -87,7 +87,7 @@ def _config(gateway: Gateway, grace_s: float) -> uvicorn.Config:
 
 
 def _protocol(gateway: Gateway) -> type[asyncio.Protocol]:
-    limit = ConnectionLimit(lambda: gateway.settings.max_connections, tell)
+    limit = ConnectionLimit(lambda: gateway.settings.max_connections, gateway.budget.expel, tell)
     return cast("type[asyncio.Protocol]", functools.partial(ClientConnection, limit=limit))  # uvicorn only calls it
 
 
