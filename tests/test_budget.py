@@ -206,14 +206,14 @@ def test_an_encoded_request_counts_as_what_comes_out_of_it(tmp_path: Path) -> No
         until(lambda: held_by(stage) == 0)
 
 
-@pytest.mark.parametrize("size", [1000, 300_000])
-def test_a_request_counts_until_it_is_answered(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize("size", [1000, 100_000, 300_000])
+def test_a_large_request_counts_until_it_is_answered(tmp_path: Path, size: int) -> None:
     with Stage(tmp_path, provider("alpha")) as stage:
         stage["alpha"].answer = always([HANG])
         body = json.dumps(question(user="x" * size)).encode()
         with stage.raw(post_of(body)):
             until(lambda: stage["alpha"].posts)
-            assert held_by(stage) == len(body)
+            assert held_by(stage) == (len(body) if size > 1000 else 0)
         until(lambda: held_by(stage) == 0)
 
 

@@ -285,7 +285,7 @@ def test_keys_are_checked_without_an_answer_that_swells(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
         assert verdict.note == "its answer is larger than 8388608 bytes when it is decoded"
-        assert peak < 24 * MIB
+        assert peak < 48 * MIB  # two requests, each in pieces and put together
 
 
 # By way of a proxy

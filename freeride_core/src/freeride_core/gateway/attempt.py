@@ -114,7 +114,9 @@ class Attempt:
             reply = self._reply = await self._upstreams.send(request, is_wanted, within_s=within_s)
             if reply.status != 200:
                 error = reply.whole(MAX_ERROR_BODY)
-                return await self._aside(self._refuse, await self._error_body(reply) if error is None else error)
+                if error is None:
+                    error = await self._error_body(reply)
+                return self._refuse(error) if len(error) <= LARGE else await aside(self._refuse, error)
             if is_stream and not _is_whole(reply):
                 return await self._open(reply)
             body = reply.whole()
@@ -122,7 +124,7 @@ class Attempt:
                 body = await reply.body(MAX_BODY, self.hold)
             elif len(body) > AT_ONCE:
                 self.hold(len(body))
-            return await self._aside(self._judge, body)
+            return self._judge(body) if len(body) <= LARGE else await aside(self._judge, body)
         except UpstreamTrouble as trouble:
             return Refused(trouble.failure, self._status, is_connect=trouble.is_connect)
         except PluginFault as fault:
@@ -160,10 +162,6 @@ class Attempt:
     @property
     def _status(self) -> int | None:
         return self._reply.status if self._reply else None
-
-    async def _aside(self, read: Callable[[bytes], Served | Refused], body: bytes) -> Served | Refused:
-        """What `read` makes of a body: in a thread where it is so large that it would hold everybody up."""
-        return read(body) if len(body) <= LARGE else await aside(read, body)
 
     def hold(self, size: int) -> None:
         """Counts bytes of the answer that are kept. Raises `NoRoom`."""

@@ -27,7 +27,7 @@ class Holder(Protocol):
 
 
 class Budget:
-    """One for the process, in the event loop's thread. Costs a request two additions while there is room."""
+    """One for the process, in the event loop's thread. What is so small that each connection may hold as much is not counted."""
 
     __slots__ = ("_clock", "_notice", "_waiting", "held", "limit")
 

@@ -19,7 +19,7 @@ from freeride_core.gateway.attempt import Attempt, PluginFault
 from freeride_core.gateway.budget import NoRoom
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.dialect import ClientError, bad_request
-from freeride_core.gateway.encoding import DecodedTooLarge, EncodingFault, UnknownCoding
+from freeride_core.gateway.encoding import EncodingFault
 from freeride_core.gateway.exchange import BodyTooLarge, Exchange, HeaderList
 from freeride_core.gateway.failover import Walk
 from freeride_core.gateway.keepalive import KeepAlive
@@ -80,7 +80,8 @@ class Completion:
             exchange.unwatch()
             if self._walk is not None:
                 self._walk.close()
-            self._gateway.budget.give_back(self.held)
+            if self.held:
+                self._gateway.budget.give_back(self.held)
 
     async def _run(self) -> None:
         exchange, gateway = self._exchange, self._gateway
@@ -89,22 +90,15 @@ class Completion:
             body = exchange.whole_body(limit)
             if body is None:
                 body = await self._read(limit)
-            else:
+            elif len(body) > AT_ONCE:
                 self._hold(len(body))
             if len(body) <= LARGE:
                 call = parse_call(self._operation, body, gateway.now())
             else:
                 call = await aside(parse_call, self._operation, body, gateway.now())
-        except (BodyTooLarge, DecodedTooLarge):
-            return await self._turn_away(
-                bad_request("The request body is larger than FREERIDE_MAX_BODY.", code="request_too_large", status=413)
-            )
-        except UnknownCoding:
-            return await self._turn_away(explain.unsupported_encoding())
-        except EncodingFault as fault:
-            return await self._turn_away(bad_request(f"The request body is {fault}."))
-        except NoRoom:
-            return await self._turn_away(explain.no_room())
+        except (BodyTooLarge, EncodingFault, NoRoom) as fault:
+            # The rest of the body is not read, so nothing can follow on the connection.
+            return await exchange.fail(explain.unread(fault), [(b"connection", b"close")])
         except BadRequest as fault:
             return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
         model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
@@ -145,10 +139,6 @@ class Completion:
     def give_way(self) -> None:
         """The client takes its time while others need the room: drops it."""
         self._exchange.give_way()
-
-    async def _turn_away(self, error: ClientError) -> None:
-        """Without the rest of the body, so that nothing can follow on the connection."""
-        await self._exchange.fail(error, [(b"connection", b"close")])
 
     # Where to
 

@@ -111,8 +111,6 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._misunderstand()
         else:
-            if len(self._chunks) > _MAX_CHUNKS:
-                self._chunks[:] = [b"".join(self._chunks)]
             if self._wordless_bytes > _MAX_WORDLESS:
                 self._fail(_broken("the upstream's headers are too large"))
             elif self._waiting_bytes > _HIGH_WATER and not self._is_paused:
@@ -120,6 +118,8 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
         if self._taker is not None and self._chunks and not self._hand_over(self._taker):
             return
+        if len(self._chunks) > _MAX_CHUNKS:
+            self._chunks[:] = [b"".join(self._chunks)]
         if self._waiter is not None:
             self._outbox.resume(self._waiter)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -108,32 +108,27 @@ class Exchange:
         if announced.isdigit() and int(announced) > limit:
             raise BodyTooLarge
         coding = coding_of(self.headers.get(b"content-encoding", b"").decode("latin-1"))
+        decompressor = None if coding is None else Decompressor(coding, limit)
         parts = _Parts(limit, hold)
-        if coding is None:
-            async for part in self._received():
-                parts.add(part)
-            return parts.joined()
-        decompressor = Decompressor(coding, limit)
-        left = limit
-        async for part in self._received():
-            left -= len(part)
-            if left < 0:
-                raise BodyTooLarge
-            for piece in decompressor.feed(part):
-                parts.add(piece)
-                await asyncio.sleep(0)  # a few bytes can become very many
-        decompressor.end()
-        return parts.joined()
-
-    async def _received(self) -> AsyncIterator[bytes]:
-        more = True
+        left, more = limit, True
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self.is_gone = True
                 raise asyncio.CancelledError
-            yield message.get("body", b"")
-            more = message.get("more_body", False)
+            part, more = message.get("body", b""), message.get("more_body", False)
+            left -= len(part)
+            if left < 0:
+                raise BodyTooLarge
+            if decompressor is None:
+                parts.add(part)
+                continue
+            for piece in decompressor.feed(part):
+                parts.add(piece)
+                await asyncio.sleep(0)  # a few bytes can become very many
+        if decompressor is not None:
+            decompressor.end()
+        return parts.joined()
 
     def give_way(self) -> None:
         """Drops the client, which takes its time while others need the room."""

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from freeride_core.answer import ErrorKind, Failure
 from freeride_core.call import Call
+from freeride_core.gateway.budget import NoRoom
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.dialect import ClientError, bad_request
 from freeride_core.gateway.echo import without_echo
+from freeride_core.gateway.encoding import DecodedTooLarge, EncodingFault, UnknownCoding
+from freeride_core.gateway.exchange import BodyTooLarge
 from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, RuledOut, Serves, Tried
 from freeride_core.gateway.roster import Roster
 from freeride_core.gateway.routing import PRESET_IDS, Route
@@ -253,12 +256,19 @@ def no_room() -> ClientError:
     )
 
 
-def unsupported_encoding() -> ClientError:
-    return bad_request(
-        "The request body has a Content-Encoding that is not understood: send it once encoded as gzip or deflate, or as it is.",
-        code="unsupported_encoding",
-        status=415,
-    )
+def unread(fault: BodyTooLarge | EncodingFault | NoRoom) -> ClientError:
+    """Of a request whose body is not read to its end."""
+    if isinstance(fault, NoRoom):
+        return no_room()
+    if isinstance(fault, UnknownCoding):
+        return bad_request(
+            "The request body has a Content-Encoding that is not understood: send it as gzip, as deflate, or as it is.",
+            code="unsupported_encoding",
+            status=415,
+        )
+    if isinstance(fault, EncodingFault) and not isinstance(fault, DecodedTooLarge):
+        return bad_request(f"The request body is {fault}.")
+    return bad_request("The request body is larger than FREERIDE_MAX_BODY.", code="request_too_large", status=413)
 
 
 def internal_error() -> ClientError:

@@ -38,7 +38,7 @@ _MAX_AHEAD = 64 * 1024
 """Bytes of such requests, likewise."""
 _SLICE = 8 * 1024
 _BODY_SLICE = 64 * 1024
-"""Bytes that are parsed at once, before that is looked at: of what may be requests, each of some bytes, and of a body."""
+"""Bytes that are parsed at once, before that is looked at: of a head, and of a body of unknown length."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -49,6 +49,8 @@ class ClientConnection(asyncio.Protocol):
         "_alarm",
         "_app",
         "_awaits_word",
+        "_body_bytes",
+        "_body_headers",
         "_cycle",
         "_drained",
         "_headers",
@@ -97,6 +99,9 @@ class ClientConnection(asyncio.Protocol):
         self._is_deaf = False
         """What comes is no HTTP, and is not listened to."""
         self._wordless_bytes = 0
+        self._body_headers: list[tuple[bytes, bytes]] = []
+        self._body_bytes = 0
+        """What has come of the body of the last request."""
         self._ahead = 0
         """Bytes of requests that wait."""
         self._unparsed = b""
@@ -117,30 +122,12 @@ class ClientConnection(asyncio.Protocol):
         if self._limit is not None and not self._limit.admits(self, cast("set[Guest]", self._state.connections)):
             self._refuse(b"503 Service Unavailable\r\nretry-after: 1")
 
-    def data_received(self, data: bytes) -> None:
-        if self._unparsed:
-            self._unparsed += data
-        elif not self._is_deaf:
-            self._read(data)
-
-    def _read(self, data: bytes) -> None:
-        if len(data) <= _SLICE:
-            self._parse(data)
-        else:
-            view, at = memoryview(data), 0
-            while at < len(view) and not self._is_deaf:
-                if self._is_paused and at:
-                    self._unparsed += view[at:]
-                    break
-                size = _SLICE if self._reading is None else _BODY_SLICE
-                self._parse(view[at : at + size])
-                at += size
-        if self._reading is not None and self._reading is self._cycle and not self._cycle.is_complete:
-            now, due = self._loop.time(), self._alarm.due
-            latest = now + _BODY_S
-            self._alarm.set(latest if due == NEVER else min(due + len(data) * _BODY_S_PER_BYTE, latest))
-
-    def _parse(self, data: bytes | memoryview) -> None:
+    def data_received(self, data: bytes | memoryview, is_slice: bool = False) -> None:
+        if not is_slice and (len(data) > _SLICE or self._unparsed):
+            self._read_in_slices(data)
+            return
+        if self._is_deaf:
+            return
         self._wordless_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -155,6 +142,30 @@ class ClientConnection(asyncio.Protocol):
             self._ahead += len(data)
             if len(self._waiting) >= _MAX_PIPELINED or self._ahead > _MAX_AHEAD:
                 self.pause_reading()
+        elif self._reading is not None and self._reading is self._cycle and not self._cycle.is_complete:
+            now, due = self._loop.time(), self._alarm.due
+            latest = now + _BODY_S
+            self._alarm.set(latest if due == NEVER else min(due + len(data) * _BODY_S_PER_BYTE, latest))
+
+    def _read_in_slices(self, data: bytes | memoryview) -> None:
+        """Thousands of requests may be in it, so each head is looked at by itself; a body of known length is not cut."""
+        data = bytes(data)
+        view, at = memoryview(data), 0
+        while at < len(view) and not self._is_paused:
+            if self._reading is None:
+                head = data.find(b"\r\n\r\n", at, at + _SLICE)
+                size = _SLICE if head < 0 else head + 4 - at
+            else:
+                size = self._body_left or _BODY_SLICE
+            self.data_received(view[at : at + size], is_slice=True)
+            at += size
+        self._unparsed += view[at:]
+
+    @property
+    def _body_left(self) -> int:
+        """Bytes of the body that is coming in; 0: nobody knows."""
+        length = next((value for name, value in self._body_headers if name == b"content-length"), b"")
+        return int(length) - self._body_bytes if length.isdigit() else 0
 
     def _read_as_ordinary(self, rest: bytes | memoryview) -> None:
         """The request asks for another protocol and is answered in this one. The parser takes what follows for that protocol,
@@ -166,7 +177,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         again = b"\r\n".join(head) + b"\r\n\r\n" + rest
         if len(self._waiting) < _MAX_PIPELINED:
-            self._read(again)
+            self.data_received(again)
         else:
             self._unparsed = again
             self.pause_reading()
@@ -280,7 +291,8 @@ class ClientConnection(asyncio.Protocol):
             "root_path": "",
             "headers": self._headers,
         }
-        self._headers = []  # what follows the body is no header
+        self._body_headers, self._headers = self._headers, []  # what follows the body is no header
+        self._body_bytes = 0
         self._alarm.stop()
         cycle = Cycle(
             self,
@@ -297,6 +309,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         self._wordless_bytes = 0
+        self._body_bytes += len(data)
         if self._reading is not None:
             self._reading.feed(data)
 
@@ -340,7 +353,7 @@ class ClientConnection(asyncio.Protocol):
         self._is_paused = False
         if self._unparsed:
             unparsed, self._unparsed = self._unparsed, b""
-            self._read(unparsed)
+            self._read_in_slices(unparsed)
         if not (self._is_paused or self._is_deaf):
             self._transport.resume_reading()
 
@@ -350,7 +363,10 @@ class ClientConnection(asyncio.Protocol):
         if not cycle.keeps_alive:
             self.close()
         elif self._drained is None:
-            self._go_on()
+            if self._waiting or self._is_paused:
+                self._go_on()
+            else:
+                self._alarm.set(self._loop.time() + self._keep_alive_s)
         else:  # who does not take what was answered is not asked what else it wants
             self.pause_reading()
             self._expect_to_be_read()
