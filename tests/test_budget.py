@@ -34,6 +34,8 @@ from freeride_core.gateway.budget import PATIENCE_S, Budget, NoRoom
 from freeride_core.gateway.notice import Notice
 
 LIMIT = 1_000_000
+UNCOUNTED = 256 * 1024
+"""Bytes of a body that is still coming which may not be counted yet."""
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
@@ -159,9 +161,9 @@ def uploads(tmp_path: Path):  # type: ignore[no-untyped-def]
     """A gateway that is full of requests that do not come to their end."""
     with Stage(tmp_path, max_buffered=LIMIT, max_body=LIMIT) as stage, contextlib.ExitStack() as stack:
         connections = [
-            stack.enter_context(stage.raw(HEAD + b"Content-Length: 900000\r\n\r\n" + b" " * 300_000)) for _ in range(3)
+            stack.enter_context(stage.raw(HEAD + b"Content-Length: 900000\r\n\r\n" + b" " * 330_000)) for _ in range(3)
         ]
-        until(lambda: held_by(stage) == 900_000)
+        until(lambda: held_by(stage) > 3 * UNCOUNTED)
         yield stage, connections
 
 
@@ -170,7 +172,7 @@ def test_beyond_the_budget_a_request_is_answered_with_503_and_when_to_come_back(
 ) -> None:
     stage, connections = uploads
     for _ in range(3):
-        answer = stage.ask(user="x" * 200_000)
+        answer = stage.ask(user="x" * 300_000)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         error = answer.json()["error"]
         assert (error["type"], error["code"]) == ("gateway_busy", "gateway_busy")
@@ -178,8 +180,8 @@ def test_beyond_the_budget_a_request_is_answered_with_503_and_when_to_come_back(
     assert stage.ask().status_code == 200, "there is room for small ones"
     for connection in connections[:2]:
         connection.close()
-    until(lambda: held_by(stage) == 300_000)
-    assert stage.ask(user="x" * 200_000).status_code == 200
+    until(lambda: held_by(stage) < 400_000)
+    assert stage.ask(user="x" * 300_000).status_code == 200
     assert capfd.readouterr().err.count("FREERIDE_MAX_BUFFERED") == 1
 
 
@@ -188,13 +190,14 @@ def test_a_request_that_comes_too_slowly_gives_way_to_others(
 ) -> None:
     stage, connections = uploads
     monkeypatch.setattr(budgets, "PATIENCE_S", 0.0)
-    assert stage.ask(user="x" * 200_000).status_code == 200
+    assert stage.ask(user="x" * 300_000).status_code == 200
     said = [connection.recv(65536) for connection in connections[:1]]
     assert said[0].startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: " in said[0]
     monkeypatch.setattr(budgets, "PATIENCE_S", 30.0)
-    connections[1].sendall(b" " * 100_000)
-    until(lambda: held_by(stage) == 700_000)
+    before = held_by(stage)
+    connections[1].sendall(b" " * 300_000)
+    until(lambda: held_by(stage) > before)
 
 
 def test_an_encoded_request_counts_as_what_comes_out_of_it(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ REQUESTS = {
     "members": b'{"model":"auto","messages":[],' + b",".join(b'"%d":1' % at for at in range(MANY)) + b"}",
     "one member many times": b'{"model":"auto","messages":[]' + b',"a":1' * MANY + b"}",
     "more fields than a protocol has": b'{"model":"auto","messages":[]'
-    + b"".join(b',"%d":1' % at for at in range(999))
+    + b"".join(b',"%d":"a little more"' % at for at in range(999))
     + b"}",
     "objects": b'{"model":"auto","messages":[' + b"{}," * 4 * MANY + b"{}]}",
     "objects, and a NaN": b'{"model":"auto","x":NaN,"messages":[' + b"{}," * 4 * MANY + b"{}]}",

@@ -438,6 +438,15 @@ def test_what_a_request_needs_is_found_in_its_structure_and_not_in_its_text(
     assert chat(*members).features == features
 
 
+@pytest.mark.parametrize("before", [0, 1, 63, 64, 65, 5000, 4_194_250, 4_194_300, 4_194_310, 9_000_000])
+@pytest.mark.parametrize("mark", [b'"image_url":{}', b'"type":"input_image"'])
+def test_an_image_is_found_wherever_it_stands(before: int, mark: bytes) -> None:
+    text = b"_" * before
+    found = chat(message(b'[{"text":"' + text + b'"},{' + mark + b"}]"))
+    assert Feature.IMAGES in found.abilities
+    assert Feature.IMAGES not in chat(message(b'[{"text":"' + text + b'"}]')).abilities
+
+
 @pytest.mark.parametrize(
     ("members", "tokens"),
     [

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from freeride_core.call import Call
-from freeride_core.json_values import PATIENT_MOST, has_too_many_values
+from freeride_core.json_values import LARGE, PATIENT_MOST, has_too_many_values
 from freeride_core.model import Model
 
 _LONGEST = 32 * 1024 * 1024
@@ -135,13 +135,14 @@ class Answer:
         return known["_json"]
 
     def _decoded(self) -> Any:
-        if len(self.body) > _LONGEST or has_too_many_values(self.body, at_a_glance=self.phase is Phase.EVENT):
+        size = len(self.body)
+        if size > LARGE and (size > _LONGEST or has_too_many_values(self.body, at_a_glance=self.phase is Phase.EVENT)):
             return None
         try:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
-        if len(self.body) > PATIENT_MOST:
+        if size > PATIENT_MOST:
             return None
         try:
             return json.loads(self.body)  # more patient: lone surrogates, NaN, other encodings

@@ -15,7 +15,7 @@ from freeride_core.call import Call, Operation
 from freeride_core.gateway import sse
 from freeride_core.gateway.alarm import NEVER
 from freeride_core.gateway.aside import aside
-from freeride_core.gateway.budget import Budget, NoRoom
+from freeride_core.gateway.budget import NoRoom
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.opening import EMPTY, Opening, Refused
 from freeride_core.gateway.outline import outline_of
@@ -61,7 +61,6 @@ class Attempt:
 
     __slots__ = (
         "_asked_at",
-        "_budget",
         "_now",
         "_reply",
         "_settings",
@@ -79,7 +78,6 @@ class Attempt:
         candidate: Candidate,
         upstreams: Upstreams,
         settings: Settings,
-        budget: Budget,
         now: Callable[[], float],
     ) -> None:
         self.call = call
@@ -87,7 +85,6 @@ class Attempt:
         self._wire: Wire = candidate.provider.wires[call.operation]
         self._upstreams = upstreams
         self._settings = settings
-        self._budget = budget
         self.held = 0
         """Bytes that it has taken from the budget."""
         self._now = now
@@ -103,12 +100,12 @@ class Attempt:
         within_s = self._first_byte_s if is_stream else self._settings.answer_timeout
         self._asked_at = self._upstreams.clock()
         try:
-            if len(self.call.body) <= LARGE:
-                request = self._prepare()
-            else:
+            if len(self.call.body) > LARGE:
                 request = await aside(self._prepare)
                 if not is_wanted():  # others have had a turn meanwhile
                     raise Withdrawn
+            else:
+                request = self._prepare()
             if isinstance(request, Failure):
                 return Refused(request)
             reply = self._reply = await self._upstreams.send(request, is_wanted, within_s=within_s)
@@ -120,9 +117,11 @@ class Attempt:
             if is_stream and not _is_whole(reply):
                 return await self._open(reply)
             body = reply.whole()
+            if body is not None and len(body) <= AT_ONCE:
+                return self._judge(body)
             if body is None:
                 body = await reply.body(MAX_BODY, self.hold)
-            elif len(body) > AT_ONCE:
+            else:
                 self.hold(len(body))
             return self._judge(body) if len(body) <= LARGE else await aside(self._judge, body)
         except UpstreamTrouble as trouble:
@@ -165,12 +164,12 @@ class Attempt:
 
     def hold(self, size: int) -> None:
         """Counts bytes of the answer that are kept. Raises `NoRoom`."""
-        self._budget.take(size)
+        self._upstreams.budget.take(size)
         self.held += size
 
     def let_go(self, size: int) -> None:
         """They are kept no longer."""
-        self._budget.give_back(size)
+        self._upstreams.budget.give_back(size)
         self.held -= size
 
     def close(self) -> None:
@@ -221,7 +220,9 @@ class Attempt:
         if reading.failure is not None:
             return Refused(reading.failure, answer.status, reading.account)
         is_large = len(body) > LARGE
-        content: object = (outline_of(body, self._most_choices) if is_large else None) or answer.json
+        content: object = None if not is_large else outline_of(body, self._most_choices)
+        if content is None:
+            content = answer.json
         if self.call.stream or not isinstance(content, dict):
             return self.broken("the answer is not what was asked for")
         assert self._reply is not None

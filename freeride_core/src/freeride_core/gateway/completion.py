@@ -86,19 +86,13 @@ class Completion:
     async def _run(self) -> None:
         exchange, gateway = self._exchange, self._gateway
         try:
-            limit = gateway.settings.max_body
-            body = exchange.whole_body(limit)
-            if body is None:
-                body = await self._read(limit)
-            elif len(body) > AT_ONCE:
-                self._hold(len(body))
-            if len(body) <= LARGE:
+            body = exchange.whole_body(gateway.settings.max_body)
+            if body is not None and len(body) <= AT_ONCE:
                 call = parse_call(self._operation, body, gateway.now())
             else:
-                call = await aside(parse_call, self._operation, body, gateway.now())
+                call = await self._receive(body)
         except (BodyTooLarge, EncodingFault, NoRoom) as fault:
-            # The rest of the body is not read, so nothing can follow on the connection.
-            return await exchange.fail(explain.unread(fault), [(b"connection", b"close")])
+            return await exchange.turn_away(explain.unread(fault))
         except BadRequest as fault:
             return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
         model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
@@ -124,13 +118,20 @@ class Completion:
 
     # The request's body
 
-    async def _read(self, limit: int) -> bytes:
-        budget = self._gateway.budget
-        budget.begin_wait(self)
-        try:
-            return await self._exchange.read_body(limit, self._hold)
-        finally:
-            budget.end_wait(self)
+    async def _receive(self, body: bytes | None) -> Call:
+        """A request whose body is large, or has not come yet."""
+        gateway, budget = self._gateway, self._gateway.budget
+        if body is not None:
+            self._hold(len(body))
+        else:
+            budget.begin_wait(self)
+            try:
+                body = await self._exchange.read_body(gateway.settings.max_body, self._hold)
+            finally:
+                budget.end_wait(self)
+        if len(body) <= LARGE:
+            return parse_call(self._operation, body, gateway.now())
+        return await aside(parse_call, self._operation, body, gateway.now())
 
     def _hold(self, size: int) -> None:
         self._gateway.budget.take(size)

@@ -19,6 +19,7 @@ _HIGH_WATER = 256 * 1024
 _MAX_WORDLESS = 64 * 1024
 """Bytes in a row that are no body: more than any head, trailer or chunk extension needs."""
 _MAX_HEADERS = 256
+_FEW_BYTES = 16 * 1024
 _MAX_CHUNKS = 64
 """Pieces of a body that wait apart from each other: in a list, a piece of one byte takes forty."""
 _ENCODING = b"content-encoding"
@@ -118,7 +119,7 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
         if self._taker is not None and self._chunks and not self._hand_over(self._taker):
             return
-        if len(self._chunks) > _MAX_CHUNKS:
+        if self._waiting_bytes > _FEW_BYTES and len(self._chunks) > _MAX_CHUNKS:
             self._chunks[:] = [b"".join(self._chunks)]
         if self._waiter is not None:
             self._outbox.resume(self._waiter)

@@ -144,13 +144,16 @@ class Cycle:
         if self.is_complete:
             return  # answered without it
         self._parts.append(data)
-        if len(self._parts) > _MANY:
-            self._parts = [b"".join(self._parts)]
         self._size += len(data)
         if self._size > _HIGH_WATER and (self._waiter is None or self._waiter.done()):
             self._connection.pause_reading()
         if self._waiter is not None:
             self._outbox.resume(self._waiter)
+
+    def put_together(self) -> None:
+        """What has come so far."""
+        if len(self._parts) > _MANY:
+            self._parts = [b"".join(self._parts)]
 
     def feed_end(self) -> None:
         self._is_whole = True
@@ -213,9 +216,7 @@ class Cycle:
         fields = [*self._connection.default_headers, *headers]
         if status not in _BODILESS:
             fields.append((b"content-length", b"%d" % len(body)))
-        if (b"connection", b"close") in fields:
-            self.keeps_alive = False
-        elif not self.keeps_alive:
+        if not self.keeps_alive:
             fields.append((b"connection", b"close"))
         head = _joined(status, fields)
         self.is_started = True
@@ -242,20 +243,15 @@ class Cycle:
             self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._awaits_word = False
         while not self.is_gone and not self.is_complete:
-            if not self._has_news:
+            if not self._parts:
                 self._connection.resume_reading()  # which may bring what was read ahead
-            if self._has_news:
+            if self._parts or (self._is_whole and not self._is_delivered):
                 body = self._take()  # which may bring the rest
                 self._is_delivered = self._is_whole and not self._parts
                 return {"type": "http.request", "body": body, "more_body": not self._is_delivered}
             self._waiter = self._loop.create_future()
             await self._outbox.resumed(self._waiter)
         return {"type": "http.disconnect"}
-
-    @property
-    def _has_news(self) -> bool:
-        """There is something of the body that the application does not have."""
-        return bool(self._parts) or (self._is_whole and not self._is_delivered)
 
     def _take(self) -> bytes:
         parts, self._parts = self._parts, []

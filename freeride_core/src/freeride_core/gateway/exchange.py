@@ -16,6 +16,8 @@ from freeride_core.gateway.reply import Hold
 HeaderList = list[tuple[bytes, bytes]]
 
 
+_UNHELD_MOST = 256 * 1024
+"""Bytes of a body that are not counted before it is whole."""
 _MANY = 1024
 """Parts that are put together before the body is whole: in a list, a part of one byte takes forty."""
 _random = random.Random()  # noqa: S311 - for names, not for secrets
@@ -25,29 +27,34 @@ class BodyTooLarge(Exception):
     """The request's body is larger than is read."""
 
 
-class _Parts:
+class _Body:
     """A body as far as it has come."""
 
-    __slots__ = ("_hold", "_left", "_parts", "_rows")
+    __slots__ = ("_hold", "_left", "_parts", "_rows", "_unheld")
 
     def __init__(self, limit: int, hold: Hold) -> None:
         self._left = limit
         self._hold = hold
+        self._unheld = 0
         self._parts: list[bytes] = []
         self._rows: list[bytes] = []
         """Parts put together."""
 
     def add(self, part: bytes) -> None:
-        self._left -= len(part)
+        size = len(part)
+        self._left -= size
+        self._unheld += size
         if self._left < 0:
             raise BodyTooLarge
-        self._hold(len(part))
         self._parts.append(part)
-        if len(self._parts) == _MANY:
+        if self._unheld > _UNHELD_MOST or len(self._parts) >= _MANY:
+            self._hold(self._unheld)
+            self._unheld = 0
             self._rows.append(b"".join(self._parts))
             self._parts.clear()
 
-    def joined(self) -> bytes:
+    def whole(self) -> bytes:
+        self._hold(self._unheld)
         parts = self._rows + self._parts if self._rows else self._parts
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -88,7 +95,8 @@ class Exchange:
         """The gateway is stopping and can wait no longer."""
         self._receive = receive
         self._send = send
-        self._cycle: Cycle | None = scope.get("extensions", {}).get(EXTENSION)
+        extensions = scope.get("extensions")
+        self._cycle: Cycle | None = extensions.get(EXTENSION) if extensions else None
         self._task: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -109,7 +117,7 @@ class Exchange:
             raise BodyTooLarge
         coding = coding_of(self.headers.get(b"content-encoding", b"").decode("latin-1"))
         decompressor = None if coding is None else Decompressor(coding, limit)
-        parts = _Parts(limit, hold)
+        body = _Body(limit, hold)
         left, more = limit, True
         while more:
             message = await self._receive()
@@ -121,14 +129,14 @@ class Exchange:
             if left < 0:
                 raise BodyTooLarge
             if decompressor is None:
-                parts.add(part)
+                body.add(part)
                 continue
             for piece in decompressor.feed(part):
-                parts.add(piece)
+                body.add(piece)
                 await asyncio.sleep(0)  # a few bytes can become very many
         if decompressor is not None:
             decompressor.end()
-        return parts.joined()
+        return body.whole()
 
     def give_way(self) -> None:
         """Drops the client, which takes its time while others need the room."""
@@ -221,3 +229,9 @@ class Exchange:
             await self.end(error.event(self.request_id))
         else:
             await self.answer(error.status, [*error.headers(), *(headers or [])], error.body(self.request_id))
+
+    async def turn_away(self, error: ClientError) -> None:
+        """As `fail`, while the request is still coming: the rest is not read, so nothing can follow on the connection."""
+        if self._cycle is not None:
+            self._cycle.keeps_alive = False
+        await self.fail(error, [] if self._cycle is not None else [(b"connection", b"close")])

@@ -10,7 +10,6 @@ from freeride_core.answer import ErrorKind, Failure, Scope
 from freeride_core.call import Call
 from freeride_core.events import EventBus, ProviderAttempt, ProviderResponse
 from freeride_core.gateway.attempt import Attempt, Served
-from freeride_core.gateway.budget import Budget
 from freeride_core.gateway.candidate import Candidate
 from freeride_core.gateway.opening import Refused
 from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, Serves, Tried
@@ -42,7 +41,6 @@ class Walk:
     __slots__ = (
         "_attempt",
         "_began",
-        "_budget",
         "_busy",
         "_empty",
         "_events",
@@ -69,7 +67,6 @@ class Walk:
         ledger: Ledger,
         upstreams: Upstreams,
         settings: Settings,
-        budget: Budget,
         events: EventBus,
     ) -> None:
         self.call = call
@@ -80,7 +77,6 @@ class Walk:
         self._ledger = ledger
         self._upstreams = upstreams
         self._settings = settings
-        self._budget = budget
         self._events = events
         self._selection = Selection(call, route, ledger)
         self._tried: dict[tuple[str, str], Tried] = {}
@@ -124,9 +120,7 @@ class Walk:
         self.candidate = candidate
         self.attempts += 1
         ledger = self._ledger
-        attempt = self._attempt = Attempt(
-            self.call, candidate, self._upstreams, self._settings, self._budget, ledger.now
-        )
+        attempt = self._attempt = Attempt(self.call, candidate, self._upstreams, self._settings, ledger.now)
         sent_at, started = attempt.sent_at, time.monotonic()
         self._events.note(ProviderAttempt(sent_at, self.request_id, name, key.index, model_id, self.call.operation))
         probed = ledger.begin_probe(key, model_id)

@@ -61,7 +61,7 @@ class Gateway:
         self.ledger = Ledger(self.now, self._sync.put)
         self.catalogs = Catalogs(plugins.providers, self.now, self._sync.put, self._fetch)
         self.budget = Budget(settings.max_buffered, tell)
-        self.upstreams = Upstreams(settings.connect_timeout, lambda: self.now())
+        self.upstreams = Upstreams(settings.connect_timeout, lambda: self.now(), self.budget)
         self.proofs = Proofs(self._fetch, self.now)
         self.router = Router(
             self.catalogs.models, lambda: self.catalogs.version + self.proofs.version, self.proofs.account
@@ -99,7 +99,6 @@ class Gateway:
             ledger=self.ledger,
             upstreams=self.upstreams,
             settings=self.settings,
-            budget=self.budget,
             events=self.events,
         )
 

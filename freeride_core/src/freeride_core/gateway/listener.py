@@ -25,7 +25,9 @@ from freeride_core.gateway.outbox import outbox_of
 
 _MAX_WORDLESS = 64 * 1024
 """Bytes in a row that are no body: more than any head needs."""
-_MAX_HEADERS = 256
+_MAX_HEADERS = 512
+_PLAIN_HEAD = 2048
+"""Bytes that cannot hold more headers than that, nor too long a target."""
 _MAX_URL = 8 * 1024
 _BODY_S = 30.0
 """Seconds for which a body may pause, less what it has fallen behind: a modem is waited for, a drip is not."""
@@ -51,6 +53,7 @@ class ClientConnection(asyncio.Protocol):
         "_awaits_word",
         "_body_bytes",
         "_body_headers",
+        "_body_size",
         "_cycle",
         "_drained",
         "_headers",
@@ -101,7 +104,9 @@ class ClientConnection(asyncio.Protocol):
         self._wordless_bytes = 0
         self._body_headers: list[tuple[bytes, bytes]] = []
         self._body_bytes = 0
-        """What has come of the body of the last request."""
+        """What has come of the last request's body."""
+        self._body_size = -1
+        """How long that body is; 0: nobody knows. Below 0: it was not looked for."""
         self._ahead = 0
         """Bytes of requests that wait."""
         self._unparsed = b""
@@ -142,30 +147,46 @@ class ClientConnection(asyncio.Protocol):
             self._ahead += len(data)
             if len(self._waiting) >= _MAX_PIPELINED or self._ahead > _MAX_AHEAD:
                 self.pause_reading()
-        elif self._reading is not None and self._reading is self._cycle and not self._cycle.is_complete:
+        elif self._reading is not None and not is_slice:
+            self._expect_more(len(data))
+
+    def _expect_more(self, size: int) -> None:
+        """Of a body, of which so much has come just now."""
+        if self._reading is self._cycle and self._cycle is not None and not self._cycle.is_complete:
+            self._cycle.put_together()
             now, due = self._loop.time(), self._alarm.due
             latest = now + _BODY_S
-            self._alarm.set(latest if due == NEVER else min(due + len(data) * _BODY_S_PER_BYTE, latest))
+            self._alarm.set(latest if due == NEVER else min(due + size * _BODY_S_PER_BYTE, latest))
 
     def _read_in_slices(self, data: bytes | memoryview) -> None:
         """Thousands of requests may be in it, so each head is looked at by itself; a body of known length is not cut."""
-        data = bytes(data)
+        end = len(data)
+        if self._reading is not None and end <= self._body_left() and not self._is_paused:
+            self.data_received(data, is_slice=True)
+        else:
+            self._read_slices(bytes(data), end)
+        if self._reading is not None:
+            self._expect_more(end)
+
+    def _read_slices(self, data: bytes, end: int) -> None:
         view, at = memoryview(data), 0
-        while at < len(view) and not self._is_paused:
+        while at < end and not self._is_paused:
             if self._reading is None:
                 head = data.find(b"\r\n\r\n", at, at + _SLICE)
-                size = _SLICE if head < 0 else head + 4 - at
+                upto = head + 4 if head >= 0 else at + _SLICE
             else:
-                size = self._body_left or _BODY_SLICE
-            self.data_received(view[at : at + size], is_slice=True)
-            at += size
-        self._unparsed += view[at:]
+                upto = at + (self._body_left() or _BODY_SLICE)
+            self.data_received(view[at:upto], is_slice=True)
+            at = upto
+        if at < end:
+            self._unparsed += view[at:]
 
-    @property
     def _body_left(self) -> int:
-        """Bytes of the body that is coming in; 0: nobody knows."""
-        length = next((value for name, value in self._body_headers if name == b"content-length"), b"")
-        return int(length) - self._body_bytes if length.isdigit() else 0
+        """Bytes of the body that is coming in which have not come; 0: nobody knows."""
+        if self._body_size < 0:
+            sizes = [value for name, value in self._body_headers if name == b"content-length"]
+            self._body_size = int(sizes[0]) if sizes and sizes[0].isdigit() else 0
+        return max(0, self._body_size - self._body_bytes)
 
     def _read_as_ordinary(self, rest: bytes | memoryview) -> None:
         """The request asks for another protocol and is answered in this one. The parser takes what follows for that protocol,
@@ -267,7 +288,7 @@ class ClientConnection(asyncio.Protocol):
         version: str = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise httptools.HttpParserError("not HTTP/1")
-        if len(self._headers) > _MAX_HEADERS or len(self._url) > _MAX_URL:
+        if self._wordless_bytes > _PLAIN_HEAD and (len(self._headers) > _MAX_HEADERS or len(self._url) > _MAX_URL):
             is_url = len(self._url) > _MAX_URL
             self._refuse(b"414 URI Too Long" if is_url else b"431 Request Header Fields Too Large")
             raise httptools.HttpParserError("too much")
@@ -292,7 +313,7 @@ class ClientConnection(asyncio.Protocol):
             "headers": self._headers,
         }
         self._body_headers, self._headers = self._headers, []  # what follows the body is no header
-        self._body_bytes = 0
+        self._body_size, self._body_bytes = -1, 0
         self._alarm.stop()
         cycle = Cycle(
             self,

@@ -172,7 +172,7 @@ class DirectReply(Reply):
     __slots__ = ("_pieces", "_pool", "connection")
 
     def __init__(self, connection: Connection, pool: Pool) -> None:
-        super().__init__(connection.status, Fields(connection.headers))
+        self.status, self.headers = connection.status, Fields(connection.headers)
         self.connection = connection
         self._pool = pool
         self._pieces = decoded(connection.read, connection.encodings()) if connection.is_encoded else None

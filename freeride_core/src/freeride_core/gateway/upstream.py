@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
+import sys
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.alarm import NEVER
+from freeride_core.gateway.budget import Budget
 from freeride_core.gateway.pool import Pool
 from freeride_core.gateway.reply import Reply
 from freeride_core.gateway.trouble import UpstreamTrouble
@@ -38,9 +40,12 @@ class Origin(NamedTuple):
 class Upstreams:
     """All upstream connections of the process: one TLS context, and one pool for each origin, for life."""
 
-    def __init__(self, connect_timeout_s: float, now: Callable[[], float] = time.time) -> None:
-        """`now` gives seconds since the epoch."""
+    def __init__(
+        self, connect_timeout_s: float, now: Callable[[], float] = time.time, budget: Budget | None = None
+    ) -> None:
+        """`now` gives seconds since the epoch. `budget` bounds what is held of all answers; None: nothing does."""
         self.connect_timeout_s = connect_timeout_s
+        self.budget = budget or Budget(sys.maxsize, lambda _: None)
         self._now = now
         self._tls: ssl.SSLContext | None = None
         self._origins: dict[Origin, Pool | ProxiedOrigin] = {}

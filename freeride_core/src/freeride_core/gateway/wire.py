@@ -28,8 +28,9 @@ _NAME = re.compile(
 )
 _END = re.compile(rb"[ \t\n\r]{0,4096}}[ \t\n\r]{0,4096}")
 _IMAGE = re.compile(rb'"image_url"\s*:|"input_image"')
+_IMAGE_ENDS = (b'_url"', b'_image"')
 _PERHAPS_IMAGE = re.compile(rb'_(?:url|image)"')
-"""Finds the rare byte first: in a large body that is many times quicker than to look at every quote."""
+_FEW = 64
 _PARTS = re.compile(rb'"content"\s*:\s*(?:\[|null)')
 _NONE: frozenset[str] = frozenset()
 _LONGEST_NAME = 1024
@@ -74,8 +75,6 @@ def _decode_quickly(body: bytes) -> dict[str, msgspec.Raw] | None:
         return None
     if not body.isascii() and not is_utf8(body):  # the quick decoder does not look into the values
         return None
-    if len(members) > _MOST_FIELDS:
-        raise _too_many_fields()
     return members
 
 
@@ -182,7 +181,8 @@ def _skip(text: str, at: int) -> int:
 def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
     """A client's request, received `now`, as a `Call`. Raises `BadRequest`. Run it beside the event loop where the body is larger
     than `json_values.LARGE`."""
-    if len(body) > LARGE and has_too_many_values(body):
+    is_large = len(body) > LARGE
+    if is_large and has_too_many_values(body):
         raise BadRequest(f"The request body holds more than {MOST_VALUES} values.")
     members = _decode_quickly(body)
     pairs: Iterable[Pair]
@@ -191,6 +191,8 @@ def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
     else:
         if not body.strip():
             raise BadRequest("The request has no body.")
+        if members is not None and len(members) > _MOST_FIELDS:
+            raise _too_many_fields()
         located = None if members is None else _locate(body, members)
         pairs = _decode_patiently(body) if located is None else located
         fields, once = {name: value for _, name, value in pairs}, _NONE
@@ -214,7 +216,7 @@ def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
         received_at=now,
         once=once,
     )
-    if len(body) > _HUGE:
+    if is_large and len(body) > _HUGE:
         _ = call.features, call.prompt_tokens
     return call
 
@@ -240,7 +242,9 @@ def _name(raw: bytes) -> str:
 def _abilities(body: bytes, fields: Mapping[str, msgspec.Raw]) -> frozenset[str]:
     """What a model must be able to do. Found by byte tests: inside a JSON string a quote is escaped, so these cannot be text."""
     found: list[str] = []
-    if _holds_any(fields.get("tools")) or _holds_any(fields.get("functions")):
+    if ("tools" in fields and _holds_any(fields["tools"])) or (
+        "functions" in fields and _holds_any(fields["functions"])
+    ):
         found.append(Feature.TOOLS)
     if _may_hold_image(body) and _IMAGE.search(bytes(fields.get("messages", b""))):
         found.append(Feature.IMAGES)
@@ -250,13 +254,19 @@ def _abilities(body: bytes, fields: Mapping[str, msgspec.Raw]) -> frozenset[str]
 
 
 def _may_hold_image(body: bytes) -> bool:
-    if len(body) <= _LOOK:
-        return _PERHAPS_IMAGE.search(body) is not None
-    return any(_PERHAPS_IMAGE.search(body, at, at + _LOOK + _OVERLAP) for at in range(0, len(body), _LOOK))
+    """By a byte that most bodies have a few of: to look for it saves 40 us in 200 KB against the pattern, which reads them all."""
+    at = -1
+    for _ in range(_FEW):
+        at = body.find(b"_", at + 1)
+        if at < 0:
+            return False
+        if body.startswith(_IMAGE_ENDS, at):
+            return True
+    return any(_PERHAPS_IMAGE.search(body, start, start + _LOOK + _OVERLAP) for start in range(at, len(body), _LOOK))
 
 
-def _holds_any(array: msgspec.Raw | None) -> bool:
-    return array is not None and bytes(array).strip(b"[] \t\r\n") not in (b"", b"null")
+def _holds_any(array: msgspec.Raw) -> bool:
+    return bytes(array).strip(b"[] \t\r\n") not in (b"", b"null")
 
 
 def _features(fields: Mapping[str, msgspec.Raw]) -> frozenset[str]:
