@@ -84,7 +84,7 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
-        self.request_id = f"req_{_random.getrandbits(32):08x}"
+        self.request_id = "req_" + _random.randbytes(4).hex()
         self.extra_headers: HeaderList = []
         """What else the answer carries, whatever it is."""
         self.is_started = False

@@ -306,20 +306,35 @@ _RELAYED = frozenset({"x-request-id", "request-id"})
 
 
 def relayed_headers(headers: Mapping[str, str], more: Iterable[str]) -> list[tuple[bytes, bytes]]:
-    """The upstream's rate-limit and request-id headers, and those that a package names."""
+    """The upstream's rate-limit and request-id headers, and those that a package names, each once."""
     if isinstance(headers, Fields):
         raw = headers.raw
     else:
         raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
-    return [(name, raw[at][1]) for at, name in _picks(tuple([name for name, _ in raw]), tuple(more))]
+    more = tuple(more)
+    names = _relayed_names.get(more)
+    if names is None:
+        names = _relayed_names[more] = {}
+    found: dict[bytes, bytes] = {}
+    for name, value in raw:
+        relayed = names[name] if name in names else _relayed_as(name, more, names)
+        if relayed is not None:
+            found.setdefault(relayed, value)
+    return list(found.items())
 
 
-@functools.lru_cache(maxsize=256)
-def _picks(names: tuple[bytes, ...], more: tuple[str, ...]) -> tuple[tuple[int, bytes], ...]:
-    """Which of the headers are relayed, each once: an upstream sends much the same ones every time."""
-    picks: dict[str, int] = {}
-    for at, name in enumerate(names):
-        text = name.decode("latin-1").lower()
-        if text in _RELAYED or text in more or text.startswith(("x-ratelimit-", "ratelimit")):
-            picks.setdefault(text, at)
-    return tuple((at, text.encode("latin-1")) for text, at in picks.items())
+_relayed_names: dict[tuple[str, ...], dict[bytes, bytes | None]] = {}
+"""How headers are called in our answers; None: they are not in them. An upstream sends much the same ones every time."""
+_NAMES_MOST = 1024
+_NAME_LONGEST = 64
+
+
+def _relayed_as(name: bytes, more: tuple[str, ...], names: dict[bytes, bytes | None]) -> bytes | None:
+    text = name.decode("latin-1").lower()
+    is_relayed = text in _RELAYED or text in more or text.startswith(("x-ratelimit-", "ratelimit"))
+    relayed = text.encode("latin-1") if is_relayed else None
+    if len(names) >= _NAMES_MOST:
+        names.clear()
+    if len(name) <= _NAME_LONGEST:
+        names[name] = relayed
+    return relayed
