@@ -31,7 +31,7 @@ STUB = """
 import json, os, re, signal, sys
 folders = {}
 for value in (*os.environ.values(), *sys.argv):
-    for folder in re.findall(r"[^\\s=]*/freeride-run-[^/]+", value):
+    for folder in re.findall(re.escape(os.environ["TMPDIR"]) + r"/freeride-run-[^/]+", value):
         texts = {}
         for name in os.listdir(folder):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
