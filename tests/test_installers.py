@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -83,7 +84,8 @@ def test_it_installs_from_a_folder_says_so_first_and_can_be_run_again(
     for _ in range(2):
         ended = run([shell, ROOT / "install.sh"], environ, cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
-        announced = f"running: {programs / 'uv'} tool install --upgrade --no-index --find-links {index} '{WANTED}'"
+        words = ["tool", "install", "--upgrade", "--no-index", "--find-links", str(index), WANTED]
+        announced = f"running: {shlex.join([str(programs / 'uv'), *words])}"
         assert ended.stdout.splitlines()[0] == f"freeride: {announced}"
         [folder] = re.findall(rf"freeride {re.escape(__version__)} is installed in (.+)", ended.stdout)
         assert f'export PATH="{folder}:$PATH"' in ended.stdout
@@ -139,7 +141,7 @@ def test_with_an_index_of_one_s_own_a_missing_uv_comes_from_there(
     pip = (
         '#!/bin/sh\necho "$@" >>"$HOME/pip-was-asked"\ncat >"${0%/*}/uv" <<\'EOF\'\n'
         + FAKE_UV
-        + "EOF\nchmod +x ${0%/*}/uv\n"
+        + 'EOF\nchmod +x "${0%/*}/uv"\n'
     )
     write(
         programs / "python3",

@@ -44,24 +44,31 @@ if "die" in sys.argv:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """FreeRide's home, of the gateway and of the commands."""
+    return tmp_path_factory.mktemp("freeride")
+
+
+@pytest.fixture(scope="module")
+def gateway(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of one that asks for a key."""
     profile = installed_profile(load_plugins(("provider",)), "groq")
     with SimulatorThread(Simulator(profile, quotas=False, pace=0)) as simulators:
-        environ = clean_environ(tmp_path_factory.mktemp("gateway"), {**simulators.env, "FREERIDE_TOKEN": TOKEN})
+        own = {**simulators.env, "FREERIDE_TOKEN": TOKEN, "FREERIDE_HOME": str(home)}
+        environ = clean_environ(tmp_path_factory.mktemp("gateway"), own)
         with serving(FREERIDE, environ) as url:
             yield url
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
+def environ(home: Path, tmp_path: Path) -> dict[str, str]:
     """A user's, who has all the agents."""
     programs, temporary = tmp_path / "bin", tmp_path / "tmp"
     programs.mkdir()
     temporary.mkdir()
     for launch in LAUNCHES.values():
         write_script(programs / launch.program, STUB)
-    own = {"PATH": str(programs), "TMPDIR": str(temporary), "FREERIDE_TOKEN": TOKEN}
+    own = {"PATH": str(programs), "TMPDIR": str(temporary), "FREERIDE_TOKEN": TOKEN, "FREERIDE_HOME": str(home)}
     return clean_environ(tmp_path / "user", own)
 
 

@@ -49,7 +49,7 @@ def environ(sources: list[str | Path], tmp_path: Path, tmp_path_factory: pytest.
     clean = clean_environ(tmp_path / "home")
     made = run([sys.executable, "-m", "venv", venv], clean)
     assert made.returncode == 0, made.stderr
-    places = [str(place) for place in (*sources, backend) if isinstance(place, Path)]
+    places = [place.as_uri() for place in (*sources, backend) if isinstance(place, Path)]
     return clean | {
         "PATH": os.pathsep.join((str(venv / ("Scripts" if sys.platform == "win32" else "bin")), clean.get("PATH", ""))),
         "PIP_CONFIG_FILE": os.devnull,

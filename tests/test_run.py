@@ -293,7 +293,7 @@ class TestRefusals:
         with SimulatorThread(Simulator(installed_profile(load_plugins(("provider",)), "groq"))) as simulators:
             url = simulators.env["FREERIDE_GROQ_BASE_URL"]
             root = url[: url.index("/", 8)]
-            assert "is no gateway that takes your key" in self.fails(environ, "--url", root, "aider")
+            assert "is not the gateway of" in self.fails(environ, "--url", root, "aider")
 
     def test_an_address_elsewhere_where_nobody_is(self, environ: dict[str, str]) -> None:
         message = self.fails(environ, "--url", f"http://127.0.0.1:{free_port()}/below", "aider")

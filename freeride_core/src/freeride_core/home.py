@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,11 +44,6 @@ def make_home(environ: Mapping[str, str]) -> Path:
         with contextlib.suppress(OSError):
             home.chmod(0o700)  # made by hand, for a first .env; an explicit folder may be shared on purpose
     return home
-
-
-def instance_of(home: Path) -> str:
-    """What tells one home's gateway from another's, without telling where the home is."""
-    return hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:12]
 
 
 def stamps_of(home: Path) -> tuple[Stamp, ...]:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import httpx
-
 from freeride_binder_openclaw.scene import Unusable
-from freeride_core import Endpoint
+from freeride_core.cli.gateway_client import GatewayClient
+from freeride_core.settings import Settings
 
-_PATIENCE_S = 10.0
 
-
-def listed_ids(endpoint: Endpoint) -> list[str]:
-    """The ids of `GET /v1/models`. Raises `Unusable`: nobody answers there, or no gateway."""
+def listed_ids(root: str, settings: Settings) -> list[str]:
+    """The ids of the gateway's `GET /v1/models`. Raises `Unusable` if no gateway of the user's answers there."""
+    with GatewayClient(root, settings) as gateway:
+        if (fault := gateway.fault()) is not None:
+            raise Unusable(fault)
+        _, content = gateway.get("/v1/models")
     try:
-        answer = httpx.get(
-            f"{endpoint.openai}/models",
-            headers={"authorization": f"Bearer {endpoint.key}"},
-            timeout=_PATIENCE_S,
-            trust_env=False,
-        )
-        return [row["id"] for row in answer.json()["data"]]
-    except httpx.HTTPError:
-        raise Unusable(
-            f"nothing answers at {endpoint.root}, so nobody knows its models; start it with: freeride serve"
-        ) from None
-    except (ValueError, LookupError, TypeError):
-        raise Unusable(f"what answers at {endpoint.root} lists no models") from None
+        return [row["id"] for row in content["data"]]
+    except (LookupError, TypeError):
+        raise Unusable(f"what answers at {root} lists no models") from None

@@ -104,7 +104,7 @@ class _Task:
 
     def bind(self, endpoint: Endpoint) -> None:
         from freeride_core.binding import BindingError, check_served, plan_binding
-        from freeride_core.cli.health import find_fault
+        from freeride_core.cli.gateway_client import GatewayClient, Listener
 
         try:
             check_served(self._binder)
@@ -114,10 +114,14 @@ class _Task:
             change = plan_binding(self._binder, endpoint, self._path)
         except Unreadable as error:
             fail(f"{self._path} stays as it is, because it cannot be read: {error}")
+        with GatewayClient(endpoint.root, self._settings) as gateway:
+            fault = gateway.fault()
+        if gateway.listener is Listener.STRANGER and not self._dry_run:
+            fail(f"{fault} Nothing was written.")
         backup: Path | None = None
         if change.is_needed and not self._dry_run:
             backup = self._backups.backup_path(self._backups.apply(change, self._binder, endpoint))
-        faults = [*_exposure(change, endpoint), *filter(None, [find_fault(endpoint.root, endpoint.key)])]
+        faults = [*_exposure(change, endpoint), *filter(None, [fault])]
         advice = self._redact(self._binder.advice(endpoint))
         self._show(
             change, backup, {"reloads": self._binder.reloads, "next": advice, "warning": "; ".join(faults) or None}

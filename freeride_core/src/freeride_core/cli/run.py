@@ -73,15 +73,15 @@ def run(
     # While there is no agent yet to pass these on to, a gateway that was started is stopped all the same.
     for number in _heeded(_ENDS):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
-    with _gateway(settings, endpoint.root, endpoint.key), _written(launch) as started:
+    with _gateway(settings, endpoint.root), _written(launch) as started:
         code = _run([program, *started.arguments, *(arguments or ())], started.environment)
     raise typer.Exit(code)
 
 
 @contextlib.contextmanager
-def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
+def _gateway(settings: Settings, root: str) -> Iterator[None]:
     """A gateway at this address until the end: the one that is there, else one that ends with the last run that needs it."""
-    from freeride_core.cli.presence import ask_health
+    from freeride_core.cli.gateway_client import GatewayClient, Listener
     from freeride_core.loopback import is_loopback
 
     parts = urlsplit(root)
@@ -90,12 +90,13 @@ def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
         lease = _lease(settings.home / f"run-{port}.lock")  # before the question: what answers from now on stays
         if lease:
             held.callback(lease.close)
-        found = ask_health(root, key)
-        if found.is_gateway:
+        with GatewayClient(root, settings) as found:
+            pass
+        if found.is_usable:
             yield
             return
-        if found.is_there:
-            fail(f"what answers at {root} is no gateway that takes your key: choose another address with --url")
+        if found.listener is not Listener.NOTHING:
+            fail(found.fault() or "")
         if not is_loopback(host) or parts.scheme != "http" or parts.path:
             fail(f"no gateway answers at {root}, and one can be started on this machine only")
         _disclose(settings)
@@ -107,8 +108,9 @@ def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
             while True:
                 # Another run may have been quicker: then ours has ended, and theirs answers.
                 is_over = process.poll() is not None or time.monotonic() > due
-                if ask_health(root, key).is_gateway:
-                    break
+                with GatewayClient(root, settings) as found:
+                    if found.is_usable:
+                        break
                 if is_over:
                     fail(f"the gateway does not start:\n{log.read_text('utf-8', 'replace').strip()}")
                 time.sleep(_LOOK_EVERY_S)

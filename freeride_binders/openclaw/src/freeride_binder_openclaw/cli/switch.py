@@ -70,7 +70,7 @@ def _at_gateway(scene: Scene, model: str) -> Endpoint:
     endpoint = gateway_endpoint(scene, "auto")
     if model in ("auto", "freeride/auto"):
         return endpoint
-    return gateway_endpoint(scene, _match(model, listed_ids(endpoint), "the gateway's models"))
+    return gateway_endpoint(scene, _match(model, listed_ids(endpoint.root, scene.settings), "the gateway's models"))
 
 
 def _match(wanted: str, ids: Sequence[str], where: str) -> str:

@@ -11,9 +11,8 @@ from freeride_core.agent_files import paths_of
 from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
 from freeride_core.binding import Backups, BindingError, is_bound
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
+from freeride_core.cli.gateway_client import GatewayClient, Listener
 from freeride_core.cli.place import working_folder
-from freeride_core.cli.presence import ask, ask_health
-from freeride_core.home import instance_of
 from freeride_core.plugins import Plugins
 from freeride_core.settings import Settings
 
@@ -87,21 +86,14 @@ def _prove(
     if settings.token and not any(is_bound(binder, Endpoint(root, key, model), path) for model in models):
         yield broken("agents", f"{subject}: its key is not FREERIDE_TOKEN: freeride bind {binder.name}")
         return
-    found = ask_health(root, key)
-    if not found.is_gateway:
-        yield (
-            broken("agents", f"{subject}: somebody else answers at {root}")
-            if found.is_there
-            else warning("agents", f"{subject}: bound to {root}, where no gateway runs now: freeride serve")
-        )
-        return
-    unknown = [model for model in models if ask(f"{root}/v1/models/{quote(model)}", key).status != 200]
+    with GatewayClient(root, settings) as gateway:
+        if (fault := gateway.fault()) is not None:
+            is_off = gateway.listener is Listener.NOTHING
+            yield (warning if is_off else broken)("agents", f"{subject}: bound to {root}. {fault}")
+            return
+        unknown = [model for model in models if gateway.get(f"/v1/models/{quote(model)}")[0] != 200]
     if unknown:
         yield broken("agents", f"{subject}: the gateway at {root} does not know {', '.join(unknown)}")
-    elif found.content.get("instance") != instance_of(settings.home):
-        yield warning(
-            "agents", f"{subject}: reaches the gateway at {root}, which has another home than {settings.home}"
-        )
     elif not overruled:
         yield ok("agents", f"{subject}: reaches your gateway at {root}, which knows {', '.join(models)}")
 
