@@ -7,7 +7,7 @@ from importlib import import_module
 
 from fuzz.target import Target
 
-NAMES = ("arrival", "request", "stream", "reading", "configuration", "binding")
+NAMES = ("arrival", "request", "stream", "reading", "listing", "configuration", "binding")
 
 
 def load_target(name: str) -> Target:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from freeride_core.plain_text import printable
+
 
 class Scope(enum.StrEnum):
     """Whose configuration is edited."""
@@ -77,7 +79,7 @@ class Unreadable(ValueError):
     quotes of the file is made fit to print."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("".join(letter if letter.isprintable() else "?" for letter in message))
+        super().__init__(printable(message))
 
 
 class Binder(ABC):

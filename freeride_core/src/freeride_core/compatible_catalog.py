@@ -11,7 +11,7 @@ from typing import Any
 
 from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.compatible import bearer
-from freeride_core.model import Model
+from freeride_core.model import Model, is_model_name
 from freeride_core.provider import Catalog, Key, Probe, Proof
 
 QUANTISATION = re.compile(
@@ -63,6 +63,8 @@ class CompatibleCatalog(Catalog):
         for row in rows:
             with contextlib.suppress(*_ODD):  # one odd entry drops no other
                 for model in parse_entry(row, dated):
+                    if not (is_model_name(model.id) and is_model_name(model.canonical)):
+                        continue
                     first = live.setdefault(model.id, model)
                     if (first.price, first.promoted) != (model.price, model.promoted):
                         live[model.id] = _dearer(first, model)

@@ -27,20 +27,25 @@ class SettingsError(Exception):
         self.hint = hint
 
 
+def home_of(environ: Mapping[str, str]) -> Path:
+    """Where the home folder is, or would be."""
+    name = PREFIX + "HOME"
+    return as_path(name, environ.get(name, "").strip() or "~/.freeride")
+
+
 def make_home(environ: Mapping[str, str]) -> Path:
     """The home folder, only for its owner's eyes if it has to be made.
 
     It need not come to be: on a disk that is full or read-only a gateway serves without, and who misses a file says so."""
     name = PREFIX + "HOME"
-    explicit = environ.get(name, "").strip()
-    home = as_path(name, explicit or "~/.freeride")
+    home = home_of(environ)
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise SettingsError(name, "a folder that can be used", f"{home}: {error.strerror}") from error
     except OSError:
         return home
-    if not explicit and home.stat().st_mode & 0o077:
+    if not environ.get(name, "").strip() and home.stat().st_mode & 0o077:
         with contextlib.suppress(OSError):
             home.chmod(0o700)  # made by hand, for a first .env; an explicit folder may be shared on purpose
     return home

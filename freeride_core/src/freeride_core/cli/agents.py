@@ -11,7 +11,7 @@ import typer
 
 from freeride_core.binder import SERVED, Binder, Endpoint, Unreadable
 from freeride_core.cli.place import Place, places_from_here
-from freeride_core.cli.terminal import fail, show_table
+from freeride_core.cli.terminal import fail, show_table, tell
 
 if TYPE_CHECKING:
     from freeride_core.binding import Backups
@@ -28,7 +28,7 @@ def list_agents(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
         show_table([title.upper() for title in _COLUMNS], [[row[column] or "-" for column in _COLUMNS] for row in rows])
         for row in rows:
             if row["reason"]:
-                typer.echo(f"{row['name']}: {row['reason']}", err=True)
+                tell(f"{row['name']}: {row['reason']}")
     else:
         fail("no binder is installed; the usual ones come with: pip install freeride-gateway")
 

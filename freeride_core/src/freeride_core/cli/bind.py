@@ -14,13 +14,11 @@ import typer
 
 from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
 from freeride_core.cli.place import Place, places
-from freeride_core.cli.terminal import fail, fault_of
+from freeride_core.cli.terminal import fail, fault_of, show, tell
 
 if TYPE_CHECKING:
     from freeride_core.binding import Backups, Change
     from freeride_core.settings import Settings
-
-_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_\d+)?")
 
 
 def bind(
@@ -128,16 +126,16 @@ class _Task:
         )
         title = self._binder.title
         if not change.is_needed:
-            _tell(f"{title} is bound to {endpoint.root} already; {self._path} stays as it is.")
+            tell(f"{title} is bound to {endpoint.root} already; {self._path} stays as it is.")
         elif self._dry_run:
-            _tell(f"{title} would be bound to {endpoint.root}. Nothing was written.")
+            tell(f"{title} would be bound to {endpoint.root}. Nothing was written.")
         else:
-            _tell(f"{title} is bound to {endpoint.root} in {self._path}.")
+            tell(f"{title} is bound to {endpoint.root} in {self._path}.")
             if advice:
-                _tell(f"Next: {advice}")
-            _tell(f"Back to what it was before: {self._undo_command()}")
+                tell(f"Next: {advice}")
+            tell(f"Back to what it was before: {self._undo_command()}")
         for fault in faults:
-            _tell(f"Warning: {fault}")
+            tell(f"Warning: {fault}")
 
     def undo(self, *, force: bool) -> None:
         if self._backups.record(self._path) is None:
@@ -147,18 +145,18 @@ class _Task:
         copy = None if self._dry_run else self._backups.undo(change)
         self._show(change, copy, {})
         if self._dry_run:
-            _tell("Nothing was written.")
+            tell("Nothing was written.")
         elif change.after is None:
-            _tell(f"{self._path} is gone again: there was none before {self._binder.title} was bound.")
+            tell(f"{self._path} is gone again: there was none before {self._binder.title} was bound.")
         else:
-            _tell(f"{self._path} is as it was before {self._binder.title} was bound.")
+            tell(f"{self._path} is as it was before {self._binder.title} was bound.")
         if copy:
-            _tell(f"What it held until now is kept in {copy}")
+            tell(f"What it held until now is kept in {copy}")
 
     def _show(self, change: Change, backup: Path | None, more: dict[str, Any]) -> None:
         diff = self._redact(change.diff())
         if not self._as_json:
-            typer.echo(diff, nl=False)
+            show(diff, ends=False)
             return
         shown = {
             "name": self._binder.name,
@@ -173,14 +171,9 @@ class _Task:
         typer.echo(json.dumps(shown, indent=2))
 
     def _redact(self, text: str) -> str:
-        from freeride_core.keys import Redactor
+        from freeride_core.keys import redactor_of
 
-        redact = Redactor(
-            value
-            for name, value in self._settings.environ.items()
-            if _SECRET_VARIABLE.search(name) and value != Endpoint("").key
-        )
-        return redact(text)
+        return redactor_of(self._settings.environ)(text)
 
     def _undo_command(self) -> str:
         is_default = self._place is places(self._binder)[0]
@@ -247,7 +240,3 @@ def gateway_root(url: str) -> str:
     except ValueError:
         pass
     raise typer.BadParameter("write scheme, host and port, such as http://127.0.0.1:11343", param_hint="--url")
-
-
-def _tell(line: str) -> None:
-    typer.echo(line, err=True)

@@ -26,14 +26,15 @@ def doctor(
 
     Exit codes: 0 nothing is broken, 1 something is."""
     from freeride_core.cli.bind import gateway_root
-    from freeride_core.cli.terminal import printable
+    from freeride_core.cli.terminal import show
+    from freeride_core.plain_text import printable
 
     root = gateway_root(url)
     findings: list[Finding] = []
     for finding in _examine(root):
         findings.append(finding)
         if not as_json:
-            typer.echo(f"{_MARKS[finding.state]:<6}  {finding.subject:<9}  {printable(finding.text)}")
+            show(f"{_MARKS[finding.state]:<6}  {finding.subject:<9}  {printable(finding.text)}")
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     bad = {"broken", "warning"} if strict else {"broken"}

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from freeride_core.cli.terminal import show
+
 
 def upgrade(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the command and run nothing.")] = False,
@@ -19,7 +21,7 @@ def upgrade(
 
     words = upgrade_words()
     if dry_run:
-        typer.echo(shlex.join(words))
+        show(shlex.join(words))
         return
     if source_clone() is not None:
         fail(f"this runs from a clone of the source, which is yours to change: {shlex.join(words)}")

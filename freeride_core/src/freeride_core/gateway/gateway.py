@@ -29,6 +29,7 @@ from freeride_core.ledger.legacy import import_cooldowns
 from freeride_core.ledger.store import Entry, StateStore
 from freeride_core.ledger.sync import StateSync
 from freeride_core.model import Model
+from freeride_core.plain_text import printable_lines
 from freeride_core.plugins import Plugins
 from freeride_core.provider import Provider
 from freeride_core.settings import Settings, SettingsError, SettingsWatch
@@ -202,4 +203,4 @@ class Gateway:
 def _tell(line: str) -> None:
     """Says it to whoever looks at the terminal. Where that has gone, the work goes on."""
     with contextlib.suppress(OSError, ValueError):
-        print(f"freeride: {line}", file=sys.stderr)  # noqa: T201
+        print(f"freeride: {printable_lines(line)}", file=sys.stderr)  # noqa: T201

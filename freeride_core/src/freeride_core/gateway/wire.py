@@ -270,7 +270,9 @@ def relayed_headers(headers: Mapping[str, str], more: Iterable[str]) -> list[tup
         raw = headers.raw
     else:
         raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
-    return [(name, raw[at][1]) for at, name in _picks(tuple([name for name, _ in raw]), tuple(more))]
+    picks = _picks(tuple([name for name, _ in raw]), tuple(more))
+    # Beyond ASCII there are control characters too, and none of these headers needs anything there.
+    return [(name, value) for at, name in picks if (value := raw[at][1]).isascii()]
 
 
 @functools.lru_cache(maxsize=256)

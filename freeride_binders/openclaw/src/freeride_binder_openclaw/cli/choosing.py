@@ -6,13 +6,14 @@ import time
 from collections.abc import Sequence
 
 from freeride_binder_openclaw import PROVIDER
-from freeride_binder_openclaw.cli.telling import GATEWAY, find_keys, show_written, tell
+from freeride_binder_openclaw.cli.telling import GATEWAY, find_keys, show_written
 from freeride_binder_openclaw.ranking import FreeModel
 from freeride_binder_openclaw.rotation import FRESH_S, list_models
 from freeride_binder_openclaw.scene import Scene, Unusable
 from freeride_binder_openclaw.selection import DIRECT, Chooser
 from freeride_core import Endpoint
 from freeride_core.cli.gateway_client import GatewayClient, Listener
+from freeride_core.cli.terminal import tell
 
 
 def ranked_models(scene: Scene, *, oldest_s: float = FRESH_S) -> list[FreeModel]:

@@ -10,6 +10,7 @@ import typer
 
 from freeride_binder_openclaw.cli.options import AsJson
 from freeride_binder_openclaw.cli.telling import GATEWAY, told
+from freeride_core.cli.terminal import show
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.scene import Scene
@@ -32,7 +33,7 @@ def status(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(found, indent=2))
         return
     for title, text in _lines(found):
-        typer.echo(f"{title:<{_WIDTH}}{text}")
+        show(f"{title:<{_WIDTH}}{text}")
 
 
 def _found(scene: Scene, now: float) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from freeride_binder_openclaw.cli.options import AsJson, DryRun, FallbackOnly, SetupAuth, ViaOption
-from freeride_binder_openclaw.cli.telling import Via, tell, told, via_of
+from freeride_binder_openclaw.cli.telling import Via, told, via_of
+from freeride_core.cli.terminal import tell
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.scene import Scene
