@@ -96,7 +96,6 @@ SURVIVORS: dict[str, str] = {
         "requests are sent for the default model, which is free by its name; a test of the package sends others"
     ),
     r"openrouter: models\.py: parse_entry: \"'(output_modalities|modality)'\" -> .*": "entries say it twice",
-    r"openrouter: models\.py: parse_entry: \"':free'\" -> .*": "which models are the same at two providers is a judgement",
     r"openrouter: models\.py: dearest_price: (\"'discount'\" -> |'all\(|\"'overrides'\" -> .*\(2\)).*": (
         "no listed entry has that beside prices of zero"
     ),
