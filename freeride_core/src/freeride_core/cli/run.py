@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +51,7 @@ def run(
     from freeride_core.binder import Endpoint
     from freeride_core.binding import BindingError, check_served
     from freeride_core.plugins import PluginError
+    from freeride_core.programs import find_program
     from freeride_core.settings import load_settings
 
     root = gateway_root(url)
@@ -66,7 +66,7 @@ def run(
     launch = binder.launch(endpoint)
     if launch is None:
         fail(f"{binder.title} can be bound by its file only: freeride bind {agent}")
-    program = shutil.which(launch.program)
+    program = find_program(launch.program)
     if program is None:
         complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")
         raise typer.Exit(_NOT_FOUND)
@@ -83,6 +83,7 @@ def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
     """A gateway at this address until the end: the one that is there, else one that ends with the last run that needs it."""
     from freeride_core.cli.presence import ask_health
     from freeride_core.loopback import is_loopback
+    from freeride_core.programs import python_command
 
     parts = urlsplit(root)
     host, port = parts.hostname or "", parts.port or 80
@@ -100,8 +101,8 @@ def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
             fail(f"no gateway answers at {root}, and one can be started on this machine only")
         _disclose(settings)
         log = settings.home / f"run-{port}.log"
-        command = [sys.executable, "-m", "freeride_core", "serve", "--host", host, "--port", str(port)]
-        process = _start([*command, *(("--lease", str(lease.path)) if lease else ())], log)
+        command = python_command("freeride_core", "serve", "--host", host, "--port", str(port))
+        process = _start(settings, [*command, *(("--lease", str(lease.path)) if lease else ())], log)
         try:
             due = time.monotonic() + _START_S
             while True:
@@ -136,8 +137,15 @@ def _lease(path: Path) -> Lease | None:
     return lease
 
 
-def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Starts the gateway, in a session or a group of its own: Ctrl-C is for the agent."""
+def _start(settings: Settings, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start the gateway in its home, which is the user's own, and in a session or a group of its own: Ctrl-C is for the agent."""
+    from freeride_core.programs import python_environ
+
+    paths = {"FREERIDE_HOME": str(settings.home)}
+    if settings.above_files.get("FREERIDE_EVENTS_PATH", "").strip():
+        paths["FREERIDE_EVENTS_PATH"] = str(
+            settings.events_path
+        )  # it may be relative to the folder that the user is in
     try:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     except OSError as error:
@@ -145,6 +153,8 @@ def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     with os.fdopen(descriptor, "wb") as output:
         return subprocess.Popen(  # noqa: S603 - ourselves
             command,
+            cwd=settings.home,
+            env=python_environ() | paths,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

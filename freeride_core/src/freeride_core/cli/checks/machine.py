@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import socket
 import stat
 import sys
@@ -16,6 +15,7 @@ from freeride_core.cli.checks.finding import Finding, broken, ok, warning
 from freeride_core.cli.presence import Presence, ask_health
 from freeride_core.home import instance_of
 from freeride_core.loopback import is_loopback
+from freeride_core.programs import find_program
 from freeride_core.settings import Settings
 
 _PRIVATE = (".env", "config.toml", "state.db", "events.jsonl", "telemetry.json")
@@ -26,7 +26,7 @@ def check_program() -> Iterator[Finding]:
     yield ok(
         "program", f"freeride {__version__} on Python {platform.python_version()}, {platform.system()}, {sys.prefix}"
     )
-    if shutil.which("freeride") is None:
+    if find_program("freeride") is None:
         yield warning("program", "a terminal does not find `freeride`: its folder is not on the path")
 
 
