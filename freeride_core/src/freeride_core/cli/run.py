@@ -33,6 +33,7 @@ _LOOK_EVERY_S = 0.05
 _NOT_FOUND = 127
 _ENDS = ("SIGTERM", "SIGHUP", "SIGQUIT")
 _PASSED_ON = (*_ENDS, "SIGINT", "SIGUSR1", "SIGUSR2")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _FROM_KEYBOARD = ("SIGINT", "SIGQUIT")
 
 app = make_app()
@@ -70,11 +71,14 @@ def run(
     if program is None:
         complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")
         raise typer.Exit(_NOT_FOUND)
+    for path in _outranking(launch):
+        complain(f"{path} can send what {binder.title} asks elsewhere: {binder.title} runs what is in it")
     # While there is no agent yet to pass these on to, a gateway that was started is stopped all the same.
     for number in _heeded(_ENDS):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
     with _gateway(settings, endpoint.root, endpoint.key), _written(launch) as started:
-        code = _run([program, *started.arguments, *(arguments or ())], started.environment)
+        direct = direct_to(urlsplit(endpoint.root).hostname or "", os.environ)
+        code = _run([program, *started.arguments, *(arguments or ())], {**direct, **started.environment})
     raise typer.Exit(code)
 
 
@@ -123,6 +127,31 @@ def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+
+
+def _outranking(launch: Launch) -> list[Path]:
+    """Return what outranks the launch in the folder that the agent works in, or in its repository."""
+    from freeride_core.cli.place import git_root, working_folder
+
+    folder = working_folder()
+    if folder is None:
+        return []
+    root = git_root(folder) or folder
+    folders = [each for each in (folder, *folder.parents) if each.is_relative_to(root)]
+    return [path for name in launch.outranked_by for each in folders if (path := each / name).exists()]
+
+
+def direct_to(host: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what keeps an agent from asking the gateway through a proxy that a `.env` of its folder names.
+
+    A gateway on another machine stays behind the proxy of the user's own environment.
+    """
+    from freeride_core.loopback import is_loopback
+
+    if not is_loopback(host) and any(environ.get(each) for name in _PROXIES for each in (name, name.lower())):
+        return {}
+    exempt = dict.fromkeys(filter(None, (environ.get("no_proxy"), environ.get("NO_PROXY"), host)))
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(exempt))
 
 
 def _lease(path: Path) -> Lease | None:
