@@ -20,9 +20,9 @@ def risk_of(path: Path) -> str | None:
     except OSError:
         return None
     if found.st_uid not in _own_ids():
-        return f"{path} belongs to another user ({_user_name(found.st_uid)})"
+        return f"it belongs to another user ({_user_name(found.st_uid)})"
     is_shared = found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid)
-    return f"other users can write to {path}" if is_shared or found.st_mode & stat.S_IWOTH else None
+    return "other users can write to it" if is_shared or found.st_mode & stat.S_IWOTH else None
 
 
 if sys.platform != "win32":

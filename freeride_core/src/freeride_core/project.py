@@ -26,7 +26,7 @@ def check_project(folder: Path, path: Path) -> None:
     for each in (*reversed(between), folder / ".git", target):
         if risk := risk_of(each):
             raise BindingError(
-                f"{risk}, so {path} stays as it is: make it yours alone (chown, chmod go-w), or use --scope home"
+                f"{each}: {risk}, so {path.name} stays as it is; make it yours alone (chown, chmod go-w), or use --scope home"
             )
 
 
