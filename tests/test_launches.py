@@ -141,4 +141,4 @@ def test_what_a_project_outranks_the_launch_with_is_named(
     for folder in (project, project / "below"):
         ended = run(command, environ, cwd=folder)
         assert ended.returncode == 0
-        assert f"{path} can send what" in ended.stderr
+        assert f"runs the programs in {path}, and they can send its requests elsewhere" in ended.stderr

@@ -72,7 +72,7 @@ def run(
         complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")
         raise typer.Exit(_NOT_FOUND)
     for path in _outranking(launch):
-        complain(f"{path} can send what {binder.title} asks elsewhere: {binder.title} runs what is in it")
+        complain(f"{binder.title} runs the programs in {path}, and they can send its requests elsewhere")
     # While there is no agent yet to pass these on to, a gateway that was started is stopped all the same.
     for number in _heeded(_ENDS):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
