@@ -179,6 +179,19 @@ def test_an_agent_whose_key_is_not_the_token_is_found_out(environ: dict[str, str
         assert "was started with another token" in only(examine(environ, url, code=1), "port")[1]
 
 
+def test_a_token_in_a_project_is_named_and_one_that_the_file_refers_to_is_well(environ: dict[str, str]) -> None:
+    home = Path(environ["HOME"])
+    guarded = environ | {"FREERIDE_TOKEN": "a-long-enough-token"}
+    with serving(FREERIDE, guarded) as url:
+        run([*FREERIDE, "bind", "opencode", "--url", url, "--scope", "cwd"], guarded, cwd=home)
+        assert only(examine(guarded, url), "agents")[0] == "ok"
+        text = (home / "opencode.json").read_text("utf-8")
+        (home / "opencode.json").write_text(text.replace("{env:FREERIDE_TOKEN}", "a-long-enough-token"), "utf-8")
+        assert "FREERIDE_TOKEN is in a project's file" in examine(guarded, url)["agents"][0][1]
+        (home / "opencode.json").write_text(text.replace("{env:FREERIDE_TOKEN}", "another"), "utf-8")
+        assert "its key is not FREERIDE_TOKEN" in only(examine(guarded, url, code=1), "agents")[1]
+
+
 def test_another_program_at_the_port_is_named(environ: dict[str, str]) -> None:
     with Upstream(lambda _: reply(200, {"ok": False})) as other:
         root = f"http://127.0.0.1:{other.port}"

@@ -78,7 +78,7 @@ def check_own_tests(environ: dict[str, str], folder: Path) -> None:
     """What the page says of them holds for the package that it leads to, and so does its way to a README that is true."""
     [block] = re.findall(r"```python\n(.*?)```", PAGE.partition("## Tests of your own")[2], re.DOTALL)
     (folder / "tests" / "test_own.py").write_text(block, "utf-8")
-    command = re.search(r"`(python -m freeride_conformance\.render \.)`", PAGE)
+    command = re.search(r"`(python -P -m freeride_conformance\.render \.)`", PAGE)
     assert command is not None
     for words in (["python", "-m", "pytest", "-q", "tests/test_own.py"], shlex.split(command[1])):
         result = run(words, environ, cwd=folder)

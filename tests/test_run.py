@@ -97,8 +97,9 @@ def test_a_gateway_that_runs_already_is_used_and_stays(environ: dict[str, str]) 
         )
         assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
     assert ended.returncode == 3, ended.stderr
-    assert said(ended.stdout) == {
-        "arguments": ["--help", "-x", "--", "3"],
+    told = said(ended.stdout)
+    assert told.pop("arguments")[-4:] == ["--help", "-x", "--", "3"]
+    assert told == {
         "served": "groq",
         "base": f"{url}/v1",
         "model": "freeride/fast",

@@ -50,7 +50,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Mapp
 @pytest.mark.parametrize("name", ["freeride-core", "freeride-gateway"])
 def test_by_whatever_installed_it(name: str, installed: Callable[[Mapping[str, str], bool], Path]) -> None:
     prefix = installed({"freeride-core": INDEX, name: INDEX}, True)
-    assert upgrade_command() == shlex.join([sys.executable, "-m", "pip", "install", "--upgrade", name])
+    assert upgrade_command() == shlex.join([sys.executable, "-P", "-m", "pip", "install", "--upgrade", name])
     installed({"freeride-core": INDEX, name: INDEX}, False)
     assert upgrade_command() == shlex.join(["uv", "pip", "install", "--python", str(prefix), "--upgrade", name])
     (prefix / "pipx_metadata.json").touch()

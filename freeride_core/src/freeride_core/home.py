@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from freeride_core.ownership import risk_of
+
 PREFIX = "FREERIDE_"
+_FILES = (".env", "config.toml")
 
 Stamp = tuple[int, int, int] | None
 """When a file was changed (ns), its size and its inode; None: there is no such file."""
@@ -51,9 +54,22 @@ def make_home(environ: Mapping[str, str]) -> Path:
     return home
 
 
+def check_ownership(home: Path) -> None:
+    """Raise `SettingsError` if another user can change the settings: prompts and keys go where these say."""
+    for path in (home, *(home / name for name in _FILES)):
+        if risk := risk_of(path):
+            kind = "a folder" if path == home else "a file"
+            way = (
+                f"run `chmod go-w {path}`"
+                if "write" in risk
+                else f"make it yours with `chown`, or name {kind} of your own"
+            )
+            raise SettingsError(str(path), f"{kind} that only you can change", f"{risk}; {way}")
+
+
 def stamps_of(home: Path) -> tuple[Stamp, ...]:
     """What the files with settings look like now."""
-    return tuple(_stamp(home / name) for name in (".env", "config.toml"))
+    return tuple(_stamp(home / name) for name in _FILES)
 
 
 def read_files(home: Path) -> dict[str, str]:

@@ -12,6 +12,9 @@ _PROVIDER = "freeride"
 _SMALL = "freeride/fast"
 """For titles and summaries, of which it asks one for each session: the quick models' allowance serves them."""
 
+_AGENTS = ("code", "plan")
+"""What it begins with. A model that a file gives to one of them outranks the chosen one."""
+
 
 class KiloBinder(Binder):
     """Adds a provider with its models to `kilo.json`. Read in @kilocode/cli 7.7.7, 2026-11-23."""
@@ -22,6 +25,7 @@ class KiloBinder(Binder):
     homepage = "https://kilo.ai"
     scopes = (Scope.HOME, Scope.PROJECT)
     programs = ("kilo",)
+    overruled_by = ("KILO_CONFIG_CONTENT",)
     moved_by = (("XDG_CONFIG_HOME", ".config"),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
@@ -54,8 +58,18 @@ class KiloBinder(Binder):
         return tuple(dict.fromkeys(ids))
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
-        # What is said here outranks its files, the project's too.
-        return Launch(program="kilo", environment={"KILO_CONFIG_CONTENT": self.edit(None, endpoint)})
+        # This outranks its files, the project's too. Providers of a project's own, which its agents may name, are left out.
+        # Tried: @kilocode/cli 7.7.7, 2026-12-01.
+        document = JsonText(self.edit(None, endpoint))
+        document.set(["enabled_providers"], [_PROVIDER])
+        document.set(["disabled_providers"], [])
+        for agent in _AGENTS:
+            document.set(["agent", agent, "model"], f"{_PROVIDER}/{endpoint.model}")
+        return Launch(
+            program="kilo",
+            environment={"KILO_CONFIG_CONTENT": document.text},
+            outranked_by=(".kilo/plugin", ".kilo/plugins"),
+        )
 
 
 def _folder(scope: Scope, home: Path, cwd: Path) -> Path:

@@ -12,6 +12,9 @@ _PROVIDER = "freeride"
 _SMALL = "freeride/fast"
 """For titles and summaries, of which it asks one for each session: the quick models' allowance serves them."""
 
+_AGENTS = ("build", "plan")
+"""What it begins with. A model that a file gives to one of them outranks the chosen one."""
+
 
 class OpenCodeBinder(Binder):
     """Adds a provider with its models to `opencode.json`. Read in opencode-ai 1.18.33, 2026-11-23."""
@@ -22,6 +25,8 @@ class OpenCodeBinder(Binder):
     homepage = "https://opencode.ai"
     scopes = (Scope.HOME, Scope.PROJECT)
     programs = ("opencode",)
+    key_reference = "{env:NAME}"
+    overruled_by = ("OPENCODE_CONFIG_CONTENT",)
     moved_by = (("XDG_CONFIG_HOME", ".config"),)
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
@@ -54,8 +59,18 @@ class OpenCodeBinder(Binder):
         return tuple(dict.fromkeys(ids))
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
-        # What is said here outranks its files, the project's too.
-        return Launch(program="opencode", environment={"OPENCODE_CONFIG_CONTENT": self.edit(None, endpoint)})
+        # This outranks its files, the project's too. Providers of a project's own, which its agents may name, are left out.
+        # Tried: opencode-ai 1.18.33, 2026-12-01.
+        document = JsonText(self.edit(None, endpoint))
+        document.set(["enabled_providers"], [_PROVIDER])
+        document.set(["disabled_providers"], [])
+        for agent in _AGENTS:
+            document.set(["agent", agent, "model"], f"{_PROVIDER}/{endpoint.model}")
+        return Launch(
+            program="opencode",
+            environment={"OPENCODE_CONFIG_CONTENT": document.text},
+            outranked_by=(".opencode/plugin", ".opencode/plugins"),
+        )
 
 
 def _folder(scope: Scope, home: Path, cwd: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -76,7 +77,10 @@ def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: Place) -
             endpoint = Endpoint(record.root, endpoint.key, record.model)
         state = "changed since it was bound" if record else "not bound"
         url = None
-        if is_bound(binder, endpoint, path):
+        written = [endpoint]
+        with contextlib.suppress(BindingError):  # the agent reads no variable
+            written.append(place.endpoint(binder, endpoint))
+        if any(is_bound(binder, each, path) for each in written):
             state, url = "bound", endpoint.root
         return {"path": str(path), "state": state, "url": url, "reason": ""}
     except (BindingError, Unreadable) as error:

@@ -108,8 +108,10 @@ class _Task:
             check_served(self._binder)
         except BindingError as error:
             fail(f"{error}; nothing was written")
+        self._place.check(self._binder, self._path)
+        written = self._place.endpoint(self._binder, endpoint)
         try:
-            change = plan_binding(self._binder, endpoint, self._path)
+            change = plan_binding(self._binder, written, self._path)
         except Unreadable as error:
             fail(f"{self._path} stays as it is, because it cannot be read: {error}")
         with GatewayClient(endpoint.root, self._settings) as gateway:
@@ -118,9 +120,10 @@ class _Task:
             fail(f"{fault} Nothing was written.")
         backup: Path | None = None
         if change.is_needed and not self._dry_run:
-            backup = self._backups.backup_path(self._backups.apply(change, self._binder, endpoint))
+            backup = self._backups.backup_path(self._backups.apply(change, self._binder, written))
         faults = [*_exposure(change, endpoint), *filter(None, [fault])]
-        advice = self._redact(self._binder.advice(endpoint))
+        variable = "Set FREERIDE_TOKEN where it is started: its file names the variable." if written != endpoint else ""
+        advice = " ".join(filter(None, (self._redact(self._binder.advice(endpoint)), variable)))
         self._show(
             change, backup, {"reloads": self._binder.reloads, "next": advice, "warning": "; ".join(faults) or None}
         )
@@ -138,9 +141,12 @@ class _Task:
             tell(f"Warning: {fault}")
 
     def undo(self, *, force: bool) -> None:
-        if self._backups.record(self._path) is None:
+        record = self._backups.record(self._path)
+        if record is None:
             others = [record.path for record in self._backups.records() if record.binder == self._binder.name]
             fail("; ".join([f"{self._path} is not bound, there is nothing to undo", *_bound_elsewhere(others)]))
+        if record.path != str(self._path.absolute()):  # bound by another name, to which a link of the project leads
+            self._place.check(self._binder, self._path)
         change = self._backups.plan_undo(self._path, force=force)
         copy = None if self._dry_run else self._backups.undo(change)
         self._show(change, copy, {})

@@ -32,7 +32,7 @@ from freeride_core.model import Model
 from freeride_core.plain_text import printable_lines
 from freeride_core.plugins import Plugins
 from freeride_core.provider import Provider
-from freeride_core.settings import Settings, SettingsError, SettingsWatch
+from freeride_core.settings import Settings, SettingsError, SettingsWatch, check_settings
 from freeride_core.telemetry import Beacon, Tally, public_names
 
 _RELOAD_EVERY_S = 2.0
@@ -152,7 +152,7 @@ class Gateway:
                 self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
                 self.secrets.redact = self.roster.redact
                 self.upstreams.connect_timeout_s = settings.connect_timeout
-                for line in self.roster.warnings:
+                for line in (*check_settings(settings, self.plugins.providers), *self.roster.warnings):
                     _tell(line)
 
     async def _count(self, beacon: Beacon) -> None:

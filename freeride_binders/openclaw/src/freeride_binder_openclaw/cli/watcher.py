@@ -67,14 +67,6 @@ def watcher(
             _watch(interval)
 
 
-def main() -> None:
-    """Runs `freeride-watcher` on the process's own arguments."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    app(prog_name="freeride-watcher")
-
-
 def _watch(interval_s: int | None) -> None:
     """Until it is asked to stop; None: once, and then what keeps it from looking ends it."""
     from freeride_binder_openclaw.scene import read_scene

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import socket
 import stat
 import sys
@@ -15,6 +14,7 @@ from freeride_core import __version__
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
 from freeride_core.cli.gateway_client import GatewayClient, Listener
 from freeride_core.loopback import is_loopback
+from freeride_core.programs import find_program
 from freeride_core.settings import Settings
 
 _PRIVATE = (".env", "config.toml", "state.db", "events.jsonl", "telemetry.json")
@@ -25,7 +25,7 @@ def check_program() -> Iterator[Finding]:
     yield ok(
         "program", f"freeride {__version__} on Python {platform.python_version()}, {platform.system()}, {sys.prefix}"
     )
-    if shutil.which("freeride") is None:
+    if find_program("freeride") is None:
         yield warning("program", "a terminal does not find `freeride`: its folder is not on the path")
 
 
