@@ -18,6 +18,11 @@ param(
 )
 
 $ErrorActionPreference = 'Stop'
+
+# An entry of Path that is relative or empty names the folder that this runs in, which may be a stranger's.
+$absolute = $env:Path -split [IO.Path]::PathSeparator | Where-Object { $_ -match '^"?([A-Za-z]:[\\/]|\\\\|/)' }
+$env:Path = $absolute -join [IO.Path]::PathSeparator
+
 $Wanted = 'freeride-gateway>=0.5'
 $UvInstaller = 'https://astral.sh/uv/install.ps1'
 
@@ -36,7 +41,7 @@ function Format-Word([string]$Word) {
 }
 
 function Find-Uv {
-    $found = Get-Command uv -ErrorAction SilentlyContinue
+    $found = Get-Command uv -CommandType Application -ErrorAction SilentlyContinue
     if ($found) { return $found.Source }
     foreach ($folder in @("$HOME\.local\bin", "$HOME\.cargo\bin")) {
         if (Test-Path "$folder\uv.exe") { return "$folder\uv.exe" }

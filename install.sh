@@ -3,6 +3,17 @@
 # Plain POSIX; what it is about to do it says first. Can be run again: then it upgrades.
 set -eu
 
+# An entry of PATH that is relative or empty names the folder that this runs in, which may be a stranger's.
+left="${PATH:-}:"
+PATH=''
+while [ -n "$left" ]; do
+    entry=${left%%:*}
+    left=${left#*:}
+    case $entry in /*) PATH="$PATH${PATH:+:}$entry" ;; esac
+done
+PATH=${PATH:-/usr/bin:/bin}
+export PATH
+
 WANTED='freeride-gateway>=0.5'
 UV_INSTALLER='https://astral.sh/uv/install.sh'
 
@@ -96,13 +107,13 @@ get_uv_from_its_makers() {
 get_uv_with_python() {
     own="$HOME/.local/share/freeride-uv"
     say "uv is missing; Python puts it into $own, with a link in ~/.local/bin"
-    run python3 -m venv "$own" || return 1
+    run python3 -I -m venv "$own" || return 1
     if [ -z "$index" ]; then
-        run "$own/bin/python" -m pip install --quiet uv || return 1
+        run "$own/bin/python" -I -m pip install --quiet uv || return 1
     elif [ -d "$index" ]; then
-        run "$own/bin/python" -m pip install --quiet --no-index --find-links "$index" uv || return 1
+        run "$own/bin/python" -I -m pip install --quiet --no-index --find-links "$index" uv || return 1
     else
-        run "$own/bin/python" -m pip install --quiet --index-url "$index" uv || return 1
+        run "$own/bin/python" -I -m pip install --quiet --index-url "$index" uv || return 1
     fi
     run mkdir -p "$HOME/.local/bin"
     run ln -sf "$own/bin/uv" "$HOME/.local/bin/uv"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from freeride_core.plugins import load_plugins
+from freeride_core.programs import python_command
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
 from programs import clean_environ, serving
 
-FREERIDE = (sys.executable, "-m", "freeride_core")
+FREERIDE = tuple(python_command("freeride_core"))
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,8 @@ def _node_version(path: Path) -> tuple[int, ...]:
 
 def _cache() -> Path:
     """This user's own: what lies in it will be run."""
-    folder = Path(tempfile.gettempdir()) / "freeride-clients"
+    user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""
+    folder = Path(tempfile.gettempdir()) / f"freeride-clients{user}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
         raise Missing(f"{folder} belongs to somebody else")

@@ -591,10 +591,11 @@ def test_rows_of_a_newer_or_an_older_version_are_read_as_far_as_they_go() -> Non
     assert stored_rows(rows) == (model("newer"), model("older", operations=EMBEDDINGS))
 
 
+model_names = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=256)
 models = st.builds(
     Model,
-    id=st.text(),
-    canonical=st.text(),
+    id=model_names,
+    canonical=model_names,
     operations=st.frozensets(st.sampled_from(Operation), min_size=1),
     tier=st.integers(1, 4),
     context=st.none() | st.integers(0, 2_000_000),

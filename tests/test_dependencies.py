@@ -64,9 +64,20 @@ BY_DATE = {"tzdata", "packaging"}
 UNIMPORTED = {
     "tzdata": "zoneinfo reads it",
     "sniffio": "httpcore looks it up",
+    "h11": "httpcore brings it; the floor excludes a published fault",
+    "idna": "httpx brings it; likewise",
+    "pygments": "rich brings it; likewise",
     "ruamel-yaml": "core's yaml_text imports it, for binders that declare it",
 }
 OTHERS_BRING_IT = {"ruamel-yaml", "tomlkit"}
+FAULTY = {
+    "starlette": ("1.3.0", "CVE-2026-54283: a form's limits are ignored"),
+    "python-dotenv": ("1.2.1", "CVE-2026-28684: `set_key` follows a link"),
+    "h11": ("0.15.0", "CVE-2025-43859: a malformed chunk is accepted"),
+    "idna": ("3.14", "CVE-2026-45409: a long name takes minutes"),
+    "pygments": ("2.19.2", "CVE-2026-4539: a regular expression takes minutes"),
+}
+"""The last version with a published fault, as of December 2026; what is installed must be newer."""
 SYSTEMS = (
     {"sys_platform": "linux", "platform_system": "Linux"},
     {"sys_platform": "win32", "platform_system": "Windows"},
@@ -168,3 +179,11 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported(path: Pat
     brought = OTHERS_BRING_IT if path.parent.name == "freeride_core" else set()
     assert used - own == brought, "it works only as long as somebody else needs it too"
     assert own - used <= UNIMPORTED.keys(), "nobody needs it"
+
+
+@pytest.mark.parametrize(("name", "version"), [(name, version) for name, (version, _) in FAULTY.items()])
+def test_no_version_with_a_published_fault_can_be_installed(name: str, version: str) -> None:
+    project = tomllib.loads((ROOT / "freeride_core" / "pyproject.toml").read_text("utf-8"))["project"]
+    [requirement] = [each for text in project["dependencies"] if (each := Requirement(text)).name == name]
+    assert version not in requirement.specifier
+    assert distribution(name).version in requirement.specifier

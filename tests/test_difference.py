@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import string
@@ -88,6 +89,8 @@ def test_the_difference_shows_no_secret(line: str) -> None:
         "export ACME_TOKEN=SECRET",
         "# apiKey: SECRET",
         '  // "apiKey": "SECRET",',
+        '{"a": "b=", "token": "SECRET"}',
+        '{"a": "b=",         "token": "SECRET"}',
         "api_base: https://me:SECRET@acme.example/v1",
     ],
 )
@@ -196,6 +199,28 @@ def test_whatever_the_texts_are_a_change_is_shown(before: str, after: str) -> No
     shown = diff(before, after)
     assert (shown == "") == (before == after)
     assert "\0" not in shown
+
+
+NOISE = st.text(alphabet=" \t'\"\\,.()#ab", max_size=40)
+PAIRS = ["apiKey: SECRET", "ACME_TOKEN=SECRET", '"apiKey": "SECRET"', "token = 'SECRET'", '"keys": ["SECRET", 1]']
+
+
+@given(NOISE, st.sampled_from(PAIRS), NOISE)
+def test_a_secret_is_masked_whatever_is_beside_it_on_its_line(before: str, pair: str, after: str) -> None:
+    line = f"{before} {pair.replace('SECRET', 'opensesame')} {after}"
+    assert not shows(diff(None, f"{line}\n"), "opensesame")
+    assert not shows(diff(f"{line}\n", f"{line}\nx: 1\n"), "opensesame")
+
+
+VALUES = st.recursive(st.text(alphabet="ab'\"\\:=[]{}, \nkey", max_size=12), lambda inner: st.lists(inner, max_size=3))
+
+
+@given(st.dictionaries(st.text(alphabet="ab'\"\\:, ", max_size=8), VALUES, max_size=6), st.sampled_from([None, 2]))
+def test_a_secret_of_a_json_file_is_masked_whatever_else_it_holds(
+    members: dict[str, object], indent: int | None
+) -> None:
+    text = json.dumps({**members, "token": "opensesame"}, indent=indent)
+    assert not shows(diff(None, text), "opensesame")
 
 
 def test_a_long_line_takes_no_long_time() -> None:

@@ -15,6 +15,7 @@ import pytest
 from doubles import Upstream, reply
 from freeride_core.cli.checks.machine import check_localhost
 from freeride_core.plugins import load_plugins
+from freeride_core.settings import load_settings
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
 from fronts import FREERIDE
@@ -110,12 +111,12 @@ def test_a_bound_agent_is_proven_to_reach_this_gateway(environ: dict[str, str]) 
         report = examine(environ, url, code=1)
         assert "was bound and points elsewhere now: freeride bind aider" in report["agents"][0][1]
 
-        report = examine(environ | {"FREERIDE_HOME": str(home / "other")}, url)
-        assert "has another home than" in only(report, "port")[1]
-        assert [state for state, _ in report["agents"]] == ["warning"]
+        report = examine(environ | {"FREERIDE_HOME": str(home / "other")}, url, code=1)
+        assert f"is not the gateway of {home / 'other'}" in only(report, "port")[1]
+        assert [state for state, _ in report["agents"]] == ["broken"]
 
     report = examine(environ, url, code=1)
-    assert ("warning", True) in [(state, "where no gateway runs now" in text) for state, text in report["agents"]]
+    assert ("warning", True) in [(state, "The gateway is not running at" in text) for state, text in report["agents"]]
 
 
 def test_what_cannot_be_read_of_one_agent_is_one_line(environ: dict[str, str], url: str) -> None:
@@ -175,16 +176,28 @@ def test_an_agent_whose_key_is_not_the_token_is_found_out(environ: dict[str, str
         report = examine(guarded, url)
         assert only(report, "agents")[0] == "ok"
         assert "a-long-enough-token" not in json.dumps(report)
-        assert "does not take FREERIDE_TOKEN" in only(examine(environ, url, code=1), "port")[1]
+        assert "was started with another token" in only(examine(environ, url, code=1), "port")[1]
 
 
-def test_somebody_else_at_the_port_is_named_so(environ: dict[str, str]) -> None:
+def test_a_token_in_a_project_is_named_and_one_that_the_file_refers_to_is_well(environ: dict[str, str]) -> None:
+    home = Path(environ["HOME"])
+    guarded = environ | {"FREERIDE_TOKEN": "a-long-enough-token"}
+    with serving(FREERIDE, guarded) as url:
+        run([*FREERIDE, "bind", "opencode", "--url", url, "--scope", "cwd"], guarded, cwd=home)
+        assert only(examine(guarded, url), "agents")[0] == "ok"
+        text = (home / "opencode.json").read_text("utf-8")
+        (home / "opencode.json").write_text(text.replace("{env:FREERIDE_TOKEN}", "a-long-enough-token"), "utf-8")
+        assert "FREERIDE_TOKEN is in a project's file" in examine(guarded, url)["agents"][0][1]
+        (home / "opencode.json").write_text(text.replace("{env:FREERIDE_TOKEN}", "another"), "utf-8")
+        assert "its key is not FREERIDE_TOKEN" in only(examine(guarded, url, code=1), "agents")[1]
+
+
+def test_another_program_at_the_port_is_named(environ: dict[str, str]) -> None:
     with Upstream(lambda _: reply(200, {"ok": False})) as other:
         root = f"http://127.0.0.1:{other.port}"
-        assert only(examine(environ, root, code=1), "port") == (
-            "broken",
-            f"somebody else answers at {root}: stop that, or choose another port",
-        )
+        state, text = only(examine(environ, root, code=1), "port")
+        assert state == "broken"
+        assert text.startswith(f"What answers at {root} is not the gateway of {environ['FREERIDE_HOME']}.")
 
 
 def test_keys_that_were_dropped_and_a_provider_that_is_away_are_named(environ: dict[str, str], url: str) -> None:
@@ -237,12 +250,5 @@ def test_a_name_of_this_machine_that_leads_away_is_broken(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 9)) for address in addresses]
 
     monkeypatch.setattr("freeride_core.cli.checks.machine.socket.getaddrinfo", look_up)
-    monkeypatch.setattr("freeride_core.cli.checks.machine.ask_health", _nobody)
-    [finding] = check_localhost(9, "key")
+    [finding] = check_localhost(load_settings(), 9)
     assert finding.state == state
-
-
-def _nobody(*_: object) -> Any:
-    from freeride_core.cli.presence import Presence
-
-    return Presence(False)

@@ -269,7 +269,9 @@ def test_what_strangers_say_is_not_kept_for_the_next(stage: Stage) -> None:
     try:
         for number in range(300):
             host = b"%d" % number + b"a" * 50_000
-            with stage.raw(b"GET /health HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n") as connection:
+            with stage.raw(
+                b"GET /v1/models HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n"
+            ) as connection:
                 assert statuses(heard(connection)) == [421]
         kept = tracemalloc.get_traced_memory()[0]
     finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -83,7 +85,8 @@ def test_it_installs_from_a_folder_says_so_first_and_can_be_run_again(
     for _ in range(2):
         ended = run([shell, ROOT / "install.sh"], environ, cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
-        announced = f"running: {programs / 'uv'} tool install --upgrade --no-index --find-links {index} '{WANTED}'"
+        words = ["tool", "install", "--upgrade", "--no-index", "--find-links", str(index), WANTED]
+        announced = f"running: {shlex.join([str(programs / 'uv'), *words])}"
         assert ended.stdout.splitlines()[0] == f"freeride: {announced}"
         [folder] = re.findall(rf"freeride {re.escape(__version__)} is installed in (.+)", ended.stdout)
         assert f'export PATH="{folder}:$PATH"' in ended.stdout
@@ -139,11 +142,11 @@ def test_with_an_index_of_one_s_own_a_missing_uv_comes_from_there(
     pip = (
         '#!/bin/sh\necho "$@" >>"$HOME/pip-was-asked"\ncat >"${0%/*}/uv" <<\'EOF\'\n'
         + FAKE_UV
-        + "EOF\nchmod +x ${0%/*}/uv\n"
+        + 'EOF\nchmod +x "${0%/*}/uv"\n'
     )
     write(
         programs / "python3",
-        f'#!/bin/sh\nmkdir -p "$3/bin"\ncat >"$3/bin/python" <<\'END\'\n{pip}END\nchmod +x "$3/bin/python"\n',
+        f'#!/bin/sh\nmkdir -p "$4/bin"\ncat >"$4/bin/python" <<\'END\'\n{pip}END\nchmod +x "$4/bin/python"\n',
     )
     write(programs / "curl", "#!/bin/sh\ntouch $HOME/curl-was-asked\nexit 9\n")
     index = str(tmp_path) if place == "folder" else "http://127.0.0.1:9/simple"
@@ -151,10 +154,36 @@ def test_with_an_index_of_one_s_own_a_missing_uv_comes_from_there(
     assert ended.returncode == 0, ended.stderr
     home = Path(environ["HOME"])
     options = f"--no-index --find-links {index}" if place == "folder" else f"--index-url {index}"
-    assert (home / "pip-was-asked").read_text() == f"-m pip install --quiet {options} uv\n"
+    assert (home / "pip-was-asked").read_text() == f"-I -m pip install --quiet {options} uv\n"
     options = f"--no-index --find-links {index}" if place == "folder" else f"--index {index}"
     assert asked(environ)[0] == f"tool install --upgrade {options} {WANTED}"
     assert not (home / "curl-was-asked").exists()
+
+
+@posix
+@pytest.mark.parametrize("entries", [":.:{own}", "{own}:", "./:bin:{own}"])
+def test_nothing_of_the_folder_that_it_runs_in_is_started_or_imported(
+    shell: str, environ: dict[str, str], programs: Path, tmp_path: Path, entries: str
+) -> None:
+    """By a real Python, which finds no uv in an index that is empty."""
+    cloned, log = tmp_path / "cloned", tmp_path / "what-ran.txt"
+    for name in ("uv", "curl", "wget", "python3", *TOOLS):
+        for folder in (cloned, cloned / "bin"):
+            write(folder / name, f"#!/bin/sh\necho {name} >>'{log}'\n")
+    for name in ("venv", "pip", "ensurepip", "argparse", "typing"):
+        write(cloned / f"{name}.py", f"with open({str(log)!r}, 'a') as file: file.write({name!r})\n")
+    (programs / "python3").symlink_to(Path(sys._base_executable).resolve())  # type: ignore[attr-defined]
+    (tmp_path / "empty").mkdir()
+    environ |= {"PATH": entries.format(own=programs), "PYTHONPATH": "", "FREERIDE_INDEX": str(tmp_path / "empty")}
+    ended = run([shell, ROOT / "install.sh"], environ, cwd=cloned)
+    assert not log.exists(), log.read_text("utf-8")
+    assert ended.returncode == 1
+    assert (Path(environ["HOME"]) / ".local" / "share" / "freeride-uv" / "bin" / "python").exists()
+    write(programs / "uv", FAKE_UV)
+    (Path(environ["HOME"]) / ".local" / "bin").mkdir(parents=True)
+    ended = run([shell, ROOT / "install.sh"], environ, cwd=cloned)
+    assert ended.returncode == 0, ended.stderr
+    assert not log.exists(), log.read_text("utf-8")
 
 
 def printed_command(output: str) -> str:
@@ -232,6 +261,17 @@ def test_the_one_for_windows_prints_no_password_either(pwsh: str, tmp_path: Path
     ended = run([pwsh, "-NoProfile", "-File", ROOT / "install.ps1", "-DryRun"], clean_environ(tmp_path, index))
     assert ended.returncode == 0, ended.stderr
     assert printed_command(ended.stdout).endswith(f"--index 'http://***@127.0.0.1:9/simple' '{WANTED}'")
+
+
+def test_the_one_for_windows_takes_no_program_of_its_folder(pwsh: str, tmp_path: Path) -> None:
+    name = "uv.bat" if sys.platform == "win32" else "uv"
+    write(tmp_path / "cloned" / name, "")
+    (tmp_path / "user").mkdir()
+    environ = clean_environ(tmp_path / "user")
+    environ["PATH"] = os.pathsep.join((".", "", environ["PATH"]))
+    ended = run([pwsh, "-NoProfile", "-File", ROOT / "install.ps1", "-DryRun"], environ, cwd=tmp_path / "cloned")
+    assert ended.returncode == 0, ended.stderr
+    assert "cloned" not in ended.stdout
 
 
 def test_the_one_for_windows_can_be_parsed(pwsh: str) -> None:

@@ -45,7 +45,6 @@ from freeride_core import (
     Phase,
     Reading,
     UpstreamRequest,
-    canonical_of,
     json_values,
 )
 from freeride_core.compatible import CompatibleWire
@@ -461,12 +460,6 @@ def test_no_more_models_of_a_list_are_taken_than_can_be_shown() -> None:
     catalogs, is_good = refreshed(here)
     assert is_good
     assert ids(catalogs) == [f"m/{at}" for at in range(2000)]
-
-
-def test_a_name_that_is_too_long_to_be_one_is_refused_before_it_is_looked_at() -> None:
-    assert canonical_of("Maker/" + "x" * 200 + "-q4") == "maker/" + "x" * 200
-    with pytest.raises(ValueError, match="too long"):
-        canonical_of("a/" + "-q4" * 100_000 + "!")
 
 
 def test_a_hint_is_looked_for_among_some_thousand_members() -> None:

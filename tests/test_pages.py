@@ -9,7 +9,7 @@ import pytest
 
 from freeride_core.demo.screen import invitation
 from freeride_core.demo.wording import opening
-from page_parts import ROOT, installed, table, with_block
+from page_parts import ROOT, by_hand, installed, table, with_block
 from pages import FOLDERS, pages
 
 AGAIN = "run: python -m uv run python tests/pages.py"
@@ -35,6 +35,17 @@ def test_each_provider_and_each_agent_has_a_page() -> None:
     assert plugins.binders
     for folder, names in zip(FOLDERS, (plugins.providers, plugins.binders), strict=True):
         assert {path.stem for path in folder.iterdir()} == set(names)
+
+
+def test_no_agent_s_page_contradicts_what_its_head_says_of_variables() -> None:
+    wrong = [
+        f"{name}: {sentence}"
+        for name, binder in installed().binders.items()
+        for sentence in re.split(r"(?<=[.;])\s", by_hand(ROOT / "freeride_binders" / name))
+        for variable, _ in binder.moved_by
+        if variable in sentence and "not looked at" in sentence
+    ]
+    assert not wrong
 
 
 def test_a_table_has_a_line_for_its_head_and_no_cell_that_ends_early() -> None:

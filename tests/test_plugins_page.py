@@ -49,7 +49,7 @@ def environ(sources: list[str | Path], tmp_path: Path, tmp_path_factory: pytest.
     clean = clean_environ(tmp_path / "home")
     made = run([sys.executable, "-m", "venv", venv], clean)
     assert made.returncode == 0, made.stderr
-    places = [str(place) for place in (*sources, backend) if isinstance(place, Path)]
+    places = [place.as_uri() for place in (*sources, backend) if isinstance(place, Path)]
     return clean | {
         "PATH": os.pathsep.join((str(venv / ("Scripts" if sys.platform == "win32" else "bin")), clean.get("PATH", ""))),
         "PIP_CONFIG_FILE": os.devnull,
@@ -78,7 +78,7 @@ def check_own_tests(environ: dict[str, str], folder: Path) -> None:
     """What the page says of them holds for the package that it leads to, and so does its way to a README that is true."""
     [block] = re.findall(r"```python\n(.*?)```", PAGE.partition("## Tests of your own")[2], re.DOTALL)
     (folder / "tests" / "test_own.py").write_text(block, "utf-8")
-    command = re.search(r"`(python -m freeride_conformance\.render \.)`", PAGE)
+    command = re.search(r"`(python -P -m freeride_conformance\.render \.)`", PAGE)
     assert command is not None
     for words in (["python", "-m", "pytest", "-q", "tests/test_own.py"], shlex.split(command[1])):
         result = run(words, environ, cwd=folder)

@@ -97,8 +97,9 @@ def test_a_gateway_that_runs_already_is_used_and_stays(environ: dict[str, str]) 
         )
         assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
     assert ended.returncode == 3, ended.stderr
-    assert said(ended.stdout) == {
-        "arguments": ["--help", "-x", "--", "3"],
+    told = said(ended.stdout)
+    assert told.pop("arguments")[-4:] == ["--help", "-x", "--", "3"]
+    assert told == {
         "served": "groq",
         "base": f"{url}/v1",
         "model": "freeride/fast",
@@ -293,7 +294,7 @@ class TestRefusals:
         with SimulatorThread(Simulator(installed_profile(load_plugins(("provider",)), "groq"))) as simulators:
             url = simulators.env["FREERIDE_GROQ_BASE_URL"]
             root = url[: url.index("/", 8)]
-            assert "is no gateway that takes your key" in self.fails(environ, "--url", root, "aider")
+            assert "is not the gateway of" in self.fails(environ, "--url", root, "aider")
 
     def test_an_address_elsewhere_where_nobody_is(self, environ: dict[str, str]) -> None:
         message = self.fails(environ, "--url", f"http://127.0.0.1:{free_port()}/below", "aider")

@@ -10,12 +10,19 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "SECURITY.md").read_text("utf-8")
 PROMISES = re.split(r"\n- ", PAGE.partition("## Promised")[2].partition("## ")[0])[1:]
+ATTACKS = re.findall(r"^\| .*", PAGE.partition("## Attacks")[2].partition("## ")[0], re.MULTILINE)[1:]
 _TEST = re.compile(r"`((?:\w+/)*tests/\w+\.py)::(test_\w+)`")
 
 
 def test_every_promise_names_its_test() -> None:
     assert len(PROMISES) > 10
     assert [promise for promise in PROMISES if not _TEST.search(promise)] == []
+
+
+def test_every_attack_says_what_holds_and_names_its_test() -> None:
+    rows = [row.strip("| ").split(" | ") for row in ATTACKS if not row.startswith("| **")]
+    assert len(rows) > 30
+    assert [row for row in rows if len(row) != 3 or not all(row) or not _TEST.fullmatch(row[2])] == []
 
 
 @pytest.mark.parametrize(("path", "name"), sorted(set(_TEST.findall(PAGE))))

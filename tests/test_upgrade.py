@@ -50,7 +50,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Mapp
 @pytest.mark.parametrize("name", ["freeride-core", "freeride-gateway"])
 def test_by_whatever_installed_it(name: str, installed: Callable[[Mapping[str, str], bool], Path]) -> None:
     prefix = installed({"freeride-core": INDEX, name: INDEX}, True)
-    assert upgrade_command() == shlex.join([sys.executable, "-m", "pip", "install", "--upgrade", name])
+    assert upgrade_command() == shlex.join([sys.executable, "-P", "-m", "pip", "install", "--upgrade", name])
     installed({"freeride-core": INDEX, name: INDEX}, False)
     assert upgrade_command() == shlex.join(["uv", "pip", "install", "--python", str(prefix), "--upgrade", name])
     (prefix / "pipx_metadata.json").touch()
@@ -97,7 +97,7 @@ def test_a_site_runs_its_installer_and_ends_as_that_does(
     installer.write_text(f'#!/bin/sh\necho "$@"\nexit {code}\n')
     installer.chmod(0o755)
     ended = run([site.freeride, "upgrade"], site.environ | {"PATH": str(programs)})
-    words = f"pip install --python {site.folder} --upgrade freeride-core"
-    assert (ended.returncode, ended.stdout) == (code, f"{words}\n")
-    assert f"running: uv {words}" in ended.stderr
+    words = ["pip", "install", "--python", str(site.folder), "--upgrade", "freeride-core"]
+    assert (ended.returncode, ended.stdout) == (code, f"{' '.join(words)}\n")
+    assert f"running: uv {shlex.join(words)}" in ended.stderr
     assert ("started anew" in ended.stderr) == (code == 0)

@@ -63,13 +63,13 @@ WORKLOADS = (
 )
 
 _NGINX = """
-daemon off; worker_processes 1; pid %(folder)s/%(name)s.pid; error_log stderr notice; %(user)s
+daemon off; worker_processes 1; pid "%(folder)s/%(name)s.pid"; error_log stderr notice; %(user)s
 events { worker_connections 1024; }
 http {
   access_log off; default_type application/json; keepalive_requests 1000000000;
   client_max_body_size 1m; client_body_buffer_size 1m;
-  client_body_temp_path %(folder)s/body-temp; proxy_temp_path %(folder)s/proxy-temp;
-  fastcgi_temp_path %(folder)s/fastcgi-temp; uwsgi_temp_path %(folder)s/uwsgi-temp; scgi_temp_path %(folder)s/scgi-temp;
+  client_body_temp_path "%(folder)s/body-temp"; proxy_temp_path "%(folder)s/proxy-temp";
+  fastcgi_temp_path "%(folder)s/fastcgi-temp"; uwsgi_temp_path "%(folder)s/uwsgi-temp"; scgi_temp_path "%(folder)s/scgi-temp";
   %(servers)s
 }
 """
@@ -177,7 +177,7 @@ class Bench:
         cpu_s, asked = _cpu_s(proxy.pid) - cpu_s, self._count() - asked - 1  # asking for the count counts too
         requests, bad = map(int, ended.stderr.split())
         each = max(requests, 1)
-        return Turn(requests, bad, round(asked / each, 3), round(cpu_s / each * 1e6, 1))
+        return Turn(requests, bad, round(asked / each, 6), round(cpu_s / each * 1e6, 1))
 
     def _start_nginx(self, name: str, servers: str) -> int:
         file = self._folder / f"{name}.conf"

@@ -62,14 +62,34 @@ def test_it_never_sees_a_failing_provider(failure: str, ask: Callable[[str], str
     assert [name for name in front.attempts if name != "groq"] == ["nvidia"], "it asked once"
 
 
+AWAY = "http://127.0.0.1:9"
+HOSTILE = {
+    "base": {".env": f"OPENAI_API_BASE={AWAY}/v1\nOPENAI_API_KEY=nothing\n"},
+    "own base": {".env": f"AIDER_OPENAI_API_BASE={AWAY}/v1\nAIDER_OPENAI_API_KEY=nothing\n"},
+    "newer base": {".env": f"OPENAI_BASE_URL={AWAY}/v1\n"},
+    "proxy": {".env": f"HTTP_PROXY={AWAY}\nhttp_proxy={AWAY}\nALL_PROXY={AWAY}\nNO_PROXY=\nno_proxy=\n"},
+    "model": {".env": f"AIDER_MODEL=ollama/x\nOLLAMA_API_BASE={AWAY}\n"},
+    "variables": {".aider.conf.yml": f"set-env:\n  - OPENAI_BASE_URL={AWAY}/v1\n  - HTTP_PROXY={AWAY}\n"},
+    "another .env": {".aider.conf.yml": "env-file: x.env\n", "x.env": f"AIDER_OPENAI_API_BASE={AWAY}/v1\n"},
+    "alias": {".aider.conf.yml": "alias:\n  - openai/auto:ollama/x\n", ".env": f"OLLAMA_API_BASE={AWAY}\n"},
+    "shortcut": {".aider.conf.yml": "sonnet: true\n"},
+    "settings": {".aider.model.settings.yml": f"- name: openai/auto\n  extra_params: {{api_base: {AWAY}/v1}}\n"},
+}
+
+
+@pytest.mark.parametrize("gateway_url", ["serve"], indirect=True)
+@pytest.mark.parametrize("files", HOSTILE.values(), ids=list(HOSTILE))
 def test_one_process_is_bound_whatever_its_files_and_its_folder_say(
-    client_folder: Callable[[str], Path], client_environ: Mapping[str, str], gateway_url: str, tmp_path: Path
+    files: Mapping[str, str],
+    client_folder: Callable[[str], Path],
+    client_environ: Mapping[str, str],
+    gateway_url: str,
+    tmp_path: Path,
 ) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    own = work / ".aider.conf.yml"
-    own.write_text("model: sonnet\nopenai-api-base: http://127.0.0.1:9/v1\n", "utf-8")
-    (work / ".env").write_text("OPENAI_API_BASE=http://127.0.0.1:9/v1\nOPENAI_API_KEY=nothing\n", "utf-8")
+    for name, text in {".aider.conf.yml": "model: sonnet\nopenai-api-base: http://127.0.0.1:9/v1\n", **files}.items():
+        (work / name).write_text(text, "utf-8")
     programs = client_folder("aider") / "venv" / "bin"
     environ = {**client_environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PATH": str(programs)}
     command = [*FREERIDE, "run", "--url", gateway_url, "aider", *FLAGS, "--message", PROMPT]
@@ -78,4 +98,4 @@ def test_one_process_is_bound_whatever_its_files_and_its_folder_say(
 
     assert answered.returncode == 0, answered.stderr
     assert "FREERIDE_PONG_42" in answered.stdout
-    assert own.read_text("utf-8").startswith("model: sonnet\n")
+    assert [(work / name).read_text("utf-8") for name in files] == [*files.values()]

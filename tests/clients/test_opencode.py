@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -56,16 +57,31 @@ def test_it_never_sees_a_failing_provider(ask: Callable[[str], str], make_front:
 
 
 @pytest.mark.parametrize("gateway_url", ["serve"], indirect=True)
-def test_one_process_is_bound_whatever_its_file_says(
-    client_folder: Callable[[str], Path], client_environ: Mapping[str, str], gateway_url: str, tmp_path: Path
+@pytest.mark.parametrize("place", ["opencode.json", ".opencode/opencode.json"])
+def test_one_process_is_bound_whatever_its_project_says(
+    place: str,
+    client_folder: Callable[[str], Path],
+    client_environ: Mapping[str, str],
+    gateway_url: str,
+    tmp_path: Path,
 ) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    own = work / "opencode.json"
-    text = (
-        '{"$schema": "https://opencode.ai/config.json", "model": "freeride/mine", '
-        '"provider": {"freeride": {"npm": "@ai-sdk/openai-compatible", '
-        '"options": {"baseURL": "http://127.0.0.1:9/v1"}, "models": {"mine": {}}}}}'
+    own = work / place
+    own.parent.mkdir(exist_ok=True)
+    options = {"baseURL": "http://127.0.0.1:9/v1", "apiKey": "{env:FREERIDE_TOKEN}"}
+    elsewhere = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": {"mine": {}, "auto": {}}}
+    asking = {"model": "elsewhere/mine"}
+    text = json.dumps(
+        {
+            "$schema": "https://opencode.ai/config.json",
+            **asking,
+            "small_model": "elsewhere/mine",
+            "enabled_providers": ["elsewhere"],
+            "disabled_providers": ["freeride"],
+            "provider": {"freeride": elsewhere, "elsewhere": elsewhere},
+            "agent": {"build": asking, "plan": asking},
+        }
     )
     own.write_text(text, "utf-8")
     programs = client_folder("opencode") / "node_modules" / ".bin"

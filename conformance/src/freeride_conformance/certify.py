@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -40,18 +38,20 @@ def certify(
     import subprocess
     import tempfile
 
+    from freeride_core.programs import python_command, python_environ
+
     arguments = ["--pyargs", "freeride_conformance", "-p", "no:cacheprovider", "--no-header", "-rN"]
     arguments += ["-v"] if verbose else ["-q"]
     arguments += [f"--freeride-{kind}={name}" for name in names or () for kind in _kinds_of(name)]
     arguments += ["--freeride-gold"] if gold else []
     arguments += [f"--freeride-report={report.absolute()}"] if report is not None else []
     with tempfile.TemporaryDirectory(prefix="freeride-certify-") as folder:
-        # Whatever pytest is told in the folder at hand is about other tests.
+        # What pytest finds where it runs, such as a `conftest.py`, is about other tests, or a stranger's.
         config = Path(folder, "pytest.ini")
         config.write_text("[pytest]\n", "utf-8")
-        command = [sys.executable, "-m", "pytest", *arguments, "-c", str(config), f"--rootdir={folder}"]
-        environ = {name: value for name, value in os.environ.items() if name not in _OF_PYTEST}
-        code = subprocess.run(command, env=environ, check=False).returncode
+        command = python_command("pytest", *arguments, "-c", str(config), f"--rootdir={folder}")
+        environ = {name: value for name, value in python_environ().items() if name not in _OF_PYTEST}
+        code = subprocess.run(command, env=environ, cwd=folder, check=False).returncode
     raise typer.Exit(code)
 
 

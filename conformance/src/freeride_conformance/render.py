@@ -1,4 +1,4 @@
-"""Renders plugin packages anew from the template: `python -m freeride_conformance.render [--whole] FOLDER ...`.
+"""Renders plugin packages anew from the template: `python -P -m freeride_conformance.render [--whole] FOLDER ...`.
 
 Of a package that stands by itself the README's head is rendered, from what the installed plugin states. `--whole`, for the
 members of a workspace, also writes what they all share: `pyproject.toml`, `py.typed` and the certifying test.
@@ -24,7 +24,7 @@ def rendered(root: Path, *, whole: bool) -> dict[Path, str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Writes what differs, and says what was written."""
-    parser = argparse.ArgumentParser(prog="python -m freeride_conformance.render", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -P -m freeride_conformance.render", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--whole", action="store_true", help="for the members of a workspace")
     options = parser.parse_args(arguments)

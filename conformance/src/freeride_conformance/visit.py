@@ -1,6 +1,6 @@
 """Loads one plugin in an interpreter of its own, and tells as JSON what that did.
 
-Run as `python -m freeride_conformance.visit KIND NAME`; `visit` does so, once for each plugin.
+Run as `python -P -m freeride_conformance.visit KIND NAME PACKAGE`; `visit` does so, once for each plugin.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import sys
 import time
 from dataclasses import dataclass
 from typing import Any
+
+from freeride_core.programs import python_command, python_environ
 
 _TIMEOUT_S = 60
 
@@ -43,10 +45,10 @@ class Visit:
 @functools.lru_cache(maxsize=256)
 def visit(kind: str, name: str, package: str, path: tuple[str, ...]) -> Visit:
     """The visit to a plugin; `path` holds folders that must be on `sys.path`."""
-    environ = dict(os.environ)
+    environ = python_environ()
     environ["PYTHONPATH"] = os.pathsep.join([*path, *filter(None, [environ.get("PYTHONPATH")])])
     result = subprocess.run(
-        [sys.executable, "-m", __name__, kind, name, package],
+        python_command("freeride_conformance.visit", kind, name, package),
         env=environ,
         capture_output=True,
         encoding="utf-8",

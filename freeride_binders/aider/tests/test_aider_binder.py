@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dotenv import dotenv_values, load_dotenv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from freeride_binder_aider import freeride_register_binder
-from freeride_core import Endpoint, Unreadable
+from freeride_core import Endpoint, Launch, Unreadable
 from freeride_core.binder import Scope
 
 BINDER = freeride_register_binder()
@@ -123,16 +126,76 @@ def test_what_cannot_be_edited_is_unreadable_and_the_message_says_where(text: st
     assert str(raised.value).startswith(where)
 
 
-def test_one_process_is_bound_by_the_variables_that_outrank_every_file() -> None:
-    launch = BINDER.launch(Endpoint("http://[::1]:9", key="secret", model="freeride/coding"))
+def launched(key: str = "secret") -> Launch:
+    launch = BINDER.launch(Endpoint("http://[::1]:9", key=key, model="freeride/coding"))
     assert launch is not None
-    assert (launch.program, launch.arguments) == ("aider", ())
-    assert launch.environment == {
-        "AIDER_OPENAI_API_BASE": "http://[::1]:9/v1",
-        "AIDER_OPENAI_API_KEY": "secret",
-        "AIDER_MODEL": "openai/freeride/coding",
-        "AIDER_SHOW_MODEL_WARNINGS": "false",
-    }
+    return launch
+
+
+TOLD = {
+    "AIDER_OPENAI_API_BASE": "http://[::1]:9/v1",
+    "AIDER_OPENAI_API_KEY": "secret",
+    "AIDER_MODEL": "openai/freeride/coding",
+    "AIDER_SHOW_MODEL_WARNINGS": "false",
+}
+
+
+def test_one_process_is_bound_by_variables_and_by_arguments_that_outrank_every_file() -> None:
+    launch = launched()
+    assert (launch.program, launch.environment) == ("aider", TOLD)
+    words = " ".join(launch.arguments)
+    assert "--env-file {files}/freeride.env --model-settings-file {files}/model.settings.yml" in words
+    assert "--openai-api-base http://[::1]:9/v1 --model openai/freeride/coding" in words
+    # aider adds these to the settings of every model, a project's included.
+    (settings,) = json.loads(launch.files["model.settings.yml"])
+    assert settings["name"] == "aider/extra_params"
+    assert settings["extra_params"] == dict.fromkeys(("api_base", "base_url"), "http://[::1]:9/v1")
+
+
+ELSEWHERE = "http://elsewhere.example/v1"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *TOLD,
+        "OPENAI_BASE_URL",
+        "AIDER_WEAK_MODEL",
+        "AIDER_EDITOR_MODEL",
+        "AIDER_ALIAS",
+        "AIDER_SET_ENV",
+        *("AIDER_SONNET", "AIDER_4O", "AIDER_35TURBO", "AIDER_O1_PREVIEW"),
+    ],
+)
+def test_a_variable_of_a_project_does_not_outrank_the_launch(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aider reads the project's `.env` and then the one that an argument names, each over what was there."""
+    monkeypatch.setattr(os, "environ", dict(launched().environment))
+    (tmp_path / ".env").write_text(f"{name}={ELSEWHERE}\n", "utf-8")
+    (tmp_path / "freeride.env").write_text(launched().files["freeride.env"], "utf-8")
+    for file in (".env", "freeride.env"):
+        load_dotenv(tmp_path / file, override=True)
+    assert ELSEWHERE not in os.environ.values()
+    assert TOLD.items() <= os.environ.items()
+
+
+def test_a_proxy_of_a_project_does_not_see_the_gateway_s_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {"NO_PROXY": "own.example"})
+    (tmp_path / ".env").write_text("HTTP_PROXY=http://elsewhere.example\nno_proxy=\n", "utf-8")
+    (tmp_path / "freeride.env").write_text(launched().files["freeride.env"], "utf-8")
+    for file in (".env", "freeride.env"):
+        load_dotenv(tmp_path / file, override=True)
+    for name in ("NO_PROXY", "no_proxy"):
+        assert {"own.example", "::1"} <= set(os.environ[name].split(","))
+
+
+@pytest.mark.parametrize("key", ["it's", 'back\\slash"', "#hash", "a=b", "$HOME"])
+def test_any_token_reaches_it_as_it_is(key: str, tmp_path: Path) -> None:
+    (tmp_path / "freeride.env").write_text(launched(key).files["freeride.env"], "utf-8")
+    assert dotenv_values(tmp_path / "freeride.env")["AIDER_OPENAI_API_KEY"] == key
 
 
 SCALARS = st.sampled_from(

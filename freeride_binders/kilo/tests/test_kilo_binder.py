@@ -1,11 +1,11 @@
-"""What the binder makes of Kilo CLI's configuration."""
+"""What the binder makes of Kilo CLI's configuration, where that differs from OpenCode's."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from freeride_binder_kilo import freeride_register_binder
-from freeride_core import Endpoint, Launch
+from freeride_core import Endpoint
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText
 
@@ -20,23 +20,11 @@ def test_it_edits_the_file_of_the_home_folder_or_the_project_under_either_name()
     assert BINDER.path(Scope.PROJECT, home, cwd) == Path("/p/kilo.json")
 
 
-def test_limits_that_the_user_has_changed_stay() -> None:
-    changed = BINDER.edit(None, ENDPOINT).replace("8192", "4096")
-    assert BINDER.edit(changed, ENDPOINT) == changed
-
-
-def test_an_id_with_slashes_is_the_gateways_own() -> None:
-    endpoint = Endpoint(ENDPOINT.root, model="freeride/coding")
-    document = JsonText(BINDER.edit(None, endpoint))
-    assert document.get(["model"]) == "freeride/freeride/coding"
-    assert BINDER.models(document.text, endpoint) == ("freeride/coding", "freeride/fast")
-    assert document.get(["provider", "freeride", "models", "freeride/coding", "limit"]) == {
-        "context": 128_000,
-        "output": 8192,
-    }
-
-
-def test_one_process_is_told_the_same_by_a_variable() -> None:
-    assert BINDER.launch(ENDPOINT) == Launch(
-        program="kilo", environment={"KILO_CONFIG_CONTENT": BINDER.edit(None, ENDPOINT)}
-    )
+def test_one_process_is_told_by_its_own_variable_and_its_own_agents() -> None:
+    launch = BINDER.launch(ENDPOINT)
+    assert launch is not None
+    assert (launch.program, [*launch.environment], launch.arguments) == ("kilo", ["KILO_CONFIG_CONTENT"], ())
+    said = JsonText(launch.environment["KILO_CONFIG_CONTENT"])
+    assert said.get(["$schema"]) == "https://app.kilo.ai/config.json"
+    assert said.get(["agent"]) == {"code": {"model": "freeride/auto"}, "plan": {"model": "freeride/auto"}}
+    assert launch.outranked_by == (".kilo/plugin", ".kilo/plugins")

@@ -159,7 +159,7 @@ def test_behind_the_gateway_it_asks_nobody(day: Day) -> None:
     write_config(asking_gateway(root))
     day.pass_time(1)
     assert day.simulator.requests == []
-    assert day.lines == [f"nothing answers at {root} yet; start it with: freeride serve"]
+    assert day.lines == [f"The gateway is not running at {root}. Start it with: freeride serve"]
 
 
 class TestProgram:

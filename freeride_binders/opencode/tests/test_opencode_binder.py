@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_binder_opencode import freeride_register_binder
-from freeride_core import Endpoint, Launch
+from freeride_core import Endpoint
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText
 
@@ -36,7 +36,14 @@ def test_an_id_with_slashes_is_the_gateways_own() -> None:
     }
 
 
-def test_one_process_is_told_the_same_by_a_variable() -> None:
-    assert BINDER.launch(ENDPOINT) == Launch(
-        program="opencode", environment={"OPENCODE_CONFIG_CONTENT": BINDER.edit(None, ENDPOINT)}
-    )
+def test_one_process_is_told_the_same_by_a_variable_and_has_no_other_provider() -> None:
+    """A project's file may add a provider, and name its models for agents that are there already."""
+    launch = BINDER.launch(ENDPOINT)
+    assert launch is not None
+    assert (launch.program, [*launch.environment], launch.arguments) == ("opencode", ["OPENCODE_CONFIG_CONTENT"], ())
+    said = JsonText(launch.environment["OPENCODE_CONFIG_CONTENT"])
+    for path in (["model"], ["small_model"], ["provider"]):
+        assert said.get(path) == JsonText(BINDER.edit(None, ENDPOINT)).get(path)
+    assert (said.get(["enabled_providers"]), said.get(["disabled_providers"])) == (["freeride"], [])
+    assert said.get(["agent", "build"]) == {"model": "freeride/auto"}
+    assert launch.outranked_by == (".opencode/plugin", ".opencode/plugins")

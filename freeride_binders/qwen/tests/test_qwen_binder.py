@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_binder_qwen import freeride_register_binder
-from freeride_core import Endpoint, Launch
+from freeride_core import Endpoint
 from freeride_core.binder import Scope
 from freeride_core.json_text import JsonText
 
@@ -34,9 +34,18 @@ def test_it_asks_for_nothing_where_another_model_is_chosen() -> None:
     )
 
 
-def test_one_process_is_told_by_arguments_and_its_key_by_a_variable() -> None:
-    assert BINDER.launch(ENDPOINT) == Launch(
-        program="qwen",
-        environment={"OPENAI_API_KEY": "freeride-local"},
-        arguments=("--auth-type", "openai", "--openai-base-url", "http://127.0.0.1:11343/v1", "--model", "auto"),
-    )
+def test_one_process_is_told_by_arguments_its_key_by_a_variable_and_all_by_the_system_s_settings() -> None:
+    launch = BINDER.launch(ENDPOINT)
+    assert launch is not None
+    assert launch.environment == {
+        "OPENAI_API_KEY": "freeride-local",
+        "QWEN_CODE_SYSTEM_SETTINGS_PATH": "{files}/settings.json",
+    }
+    address = ("--openai-base-url", "http://127.0.0.1:11343/v1")
+    assert launch.arguments == ("--auth-type", "openai", *address, "--model", "auto")
+    settings = JsonText(launch.files["settings.json"])
+    assert settings.get(["modelProviders", "openai"]) == [
+        {"id": "auto", "name": "FreeRide", "baseUrl": "http://127.0.0.1:11343/v1", "envKey": "OPENAI_API_KEY"}
+    ]
+    assert settings.get(["model", "name"]) == "auto"
+    assert settings.get(["security", "auth", "selectedType"]) == "openai"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from freeride_core.binder import Binder, Scope
 from freeride_core.binding import BindingError, exists
+from freeride_core.programs import find_program
 
 
 def paths_of(binder: Binder, scope: Scope, home: Path, cwd: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -27,7 +27,7 @@ def path_of(binder: Binder, scope: Scope, home: Path, cwd: Path, environ: Mappin
 
 def is_installed(binder: Binder, home: Path, environ: Mapping[str, str]) -> bool:
     """Whether the agent seems to be on this machine: its program is on `PATH`, or its own folder is there."""
-    if any(shutil.which(program) for program in binder.programs):
+    if any(find_program(program, environ) for program in binder.programs):
         return True
     try:
         path = paths_of(binder, binder.scopes[0], home, home, environ)[0]

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from freeride_core.plain_text import printable
+
 
 class Scope(enum.StrEnum):
     """Whose configuration is edited."""
@@ -70,6 +72,9 @@ class Launch:
     files: Mapping[str, str] = field(default_factory=dict)
     """Texts by plain names, for an agent that takes all this from a file only, whose path it is told. They stand in a folder
     of the user's alone for as long as the process lives; values of the environment and arguments call it `{files}`."""
+    outranked_by: tuple[str, ...] = ()
+    """Paths below a project's folder, such as `.acme/plugins`, whose content outranks all this. `freeride run` names those that
+    are there."""
 
 
 class Unreadable(ValueError):
@@ -77,7 +82,7 @@ class Unreadable(ValueError):
     quotes of the file is made fit to print."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("".join(letter if letter.isprintable() else "?" for letter in message))
+        super().__init__(printable(message))
 
 
 class Binder(ABC):
@@ -95,6 +100,12 @@ class Binder(ABC):
     moved_by: tuple[tuple[str, str], ...] = ()
     """The agent's own variables that say where its files of the user's are, strongest first, each with what it stands in place
     of below the home folder: `(("ACME_CONFIG", ".acme/config.toml"), ("XDG_CONFIG_HOME", ".config"))`. Core reads them."""
+    key_reference: str = ""
+    """How the agent's configuration names an environment variable in place of a key, with `NAME` for its name: `{env:NAME}`,
+    `$NAME`. Core writes it into a project's file, where a token does not belong. Empty: there is no such form."""
+    overruled_by: tuple[str, ...] = ()
+    """The agent's own variables that outrank its file. `freeride doctor` names those that are set to something else than
+    `launch` sets them to."""
     needs: Route = Route.CHAT_COMPLETIONS
     """The protocol that the agent speaks. Core binds nobody who needs one that the gateway does not serve."""
     programs: tuple[str, ...] = ()

@@ -21,6 +21,8 @@ from freeride_core.difference import show_difference
 from freeride_core.replacement import replace_file
 
 _PRIVATE = 0o600
+_LONGEST = 1024 * 1024
+"""Bytes of a configuration. Parsers take up to a minute for a megabyte."""
 
 
 class BindingError(Exception):
@@ -49,8 +51,8 @@ class Change:
 
 def plan_binding(binder: Binder, endpoint: Endpoint, path: Path) -> Change:
     """What `binder` makes of the file at `path`. `Unreadable` or `BindingError` where it can make nothing of it."""
-    target = _resolve(path)
-    before = _read(target)
+    target = resolve(path)
+    before = read_configuration(path)
     return Change(path=path, target=target, before=before, after=_edit(binder, before, endpoint))
 
 
@@ -70,14 +72,15 @@ class Backups:
 
     def record(self, path: Path) -> Record | None:
         """What is known of the file at `path`; None: it is not bound."""
-        return self._read_record(_resolve(path))
+        return self._read_record(resolve(path))
 
     def is_elsewhere(self, path: Path) -> bool:
         """Whether the file at `path` is as an agent's own command wrote it, which chose something else than a gateway."""
-        record, content = self.record(path), _read(_resolve(path))
-        if record is None or content is None or "://" in record.root:  # else a name stands where an address would
+        record = self.record(path)
+        if record is None or "://" in record.root:  # else a name stands where an address would
             return False
-        return _sha256(content) == record.after_sha256
+        content = _read(resolve(path))
+        return content is not None and _sha256(content) == record.after_sha256
 
     def backup_path(self, record: Record) -> Path | None:
         """Where the bytes from before are kept; None: there was no file."""
@@ -101,7 +104,7 @@ class Backups:
 
     def plan_undo(self, path: Path, *, force: bool) -> Change:
         """What brings back the bytes from before. `BindingError` if somebody else changed the file since, unless `force`."""
-        target = _resolve(path)
+        target = resolve(path)
         record = self._read_record(target)
         if record is None:
             raise BindingError(f"{path} is not bound; there is nothing to undo")
@@ -188,9 +191,15 @@ class Backups:
         return self.folder / f"{_label(target)}.json"
 
 
+def read_configuration(path: Path) -> bytes | None:
+    """Return what an agent's file holds, or None if there is no file. Raise `BindingError` if it is not one that can be edited."""
+    resolve(path)
+    return _read(path, _LONGEST)
+
+
 def is_bound(binder: Binder, endpoint: Endpoint, path: Path) -> bool:
     """Whether the file at `path` already says what a binding would write."""
-    before = _read(_resolve(path))
+    before = read_configuration(path)
     return before is not None and _edit(binder, before, endpoint) == before
 
 
@@ -216,7 +225,8 @@ def _edit(binder: Binder, before: bytes | None, endpoint: Endpoint) -> bytes:
         raise BindingError(f"the binder {binder.name!r} failed with {type(fault).__name__}") from fault
 
 
-def _resolve(path: Path) -> Path:
+def resolve(path: Path) -> Path:
+    """Return the file itself, behind symbolic links. Raise `BindingError` if they lead in a circle."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):
@@ -231,10 +241,13 @@ def exists(path: Path) -> bool:
         raise BindingError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _read(target: Path) -> bytes | None:
+def _read(target: Path, longest: int | None = None) -> bytes | None:
     try:
-        if not stat.S_ISREG(target.stat().st_mode):
+        found = target.stat()
+        if not stat.S_ISREG(found.st_mode):
             raise BindingError(f"{target} is not a regular file")
+        if longest is not None and found.st_size > longest:
+            raise BindingError(f"{target} is larger than {longest // 1024} KiB, which no agent's configuration is")
         return target.read_bytes()
     except FileNotFoundError:
         return None

@@ -11,25 +11,26 @@ from typing import Any
 
 from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.compatible import bearer
-from freeride_core.model import Model
+from freeride_core.model import Model, is_model_name
 from freeride_core.provider import Catalog, Key, Probe, Proof
 
-QUANTISATION = re.compile(
-    r"(?:-(?:fp4|fp8|nvfp4|mxfp4|fp16|bf16|int4|int8|awq|gptq|gguf|q[1-8](?:_[a-z0-9]+)*)(?:-fast)?)+$"
+_QUANTISATION = re.compile(
+    r"(?:-(?:fp4|fp8|nvfp4|mxfp4|fp16|bf16|int4|int8|awq|gptq|gguf|q[1-8](?:_[a-z0-9]++)*+)(?:-fast)?)++(?P<end>$)?"
 )
-"""The end of a lower-case name that says how the weights are stored: `-fp8`, `-awq-int4`, `-q4_k_m`. The model behaves alike."""
+"""Such marks, of which those at the end count. Each row of them is taken as a whole: a name may hold thousands."""
 
 
-_LONGEST_ID = 256
+def without_quantisation(name: str) -> str:
+    """Return a lower-case name without the end that says how the weights are stored: `-fp8`, `-awq-int4`, `-q4_k_m`.
+
+    The model behaves alike."""
+    return _QUANTISATION.sub(lambda found: found[0] if found["end"] is None else "", name)
 
 
 def canonical_of(model_id: str, makers: Mapping[str, str] = MappingProxyType({})) -> str:
     """The canonical name of a model that nobody has named by hand: in lower case, without quantisation, its maker as
-    `makers` spells it. The upstream's own marks, such as a suffix for free variants, are the package's to cut off first. Raises
-    ValueError for an id that is too long to be one."""
-    if len(model_id) > _LONGEST_ID:
-        raise ValueError("an id that is too long to be one")
-    maker, slash, name = QUANTISATION.sub("", model_id.lower()).partition("/")
+    `makers` spells it. The upstream's own marks, such as a suffix for free variants, are the package's to cut off first."""
+    maker, slash, name = without_quantisation(model_id.lower()).partition("/")
     return makers.get(maker, maker) + slash + name
 
 
@@ -69,6 +70,8 @@ class CompatibleCatalog(Catalog):
         for row in rows:
             with contextlib.suppress(*_ODD):  # one odd entry drops no other
                 for model in parse_entry(row, dated):
+                    if not (is_model_name(model.id) and is_model_name(model.canonical)):
+                        continue
                     first = live.setdefault(model.id, model)
                     if (first.price, first.promoted) != (model.price, model.promoted):
                         live[model.id] = _dearer(first, model)

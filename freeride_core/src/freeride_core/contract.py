@@ -12,12 +12,13 @@ from freeride_core.binder import Binder
 from freeride_core.binder import Scope as BinderScope
 from freeride_core.call import Operation
 from freeride_core.hookspecs import API_VERSION
-from freeride_core.model import Model
+from freeride_core.model import Model, is_model_name
 from freeride_core.provider import About, Catalog, Credential, Limit, Probe, Provider, Wire
 from freeride_core.upgrade import upgrade_command
 
 _Member = TypeVar("_Member")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Faulty(Exception):
@@ -105,6 +106,10 @@ def check_model(model: object) -> None:
             _member(model, name, kind)
         except Faulty as reason:
             fault(f"the model {model.id!r}: {reason}")
+    if not (is_model_name(model.id) and is_model_name(model.canonical)):
+        fault(f"the model {model.id[:64]!r}: a name has 1 to 256 printable ASCII characters and no blanks")
+    if model.retires is not None and not _DATE.match(model.retires):
+        fault(f"the model {model.id!r}: `retires` does not begin with an ISO date")
 
 
 def check_binder(binder: Binder, name: str) -> None:

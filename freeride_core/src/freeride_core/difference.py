@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 import io
 import re
+from collections import Counter
+from collections.abc import Iterator
 
 from freeride_core.binder import Endpoint
 
@@ -16,23 +18,26 @@ _MASK = "***"
 _HARMLESS_KEY = Endpoint("").key
 _SHORTEST_SECRET = 8
 
-_STRING = r""""(?:[^"\\]|\\.)*(?:"|\\?$)|'(?:[^'\\]|\\.|'')*(?:'|\\?$)"""
-_NAME = re.compile(
-    rf"(?P<name>{_STRING}|(?<![\w.-])[\w.-]++)(?P<separator>[ \t]*[:=])[ \t]*(?:bearer[ \t]+)?", re.IGNORECASE
-)
-_VALUE = re.compile(rf"{_STRING}|[^\s,}}\]]+")
+_STRING = r""""(?:[^"\\]|\\.)*+(?:"|\\?$)|'(?:[^'\\]|\\.|'')*+(?:'|\\?$)"""
+_NAME = re.compile(r"""["']|(?<![\w.-])[\w.-]++""")
+"""Where a name begins: the quote of one, or the whole of one without quotes."""
+_SEPARATOR = re.compile(r"(?P<separator>[ \t]*+[:=])[ \t]*+(?:bearer[ \t]++)?", re.IGNORECASE)
+_BARE_VALUE = re.compile(r"[^\s,}\]]++")
 _PART = re.compile(
-    rf"""(?P<bracket>[\[{{\]}}])
-        |(?P<name>(?:{_STRING})[ \t]*[:=]|[\w.-]++(?:[ \t]*:(?=[\s"'\[{{]|$)|[ \t]+=))
-        |(?P<value>{_STRING}|[^\s,\[\]{{}}"']+)""",
+    r"""(?P<bracket>[\[{\]}])
+        |(?P<quote>["'])
+        |(?P<name>[\w.-]++(?:[ \t]*+:(?=[\s"'\[{]|$)|[ \t]++=))
+        |(?P<value>[^\s,\[\]{}"']++)""",
     re.VERBOSE,
 )
-_INDENT = re.compile(r"[ \t]*(?:-[ \t]+)*")
-_ITEM = re.compile(rf"[ \t]*(?:-[ \t]+)*(?:(?:{_STRING}|[\w.-]++)[ \t]*:(?:[ \t]+|$))?")
-_BELOW = re.compile(r"(?:[&!]\S*[ \t]*)*(?P<scalar>[|>][-+0-9]*)?[ \t]*(?:#.*)?$")
-"""After a name: what belongs to it is on the next lines."""
-_BEARER = re.compile(r"\Abearer[ \t]+", re.IGNORECASE)
-_COMMENT = re.compile(r"[ \t]+#.*$")
+_COLON = re.compile(r"[ \t]*+[:=]")
+_INDENT = re.compile(r"[ \t]*+(?:-[ \t]++)*+")
+_ITEM = re.compile(rf"[ \t]*+(?:-[ \t]++)*+(?:(?:{_STRING}|[\w.-]++)[ \t]*+:(?:[ \t]++|$))?")
+_BELOW = re.compile(r"(?:[&!]\S{0,200}+(?:[ \t]++|$)){0,2}+(?P<scalar>[|>][-+0-9]*+)?[ \t]*+(?:#.*)?$")
+"""After a name: what belongs to it is on the next lines. An anchor and a tag may stand before that."""
+_BEARER = re.compile(r"\Abearer[ \t]++", re.IGNORECASE)
+_COMMENT = re.compile(r"(?<![ \t])[ \t]++#")
+_SPECIAL = {quote: re.compile(rf"[{quote}\\]") for quote in "\"'"}
 _TRIPLE = ('"""', "'''")
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -46,16 +51,18 @@ _KEY_PREFIX = re.compile(r"(?:sk[-_]|(?=.*[0-9])[a-z]{2}[-_]).{16}", re.IGNORECA
 """Of what calls itself a secret key, or is too short for a model's."""
 _RANDOM = re.compile(r"(?=.*[0-9])(?=.*[a-z]).{16,}|(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z]).{10,}")
 _RANDOM_IN_CAPITALS = re.compile(r"(?=.*[0-9])(?=.*[A-Z]).{16,}")
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/@:]*:)[^\s/@]+(?=@)")
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/@:]*+:)[^\s/@]++(?=@)")
+
+_MOST_PAIRS = 1_000_000
+"""Equal lines, each of one text with each of the other, that are compared. A file of more is shown as changed from its first
+change to its last."""
 
 
 def show_difference(before: bytes | None, after: bytes | None, path: str) -> str:
     """The unified diff; None: there is no file. It does not apply as a patch where something is masked."""
+    old, new = _aligned(_masked_and_bare(before), _masked_and_bare(after))
     lines = difflib.unified_diff(
-        _masked_and_bare(before),
-        _masked_and_bare(after),
-        "/dev/null" if before is None else path,
-        "/dev/null" if after is None else path,
+        old, new, "/dev/null" if before is None else path, "/dev/null" if after is None else path
     )
     shown = (line.partition("\0")[0] for line in lines)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in shown)
@@ -66,6 +73,32 @@ def _masked_and_bare(content: bytes | None) -> list[str]:
     lines = io.StringIO((content or b"").decode(errors="replace"), newline="\n")
     mask = _Mask()
     return [mask(line).replace("\0", "\N{REPLACEMENT CHARACTER}") + "\0" + line for line in lines]
+
+
+def _aligned(old: list[str], new: list[str]) -> tuple[list[str], list[str]]:
+    """The lines with marks behind a NUL that spare `difflib` comparisons: its work grows with the square of equal lines."""
+    shortest = min(len(old), len(new))
+    head = next((at for at in range(shortest) if old[at] != new[at]), shortest)
+    tail = next((at for at in range(shortest - head) if old[-1 - at] != new[-1 - at]), shortest - head)
+    is_heavy = _pairs(old[head : len(old) - tail], new[head : len(new) - tail]) > _MOST_PAIRS
+
+    def marked(lines: list[str], side: str) -> list[str]:
+        end = len(lines) - tail
+        middle = lines[head:end]
+        return [
+            *(f"{line}\0{at}" for at, line in enumerate(lines[:head])),
+            *((f"{line}\0{side}{at}" for at, line in enumerate(middle)) if is_heavy else middle),
+            *(f"{line}\0-{at}" for at, line in enumerate(lines[end:])),
+        ]
+
+    return marked(old, "old"), marked(new, "new")
+
+
+def _pairs(old: list[str], new: list[str]) -> int:
+    """How many pairs of equal lines `difflib` would compare; it leaves out lines that are more than a hundredth of many."""
+    counts = Counter(new)
+    popular = len(new) // 100 + 1 if len(new) >= 200 else len(new)
+    return sum(count for line in old if (count := counts[line]) <= popular)
 
 
 class _Mask:
@@ -84,7 +117,7 @@ class _Mask:
     def __call__(self, line: str) -> str:
         body = line.rstrip("\r\n")
         masked = self._mask_below(body)
-        return _mask_looks(self._mask_pairs(body) if masked is None else masked) + line[len(body) :]
+        return _mask_looks(self._mask_line(body) if masked is None else masked) + line[len(body) :]
 
     def _mask_below(self, body: str) -> str | None:
         """The line, where it belongs to a name further up."""
@@ -92,9 +125,7 @@ class _Mask:
             _, end, rest = body.partition(self._quotes)
             self._quotes = "" if end else self._quotes
             return _MASK + end + rest
-        if self._depth:
-            return self._mask_brackets(body)
-        if self._column is None:
+        if self._depth or self._column is None:
             return None
         text = body.lstrip(" \t")
         column = len(body) - len(text)
@@ -109,51 +140,121 @@ class _Mask:
         start = item.end() if item else column
         return body[:start] + _mask_value(body[start:])
 
-    def _mask_pairs(self, body: str) -> str:
-        """Masks what belongs to each secret's name in the line."""
+    def _mask_line(self, body: str) -> str:
+        """Masks what belongs to names of secrets in the line, and to one above whose brackets are open."""
+        strings = _Strings(body)
         indent = _INDENT.match(body)
         first = indent.end() if indent else 0
-        kept, at = "", 0
-        while found := _NAME.search(body, at):
-            kept, at = kept + body[at : found.end()], found.end()
-            # NAME=value in a list of secrets; a variable's name says itself whether it is one
-            is_glued = found[0].endswith("=") and found["name"][-1] not in "\"'" and not found["name"].isupper()
-            is_glued = is_glued and body[at : at + 1] not in ("[", "{")
-            if is_glued or _is_secret(found["name"]):
-                is_yaml = found.start() == first and found["separator"].endswith(":")
-                masked, length = self._mask_after(body[at:], found.start() if is_yaml else None)
-                kept, at = kept + masked, at + length
-        return kept + body[at:]
+        kept: list[str] = []
+        at = 0
+        while at < len(body):
+            at = self._mask_brackets(strings, at, kept) if self._depth else self._mask_pair(strings, at, first, kept)
+        return "".join(kept)
 
-    def _mask_after(self, rest: str, column: int | None) -> tuple[str, int]:
-        """What follows a secret's name, masked, and the length of it. `column`: where that name is the first of a line."""
-        if rest.startswith(("[", "{")):
-            return self._mask_brackets(rest), len(rest)
-        if rest.startswith(_TRIPLE):
-            self._quotes = "" if rest[:3] in rest[3:] else rest[:3]
-            return _MASK, len(rest)
-        below = _BELOW.match(rest)
+    def _mask_pair(self, strings: _Strings, at: int, first: int, kept: list[str]) -> int:
+        """Keeps the line up to the next name of a secret, and what belongs to that masked. Gives where to go on."""
+        body = strings.text
+        # The quote that ended a value may be the first of a name: what looked like NAME=value was the end of a text.
+        for start, end, separator in strings.names(at - 1 if body[at - 1 : at] in ("'", '"') else at):
+            name, value = body[start:end], separator.end()
+            # NAME=value in a list of secrets; a variable's name says itself whether it is one
+            is_glued = body[value - 1] == "=" and name[-1] not in "\"'" and not name.isupper()
+            is_glued = is_glued and body[value : value + 1] not in ("[", "{")
+            if is_glued or _is_secret(name):
+                kept.append(body[at:value])
+                is_yaml = start == first and separator["separator"].endswith(":")
+                return self._mask_value_at(strings, value, start if is_yaml else None, kept)
+        kept.append(body[at:])
+        return len(body)
+
+    def _mask_value_at(self, strings: _Strings, at: int, column: int | None, kept: list[str]) -> int:
+        """Keeps what follows a secret's name, masked. `column`: where that name is the first of a line."""
+        body = strings.text
+        if body.startswith(("[", "{"), at):
+            return self._mask_brackets(strings, at, kept)
+        if body.startswith(_TRIPLE, at):
+            self._quotes = "" if body.find(body[at : at + 3], at + 3) > 0 else body[at : at + 3]
+            kept.append(_MASK)
+            return len(body)
+        below = _BELOW.match(body, at)
         if column is not None:
             self._column, self._is_scalar = column, below is None or below["scalar"] is not None
         if below:
-            return rest, len(rest)
-        if column is not None and rest[0] not in "\"'":  # blanks may belong to it
-            bare = _COMMENT.sub("", rest)
-            return _mask_value(bare), len(bare)
-        value = _VALUE.match(rest)
-        return (_mask_value(value[0]), value.end()) if value else ("", 0)
+            kept.append(body[at:])
+            return len(body)
+        if body[at] in "\"'":
+            end = strings.end_of(at)
+        elif column is not None:  # blanks may belong to it
+            comment = _COMMENT.search(body, at)
+            end = comment.start() if comment else len(body)
+        else:
+            value = _BARE_VALUE.match(body, at)
+            end = value.end() if value else at
+        kept.append(_mask_value(body[at:end]) if end > at else "")
+        return end
 
-    def _mask_brackets(self, text: str) -> str:
-        """Masks all texts up to the bracket that ends them, but for names."""
-        kept, at = "", 0
-        for part in _PART.finditer(text):
+    def _mask_brackets(self, strings: _Strings, at: int, kept: list[str]) -> int:
+        """Keeps all up to the bracket that ends them, with its texts masked, but for names. Gives where to go on."""
+        body = strings.text
+        while part := _PART.search(body, at):
+            start, end, is_value = part.start(), part.end(), part["value"] is not None
+            if part["quote"]:
+                end = strings.end_of(start)
+                colon = _COLON.match(body, end)
+                end, is_value = (colon.end(), False) if colon else (end, True)
+            kept += (body[at:start], _mask_value(body[start:end]) if is_value else body[start:end])
+            at = end
             if part["bracket"]:
                 self._depth += 1 if part[0] in "[{" else -1
-            kept += text[at : part.start()] + (_mask_value(part[0]) if part["value"] else part[0])
-            at = part.end()
-            if not self._depth:
-                return kept + self._mask_pairs(text[at:])
-        return kept + text[at:]
+                if not self._depth:
+                    return at
+        kept.append(body[at:])
+        return len(body)
+
+
+class _Strings:
+    """A line, and where the quoted texts in it end: whichever quote is taken for the first of one, in one look at the line."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._ends: dict[str, dict[int, int]] = {}
+        self._separators: dict[int, re.Match[str] | None] = {}
+
+    def end_of(self, start: int) -> int:
+        """Where the text ends whose first quote is at `start`; the line's end where it has no other."""
+        quote = self.text[start]
+        if quote not in self._ends:
+            self._ends[quote] = self._find_ends(quote)
+        return self._ends[quote][start]
+
+    def names(self, at: int) -> Iterator[tuple[int, int, re.Match[str]]]:
+        """Names from `at` on: start, end, and what separates one from its value."""
+        while found := _NAME.search(self.text, at):
+            is_quoted = found[0] in ("'", '"')
+            end = self.end_of(found.start()) if is_quoted else found.end()
+            if end not in self._separators:
+                self._separators[end] = _SEPARATOR.match(self.text, end)
+            separator = self._separators[end]
+            if separator:
+                yield found.start(), end, separator
+            at = separator.end() if separator else found.end()
+
+    def _find_ends(self, quote: str) -> dict[int, int]:
+        places = [found.start() for found in _SPECIAL[quote].finditer(self.text)]
+        ends: dict[int, int] = {}
+        # From behind: what a text's end is that has come to each of these places.
+        found = [len(self.text)] * (len(places) + 2)
+        for at in range(len(places) - 1, -1, -1):
+            place = places[at]
+            is_next_special = at + 1 < len(places) and places[at + 1] == place + 1
+            is_doubled = quote == "'" and is_next_special and self.text[place + 1] == quote
+            if self.text[place] == "\\" or is_doubled:
+                found[at] = found[at + 2 if is_next_special else at + 1]
+            else:
+                found[at] = place + 1
+            if self.text[place] == quote:
+                ends[place] = found[at + 1]
+        return ends
 
 
 def _is_secret(name: str) -> bool:

@@ -14,9 +14,9 @@ _PRIVATE = 0o600
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
 """What needs no quotes."""
 _ASSIGNMENT = re.compile(
-    r"""(?P<lead>\s*(?:export[^\S\r\n]+)?['"]?[^=\s'"]+['"]?[^\S\r\n]*=[^\S\r\n]*)
-        (?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|[^\r\n]*?)
-        (?P<comment>[^\S\r\n]+\#[^\r\n]*)?[^\S\r\n]*
+    r"""(?P<lead>\s*+(?:export[^\S\r\n]++)?['"]?[^=\s'"]++['"]?[^\S\r\n]*+=[^\S\r\n]*+)
+        (?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|(?:\S++|[^\S\r\n]++(?![\#\r\n]|\Z))*+)
+        (?P<comment>[^\S\r\n]++\#[^\r\n]*)?[^\S\r\n]*+
         (?P<end>\r\n|\n|\r)?""",
     re.VERBOSE,
 )

@@ -7,9 +7,11 @@ has been renamed to the backup's name never grows again, and a reader that has r
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +29,8 @@ _READ_BYTES = 1024 * 1024
 _TAIL_BYTES = 256
 _encoder = msgspec.json.Encoder(enc_hook=str)
 _log = logging.getLogger(__name__)
+_ODD = "it is not a regular file"
+"""A pipe without a reader, for one, would hold up its writer for ever."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -102,9 +106,13 @@ class JsonlSink:
         return lines[written:].count(b"\n")
 
     def _open(self) -> tuple[int, int]:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
         descriptor = os.open(self._path, flags, 0o600)
-        return descriptor, os.fstat(descriptor).st_size
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, _ODD)
+        return descriptor, found.st_size
 
 
 class WantedSink:
@@ -242,6 +250,8 @@ class Follower:
 
 def _open(path: Path) -> FileIO | None:
     try:
+        if stat.S_ISFIFO(path.stat().st_mode):  # to open one waits for a writer
+            raise OSError(errno.EINVAL, _ODD)
         return FileIO(path)
     except FileNotFoundError:
         return None

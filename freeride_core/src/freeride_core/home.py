@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from freeride_core.ownership import risk_of
+
 PREFIX = "FREERIDE_"
+_FILES = (".env", "config.toml")
 
 Stamp = tuple[int, int, int] | None
 """When a file was changed (ns), its size and its inode; None: there is no such file."""
@@ -29,33 +30,46 @@ class SettingsError(Exception):
         self.hint = hint
 
 
+def home_of(environ: Mapping[str, str]) -> Path:
+    """Where the home folder is, or would be."""
+    name = PREFIX + "HOME"
+    return as_path(name, environ.get(name, "").strip() or "~/.freeride")
+
+
 def make_home(environ: Mapping[str, str]) -> Path:
     """The home folder, only for its owner's eyes if it has to be made.
 
     It need not come to be: on a disk that is full or read-only a gateway serves without, and who misses a file says so."""
     name = PREFIX + "HOME"
-    explicit = environ.get(name, "").strip()
-    home = as_path(name, explicit or "~/.freeride")
+    home = home_of(environ)
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise SettingsError(name, "a folder that can be used", f"{home}: {error.strerror}") from error
     except OSError:
         return home
-    if not explicit and home.stat().st_mode & 0o077:
+    if not environ.get(name, "").strip() and home.stat().st_mode & 0o077:
         with contextlib.suppress(OSError):
             home.chmod(0o700)  # made by hand, for a first .env; an explicit folder may be shared on purpose
     return home
 
 
-def instance_of(home: Path) -> str:
-    """What tells one home's gateway from another's, without telling where the home is."""
-    return hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:12]
+def check_ownership(home: Path) -> None:
+    """Raise `SettingsError` if another user can change the settings: prompts and keys go where these say."""
+    for path in (home, *(home / name for name in _FILES)):
+        if risk := risk_of(path):
+            kind = "a folder" if path == home else "a file"
+            way = (
+                f"run `chmod go-w {path}`"
+                if "write" in risk
+                else f"make it yours with `chown`, or name {kind} of your own"
+            )
+            raise SettingsError(str(path), f"{kind} that only you can change", f"{risk}; {way}")
 
 
 def stamps_of(home: Path) -> tuple[Stamp, ...]:
     """What the files with settings look like now."""
-    return tuple(_stamp(home / name) for name in (".env", "config.toml"))
+    return tuple(_stamp(home / name) for name in _FILES)
 
 
 def read_files(home: Path) -> dict[str, str]:

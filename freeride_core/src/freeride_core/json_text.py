@@ -183,12 +183,13 @@ class JsonText:
         return root is node or BREAK.search(self.text, root.start, node.end) is not None
 
     def _begins_line(self, index: int) -> bool:
-        start = self._line_start(index)
-        return start > 0 and not self.text[start:index].strip()
+        # Backwards over blanks alone: there may be thousands of members, and all of them on one line.
+        while index > 0 and self.text[index - 1].isspace() and self.text[index - 1] not in "\r\n":
+            index -= 1
+        return index > 0 and self.text[index - 1] in "\r\n"
 
     def _line_start(self, index: int) -> int:
-        breaks = [found.end() for found in BREAK.finditer(self.text, 0, index)]
-        return breaks[-1] if breaks else 0
+        return max(self.text.rfind("\n", 0, index), self.text.rfind("\r", 0, index)) + 1
 
     def _indent_at(self, index: int) -> str:
         return self._indent_from(self._line_start(index))

@@ -12,9 +12,9 @@ from freeride_core.binder import Unreadable
 Kind = Literal["object", "array", "string", "number", "bool", "null"]
 
 BREAK = re.compile(r"\r\n|\n|\r")
-_BLANK = re.compile(r"(?:[\s\ufeff]|//[^\n\r\u2028\u2029]*|/\*.*?\*/)*", re.DOTALL)
+_BLANK = re.compile(r"(?:[\s\ufeff]|//[^\n\r\u2028\u2029]*+|/\*.*?\*/)*+", re.DOTALL)
 _STRING = re.compile(
-    r'"(?:[^"\\\n\r]|\\(?:\r\n|.))*"' + r"|'(?:[^'\\\n\r]|\\(?:\r\n|.))*'",
+    r'"(?:[^"\\\n\r]|\\(?:\r\n|.))*+"' + r"|'(?:[^'\\\n\r]|\\(?:\r\n|.))*+'",
     re.DOTALL,
 )
 _NAME = re.compile(r"(?:[^\W\d]|[$_]|\\u[0-9a-fA-F]{4})(?:[\w$\u200c\u200d]|\\u[0-9a-fA-F]{4})*")

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from freeride_core.binder import Endpoint
+from freeride_core.plain_text import printable_lines
 from freeride_core.provider import Credential, Key, Provider
 from freeride_core.settings import Settings, base_url_variable
 
@@ -205,6 +207,17 @@ class Redactor:
         return "".join(kept)
 
 
+_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_\d+)?")
+_NO_SECRET = frozenset({Endpoint("").key})
+
+
+def redactor_of(environ: Mapping[str, str]) -> Redactor:
+    """Masks whatever is in a variable that is named like a secret, for text of a plugin: nobody has said which keys it knows."""
+    return Redactor(
+        value for name, value in environ.items() if _SECRET_VARIABLE.search(name) and value not in _NO_SECRET
+    )
+
+
 def _forms(secret: str) -> set[str]:
     encoded = quote(secret, safe="", errors="surrogatepass")
     return {secret, encoded, re.sub("%..", lambda match: match[0].lower(), encoded)}
@@ -222,10 +235,10 @@ class SecretFilter(logging.Filter):
             message = record.getMessage()
         except Exception:  # a call of the logger whose arguments do not fit its text, or have none
             message = str(record.msg)
-        record.msg = self.redact(message)
+        record.msg = self.redact(printable_lines(message))
         record.args = None
         if record.exc_info:
-            record.exc_text = self.redact(_traceback_of(record.exc_info[1]).rstrip("\n"))
+            record.exc_text = self.redact(printable_lines(_traceback_of(record.exc_info[1])).rstrip("\n"))
             record.exc_info = None
         elif record.exc_text:
             record.exc_text = self.redact(record.exc_text)
@@ -260,7 +273,7 @@ def guard_output(secrets: SecretFilter) -> None:
         handler.addFilter(secrets)
 
     def write_traceback(error: BaseException | None) -> None:
-        sys.stderr.write(secrets.redact(_traceback_of(error)))
+        sys.stderr.write(secrets.redact(printable_lines(_traceback_of(error))))
 
     def write_last_words(end: sys.UnraisableHookArgs | threading.ExceptHookArgs) -> None:
         write_traceback(end.exc_value)

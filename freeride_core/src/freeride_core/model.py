@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from freeride_core.call import Feature, Operation
+
+_NAME = re.compile(r"[!-~]{1,256}")
+
+
+def is_model_name(text: object) -> bool:
+    """Whether it can name a model: 1 to 256 printable ASCII characters without blanks. A name becomes a header, a comment of a
+    stream, a key of the state and a cell of a table, and an upstream's list can hold anything."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

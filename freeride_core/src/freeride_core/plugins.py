@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -16,6 +18,7 @@ from freeride_core import __version__, hookspecs
 from freeride_core.binder import Binder
 from freeride_core.contract import Faulty, article, check_binder, check_provider, check_version, fault, stated_version
 from freeride_core.former import adapt_provider
+from freeride_core.plain_text import printable
 from freeride_core.provider import Provider
 from freeride_core.upgrade import upgrade_command
 
@@ -124,7 +127,7 @@ class _Loader:
         if len(offers) == 1:
             self._load(kind, offers[0])
             return
-        sources = " and ".join(sorted(origin_of(offer)[0] for offer in offers))
+        sources = printable(" and ".join(sorted(origin_of(offer)[0] for offer in offers)))
         for offer in offers:
             reason = f"{sources} offer the same name: uninstall all but one of them"
             self.rows.append(PluginRow(kind, name, *origin_of(offer), None, "conflict", reason))
@@ -229,6 +232,25 @@ def requirements_of(offer: EntryPoint) -> list[str]:
 
 
 def _reason(fault: BaseException, offer: EntryPoint) -> str:
+    """What is wrong, fit to show: a package's exception may quote its settings, keys and all."""
+    return printable(_redacted(_words_of(fault, offer)))
+
+
+def _redacted(text: str) -> str:
+    from freeride_core.home import (  # seldom needed, and not to list what is installed
+        SettingsError,
+        home_of,
+        read_files,
+    )
+    from freeride_core.keys import redactor_of
+
+    environ = dict(os.environ)
+    with contextlib.suppress(SettingsError):
+        environ = {**read_files(home_of(environ)), **environ}
+    return redactor_of(environ)(text)
+
+
+def _words_of(fault: BaseException, offer: EntryPoint) -> str:
     text = " ".join(str(fault).split())[:_LONGEST_REASON]
     if isinstance(fault, Faulty):
         return text

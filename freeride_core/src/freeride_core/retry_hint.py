@@ -20,7 +20,7 @@ LONGEST = 24 * 3600
 """No hint is believed beyond a day."""
 
 _UNIT = {"ms": 0.001, "milli": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+", re.ASCII)
+_DURATION = re.compile(r"(?:\d++(?:\.\d++)?(?:ms|[smhd]))++", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[smhd])", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _EPOCH_S = 1_000_000_000

@@ -9,6 +9,7 @@ import contextlib
 import json
 import math
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,17 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from freeride_core.home import PREFIX, SettingsError, Stamp, as_path, as_text, make_home, read_files, stamps_of
+from freeride_core.home import (
+    PREFIX,
+    SettingsError,
+    Stamp,
+    as_path,
+    as_text,
+    check_ownership,
+    make_home,
+    read_files,
+    stamps_of,
+)
 from freeride_core.loopback import is_loopback
 from freeride_core.provider import Provider
 
@@ -38,6 +49,7 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 _MIB = 1024 * 1024
 _DIGITS = 19
 """More than any size has. Python refuses to read thousands of them."""
+_SHORTEST_TOKEN = 16
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -125,6 +137,15 @@ def check_settings(settings: Settings, installed: Mapping[str, Provider]) -> tup
             and not is_loopback(urlsplit(url).hostname or "")
         ):
             warnings.append(f"{PREFIX}{name.upper()}{_BASE_URL} is http: keys and prompts travel unencrypted")
+    if settings.token is not None and len(settings.token) < _SHORTEST_TOKEN:
+        warnings.append(
+            f"{PREFIX}TOKEN has fewer than {_SHORTEST_TOKEN} characters and can be guessed: use a longer one, such as 32 "
+            "random letters"
+        )
+    if _Values(settings.environ).switch("EVENTS", default=True) and _is_odd(settings.events_path):
+        warnings.append(
+            f"events are off, because {settings.events_path} is not a regular file: set {PREFIX}EVENTS_PATH to another path"
+        )
     return tuple(warnings)
 
 
@@ -147,12 +168,14 @@ class SettingsWatch:
 
 def _load(above_files: Mapping[str, str]) -> Settings:
     home = make_home(above_files)
+    check_ownership(home)
     stamps = stamps_of(home)  # before the reading: a change in between is seen by the next look
     environ = MappingProxyType({**read_files(home), **above_files})
     values = _Values(environ)
     for name in environ:
         if name.startswith(PREFIX) and name.endswith(_BASE_URL):
             values.check_url(name)
+    events_path = values.path("EVENTS_PATH", home / "events.jsonl")
     return Settings(
         home=home,
         providers=tuple(dict.fromkeys(name.lower() for name in values.names("PROVIDERS"))) or None,
@@ -168,8 +191,8 @@ def _load(above_files: Mapping[str, str]) -> Settings:
         allowed_hosts=frozenset(name.lower() for name in values.names("ALLOWED_HOSTS")),
         allowed_origins=frozenset(name.lower().rstrip("/") for name in values.names("ALLOWED_ORIGINS")),
         stamp_body=values.switch("STAMP_BODY", default=True),
-        events=values.switch("EVENTS", default=True),
-        events_path=values.path("EVENTS_PATH", home / "events.jsonl"),
+        events=values.switch("EVENTS", default=True) and not _is_odd(events_path),
+        events_path=events_path,
         telemetry=values.switch("TELEMETRY", default=True) and quiet_variable(environ) is None,
         telemetry_endpoint=values.text("TELEMETRY_ENDPOINT") or TELEMETRY_ENDPOINT,
         environ=environ,
@@ -249,6 +272,14 @@ class _Values:
             "a base URL",
             "write scheme, host and path, such as https://host/v1, without user name, query or fragment",
         )
+
+
+def _is_odd(path: Path) -> bool:
+    """Whether something is there that is not a regular file: a pipe without a reader would hold up its writer."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _split(text: str) -> tuple[str, ...]:

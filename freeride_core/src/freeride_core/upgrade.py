@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from freeride_core.programs import python_command
+
 _RECEIPTS = {"uv-receipt.toml": ("uv", "tool", "upgrade"), "pipx_metadata.json": ("pipx", "upgrade")}
 """What installers of tools leave in the environment that they make for each."""
 _WHOLE, _CORE = "freeride-gateway", "freeride-core"
@@ -27,7 +29,7 @@ def upgrade_words() -> list[str]:
     name = _CORE if _direct_url(_WHOLE) is None else _WHOLE
     if importlib.util.find_spec("pip") is None:  # as in environments that uv makes
         return ["uv", "pip", "install", "--python", sys.prefix, "--upgrade", name]
-    return [sys.executable, "-m", "pip", "install", "--upgrade", name]
+    return python_command("pip", "install", "--upgrade", name)
 
 
 def upgrade_command() -> str:

@@ -39,6 +39,7 @@ _BREAK = re.compile(r"\r\n|\n|\r")
 _COLON = re.compile(r"[ \t]*:")
 _COMMENT_LINE = re.compile(r"([ \t]*)(#[^\r\n]*)?(\r\n|\n|\r|\Z)")
 _BLOCK_COMMENT = re.compile(r"[|>][-+0-9]*( +#[^\r\n]*)")
+_DEEPEST = 100
 _NULLS = frozenset({"", "~", "null"})
 # Readers of YAML 1.1 and 1.2 alike must take an unquoted value for a string.
 _PLAIN = re.compile(r"(?:[A-Za-z][\w./+-]*(?::[\w./+-]+)*|\d+\.\d+\.\d+)", re.ASCII)
@@ -336,7 +337,7 @@ def _place(text: str, index: int) -> str:
 def _read(text: str, *, is_list: bool) -> _Node | None:
     """The root mapping or list; None where the document is empty."""
     try:
-        events = iter(list(YAML(typ="safe", pure=True).parse(text)))
+        events = iter(list(_events(text)))
         root: _Node | None = None
         for event in events:
             if isinstance(event, _NodeStart):
@@ -361,6 +362,19 @@ def _read(text: str, *, is_list: bool) -> _Node | None:
             expected = "keys and values are expected here, as in `key: value`"
         raise Unreadable(f"{_place(text, root.start)}: {expected}")
     return root
+
+
+def _events(text: str) -> Iterator[Any]:
+    """What the parser reports. With each level of depth it looks at more for every token, so there is a bound."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        if isinstance(event, SequenceStartEvent | MappingStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise Unreadable(f"{_place(text, event.start_mark.index)}: it is nested too deep")
+        elif isinstance(event, SequenceEndEvent | MappingEndEvent):
+            depth -= 1
+        yield event
 
 
 def _build(event: _NodeStart, events: Iterator[Any], text: str) -> _Node:

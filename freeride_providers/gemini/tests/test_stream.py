@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from freeride_provider_gemini.stream import NumberedToolCalls
-from freeride_provider_gemini.wire import _INPUT_TOKENS
 
 
 def event(**members: Any) -> bytes:
@@ -45,17 +44,3 @@ def test_calls_are_numbered_wherever_the_stream_is_cut(size: int) -> None:
 )
 def test_an_event_that_takes_too_long_to_decode_is_passed_on_as_it_is(line: bytes) -> None:
     assert corrected(CALL + line, 65536).endswith(line)
-
-
-def test_a_quota_is_looked_for_where_it_is_named() -> None:
-    told = 'GenerateContentInputTokensPerModelPerMinute-FreeTier","quotaDimensions":{"model":"m"},"quotaValue":"250000"'
-    found = _INPUT_TOKENS.search('{"quotaId":"' + told + "}")
-    assert found is not None
-    assert found[1] == "250000"
-
-
-@pytest.mark.parametrize("word", ["InputTokens", "InputTokensPerMinute", "InputTokensPerMinute "])
-def test_a_quota_that_is_not_there_is_not_looked_for_again_and_again(word: str) -> None:
-    """A text of 64 KiB took up to ten minutes, in which nobody had a turn: for each beginning all of the rest was looked at."""
-    text = (word * 6000)[:65536]
-    assert _INPUT_TOKENS.search(text) is None

@@ -15,7 +15,7 @@ from freeride_conformance.rules.freedom import listing_of, replaced, with_entrie
 from freeride_conformance.subject import ProviderSubject
 from freeride_core.answer import Answer, Phase
 from freeride_core.call import Operation
-from freeride_core.compatible_catalog import QUANTISATION
+from freeride_core.compatible_catalog import without_quantisation
 from freeride_core.model import Model
 from freeride_core.provider import Account
 from freeride_core.simulator.reading import catalog_of
@@ -133,7 +133,7 @@ def _check_canonical(model: Model) -> None:
     assert name, f"{model.id}: canonical is empty"
     assert name == name.lower(), f"{model.id}: canonical {name!r} is not in lower case"
     assert not name.startswith("@"), f"{model.id}: canonical {name!r} holds a route"
-    assert not QUANTISATION.search(name), f"{model.id}: canonical {name!r} names a quantisation"
+    assert without_quantisation(name) == name, f"{model.id}: canonical {name!r} names a quantisation"
     assert not name.endswith(":free"), f"{model.id}: canonical {name!r} names a price"
 
 

@@ -73,29 +73,33 @@ def denies_what_is_not_free(subject: ProviderSubject) -> None:
 def _odd_entries(subject: ProviderSubject) -> Iterator[tuple[str, Any]]:
     """Entries made of a free one, by name: with every price that is not zero, and without every mark of being free. Where the
     name ends in a mark after a colon, a price that is said counts more."""
-    row = _free_row(subject)
-    if row is None:
+    free = _free_rows(subject)
+    if not free:
         return
     listing = subject.profile.catalog
     prices = _PRICES if listing.prices else {"stranger": _MISSING}
-    _, colon, suffix = str(row.get("id")).rpartition(":") if isinstance(row, dict) else ("", "", "")
+    endings = {"": free[0]} | {f":{row['id'].partition(':')[2]}": row for row in free if ":" in str(row.get("id"))}
     for word, price in prices.items():
         for index, mark in enumerate(_MARKS if listing.marks else [None]):
-            name = f"conformance/{word}{f'-{index}' if index else ''}"
-            said = [""] if not colon or price in (None, _MISSING) else ["", colon + suffix]
-            for ending in said:
-                entry = _renamed(row, name + ending)
+            for ending, row in endings.items():
+                if ending and price in (None, _MISSING):
+                    continue  # the mark in the name is all that is said
+                name = f"conformance/{word}{f'-{index}' if index else ''}{ending}"
+                entry = _renamed(row, name)
                 for path in listing.prices:
                     _put(entry, path.split("."), price)
                 for path in listing.marks:
                     _put(entry, path.split("."), mark)
-                yield name + ending, entry
+                yield name, entry
 
 
-def _free_row(subject: ProviderSubject) -> Any:
-    """The first entry that gives a free model; None: no entry does."""
+def _free_rows(subject: ProviderSubject) -> list[dict[str, Any]]:
+    """The entries that give a free model."""
     body, rows = listing_of(subject.profile)
+    free = []
     for row in rows:
+        if not isinstance(row, dict):
+            continue
         alone = replaced(body, rows, [row])
         answer = Answer(200, {}, json.dumps(alone).encode(), NOW, Phase.BODY)
         try:
@@ -103,8 +107,8 @@ def _free_row(subject: ProviderSubject) -> Any:
         except ValueError:
             continue
         if any(subject.provider.free.allows(model, Account()) for model in models):
-            return row
-    return None
+            free.append(row)
+    return free
 
 
 def listing_of(profile: Profile) -> tuple[Any, list[Any]]:

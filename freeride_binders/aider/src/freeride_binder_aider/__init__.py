@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import Scope
+from freeride_core.binder import FILES, Scope
 from freeride_core.yaml_text import YamlText
 
 _VIA = "openai/"
 """What aider asks the base URL for; the rest of the name is the gateway's."""
+_SHORTCUTS = ("OPUS", "SONNET", "HAIKU", "4", "4O", "MINI", "4_TURBO", "35TURBO", "DEEPSEEK", "O1_MINI", "O1_PREVIEW")
+"""The variables of older options that choose a model of a vendor's. They outrank the model."""
 
 
 class AiderBinder(Binder):
@@ -21,6 +25,7 @@ class AiderBinder(Binder):
     homepage = "https://aider.chat"
     scopes = (Scope.HOME, Scope.PROJECT)
     programs = ("aider",)
+    overruled_by = ("AIDER_OPENAI_API_BASE", "AIDER_OPENAI_API_KEY", "AIDER_MODEL")
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
         return (cwd if scope is Scope.PROJECT else home) / ".aider.conf.yml"
@@ -43,16 +48,48 @@ class AiderBinder(Binder):
         return tuple(dict.fromkeys(name.removeprefix(_VIA) for name in wanted if name.startswith(_VIA)))
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
-        # aider's own names outrank its files, and a plain OPENAI_API_BASE that a `.env` of the project may hold.
+        model = _VIA + endpoint.model
+        own = {
+            "AIDER_OPENAI_API_BASE": endpoint.openai,
+            "AIDER_OPENAI_API_KEY": endpoint.key,
+            "AIDER_MODEL": model,
+            "AIDER_SHOW_MODEL_WARNINGS": "false",
+        }
+        # aider reads `.env` files, which outrank the environment: those of the home, the repository and the folder, then this one.
+        # It puts settings of models together from as many places, in the same order. Read and tried: 0.86.2, 2026-12-01.
+        host = urlsplit(endpoint.root).hostname or ""
+        outranking = {
+            **own,
+            "AIDER_WEAK_MODEL": model,
+            "AIDER_EDITOR_MODEL": model,
+            "AIDER_ALIAS": f"freeride:{model}",
+            "AIDER_SET_ENV": f"OPENAI_BASE_URL={endpoint.openai}",
+            "OPENAI_BASE_URL": endpoint.openai,
+            "NO_PROXY": f"${{NO_PROXY}},{host}",
+            "no_proxy": f"${{NO_PROXY}},${{no_proxy}},{host}",
+            **{f"AIDER_{name}": "false" for name in _SHORTCUTS},
+        }
+        settings = [
+            {"name": "aider/extra_params", "extra_params": {"api_base": endpoint.openai, "base_url": endpoint.openai}}
+        ]
         return Launch(
             program="aider",
-            environment={
-                "AIDER_OPENAI_API_BASE": endpoint.openai,
-                "AIDER_OPENAI_API_KEY": endpoint.key,
-                "AIDER_MODEL": _VIA + endpoint.model,
-                "AIDER_SHOW_MODEL_WARNINGS": "false",
+            environment=own,
+            arguments=(
+                *("--env-file", f"{FILES}/freeride.env", "--model-settings-file", f"{FILES}/model.settings.yml"),
+                *("--openai-api-base", endpoint.openai, "--model", model),
+            ),
+            files={
+                "freeride.env": "".join(_assignment(name, value) for name, value in outranking.items()),
+                "model.settings.yml": json.dumps(settings),
             },
         )
+
+
+def _assignment(name: str, value: str) -> str:
+    """A line of a `.env`."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{name}='{escaped}'\n"
 
 
 @hookimpl

@@ -23,6 +23,7 @@ class CrushBinder(Binder):
     homepage = "https://github.com/charmbracelet/crush"
     scopes = (Scope.HOME, Scope.PROJECT)
     programs = ("crush",)
+    key_reference = "$NAME"
     moved_by = (("CRUSH_GLOBAL_CONFIG", ".config/crush"), ("XDG_CONFIG_HOME", ".config"))
     after = "Where it goes on with a model that was chosen in it before, choose FreeRide with ctrl+l."
 

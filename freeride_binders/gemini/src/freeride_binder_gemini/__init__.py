@@ -9,7 +9,8 @@ from freeride_core import Binder, Endpoint, Unreadable, hookimpl
 from freeride_core.binder import Route, Scope
 
 _LINE = re.compile(
-    r"(?:[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?P<value>.*?))?[ \t]*(?:#.*)?[ \t]*(?:\r?\n)?"
+    r"(?:[ \t]*+(?:export[ \t]++)?(?P<name>[A-Za-z_]\w*+)[ \t]*+=[ \t]*+"
+    r"(?P<value>(?:[^ \t#\r\n]++|\r(?!\n)|[ \t]++(?!#|\r?\n|\Z))*+))?[ \t]*+(?:#.*)?(?:\r?\n)?"
 )
 """A variable, a comment, or nothing."""
 _AUTO = "freeride/auto"

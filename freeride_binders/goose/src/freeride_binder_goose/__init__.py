@@ -23,6 +23,7 @@ class GooseBinder(Binder):
     title = "Goose"
     homepage = "https://goose-docs.ai"
     programs = ("goose",)
+    overruled_by = ("GOOSE_PROVIDER", "GOOSE_MODEL")
     after = "Choose FreeRide with `goose configure`, or start it as `GOOSE_PROVIDER=freeride GOOSE_MODEL={model} goose session`."
 
     def __init__(self, platform: str = sys.platform) -> None:

@@ -2,64 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
-
-_PROVIDER = "freeride"
-_SMALL = "freeride/fast"
-"""For titles and summaries, of which it asks one for each session: the quick models' allowance serves them."""
+from freeride_binder_opencode import OpenCodeBinder
+from freeride_core import Binder, hookimpl
 
 
-class KiloBinder(Binder):
-    """Adds a provider with its models to `kilo.json`. Read in @kilocode/cli 7.7.7, 2026-11-23."""
+class KiloBinder(OpenCodeBinder):
+    """Adds a provider with its models to `kilo.json`. A fork of OpenCode. Read in @kilocode/cli 7.7.7, 2026-11-23."""
 
     api_version = 1
     name = "kilo"
     title = "Kilo CLI"
     homepage = "https://kilo.ai"
-    scopes = (Scope.HOME, Scope.PROJECT)
     programs = ("kilo",)
-    moved_by = (("XDG_CONFIG_HOME", ".config"),)
-
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
-        return _folder(scope, home, cwd) / "kilo.json"
-
-    def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:
-        return (_folder(scope, home, cwd) / "kilo.jsonc",)
-
-    def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonText(text or "")
-        document.add(["$schema"], "https://app.kilo.ai/config.json")
-        document.set(["model"], f"{_PROVIDER}/{endpoint.model}")
-        document.set(["small_model"], f"{_PROVIDER}/{_SMALL}")
-        provider = ["provider", _PROVIDER]
-        document.set([*provider, "npm"], "@ai-sdk/openai-compatible")
-        document.add([*provider, "name"], "FreeRide")
-        document.set([*provider, "options"], {"baseURL": endpoint.openai, "apiKey": endpoint.key})
-        for model in dict.fromkeys((endpoint.model, _SMALL)):  # it asks nobody for a list
-            limit = {"context": endpoint.context, "output": endpoint.max_output}
-            document.add([*provider, "models", model], {"name": f"FreeRide {model}", "limit": limit})
-        return document.text
-
-    def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = JsonText(text)
-        if document.get(["provider", _PROVIDER, "options", "baseURL"]) != endpoint.openai:
-            return ()
-        chosen = [document.get([member]) for member in ("model", "small_model")]
-        lead = f"{_PROVIDER}/"
-        ids = [ref.removeprefix(lead) for ref in chosen if isinstance(ref, str) and ref.startswith(lead)]
-        return tuple(dict.fromkeys(ids))
-
-    def launch(self, endpoint: Endpoint) -> Launch | None:
-        # What is said here outranks its files, the project's too.
-        return Launch(program="kilo", environment={"KILO_CONFIG_CONTENT": self.edit(None, endpoint)})
-
-
-def _folder(scope: Scope, home: Path, cwd: Path) -> Path:
-    return cwd if scope is Scope.PROJECT else home / ".config" / "kilo"
+    key_reference = ""  # it refuses references to variables in a project's file
+    overruled_by = ("KILO_CONFIG_CONTENT",)
+    schema = "https://app.kilo.ai/config.json"
+    agents = ("code", "plan")
 
 
 @hookimpl

@@ -18,6 +18,7 @@ from typing import Any
 from freeride_binder_openclaw.ranking import FreeModel
 from freeride_core.cli.terminal import complain
 from freeride_core.damage import keep_aside
+from freeride_core.model import is_model_name
 
 DAY_S = 86_400.0
 MINUTE_S = 60.0
@@ -110,7 +111,7 @@ class Memory:
         """The last list that was kept."""
         value = self._kept("models")
         try:
-            models = tuple(FreeModel(**row) for row in value["models"])
+            models = tuple(FreeModel(**row) for row in value["models"] if is_model_name(row["id"]))
             return ModelList(float(value["fetched_at"]), models)
         except (KeyError, TypeError, ValueError):  # nothing, or another version's
             return None

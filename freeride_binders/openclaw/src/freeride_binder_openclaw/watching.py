@@ -15,7 +15,7 @@ from freeride_binder_openclaw.scene import Scene
 from freeride_binder_openclaw.selection import ROUTER
 from freeride_binder_openclaw.turning import explain, turn
 from freeride_core import Account, Model
-from freeride_core.cli.health import find_fault
+from freeride_core.cli.gateway_client import find_fault
 
 ALLOWANCE_S = 900.0
 """How often a key's allowance is asked for."""
@@ -47,8 +47,7 @@ class Watcher:
         scene = self._scene_now()
         selection = scene.selection
         if selection.via_gateway:
-            endpoint = selection.endpoint
-            fault = find_fault(endpoint.root, scene.settings.token or endpoint.key)
+            fault = find_fault(selection.endpoint.root, scene.settings)
             self.tell(fault or "OpenClaw asks the gateway, which fails over by itself: there is nothing to watch")
         elif selection.direct_id is None:
             self.tell(f"OpenClaw asks {selection.primary or 'its own default'}, not OpenRouter: it is left alone")

@@ -14,7 +14,9 @@ _SMALL = "freeride/fast"
 
 
 class OpenCodeBinder(Binder):
-    """Adds a provider with its models to `opencode.json`. Read in opencode-ai 1.18.33, 2026-11-23."""
+    """Adds a provider with its models to `opencode.json`. Read in opencode-ai 1.18.33, 2026-11-23.
+
+    A base for the binders of agents that were forked from it: their files, folders and variables have their own name in it."""
 
     api_version = 1
     name = "opencode"
@@ -22,17 +24,22 @@ class OpenCodeBinder(Binder):
     homepage = "https://opencode.ai"
     scopes = (Scope.HOME, Scope.PROJECT)
     programs = ("opencode",)
+    key_reference = "{env:NAME}"
+    overruled_by = ("OPENCODE_CONFIG_CONTENT",)
     moved_by = (("XDG_CONFIG_HOME", ".config"),)
+    schema = "https://opencode.ai/config.json"
+    agents: tuple[str, ...] = ("build", "plan")
+    """What it begins with. A model that a file gives to one of them outranks the chosen one."""
 
     def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
-        return _folder(scope, home, cwd) / "opencode.json"
+        return self._folder(scope, home, cwd) / f"{self.name}.json"
 
     def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:
-        return (_folder(scope, home, cwd) / "opencode.jsonc",)
+        return (self._folder(scope, home, cwd) / f"{self.name}.jsonc",)
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = JsonText(text or "")
-        document.add(["$schema"], "https://opencode.ai/config.json")
+        document.add(["$schema"], self.schema)
         document.set(["model"], f"{_PROVIDER}/{endpoint.model}")
         document.set(["small_model"], f"{_PROVIDER}/{_SMALL}")
         provider = ["provider", _PROVIDER]
@@ -54,12 +61,21 @@ class OpenCodeBinder(Binder):
         return tuple(dict.fromkeys(ids))
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
-        # What is said here outranks its files, the project's too.
-        return Launch(program="opencode", environment={"OPENCODE_CONFIG_CONTENT": self.edit(None, endpoint)})
+        # This outranks its files, the project's too. Providers of a project's own, which its agents may name, are left out.
+        # Tried: opencode-ai 1.18.33 and @kilocode/cli 7.7.7, 2026-12-01.
+        document = JsonText(self.edit(None, endpoint))
+        document.set(["enabled_providers"], [_PROVIDER])
+        document.set(["disabled_providers"], [])
+        for agent in self.agents:
+            document.set(["agent", agent, "model"], f"{_PROVIDER}/{endpoint.model}")
+        return Launch(
+            program=self.programs[0],
+            environment={self.overruled_by[0]: document.text},
+            outranked_by=(f".{self.name}/plugin", f".{self.name}/plugins"),
+        )
 
-
-def _folder(scope: Scope, home: Path, cwd: Path) -> Path:
-    return cwd if scope is Scope.PROJECT else home / ".config" / "opencode"
+    def _folder(self, scope: Scope, home: Path, cwd: Path) -> Path:
+        return cwd if scope is Scope.PROJECT else home / ".config" / self.name
 
 
 @hookimpl

@@ -54,6 +54,7 @@ class PiBinder(Binder):
             files={
                 "freeride.mjs": f'export default (pi) => pi.registerProvider("freeride", {json.dumps(provider)});\n'
             },
+            outranked_by=(".pi/extensions",),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import Scope
+from freeride_core.binder import FILES, Scope
 from freeride_core.json_text import JsonText
 
 _ENTRIES: tuple[str | int, ...] = ("modelProviders", "openai")
@@ -49,11 +49,21 @@ class QwenBinder(Binder):
         return (chosen,) if isinstance(chosen, str) and chosen == document.get([*entry, "id"]) else ()
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
-        # Arguments outrank what its files say, the key is not seen there.
+        # A model of this name in a project's `modelProviders` outranks the arguments, and settings of the system outrank that.
+        # Tried: @qwen-code/qwen-code 0.24.4, 2026-12-01.
+        document = JsonText("")
+        entry = {"id": endpoint.model, "name": _ENTRY_NAME, "baseUrl": endpoint.openai, "envKey": "OPENAI_API_KEY"}
+        document.append(_ENTRIES, entry)
+        document.set(["model", "name"], endpoint.model)
+        document.set(["security", "auth", "selectedType"], "openai")
         return Launch(
             program="qwen",
-            environment={"OPENAI_API_KEY": endpoint.key},
+            environment={
+                "OPENAI_API_KEY": endpoint.key,
+                "QWEN_CODE_SYSTEM_SETTINGS_PATH": f"{FILES}/settings.json",
+            },
             arguments=("--auth-type", "openai", "--openai-base-url", endpoint.openai, "--model", endpoint.model),
+            files={"settings.json": document.text},
         )
 
 

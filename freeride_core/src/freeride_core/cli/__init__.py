@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 
 from freeride_core import __version__
+from freeride_core.programs import forget_working_folder
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Runs `freeride` on the process's own arguments."""
+    forget_working_folder()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal without a letter for `▶` shows `?`, and nothing fails
             stream.reconfigure(errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from freeride_core.binder import SERVED, Binder, Endpoint, Unreadable
 from freeride_core.cli.place import Place, places_from_here
-from freeride_core.cli.terminal import fail, show_table
+from freeride_core.cli.terminal import fail, show_table, tell
 
 if TYPE_CHECKING:
     from freeride_core.binding import Backups
@@ -28,7 +29,7 @@ def list_agents(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
         show_table([title.upper() for title in _COLUMNS], [[row[column] or "-" for column in _COLUMNS] for row in rows])
         for row in rows:
             if row["reason"]:
-                typer.echo(f"{row['name']}: {row['reason']}", err=True)
+                tell(f"{row['name']}: {row['reason']}")
     else:
         fail("no binder is installed; the usual ones come with: pip install freeride-gateway")
 
@@ -76,7 +77,10 @@ def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: Place) -
             endpoint = Endpoint(record.root, endpoint.key, record.model)
         state = "changed since it was bound" if record else "not bound"
         url = None
-        if is_bound(binder, endpoint, path):
+        written = [endpoint]
+        with contextlib.suppress(BindingError):  # the agent reads no variable
+            written.append(place.endpoint(binder, endpoint))
+        if any(is_bound(binder, each, path) for each in written):
             state, url = "bound", endpoint.root
         return {"path": str(path), "state": state, "url": url, "reason": ""}
     except (BindingError, Unreadable) as error:

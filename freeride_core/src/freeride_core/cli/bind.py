@@ -14,13 +14,11 @@ import typer
 
 from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
 from freeride_core.cli.place import Place, places
-from freeride_core.cli.terminal import fail, fault_of
+from freeride_core.cli.terminal import fail, fault_of, show, tell
 
 if TYPE_CHECKING:
     from freeride_core.binding import Backups, Change
     from freeride_core.settings import Settings
-
-_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_\d+)?")
 
 
 def bind(
@@ -104,57 +102,67 @@ class _Task:
 
     def bind(self, endpoint: Endpoint) -> None:
         from freeride_core.binding import BindingError, check_served, plan_binding
-        from freeride_core.cli.health import find_fault
+        from freeride_core.cli.gateway_client import GatewayClient, Listener
 
         try:
             check_served(self._binder)
         except BindingError as error:
             fail(f"{error}; nothing was written")
+        self._place.check(self._binder, self._path)
+        written = self._place.endpoint(self._binder, endpoint)
         try:
-            change = plan_binding(self._binder, endpoint, self._path)
+            change = plan_binding(self._binder, written, self._path)
         except Unreadable as error:
             fail(f"{self._path} stays as it is, because it cannot be read: {error}")
+        with GatewayClient(endpoint.root, self._settings) as gateway:
+            fault = gateway.fault()
+        if gateway.listener is Listener.STRANGER and not self._dry_run:
+            fail(f"{fault} Nothing was written.")
         backup: Path | None = None
         if change.is_needed and not self._dry_run:
-            backup = self._backups.backup_path(self._backups.apply(change, self._binder, endpoint))
-        faults = [*_exposure(change, endpoint), *filter(None, [find_fault(endpoint.root, endpoint.key)])]
-        advice = self._redact(self._binder.advice(endpoint))
+            backup = self._backups.backup_path(self._backups.apply(change, self._binder, written))
+        faults = [*_exposure(change, endpoint), *filter(None, [fault])]
+        variable = "Set FREERIDE_TOKEN where it is started: its file names the variable." if written != endpoint else ""
+        advice = " ".join(filter(None, (self._redact(self._binder.advice(endpoint)), variable)))
         self._show(
             change, backup, {"reloads": self._binder.reloads, "next": advice, "warning": "; ".join(faults) or None}
         )
         title = self._binder.title
         if not change.is_needed:
-            _tell(f"{title} is bound to {endpoint.root} already; {self._path} stays as it is.")
+            tell(f"{title} is bound to {endpoint.root} already; {self._path} stays as it is.")
         elif self._dry_run:
-            _tell(f"{title} would be bound to {endpoint.root}. Nothing was written.")
+            tell(f"{title} would be bound to {endpoint.root}. Nothing was written.")
         else:
-            _tell(f"{title} is bound to {endpoint.root} in {self._path}.")
+            tell(f"{title} is bound to {endpoint.root} in {self._path}.")
             if advice:
-                _tell(f"Next: {advice}")
-            _tell(f"Back to what it was before: {self._undo_command()}")
+                tell(f"Next: {advice}")
+            tell(f"Back to what it was before: {self._undo_command()}")
         for fault in faults:
-            _tell(f"Warning: {fault}")
+            tell(f"Warning: {fault}")
 
     def undo(self, *, force: bool) -> None:
-        if self._backups.record(self._path) is None:
+        record = self._backups.record(self._path)
+        if record is None:
             others = [record.path for record in self._backups.records() if record.binder == self._binder.name]
             fail("; ".join([f"{self._path} is not bound, there is nothing to undo", *_bound_elsewhere(others)]))
+        if record.path != str(self._path.absolute()):  # bound by another name, to which a link of the project leads
+            self._place.check(self._binder, self._path)
         change = self._backups.plan_undo(self._path, force=force)
         copy = None if self._dry_run else self._backups.undo(change)
         self._show(change, copy, {})
         if self._dry_run:
-            _tell("Nothing was written.")
+            tell("Nothing was written.")
         elif change.after is None:
-            _tell(f"{self._path} is gone again: there was none before {self._binder.title} was bound.")
+            tell(f"{self._path} is gone again: there was none before {self._binder.title} was bound.")
         else:
-            _tell(f"{self._path} is as it was before {self._binder.title} was bound.")
+            tell(f"{self._path} is as it was before {self._binder.title} was bound.")
         if copy:
-            _tell(f"What it held until now is kept in {copy}")
+            tell(f"What it held until now is kept in {copy}")
 
     def _show(self, change: Change, backup: Path | None, more: dict[str, Any]) -> None:
         diff = self._redact(change.diff())
         if not self._as_json:
-            typer.echo(diff, nl=False)
+            show(diff, ends=False)
             return
         shown = {
             "name": self._binder.name,
@@ -169,14 +177,9 @@ class _Task:
         typer.echo(json.dumps(shown, indent=2))
 
     def _redact(self, text: str) -> str:
-        from freeride_core.keys import Redactor
+        from freeride_core.keys import redactor_of
 
-        redact = Redactor(
-            value
-            for name, value in self._settings.environ.items()
-            if _SECRET_VARIABLE.search(name) and value != Endpoint("").key
-        )
-        return redact(text)
+        return redactor_of(self._settings.environ)(text)
 
     def _undo_command(self) -> str:
         is_default = self._place is places(self._binder)[0]
@@ -243,7 +246,3 @@ def gateway_root(url: str) -> str:
     except ValueError:
         pass
     raise typer.BadParameter("write scheme, host and port, such as http://127.0.0.1:11343", param_hint="--url")
-
-
-def _tell(line: str) -> None:
-    typer.echo(line, err=True)

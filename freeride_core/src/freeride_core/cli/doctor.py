@@ -26,14 +26,15 @@ def doctor(
 
     Exit codes: 0 nothing is broken, 1 something is."""
     from freeride_core.cli.bind import gateway_root
-    from freeride_core.cli.terminal import printable
+    from freeride_core.cli.terminal import show
+    from freeride_core.plain_text import printable
 
     root = gateway_root(url)
     findings: list[Finding] = []
     for finding in _examine(root):
         findings.append(finding)
         if not as_json:
-            typer.echo(f"{_MARKS[finding.state]:<6}  {finding.subject:<9}  {printable(finding.text)}")
+            show(f"{_MARKS[finding.state]:<6}  {finding.subject:<9}  {printable(finding.text)}")
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     bad = {"broken", "warning"} if strict else {"broken"}
@@ -66,8 +67,8 @@ def _examine(root: str) -> Iterator[Finding]:
     ledger = Ledger(time.time, lambda _: None)
     ledger.apply(entries)
     yield from machine.check_state(len(entries), notice)
-    yield from machine.check_port(settings, host, port, key)
-    yield from machine.check_localhost(port, key)
+    yield from machine.check_port(settings, host, port)
+    yield from machine.check_localhost(settings, port)
     yield from upstreams.check_plugins(plugins)
     yield from upstreams.check_keys(settings, roster, ledger)
     yield from upstreams.check_reach(settings, roster)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_core.cli.terminal import NO_PROVIDER, fail
+from freeride_core.cli.terminal import NO_PROVIDER, fail, show
 
 if TYPE_CHECKING:
     from freeride_core.provider import Credential, Key, Provider
@@ -43,16 +43,16 @@ def init(
         fail(
             f"this asks questions and needs a terminal; without one write NAME=key into {path}, names: freeride init --json"
         )
-    typer.echo(
+    show(
         f"Keys are kept in {path}, for you only. Enter leaves things as they are; Ctrl-C ends, and keeps what was said."
     )
     for number, provider in enumerate(providers, 1):
-        typer.echo(f"\n{provider.about.title}  ({number} of {len(providers)})\n{_introduce(provider)}")
+        show(f"\n{provider.about.title}  ({number} of {len(providers)})\n{_introduce(provider)}")
         _Question(provider, path, is_checked=check).ask()
     usable = [provider.about.title for provider in providers if _keys(load_settings(), provider)]
     if not usable:
         fail("there is no key yet; `freeride demo` shows what one would give you")
-    typer.echo(f"\nUsable: {', '.join(usable)}. Next: freeride serve")
+    show(f"\nUsable: {', '.join(usable)}. Next: freeride serve")
 
 
 def _facts(settings: Settings, provider: Provider) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class _Question:
             return
         credential = self._provider.credentials[0]
         if credential.variable in settings.above_files:
-            typer.echo(f"  {credential.variable} is set in your environment, which outranks the file.")
+            show(f"  {credential.variable} is set in your environment, which outranks the file.")
             return
         self._ask_key(settings, credential)
 
@@ -123,7 +123,7 @@ class _Question:
 
         name = base_url_variable(self._provider)
         at = settings.base_url(self._provider)
-        typer.echo(f"  It wants no key, only its address, usually {self._provider.base_url}")
+        show(f"  It wants no key, only its address, usually {self._provider.base_url}")
         for _ in range(_TRIES):
             address = input(f"  {name} [{at or 'not used'}]: ").strip()
             if not address:
@@ -131,7 +131,7 @@ class _Question:
             try:
                 load_settings({**settings.above_files, name: address})
             except SettingsError as error:
-                typer.echo(f"  {error}")
+                show(f"  {error}")
                 continue
             set_variables(self._path, {name: address})
             return
@@ -148,7 +148,7 @@ class _Question:
                 values |= self._ask_account(settings, credential.account_variable)
             if self._takes(settings, values):
                 return
-        typer.echo("  Enough of that; run `freeride init` again when you have another key.")
+        show("  Enough of that; run `freeride init` again when you have another key.")
 
     def _ask_account(self, settings: Settings, name: str) -> dict[str, str]:
         at = settings.environ.get(name, "")
@@ -166,7 +166,7 @@ class _Question:
         new = [key for key in keys if key.variable in values]
         if not new:
             for warning in warnings or ("that is no key",):
-                typer.echo(f"  {warning}")
+                show(f"  {warning}")
             return False
         if self._is_checked:
             from freeride_core.cli.key_check import check_keys
@@ -175,13 +175,13 @@ class _Question:
             verdicts = check_keys(tried, [(self._provider, new)])
             for key, verdict in zip(new, verdicts, strict=True):
                 note = f": {redact(verdict.note)}" if verdict.note else ""
-                typer.echo(
+                show(
                     f"  {key.fingerprint} is {'not known to be valid' if verdict.valid is None else verdict.word}{note}"
                 )
             if all(verdict.valid is False for verdict in verdicts):
                 return False
         set_variables(self._path, values)
-        typer.echo("  kept")
+        show("  kept")
         return True
 
 

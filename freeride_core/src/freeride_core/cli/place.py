@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeride_core.binder import Binder, Scope
+from freeride_core.binder import Binder, Endpoint, Scope
 
 if TYPE_CHECKING:
     from freeride_core.binding import Backups
@@ -61,6 +61,19 @@ class Place(enum.StrEnum):
         if damage is not None:
             raise damage
         return self.path(binder)
+
+    def check(self, binder: Binder, path: Path) -> None:
+        """Raise `BindingError` if a project's file is not the user's own, or not the project's."""
+        from freeride_core.project import check_project
+
+        if self is not Place.HOME:
+            check_project(self._folder(binder), path)
+
+    def endpoint(self, binder: Binder, endpoint: Endpoint) -> Endpoint:
+        """Return the endpoint as it is written there. Raise `BindingError` if that would put a token into a project."""
+        from freeride_core.project import reference_to_token
+
+        return endpoint if self is Place.HOME else reference_to_token(binder, endpoint)
 
     def _folder(self, binder: Binder) -> Path:
         from freeride_core.binding import BindingError

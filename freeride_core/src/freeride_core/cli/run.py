@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +33,7 @@ _LOOK_EVERY_S = 0.05
 _NOT_FOUND = 127
 _ENDS = ("SIGTERM", "SIGHUP", "SIGQUIT")
 _PASSED_ON = (*_ENDS, "SIGINT", "SIGUSR1", "SIGUSR2")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _FROM_KEYBOARD = ("SIGINT", "SIGQUIT")
 
 app = make_app()
@@ -52,6 +52,7 @@ def run(
     from freeride_core.binder import Endpoint
     from freeride_core.binding import BindingError, check_served
     from freeride_core.plugins import PluginError
+    from freeride_core.programs import find_program
     from freeride_core.settings import load_settings
 
     root = gateway_root(url)
@@ -66,23 +67,27 @@ def run(
     launch = binder.launch(endpoint)
     if launch is None:
         fail(f"{binder.title} can be bound by its file only: freeride bind {agent}")
-    program = shutil.which(launch.program)
+    program = find_program(launch.program)
     if program is None:
         complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")
         raise typer.Exit(_NOT_FOUND)
+    for path in _outranking(launch):
+        complain(f"{binder.title} runs the programs in {path}, and they can send its requests elsewhere")
     # While there is no agent yet to pass these on to, a gateway that was started is stopped all the same.
     for number in _heeded(_ENDS):
         signal.signal(number, lambda got, _: sys.exit(128 + got))
-    with _gateway(settings, endpoint.root, endpoint.key), _written(launch) as started:
-        code = _run([program, *started.arguments, *(arguments or ())], started.environment)
+    with _gateway(settings, endpoint.root), _written(launch) as started:
+        direct = direct_to(urlsplit(endpoint.root).hostname or "", os.environ)
+        code = _run([program, *started.arguments, *(arguments or ())], {**direct, **started.environment})
     raise typer.Exit(code)
 
 
 @contextlib.contextmanager
-def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
+def _gateway(settings: Settings, root: str) -> Iterator[None]:
     """A gateway at this address until the end: the one that is there, else one that ends with the last run that needs it."""
-    from freeride_core.cli.presence import ask_health
+    from freeride_core.cli.gateway_client import GatewayClient, Listener
     from freeride_core.loopback import is_loopback
+    from freeride_core.programs import python_command
 
     parts = urlsplit(root)
     host, port = parts.hostname or "", parts.port or 80
@@ -90,25 +95,27 @@ def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
         lease = _lease(settings.home / f"run-{port}.lock")  # before the question: what answers from now on stays
         if lease:
             held.callback(lease.close)
-        found = ask_health(root, key)
-        if found.is_gateway:
+        with GatewayClient(root, settings) as found:
+            pass
+        if found.is_usable:
             yield
             return
-        if found.is_there:
-            fail(f"what answers at {root} is no gateway that takes your key: choose another address with --url")
+        if found.listener is not Listener.NOTHING:
+            fail(found.fault() or "")
         if not is_loopback(host) or parts.scheme != "http" or parts.path:
             fail(f"no gateway answers at {root}, and one can be started on this machine only")
         _disclose(settings)
         log = settings.home / f"run-{port}.log"
-        command = [sys.executable, "-m", "freeride_core", "serve", "--host", host, "--port", str(port)]
-        process = _start([*command, *(("--lease", str(lease.path)) if lease else ())], log)
+        command = python_command("freeride_core", "serve", "--host", host, "--port", str(port))
+        process = _start(settings, [*command, *(("--lease", str(lease.path)) if lease else ())], log)
         try:
             due = time.monotonic() + _START_S
             while True:
                 # Another run may have been quicker: then ours has ended, and theirs answers.
                 is_over = process.poll() is not None or time.monotonic() > due
-                if ask_health(root, key).is_gateway:
-                    break
+                with GatewayClient(root, settings) as found:
+                    if found.is_usable:
+                        break
                 if is_over:
                     fail(f"the gateway does not start:\n{log.read_text('utf-8', 'replace').strip()}")
                 time.sleep(_LOOK_EVERY_S)
@@ -124,6 +131,31 @@ def _gateway(settings: Settings, root: str, key: str) -> Iterator[None]:
                     process.wait()
 
 
+def _outranking(launch: Launch) -> list[Path]:
+    """Return what outranks the launch in the folder that the agent works in, or in its repository."""
+    from freeride_core.cli.place import git_root, working_folder
+
+    folder = working_folder()
+    if folder is None:
+        return []
+    root = git_root(folder) or folder
+    folders = [each for each in (folder, *folder.parents) if each.is_relative_to(root)]
+    return [path for name in launch.outranked_by for each in folders if (path := each / name).exists()]
+
+
+def direct_to(host: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what keeps an agent from asking the gateway through a proxy that a `.env` of its folder names.
+
+    A gateway on another machine stays behind the proxy of the user's own environment.
+    """
+    from freeride_core.loopback import is_loopback
+
+    if not is_loopback(host) and any(environ.get(each) for name in _PROXIES for each in (name, name.lower())):
+        return {}
+    exempt = dict.fromkeys(filter(None, (environ.get("no_proxy"), environ.get("NO_PROXY"), host)))
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(exempt))
+
+
 def _lease(path: Path) -> Lease | None:
     """A share of the gateway that a run has started; None: that cannot be had, so each ends what it has started."""
     from freeride_core.cli.lease import Lease
@@ -136,8 +168,15 @@ def _lease(path: Path) -> Lease | None:
     return lease
 
 
-def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Starts the gateway, in a session or a group of its own: Ctrl-C is for the agent."""
+def _start(settings: Settings, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start the gateway in its home, which is the user's own, and in a session or a group of its own: Ctrl-C is for the agent."""
+    from freeride_core.programs import python_environ
+
+    paths = {"FREERIDE_HOME": str(settings.home)}
+    if settings.above_files.get("FREERIDE_EVENTS_PATH", "").strip():
+        paths["FREERIDE_EVENTS_PATH"] = str(
+            settings.events_path
+        )  # it may be relative to the folder that the user is in
     try:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     except OSError as error:
@@ -145,6 +184,8 @@ def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     with os.fdopen(descriptor, "wb") as output:
         return subprocess.Popen(  # noqa: S603 - ourselves
             command,
+            cwd=settings.home,
+            env=python_environ() | paths,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -27,7 +27,7 @@ def serve(
 ) -> None:
     """Serve one OpenAI-compatible endpoint over every free tier that you have a key for."""
     from freeride_core.cli.lease import end_when_unneeded
-    from freeride_core.cli.terminal import complain, fail, where_to_get_keys
+    from freeride_core.cli.terminal import complain, fail, show, where_to_get_keys
     from freeride_core.gateway.roster import make_roster
     from freeride_core.gateway.server import serve as serve_until_stopped
     from freeride_core.plugins import load_plugins
@@ -54,13 +54,13 @@ def serve(
         listener.close()
         fail(_REACHABLE.format(host))  # a name of loopback that leads elsewhere here
 
-    def show(gateway: Gateway, url: str) -> None:
+    def announce(gateway: Gateway, url: str) -> None:
         for line in (gateway.store.notice, *gateway.import_legacy()):
             if line:
                 complain(line)
-        typer.echo(_banner(gateway.roster, url))
+        show(_banner(gateway.roster, url))
 
-    serve_until_stopped(settings, plugins, listener, show)
+    serve_until_stopped(settings, plugins, listener, announce)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from freeride_core.cli.terminal import complain, fail
+from freeride_core.cli.terminal import complain, fail, show, tell
+from freeride_core.plain_text import printable
 
 if TYPE_CHECKING:
     from freeride_core.simulator import Profile, Seen, Simulator
@@ -28,16 +29,16 @@ def simulate(
     case: Annotated[str | None, typer.Option(help="Answer every request with this case; --list shows them.")] = None,
     quotas: Annotated[bool, typer.Option("--quotas/--no-quotas", help="Whether quotas deplete.")] = True,
     reply: Annotated[str | None, typer.Option(help="All that the simulated model says.")] = None,
-    show: Annotated[bool, typer.Option("--list", help="Show the cases that can be played, and exit.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="Show the cases that can be played, and exit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Play providers on local ports, with their real answers, errors and quotas.
 
     Prints the variables that make a gateway use them, and a line for each request.
     """
-    profiles = _profiles(names or [], every=every or (show and not names))
-    if show:
-        typer.echo(_catalogue(profiles, as_json=as_json))
+    profiles = _profiles(names or [], every=every or (listing and not names))
+    if listing:
+        show(_catalogue(profiles, as_json=as_json))
         return
     if port and port + len(profiles) - 1 > 65535:
         fail(f"there are no {len(profiles)} ports from {port} on")
@@ -117,8 +118,8 @@ async def _start(simulator: Simulator, port: int) -> None:
 def _announce(simulators: Sequence[Simulator], *, as_json: bool) -> None:
     variables = {name: value for simulator in simulators for name, value in simulator.env.items()}
     for simulator in simulators:
-        typer.echo(f"simulating {simulator.profile.provider} at {simulator.base_url}", err=True)
-    typer.echo("a gateway that has these variables uses it; Ctrl-C to stop", err=True)
+        tell(f"simulating {simulator.profile.provider} at {simulator.base_url}")
+    tell("a gateway that has these variables uses it; Ctrl-C to stop")
     if as_json:
         rows = [
             {"provider": simulator.profile.provider, "port": simulator.port, "base_url": simulator.base_url}
@@ -126,7 +127,7 @@ def _announce(simulators: Sequence[Simulator], *, as_json: bool) -> None:
         ]
         typer.echo(json.dumps({"simulators": rows, "env": variables}))
     else:
-        typer.echo("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
+        show("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
     sys.stdout.flush()
 
 
@@ -144,10 +145,7 @@ class _Line:
         model = seen.model + (" stream" if seen.stream else "")
         key = f"key {fingerprint(seen.key)}" if seen.key else "no key"
         words = (self._provider, seen.method, seen.path, model, key, "→", str(seen.status or "-"), seen.answered)
-        line = "  ".join(word for word in words if word)
-        # What a client sends must not steer the terminal.
-        shown = "".join(letter if letter.isprintable() else "?" for letter in line)
-        typer.echo(f"[{clock}] {shown}", err=True)
+        tell(f"[{clock}] {printable('  '.join(word for word in words if word))}")
 
 
 def _catalogue(profiles: Sequence[Profile], *, as_json: bool) -> str:

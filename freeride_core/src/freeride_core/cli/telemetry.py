@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_core.cli.terminal import fail, fault_of
+from freeride_core.cli.terminal import fail, fault_of, show
 
 if TYPE_CHECKING:
     from freeride_core.settings import Settings
@@ -64,12 +64,12 @@ def _tell(settings: Settings, payload: dict[str, Any]) -> None:
     from freeride_core.telemetry import render
 
     reason, remedy = _reason(settings), _remedy(settings)
-    typer.echo(f"telemetry is {_state(settings.telemetry)}{reason and f' ({reason})'}")
-    typer.echo(f"while it is on, this is sent once an hour to {settings.telemetry_endpoint}, and nothing else:")
-    typer.echo(render(payload))
-    typer.echo("tokens and requests are counted while it is on, and only tokens that upstreams report")
+    show(f"telemetry is {_state(settings.telemetry)}{reason and f' ({reason})'}")
+    show(f"while it is on, this is sent once an hour to {settings.telemetry_endpoint}, and nothing else:")
+    show(render(payload))
+    show("tokens and requests are counted while it is on, and only tokens that upstreams report")
     other = _state(not settings.telemetry)
-    typer.echo(f"to turn it {other}: {remedy and f'{remedy}, then '}freeride telemetry {other}")
+    show(f"to turn it {other}: {remedy and f'{remedy}, then '}freeride telemetry {other}")
 
 
 def _state(is_on: bool) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from freeride_core.plain_text import printable, printable_lines
+
 if TYPE_CHECKING:
     from freeride_core.provider import Provider
 
@@ -17,8 +19,18 @@ NO_PROVIDER = "no usable provider is installed; the usual ones come with: pip in
 
 
 def complain(line: str) -> None:
-    """Tells people, where data on stdout is not disturbed."""
-    typer.echo(f"freeride: {line}", err=True)
+    """Tells people on stderr, where data on stdout is not disturbed."""
+    tell(f"freeride: {line}")
+
+
+def tell(line: str) -> None:
+    """The same without the program's name in front."""
+    typer.echo(printable_lines(line), err=True)
+
+
+def show(text: str, *, ends: bool = True) -> None:
+    """Writes text for people on stdout, with a line feed after it if it `ends` there. Nothing in it steers the terminal."""
+    typer.echo(printable_lines(text), nl=ends)
 
 
 def fail(line: str) -> NoReturn:
@@ -78,8 +90,3 @@ def with_tilde(path: Path) -> str:
     with contextlib.suppress(ValueError, RuntimeError):  # it is elsewhere, or the user has none
         return str("~" / path.relative_to(Path.home()))
     return str(path)
-
-
-def printable(text: str) -> str:
-    """Without what would steer a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

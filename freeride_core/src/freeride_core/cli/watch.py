@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from freeride_core.cli.terminal import tell
 from freeride_core.event_log import Follower
 from freeride_core.settings import Settings, SettingsError, load_settings
 from freeride_core.timeline import render
@@ -34,11 +35,9 @@ def watch(
     color = sys.stdout.isatty() and not no_color and not settings.environ.get("NO_COLOR")
     try:
         with closing(Follower(path, from_start=since_start)) as follower:
-            typer.echo(f"watching {path}  (Ctrl-C to stop)", err=True)
+            tell(f"watching {path}  (Ctrl-C to stop)")
             if not settings.events:
-                typer.echo(
-                    "events are turned off (FREERIDE_EVENTS): a gateway with these settings writes none", err=True
-                )
+                tell("events are turned off (FREERIDE_EVENTS): a gateway with these settings writes none")
             while True:
                 _show(follower.poll(), as_json=as_json, color=color)
                 time.sleep(_POLL_S)
@@ -59,7 +58,7 @@ def _load_settings() -> Settings:
 
 
 def _fail(message: str) -> NoReturn:
-    typer.echo(f"freeride: {message}", err=True)
+    tell(f"freeride: {message}")
     raise typer.Exit(1)
 
 

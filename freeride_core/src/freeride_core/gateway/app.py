@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-import freeride_core
 from freeride_core.call import Operation
 from freeride_core.gateway import door, explain
 from freeride_core.gateway.completion import Completion
@@ -17,8 +16,8 @@ from freeride_core.gateway.cycle import Message, Receive, Scope, Send
 from freeride_core.gateway.dialect import ClientError
 from freeride_core.gateway.exchange import Exchange
 from freeride_core.gateway.gateway import Gateway
+from freeride_core.gateway.health import health_of
 from freeride_core.gateway.listing import find_model, list_models
-from freeride_core.home import instance_of
 
 _HOT = {
     "/v1/chat/completions": Operation.CHAT,
@@ -49,6 +48,8 @@ class App:
         if refused is None and gateway.is_stopping:
             refused = explain.stopping()
         if refused is not None:
+            if _is_health(exchange) and refused.status in (401, 421) and b"origin" not in headers:
+                return exchange.answer(200, [_JSON], health_of(gateway, scope, is_known=False))
             return exchange.fail(refused)
         operation = _HOT.get(exchange.path) if exchange.method == "POST" else None
         if operation is None:
@@ -58,6 +59,8 @@ class App:
     async def _serve_rest(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
         if door.is_preflight(exchange.method, exchange.headers, self.gateway.settings):
             return await exchange.answer(204, door.preflight_headers(), b"")
+        if _is_health(exchange):
+            return await exchange.answer(200, [_JSON], health_of(self.gateway, scope, is_known=True))
         scope["freeride.request_id"] = exchange.request_id
         return await self._rest(scope, receive, _with_request_id(send, exchange))
 
@@ -76,14 +79,14 @@ def _with_request_id(send: Send, exchange: Exchange) -> Send:
     return sending
 
 
+_JSON = (b"content-type", b"application/json")
+
+
+def _is_health(exchange: Exchange) -> bool:
+    return exchange.path == "/health" and exchange.method in ("GET", "HEAD")
+
+
 def _routes(gateway: Gateway) -> Starlette:
-    instance = instance_of(gateway.settings.home)
-
-    async def health(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
-        names = [member.provider.name for member in gateway.roster.members]
-        version = freeride_core.__version__
-        return JSONResponse({"ok": True, "version": version, "providers": names, "instance": instance})
-
     async def models(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
         return JSONResponse({"object": "list", "data": list_models(gateway)})
 
@@ -101,10 +104,10 @@ def _routes(gateway: Gateway) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/health", health),
+            Route("/health", answered_before),
             Route("/v1/models", models),
             Route("/v1/models/{name:path}", model),
-            *(Route(path, nothing_here, methods=["POST"]) for path in _HOT),
+            *(Route(path, answered_before, methods=["POST"]) for path in _HOT),
         ],
         exception_handlers={404: nothing, 405: wrong_method},
     )
@@ -112,9 +115,9 @@ def _routes(gateway: Gateway) -> Starlette:
     return app
 
 
-async def nothing_here(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
-    """Stands for the hot routes, so that another method on them is a 405; POST never gets here."""
-    raise AssertionError("the hot routes are answered before Starlette")
+async def answered_before(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
+    """Makes another method on a route that Starlette does not answer a 405."""
+    raise AssertionError("this route is answered before Starlette")
 
 
 def _error(request: Request, status: int, message: str, code: str) -> Response:

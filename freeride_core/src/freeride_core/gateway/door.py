@@ -17,15 +17,11 @@ Headers = Mapping[bytes, bytes]
 _KNOWN_MOST = 256
 _KNOWN_LONGEST = 512
 """Bytes of a visitor's headers that are remembered."""
+_SELDOM = frozenset({b"origin", b"upgrade", b"sec-fetch-site"})
+"""Headers that no agent sends, and that are looked at each time."""
 _ONCE = (
-    b"host",
-    b"origin",
-    b"content-type",
-    b"content-length",
-    b"content-encoding",
-    b"authorization",
-    b"x-api-key",
-    b"x-goog-api-key",
+    *(b"host", b"origin", b"content-type", b"content-length", b"content-encoding"),
+    *(b"authorization", b"x-api-key", b"x-goog-api-key", b"sec-fetch-site"),
 )
 _LONGEST_HOST = 300
 """More than a name of DNS with its port."""
@@ -45,7 +41,7 @@ class Door:
             self._known.clear()
             self._settings = settings
         visitor = (headers.get(b"host"), headers.get(b"content-type"))
-        is_plain = settings.token is None and b"origin" not in headers and b"upgrade" not in headers
+        is_plain = settings.token is None and headers.keys().isdisjoint(_SELDOM)
         if is_plain and visitor in self._known:
             return None
         refused = refusal(method, query, headers, settings)
@@ -73,6 +69,9 @@ def refusal(method: str, query: bytes, headers: Headers, settings: Settings) -> 
             "Requests from this web origin are not allowed. Origins besides loopback go into FREERIDE_ALLOWED_ORIGINS.",
             "origin_not_allowed",
         )
+    # A browser names the origin of what a page may read; without one, the page only wants the request to be made.
+    if origin is None and headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
+        return _refuse(403, "A web page of another origin may not send this request.", "origin_not_allowed")
     if headers.get(b"upgrade", b"").lower() == b"websocket":
         return _refuse(426, "This gateway does not speak WebSocket; use HTTP.", "upgrade_required")
     if settings.token is not None and not (

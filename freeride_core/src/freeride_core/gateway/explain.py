@@ -18,6 +18,7 @@ from freeride_core.gateway.outcome import Exhausted, Faulted, Outcome, RuledOut,
 from freeride_core.gateway.roster import Roster
 from freeride_core.gateway.routing import PRESET_IDS, Route
 from freeride_core.keys import key_variable
+from freeride_core.plain_text import without_controls
 
 _LONGEST_MESSAGE = 2000
 _BUSY_S = 5
@@ -43,7 +44,7 @@ def _fault(ended: Faulted, call: Call, roster: Roster) -> ClientError:
     failure, name = ended.failure, ended.candidate.provider.name
 
     def discreet(words: str) -> str:
-        return without_echo(roster.redact(words[:_LONGEST_MESSAGE]), call)
+        return without_echo(roster.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
 
     return bad_request(
         discreet(failure.message) or f"The request was refused ({failure.kind}).",

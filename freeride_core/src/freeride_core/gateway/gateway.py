@@ -30,9 +30,10 @@ from freeride_core.ledger.legacy import import_cooldowns
 from freeride_core.ledger.store import Entry, StateStore
 from freeride_core.ledger.sync import StateSync
 from freeride_core.model import Model
+from freeride_core.plain_text import printable_lines
 from freeride_core.plugins import Plugins
 from freeride_core.provider import Provider
-from freeride_core.settings import Settings, SettingsError, SettingsWatch
+from freeride_core.settings import Settings, SettingsError, SettingsWatch, check_settings
 from freeride_core.telemetry import Beacon, Tally, public_names
 
 _RELOAD_EVERY_S = 2.0
@@ -156,7 +157,7 @@ class Gateway:
                 self.secrets.redact = self.roster.redact
                 self.upstreams.connect_timeout_s = settings.connect_timeout
                 self.budget.limit = settings.max_buffered
-                for line in self.roster.warnings:
+                for line in (*check_settings(settings, self.plugins.providers), *self.roster.warnings):
                     tell(line)
 
     async def _count(self, beacon: Beacon) -> None:
@@ -216,4 +217,4 @@ class Gateway:
 def tell(line: str) -> None:
     """Says it to whoever looks at the terminal. Where that has gone, the work goes on."""
     with contextlib.suppress(OSError, ValueError):
-        print(f"freeride: {line}", file=sys.stderr)  # noqa: T201
+        print(f"freeride: {printable_lines(line)}", file=sys.stderr)  # noqa: T201

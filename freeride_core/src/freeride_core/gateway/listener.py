@@ -65,6 +65,7 @@ class ClientConnection(asyncio.Protocol):
         "_outbox",
         "_parser",
         "_reading",
+        "_server",
         "_state",
         "_transport",
         "_unparsed",
@@ -91,6 +92,8 @@ class ClientConnection(asyncio.Protocol):
         self._keep_alive_s = config.timeout_keep_alive
         self._alarm = Alarm(self._loop, self._give_up)
         self._transport: asyncio.Transport
+        self._server: tuple[str, int] | None = None
+        """Address and port at which the client reached the gateway."""
         self._parser: Any = None
         self._cycle: Cycle | None = None
         """The one that is being answered."""
@@ -121,6 +124,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # by its methods: uvloop's is no subclass
+        self._server = transport.get_extra_info("sockname")
         self._parser = httptools.HttpRequestParser(self)
         self._state.connections.add(self)  # type: ignore[arg-type] # uvicorn means its own two classes
         self._alarm.set(self._loop.time() + self._keep_alive_s)
@@ -306,6 +310,7 @@ class ClientConnection(asyncio.Protocol):
             "http_version": version,
             "method": parser.get_method().decode("ascii"),
             "scheme": "http",
+            "server": self._server,
             "path": path,
             "raw_path": raw_path,
             "query_string": query,

@@ -318,7 +318,8 @@ def relayed_headers(headers: Mapping[str, str], more: Iterable[str]) -> list[tup
     found: dict[bytes, bytes] = {}
     for name, value in raw:
         relayed = names[name] if name in names else _relayed_as(name, more, names)
-        if relayed is not None:
+        # Beyond ASCII there are control characters too, and none of these headers needs anything there.
+        if relayed is not None and value.isascii():
             found.setdefault(relayed, value)
     return list(found.items())
 

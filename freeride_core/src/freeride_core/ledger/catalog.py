@@ -301,7 +301,9 @@ def _plain(live: _LiveList) -> dict[str, Any]:
 def _parse(value: Any) -> _LiveList | None:
     """A stored list, perhaps of an older or a newer version; None where nothing of it can be read."""
     try:
-        models = tuple(model for row in value["models"] if (model := _parse_model(row)) is not None)
+        models = tuple(
+            model for row in value["models"] if (model := _parse_model(row)) is not None and _is_sound(model)
+        )
         stored = _LiveList(models, float(value["fetched"]), str(value["origin"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         return None

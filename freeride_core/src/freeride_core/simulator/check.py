@@ -188,7 +188,7 @@ class _Templates:
 
 
 def main(paths: Iterable[str]) -> int:
-    """Checks files: one line a mistake. For authors of profiles: `python -m freeride_core.simulator.check FILE`."""
+    """Checks files: one line a mistake. For authors of profiles: `python -P -m freeride_core.simulator.check FILE`."""
     failed = 0
     for path in paths:
         try:

@@ -26,7 +26,8 @@ BAD_KEY = r"API_KEY_INVALID|valid API key|API key expired|invalid Authorization 
 
 # It constrains nothing, and the whole request would be refused for it. What does constrain stays: another provider may keep to it.
 _DIALECT = re.compile(rb',\s*"\$schema"\s*:\s*"[^"]*"|"\$schema"\s*:\s*"[^"]*"\s*,?')
-_INPUT_TOKENS = re.compile(r'InputTokens\w{0,60}?PerMinute.{0,600}?"quotaValue":\s{0,9}"(\d{1,9})"', re.DOTALL)
+_INPUT_TOKENS = re.compile(r"InputTokens\w{0,60}PerMinute")
+_QUOTA_VALUE = re.compile(r'"quotaValue":\s*"(\d{1,9})"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,8 @@ class GeminiWire(CompatibleWire):
         failure = reading.failure
         if failure is None or failure.kind is not ErrorKind.RATE_LIMIT or answer.call is None:
             return reading
-        allowance = _INPUT_TOKENS.search(answer.text)
+        quota = _INPUT_TOKENS.search(answer.text)
+        allowance = _QUOTA_VALUE.search(answer.text, quota.end()) if quota else None
         if allowance is None or answer.call.prompt_tokens <= int(allowance[1]):
             return reading
         # Waiting, as the answer proposes, would not help; the size is worth remembering.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
-
-import msgspec
 
 from freeride_core import (
     About,
@@ -87,21 +86,15 @@ class FreeWire(CompatibleWire):
         return changes
 
 
-class _Tool(msgspec.Struct):
-    type: str = ""
-
-
+@lru_cache(maxsize=16)
 def _functions(tools: bytes) -> bytes | None:
-    """The client's own functions among the tools, byte for byte; None: all are. `web_search` and its like are OpenRouter's, as is
-    all that begins `openrouter:` (documentation, August 2026)."""
-    try:
-        types = [tool.type for tool in msgspec.json.decode(tools, type=list[_Tool])]
-    except msgspec.MsgspecError:
-        return None if tools == b"null" else b"[]"
-    if all(name == "function" for name in types):
+    """The client's own functions among the tools; None: all are. `web_search` and its like are OpenRouter's, as is all that begins
+    `openrouter:` (documentation, August 2026). An agent sends the same tools with each of its requests."""
+    listed = json.loads(tools)
+    if not isinstance(listed, list):
         return None
-    kept = zip(types, msgspec.json.decode(tools, type=list[msgspec.Raw]), strict=True)
-    return b"[" + b",".join(bytes(tool) for name, tool in kept if name == "function") + b"]"
+    kept = [tool for tool in listed if isinstance(tool, dict) and tool.get("type") == "function"]
+    return None if kept == listed else json.dumps(kept).encode()
 
 
 def _wire(path: str) -> CompatibleWire:

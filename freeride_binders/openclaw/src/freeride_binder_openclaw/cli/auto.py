@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from freeride_binder_openclaw.cli.options import AsJson, Count, DryRun, FallbackOnly, SetupAuth, ViaOption
-from freeride_binder_openclaw.cli.telling import Via, tell, told, via_of
+from freeride_binder_openclaw.cli.telling import Via, told, via_of
+from freeride_core.cli.terminal import tell
 
 
 def auto(

@@ -6,13 +6,14 @@ import time
 from collections.abc import Sequence
 
 from freeride_binder_openclaw import PROVIDER
-from freeride_binder_openclaw.cli.telling import GATEWAY, find_keys, show_written, tell
+from freeride_binder_openclaw.cli.telling import GATEWAY, find_keys, show_written
 from freeride_binder_openclaw.ranking import FreeModel
 from freeride_binder_openclaw.rotation import FRESH_S, list_models
-from freeride_binder_openclaw.scene import Scene
+from freeride_binder_openclaw.scene import Scene, Unusable
 from freeride_binder_openclaw.selection import DIRECT, Chooser
 from freeride_core import Endpoint
-from freeride_core.cli.health import find_fault
+from freeride_core.cli.gateway_client import GatewayClient, Listener
+from freeride_core.cli.terminal import tell
 
 
 def ranked_models(scene: Scene, *, oldest_s: float = FRESH_S) -> list[FreeModel]:
@@ -41,14 +42,23 @@ def choose(
 ) -> None:
     """Writes and tells it. `endpoint` None: what is asked first stays. `fallbacks` None: they stay."""
     chooser = Chooser(endpoint, scene.selection, fallbacks=fallbacks, with_profile=with_profile)
-    written = scene.write(chooser, dry_run=dry_run)
     primary = scene.selection.primary
     warning = None
     if endpoint is not None:
         is_direct = endpoint.root == DIRECT
         primary = endpoint.model if is_direct else f"{PROVIDER}/{endpoint.model}"
-        warning = None if is_direct else find_fault(endpoint.root, endpoint.key)
+        warning = None if is_direct else _fault(scene, endpoint.root, dry_run=dry_run)
+    written = scene.write(chooser, dry_run=dry_run)
     after = scene.selection.fallbacks if fallbacks is None else tuple(fallbacks)
     show_written(written, (primary, after), dry_run=dry_run, as_json=as_json, warning=warning)
     if warning:
         tell(f"Warning: {warning}")
+
+
+def _fault(scene: Scene, root: str, *, dry_run: bool) -> str | None:
+    """What keeps OpenClaw from using the gateway. Raises `Unusable` where something else would get the token."""
+    with GatewayClient(root, scene.settings) as gateway:
+        fault = gateway.fault()
+    if gateway.listener is Listener.STRANGER and not dry_run:
+        raise Unusable(f"{fault} Nothing was written.")
+    return fault

@@ -8,6 +8,7 @@ import typer
 
 from freeride_binder_openclaw.cli.options import AsJson
 from freeride_binder_openclaw.cli.telling import told
+from freeride_core.cli.terminal import show
 
 
 def refresh(as_json: AsJson = False) -> None:
@@ -29,4 +30,4 @@ def refresh(as_json: AsJson = False) -> None:
         if as_json:
             typer.echo(json.dumps({"count": len(models), "models": [model.id for model in models]}, indent=2))
         else:
-            typer.echo(f"Cached {len(models)} free models.\nCache expires in {hours} hours.")
+            show(f"Cached {len(models)} free models.\nCache expires in {hours} hours.")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from freeride_binder_openclaw.cli.options import AsJson, Count
-from freeride_binder_openclaw.cli.telling import find_keys, show_written, tell, told
+from freeride_binder_openclaw.cli.telling import find_keys, show_written, told
+from freeride_core.cli.terminal import tell
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.openrouter import Verdict

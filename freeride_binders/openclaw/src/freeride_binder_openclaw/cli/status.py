@@ -10,6 +10,7 @@ import typer
 
 from freeride_binder_openclaw.cli.options import AsJson
 from freeride_binder_openclaw.cli.telling import GATEWAY, told
+from freeride_core.cli.terminal import show
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.scene import Scene
@@ -32,15 +33,14 @@ def status(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(found, indent=2))
         return
     for title, text in _lines(found):
-        typer.echo(f"{title:<{_WIDTH}}{text}")
+        show(f"{title:<{_WIDTH}}{text}")
 
 
 def _found(scene: Scene, now: float) -> dict[str, Any]:
     from freeride_binder_openclaw.memory import DAY_S
     from freeride_binder_openclaw.openrouter import Unreachable
     from freeride_binder_openclaw.scene import Unusable
-    from freeride_core import Endpoint
-    from freeride_core.cli.health import find_fault
+    from freeride_core.cli.gateway_client import find_fault
     from freeride_core.plugins import PluginError
 
     selection, memory = scene.selection, scene.memory
@@ -61,7 +61,6 @@ def _found(scene: Scene, now: float) -> dict[str, Any]:
         from freeride_binder_openclaw.selection import ROUTER
 
         is_free = selection.direct_id in {ROUTER, *(model.id for model in listed.models)}
-    key = scene.settings.token or selection.gateway_key or Endpoint(root).key
     return {
         "path": str(scene.path),
         "exists": scene.exists,
@@ -70,7 +69,7 @@ def _found(scene: Scene, now: float) -> dict[str, Any]:
         "primary_is_free": is_free,
         "fallbacks": list(selection.fallbacks),
         "auth_profile": selection.has_profile,
-        "gateway": {"url": root, "fault": find_fault(root, key)},
+        "gateway": {"url": root, "fault": find_fault(root, scene.settings)},
         "keys": keys,
         "keys_note": note,
         "models": {"count": len(listed.models), "age_s": max(0.0, now - listed.fetched_at)} if listed else None,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from freeride_binder_openclaw.cli.options import AsJson, DryRun, FallbackOnly, SetupAuth, ViaOption
-from freeride_binder_openclaw.cli.telling import Via, tell, told, via_of
+from freeride_binder_openclaw.cli.telling import Via, told, via_of
+from freeride_core.cli.terminal import tell
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.scene import Scene
@@ -70,7 +71,7 @@ def _at_gateway(scene: Scene, model: str) -> Endpoint:
     endpoint = gateway_endpoint(scene, "auto")
     if model in ("auto", "freeride/auto"):
         return endpoint
-    return gateway_endpoint(scene, _match(model, listed_ids(endpoint), "the gateway's models"))
+    return gateway_endpoint(scene, _match(model, listed_ids(endpoint.root, scene.settings), "the gateway's models"))
 
 
 def _match(wanted: str, ids: Sequence[str], where: str) -> str:

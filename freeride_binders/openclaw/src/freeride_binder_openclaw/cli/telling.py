@@ -13,7 +13,7 @@ import typer
 
 from freeride_binder_openclaw import OpenClawBinder
 from freeride_core import Endpoint
-from freeride_core.cli.terminal import complain, fail
+from freeride_core.cli.terminal import complain, fail, show, tell
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.scene import Keys, Scene, Written
@@ -84,7 +84,7 @@ def show_written(
         }
         typer.echo(json.dumps(shown, indent=2))
         return
-    typer.echo(written.diff, nl=False)
+    show(written.diff, ends=False)
     tell(f"OpenClaw asks {primary or 'its own default'} first.")
     if fallbacks:
         tell(f"Then: {', '.join(fallbacks)}")
@@ -95,8 +95,3 @@ def show_written(
     else:
         tell(f"Next: {advice}")
         tell(f"Back to what it was before: {UNDO}")
-
-
-def tell(line: str) -> None:
-    """Tells people, where data on stdout is not disturbed."""
-    typer.echo(line, err=True)

@@ -14,6 +14,7 @@ import typer
 from freeride_binder_openclaw.cli.telling import faults_of_a_command, told
 from freeride_core import __version__
 from freeride_core.cli.group import make_app
+from freeride_core.cli.terminal import show
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.scene import Scene
@@ -50,7 +51,7 @@ def watcher(
       freeride-watcher --status
     """
     if version:
-        typer.echo(f"freeride-watcher {__version__}")
+        show(f"freeride-watcher {__version__}")
         return
     with told():
         from freeride_binder_openclaw.scene import read_scene
@@ -59,19 +60,11 @@ def watcher(
             _show(read_scene(), as_json=as_json)
         elif clear:
             read_scene().memory.clear()
-            typer.echo("Forgotten. The probes of the last 24 hours still count.")
+            show("Forgotten. The probes of the last 24 hours still count.")
         elif once:
             _watch(None)
         else:
             _watch(interval)
-
-
-def main() -> None:
-    """Runs `freeride-watcher` on the process's own arguments."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    app(prog_name="freeride-watcher")
 
 
 def _watch(interval_s: int | None) -> None:
@@ -103,7 +96,7 @@ def _watch(interval_s: int | None) -> None:
 
 
 def _say(line: str) -> None:
-    typer.echo(f"[{time.strftime('%H:%M:%S')}] {line}")
+    show(f"[{time.strftime('%H:%M:%S')}] {line}")
     sys.stdout.flush()
 
 
@@ -123,8 +116,8 @@ def _show(scene: Scene, *, as_json: bool) -> None:
         }
         typer.echo(json.dumps(shown, indent=2))
         return
-    typer.echo(f"OpenClaw asks  {scene.selection.primary or 'its own default'}")
-    typer.echo(f"rotations      {rotation.count if rotation else 0}")
+    show(f"OpenClaw asks  {scene.selection.primary or 'its own default'}")
+    show(f"rotations      {rotation.count if rotation else 0}")
     if rotation is not None:
-        typer.echo(f"the last       {clock(rotation.at, now)} to {rotation.model}: {rotation.reason}")
-    typer.echo(f"probes         {probes} in the last 24 hours")
+        show(f"the last       {clock(rotation.at, now)} to {rotation.model}: {rotation.reason}")
+    show(f"probes         {probes} in the last 24 hours")

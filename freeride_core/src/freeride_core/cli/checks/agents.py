@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from freeride_core.agent_files import paths_of
 from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
-from freeride_core.binding import Backups, BindingError, is_bound
+from freeride_core.binding import Backups, BindingError, is_bound, read_configuration
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
+from freeride_core.cli.gateway_client import GatewayClient, Listener
 from freeride_core.cli.place import working_folder
-from freeride_core.cli.presence import ask, ask_health
-from freeride_core.home import instance_of
 from freeride_core.plugins import Plugins
+from freeride_core.project import reference_to_token
 from freeride_core.settings import Settings
 
 
@@ -28,30 +28,30 @@ def check_agents(settings: Settings, plugins: Plugins, root: str, key: str) -> I
         except BindingError as error:
             findings.append(warning("agents", f"{binder.title}: {error}"))
             continue
-        for path in paths:
-            findings += _check(settings, backups, binder, path, root, key)
+        for path, scope in paths.items():
+            findings += _check(settings, backups, binder, path, scope, root, key)
     yield from findings or [ok("agents", "none is bound; `freeride bind` lists those that can be")]
 
 
-def _paths(binder: Binder) -> dict[Path, None]:
-    """All that it may read from here."""
+def _paths(binder: Binder) -> dict[Path, Scope]:
+    """All that it may read from here, each with whose it is."""
     cwd = working_folder()
     scopes = [scope for scope in binder.scopes if scope is Scope.HOME or cwd]
     home = Path.home()
-    return dict.fromkeys(path for scope in scopes for path in paths_of(binder, scope, home, cwd or home, os.environ))
+    found = [(path, scope) for scope in scopes for path in paths_of(binder, scope, home, cwd or home, os.environ)]
+    return dict(reversed(found))  # in the home folder, its file is the user's
 
 
-def _check(settings: Settings, backups: Backups, binder: Binder, path: Path, root: str, key: str) -> Iterator[Finding]:
+def _check(
+    settings: Settings, backups: Backups, binder: Binder, path: Path, scope: Scope, root: str, key: str
+) -> Iterator[Finding]:
     try:
         record = backups.record(path)
-        text = path.read_bytes().decode() if path.exists() else ""
+        text = (read_configuration(path) or b"").decode()
         roots = dict.fromkeys([*([record.root] if record else []), root, root.replace("127.0.0.1", "localhost")])
         at = next((each for each in roots if text and binder.models(text, Endpoint(each, key))), None)
         models = binder.models(text, Endpoint(at, key)) if at else ()
         is_elsewhere = at is None and backups.is_elsewhere(path)
-    except OSError as error:
-        yield warning("agents", f"{binder.title}: {path} cannot be read: {error.strerror}")
-        return
     except UnicodeDecodeError:
         yield warning("agents", f"{binder.title}: {path} cannot be read: it is not UTF-8")
         return
@@ -73,42 +73,51 @@ def _check(settings: Settings, backups: Backups, binder: Binder, path: Path, roo
                 "agents", f"{binder.title}: {path} was bound and points elsewhere now: freeride bind {binder.name}"
             )
         return
-    yield from _prove(settings, binder, path, at, key, models)
+    yield from _prove(settings, binder, path, scope, at, key, models)
 
 
 def _prove(
-    settings: Settings, binder: Binder, path: Path, root: str, key: str, models: tuple[str, ...]
+    settings: Settings, binder: Binder, path: Path, scope: Scope, root: str, key: str, models: tuple[str, ...]
 ) -> Iterator[Finding]:
     """Asks the gateway at the address that stands in the file for each model that stands there."""
     subject = f"{binder.title} ({path})"
     overruled = _overruled(binder, Endpoint(root, key, models[0]))
     for name in overruled:
         yield warning("agents", f"{subject}: the variable {name} is set and outranks the file")
-    if settings.token and not any(is_bound(binder, Endpoint(root, key, model), path) for model in models):
+    has_token = settings.token is not None and any(
+        is_bound(binder, Endpoint(root, key, model), path) for model in models
+    )
+    is_project = scope is Scope.PROJECT
+    if has_token and is_project:
+        yield warning(
+            "agents",
+            f"{subject}: FREERIDE_TOKEN is in a project's file, which a commit takes along: bind it again there",
+        )
+    elif settings.token and not has_token and not (is_project and _names_token(binder, root, key, models, path)):
         yield broken("agents", f"{subject}: its key is not FREERIDE_TOKEN: freeride bind {binder.name}")
         return
-    found = ask_health(root, key)
-    if not found.is_gateway:
-        yield (
-            broken("agents", f"{subject}: somebody else answers at {root}")
-            if found.is_there
-            else warning("agents", f"{subject}: bound to {root}, where no gateway runs now: freeride serve")
-        )
-        return
-    unknown = [model for model in models if ask(f"{root}/v1/models/{quote(model)}", key).status != 200]
+    with GatewayClient(root, settings) as gateway:
+        if (fault := gateway.fault()) is not None:
+            is_off = gateway.listener is Listener.NOTHING
+            yield (warning if is_off else broken)("agents", f"{subject}: bound to {root}. {fault}")
+            return
+        unknown = [model for model in models if gateway.get(f"/v1/models/{quote(model)}")[0] != 200]
     if unknown:
         yield broken("agents", f"{subject}: the gateway at {root} does not know {', '.join(unknown)}")
-    elif found.content.get("instance") != instance_of(settings.home):
-        yield warning(
-            "agents", f"{subject}: reaches the gateway at {root}, which has another home than {settings.home}"
-        )
     elif not overruled:
         yield ok("agents", f"{subject}: reaches your gateway at {root}, which knows {', '.join(models)}")
 
 
+def _names_token(binder: Binder, root: str, key: str, models: tuple[str, ...], path: Path) -> bool:
+    """Whether a project's file names the variable that holds the token."""
+    try:
+        written = [reference_to_token(binder, Endpoint(root, key, model)) for model in models]
+    except BindingError:
+        return False
+    return any(is_bound(binder, endpoint, path) for endpoint in written)
+
+
 def _overruled(binder: Binder, endpoint: Endpoint) -> list[str]:
     launch = binder.launch(endpoint)
-    # Where arguments belong to it, the variables by themselves outrank nothing.
-    wanted = launch.environment if launch and not launch.arguments else {}
-    followed = {name for name, _ in binder.moved_by}
-    return [name for name, value in wanted.items() if name not in followed and os.environ.get(name, value) != value]
+    wanted = launch.environment if launch else {}
+    return [name for name in binder.overruled_by if name in os.environ and os.environ[name] != wanted.get(name)]

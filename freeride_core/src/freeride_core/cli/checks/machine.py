@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import socket
 import stat
 import sys
@@ -13,9 +12,9 @@ from pathlib import Path
 
 from freeride_core import __version__
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
-from freeride_core.cli.presence import Presence, ask_health
-from freeride_core.home import instance_of
+from freeride_core.cli.gateway_client import GatewayClient, Listener
 from freeride_core.loopback import is_loopback
+from freeride_core.programs import find_program
 from freeride_core.settings import Settings
 
 _PRIVATE = (".env", "config.toml", "state.db", "events.jsonl", "telemetry.json")
@@ -26,7 +25,7 @@ def check_program() -> Iterator[Finding]:
     yield ok(
         "program", f"freeride {__version__} on Python {platform.python_version()}, {platform.system()}, {sys.prefix}"
     )
-    if shutil.which("freeride") is None:
+    if find_program("freeride") is None:
         yield warning("program", "a terminal does not find `freeride`: its folder is not on the path")
 
 
@@ -57,32 +56,22 @@ def _is_open(path: Path) -> bool:
         return False
 
 
-def check_port(settings: Settings, host: str, port: int, key: str) -> Iterator[Finding]:
-    """Who is at the gateway's address."""
-    root = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    found = ask_health(root, key)
-    if not found.is_there:
+def check_port(settings: Settings, host: str, port: int) -> Iterator[Finding]:
+    """What answers at the gateway's address."""
+    with GatewayClient(f"http://{f'[{host}]' if ':' in host else host}:{port}", settings) as gateway:
+        pass
+    if gateway.listener is Listener.NOTHING:
         yield ok("port", f"{host}:{port} is free; start the gateway with: freeride serve")
-    elif found.is_gateway:
-        yield from _check_gateway(found, settings, root)
-    elif found.status == 401:
-        yield broken("port", f"what answers at {root} does not take FREERIDE_TOKEN as it is set here")
+    elif (fault := gateway.fault()) is not None:
+        yield broken("port", fault)
+    elif (version := gateway.health.get("version")) != __version__:
+        yield warning("port", f"the gateway at {gateway.root} has version {version}, not {__version__}: restart it")
     else:
-        yield broken("port", f"somebody else answers at {root}: stop that, or choose another port")
+        names = ", ".join(gateway.health.get("providers") or ()) or "none"
+        yield ok("port", f"your gateway answers at {gateway.root}; providers: {names}")
 
 
-def _check_gateway(found: Presence, settings: Settings, root: str) -> Iterator[Finding]:
-    names = ", ".join(found.content["providers"]) or "none"
-    version, instance = found.content["version"], found.content.get("instance")
-    if instance != instance_of(settings.home):
-        yield warning("port", f"the gateway at {root} has another home than {settings.home}, so other keys")
-    elif version != __version__:
-        yield warning("port", f"the gateway at {root} is of version {version}, not {__version__}: start it anew")
-    else:
-        yield ok("port", f"your gateway answers at {root}; providers: {names}")
-
-
-def check_localhost(port: int, key: str) -> Iterator[Finding]:
+def check_localhost(settings: Settings, port: int) -> Iterator[Finding]:
     """Whether agents that are bound to `localhost` get to this machine, and to the gateway."""
     try:
         found = socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM)
@@ -93,11 +82,16 @@ def check_localhost(port: int, key: str) -> Iterator[Finding]:
     if away := [address for address in addresses if not is_loopback(address.partition("%")[0])]:
         yield broken("localhost", f"`localhost` is {', '.join(away)}, which is not this machine; mend the hosts file")
         return
-    if "::1" in addresses and ask_health(f"http://127.0.0.1:{port}", key).is_gateway:
-        other = ask_health(f"http://[::1]:{port}", key)
-        if other.is_there and not other.is_gateway:
-            yield broken(
-                "localhost", f"at [::1]:{port} somebody else answers, whom agents that are bound to `localhost` may get"
-            )
-            return
+    is_ours = "::1" in addresses and _listener(settings, "127.0.0.1", port) is Listener.OWN_GATEWAY
+    if is_ours and _listener(settings, "[::1]", port) is Listener.STRANGER:
+        yield broken(
+            "localhost",
+            f"another program answers at [::1]:{port}, and agents that are bound to `localhost` may reach it",
+        )
+        return
     yield ok("localhost", f"`localhost` is {', '.join(addresses)}")
+
+
+def _listener(settings: Settings, host: str, port: int) -> Listener:
+    with GatewayClient(f"http://{host}:{port}", settings) as gateway:
+        return gateway.listener
