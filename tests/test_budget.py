@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from doubles import (
+from fake_upstream import (
     HANG,
     SSE_HEAD,
+    GatewayStage,
     Script,
-    Stage,
     always,
     chunk,
     completion,
@@ -28,9 +28,9 @@ from doubles import (
     reply,
     until,
 )
-from freeride_core.gateway import budget as budgets
-from freeride_core.gateway import listener
-from freeride_core.gateway.budget import PATIENCE_S, Budget, NoRoom
+from freeride_core.gateway.http import budget as budgets
+from freeride_core.gateway.http import listener
+from freeride_core.gateway.http.budget import PATIENCE_S, Budget, NoRoom
 from freeride_core.gateway.notice import Notice
 
 LIMIT = 1_000_000
@@ -152,14 +152,14 @@ def error_of(said: bytes) -> dict[str, object]:
     return error
 
 
-def held_by(stage: Stage) -> int:
+def held_by(stage: GatewayStage) -> int:
     return stage.thread.gateway.budget.held
 
 
 @pytest.fixture
 def uploads(tmp_path: Path):  # type: ignore[no-untyped-def]
     """A gateway that is full of requests that do not come to their end."""
-    with Stage(tmp_path, max_buffered=LIMIT, max_body=LIMIT) as stage, contextlib.ExitStack() as stack:
+    with GatewayStage(tmp_path, max_buffered=LIMIT, max_body=LIMIT) as stage, contextlib.ExitStack() as stack:
         connections = [
             stack.enter_context(stage.raw(HEAD + b"Content-Length: 900000\r\n\r\n" + b" " * 330_000)) for _ in range(3)
         ]
@@ -168,7 +168,7 @@ def uploads(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 def test_beyond_the_budget_a_request_is_answered_with_503_and_when_to_come_back(
-    uploads: tuple[Stage, list[socket.socket]], capfd: pytest.CaptureFixture[str]
+    uploads: tuple[GatewayStage, list[socket.socket]], capfd: pytest.CaptureFixture[str]
 ) -> None:
     stage, connections = uploads
     for _ in range(3):
@@ -186,7 +186,7 @@ def test_beyond_the_budget_a_request_is_answered_with_503_and_when_to_come_back(
 
 
 def test_a_request_that_comes_too_slowly_gives_way_to_others(
-    uploads: tuple[Stage, list[socket.socket]], monkeypatch: pytest.MonkeyPatch
+    uploads: tuple[GatewayStage, list[socket.socket]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, connections = uploads
     monkeypatch.setattr(budgets, "PATIENCE_S", 0.0)
@@ -202,7 +202,7 @@ def test_a_request_that_comes_too_slowly_gives_way_to_others(
 
 def test_an_encoded_request_counts_as_what_comes_out_of_it(tmp_path: Path) -> None:
     body = gzip.compress(json.dumps(question(user="x" * 2 * LIMIT)).encode())
-    with Stage(tmp_path, max_buffered=LIMIT) as stage:
+    with GatewayStage(tmp_path, max_buffered=LIMIT) as stage:
         headers = {"content-type": "application/json", "content-encoding": "gzip"}
         answer = httpx.post(f"{stage.url}/v1/chat/completions", content=body, headers=headers, trust_env=False)
         assert answer.status_code == 503
@@ -211,7 +211,7 @@ def test_an_encoded_request_counts_as_what_comes_out_of_it(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("size", [1000, 100_000, 300_000])
 def test_a_large_request_counts_until_it_is_answered(tmp_path: Path, size: int) -> None:
-    with Stage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
         stage["alpha"].answer = always([HANG])
         body = json.dumps(question(user="x" * size)).encode()
         with stage.raw(post_of(body)):
@@ -231,7 +231,7 @@ def half_of(body: bytes) -> Script:
 
 
 def test_answers_count_as_well_and_no_upstream_is_blamed_for_a_lack_of_room(tmp_path: Path) -> None:
-    with Stage(tmp_path, max_buffered=LIMIT) as stage:
+    with GatewayStage(tmp_path, max_buffered=LIMIT) as stage:
         stage["alpha"].answer = always(half_of(LARGE))
         with stage.raw(post_of(json.dumps(question()).encode())):
             until(lambda: held_by(stage) > 400_000)
@@ -247,7 +247,7 @@ def test_answers_count_as_well_and_no_upstream_is_blamed_for_a_lack_of_room(tmp_
 
 
 def test_a_large_error_without_room_is_what_its_status_says(tmp_path: Path) -> None:
-    with Stage(tmp_path, max_buffered=LIMIT) as stage:
+    with GatewayStage(tmp_path, max_buffered=LIMIT) as stage:
         stage["alpha"].answer = always(half_of(LARGE))
         with stage.raw(post_of(json.dumps(question()).encode())):
             until(lambda: held_by(stage) > 400_000)
@@ -257,7 +257,7 @@ def test_a_large_error_without_room_is_what_its_status_says(tmp_path: Path) -> N
 
 
 def test_a_stream_is_held_by_nobody(tmp_path: Path) -> None:
-    with Stage(tmp_path, max_buffered=LIMIT) as stage:
+    with GatewayStage(tmp_path, max_buffered=LIMIT) as stage:
         said = [framed(chunk({"content": "x" * 50_000})) for _ in range(100)]
         stage["alpha"].answer = always([SSE_HEAD, *said, framed(chunk({}, "stop")), b"0\r\n\r\n"])
         assert stage.ask(stream=True).content.count(b"x" * 50_000) == 100
@@ -269,14 +269,14 @@ HUGE = json.dumps(completion("x" * 20_000_000)).encode()
 """More than the sockets hold between them."""
 
 
-def is_seen_off(stage: Stage) -> bool:
+def is_seen_off(stage: GatewayStage) -> bool:
     """The upstream's side is done with it, and the client has not taken it."""
     (member,) = stage.thread.gateway.roster.members
     return bool(held_by(stage)) and stage.thread.gateway.ledger.traffic.on(member.keys[0]).in_flight == 0
 
 
 def test_an_answer_counts_until_its_client_has_taken_it(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
         stage["alpha"].answer = always(reply(200, HUGE))
         with stage.raw(post_of(json.dumps(question()).encode(), Connection="close")) as connection:
             until(lambda: is_seen_off(stage))
@@ -292,7 +292,7 @@ def test_a_client_that_does_not_take_its_answer_gives_way_and_is_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budgets, "PATIENCE_S", 0.0)
-    with Stage(tmp_path, provider("alpha"), max_buffered=30_000_000) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), max_buffered=30_000_000) as stage:
         stage["alpha"].answer = always(reply(200, HUGE))
         with stage.raw(post_of(json.dumps(question()).encode())):
             until(lambda: is_seen_off(stage))
@@ -306,7 +306,7 @@ def test_a_client_that_takes_nothing_for_minutes_is_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streams: bool, more: dict[str, str]
 ) -> None:
     monkeypatch.setattr(listener, "_UNREAD_S", 0.3)
-    with Stage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
         said = [framed(chunk({"content": "x" * 50_000})) for _ in range(400)]
         streamed: Script = [SSE_HEAD, *said, framed(chunk({}, "stop")), b"0\r\n\r\n"]
         stage["alpha"].answer = always(streamed if streams else reply(200, HUGE))
@@ -322,7 +322,7 @@ def test_a_client_that_takes_nothing_for_minutes_is_dropped(
 
 def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "_UNREAD_S", 0.3)
-    with Stage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
         stage["alpha"].answer = always(reply(200, HUGE))
         with stage.raw(post_of(json.dumps(question()).encode(), Connection="close")) as connection:
             taken, begun = 0, time.monotonic()

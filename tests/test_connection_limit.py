@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from doubles import (
+from fake_upstream import (
     HANG,
     SERVE,
-    Bench,
+    FakeUpstream,
+    GatewayBench,
     GatewayProcess,
-    Stage,
-    Upstream,
+    GatewayStage,
     always,
     completion,
     good,
@@ -27,8 +27,8 @@ from doubles import (
     reply,
     until,
 )
-from freeride_core.gateway import budget, connection_limit
-from freeride_core.gateway.connection_limit import ConnectionLimit, clients_by_files
+from freeride_core.gateway.http import budget, connection_limit
+from freeride_core.gateway.http.connection_limit import ConnectionLimit, clients_by_files
 
 BODY = b'{"model":"auto","messages":[]}'
 ASKS = post_of(BODY)
@@ -108,12 +108,12 @@ def test_where_files_are_scarce_half_of_them_are_for_clients(monkeypatch: pytest
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Stage(tmp_path, provider("alpha"), max_connections=8) as stage:
+def stage(tmp_path: Path) -> Iterator[GatewayStage]:
+    with GatewayStage(tmp_path, provider("alpha"), max_connections=8) as stage:
         yield stage
 
 
-def connections(stage: Stage) -> int:
+def connections(stage: GatewayStage) -> int:
     assert stage.thread._server is not None
     return len(stage.thread._server.server_state.connections)
 
@@ -132,7 +132,7 @@ def is_closed(connection: socket.socket) -> bool:
 
 @pytest.mark.parametrize("start", [b"", b"GET /hea", ASKS + b"GET /hea"], ids=["silent", "half a head", "answered"])
 def test_an_idle_client_makes_room_for_one_that_asks(
-    stage: Stage, start: bytes, capfd: pytest.CaptureFixture[str]
+    stage: GatewayStage, start: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with ExitStack() as stack:
         crowd = [stack.enter_context(stage.raw(start)) for _ in range(8)]
@@ -148,7 +148,7 @@ def test_an_idle_client_makes_room_for_one_that_asks(
 
 
 def test_busy_clients_are_left_alone_and_new_ones_are_answered_at_once(
-    stage: Stage, capfd: pytest.CaptureFixture[str]
+    stage: GatewayStage, capfd: pytest.CaptureFixture[str]
 ) -> None:
     stage["alpha"].answer = always([HANG])
     with ExitStack() as stack:
@@ -169,7 +169,7 @@ def test_busy_clients_are_left_alone_and_new_ones_are_answered_at_once(
 
 
 def test_a_request_that_comes_too_slowly_gives_its_place_to_a_new_client(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: GatewayStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ExitStack() as stack:
         crowd = [stack.enter_context(stage.raw(ASKS[:-5])) for _ in range(8)]
@@ -185,7 +185,7 @@ def test_a_request_that_comes_too_slowly_gives_its_place_to_a_new_client(
 
 def test_the_limit_can_be_changed_while_the_gateway_runs(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("max_connections = 2\n")
-    with Stage(tmp_path, provider("alpha")) as stage, ExitStack() as stack:
+    with GatewayStage(tmp_path, provider("alpha")) as stage, ExitStack() as stack:
         stage["alpha"].answer = always([HANG])
         for _ in range(2):
             stack.enter_context(stage.raw(ASKS))
@@ -203,12 +203,12 @@ def test_the_limit_can_be_changed_while_the_gateway_runs(tmp_path: Path) -> None
 
 @pytest.fixture
 def with_few_files(tmp_path: Path) -> Iterator[GatewayProcess]:
-    bench = Bench(tmp_path / "home")
+    bench = GatewayBench(tmp_path / "home")
     names = ("alpha", "beta", "gamma")
     command = ("bash", "-c", 'ulimit -n 128 && exec "$@"', "bash", sys.executable, "-c", SERVE, "10", *names)
     with ExitStack() as stack:
         for name in names:
-            bench.add(name, stack.enter_context(Upstream()))
+            bench.add(name, stack.enter_context(FakeUpstream()))
         yield stack.enter_context(GatewayProcess(bench, command=command))
 
 

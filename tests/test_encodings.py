@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubles import (
+from fake_upstream import (
     DONE,
     TEXT,
+    FakeUpstream,
+    GatewayStage,
     Script,
-    Stage,
-    Upstream,
     always,
     chunk,
     completion,
@@ -38,8 +38,8 @@ from doubles import (
 from freeride_core import UpstreamRequest
 from freeride_core.answer import ErrorKind
 from freeride_core.cli.key_check import check_keys
-from freeride_core.gateway.alarm import NEVER
-from freeride_core.gateway.encoding import (
+from freeride_core.gateway.http.deadline import NEVER
+from freeride_core.gateway.http.encoding import (
     PIECE,
     BrokenCoding,
     DecodedTooLarge,
@@ -48,10 +48,10 @@ from freeride_core.gateway.encoding import (
     coding_of,
     decode_whole,
 )
-from freeride_core.gateway.proxied import ProxiedOrigin
-from freeride_core.gateway.reply import MAX_BODY, MAX_ERROR_BODY, Reply
-from freeride_core.gateway.trouble import UpstreamTrouble
-from freeride_core.keys import read_keys
+from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.proxied import ProxiedOrigin
+from freeride_core.gateway.http.response import MAX_BODY, MAX_ERROR_BODY, UpstreamResponse
+from freeride_core.settings.keys import read_keys
 
 MIB = 1 << 20
 
@@ -176,7 +176,7 @@ def packed(body: bytes, header: str, *more: str, status: int = 200, content_type
 
 @pytest.mark.parametrize(("header", "pack"), PACKERS.values(), ids=PACKERS)
 def test_an_answer_in_one_layer_is_undone(tmp_path: Path, header: str, pack: Callable[[bytes], bytes]) -> None:
-    with Stage(tmp_path, stamp_body=0) as stage:
+    with GatewayStage(tmp_path, stamp_body=0) as stage:
         stage["alpha"].answer = always(packed(pack(ANSWER), header))
         assert stage.ask().content == ANSWER
 
@@ -210,7 +210,7 @@ def test_an_answer_in_one_layer_is_undone(tmp_path: Path, header: str, pack: Cal
 )
 @pytest.mark.parametrize("streams", [False, True])
 def test_an_answer_encoded_in_any_other_way_is_passed_over(tmp_path: Path, script: Script, streams: bool) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(script)
         answer = stage.ask(stream=streams)
         assert (answer.status_code, answer.headers["x-freeride-provider"]) == (200, "beta")
@@ -220,7 +220,7 @@ def test_an_answer_encoded_in_any_other_way_is_passed_over(tmp_path: Path, scrip
 
 @pytest.mark.parametrize("header", ["gzip, gzip", "br"])
 def test_an_error_that_cannot_be_decoded_is_what_its_status_says(tmp_path: Path, header: str) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(packed(zeros(MIB, 2), header, status=429))
         assert stage.ask().headers["x-freeride-provider"] == "beta"
         assert [kind for kind, _ in stage.cooled().values()] == ["rate_limit"]
@@ -240,7 +240,7 @@ BOMBS = {
 def test_what_swells_costs_as_much_as_is_read_of_such_an_answer(
     tmp_path: Path, script: Script, streams: bool, read: int
 ) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage.ask()  # what is made once is there now
         stage["alpha"].answer = always(script)
         tracemalloc.start()
@@ -255,13 +255,13 @@ def test_what_swells_costs_as_much_as_is_read_of_such_an_answer(
 
 
 def test_a_list_of_models_that_swells_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freeride_core.ledger.catalog._FIRST_RETRY_S", 0.1)
+    monkeypatch.setattr("freeride_core.ledger.catalogs._FIRST_RETRY_S", 0.1)
     listed = json.dumps({"data": [{"id": "live/one"}]}).encode()
-    with Upstream() as upstream:
+    with FakeUpstream() as upstream:
         tracemalloc.start()
         try:
             upstream.answer = lambda seen: packed(zeros(100 * MIB), "gzip") if seen.method == "GET" else good(seen)
-            with Stage(tmp_path, provider("alpha", lists=True), urls={"alpha": upstream.url}) as stage:
+            with GatewayStage(tmp_path, provider("alpha", lists=True), urls={"alpha": upstream.url}) as stage:
                 until(lambda: upstream.seen)
                 until(lambda: stage.thread.gateway.catalogs.has_tried("alpha"))
                 assert not stage.thread.gateway.catalogs.is_known("alpha")
@@ -274,7 +274,7 @@ def test_a_list_of_models_that_swells_is_none(tmp_path: Path, monkeypatch: pytes
 
 
 def test_keys_are_checked_without_an_answer_that_swells(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha", lists=True)) as stage:
+    with GatewayStage(tmp_path, provider("alpha", lists=True)) as stage:
         stage["alpha"].answer = always(packed(zeros(100 * MIB), "gzip"))
         settings = stage.bench.settings()
         keys, _ = read_keys(stage.providers[0], settings)
@@ -291,8 +291,8 @@ def test_keys_are_checked_without_an_answer_that_swells(tmp_path: Path) -> None:
 # By way of a proxy
 
 
-async def by_way_of_a_proxy(script: Script, read: Callable[[Reply], Any]) -> Any:
-    with Upstream(always(script)) as proxy:
+async def by_way_of_a_proxy(script: Script, read: Callable[[UpstreamResponse], Any]) -> Any:
+    with FakeUpstream(always(script)) as proxy:
         origin = ProxiedOrigin(f"http://127.0.0.1:{proxy.port}", None)
         request = UpstreamRequest("POST", "http://upstream.invalid/v1", (("content-length", "2"),), b"{}")
         answer = await origin.ask(request, connect_s=5.0, due=NEVER, is_wanted=None)
@@ -306,7 +306,7 @@ async def by_way_of_a_proxy(script: Script, read: Callable[[Reply], Any]) -> Any
 
 @pytest.mark.parametrize(("header", "pack"), PACKERS.values(), ids=PACKERS)
 def test_by_way_of_a_proxy_one_layer_is_undone_as_well(header: str, pack: Callable[[bytes], bytes]) -> None:
-    assert asyncio.run(by_way_of_a_proxy(packed(pack(ANSWER), header), Reply.body)) == ANSWER
+    assert asyncio.run(by_way_of_a_proxy(packed(pack(ANSWER), header), UpstreamResponse.body)) == ANSWER
 
 
 @pytest.mark.parametrize(
@@ -323,8 +323,8 @@ def test_by_way_of_a_proxy_one_layer_is_undone_as_well(header: str, pack: Callab
 def test_by_way_of_a_proxy_nothing_else_is(script: Script, read: int) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(UpstreamTrouble) as caught:
-            asyncio.run(by_way_of_a_proxy(script, Reply.body))
+        with pytest.raises(UpstreamError) as caught:
+            asyncio.run(by_way_of_a_proxy(script, UpstreamResponse.body))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -339,12 +339,12 @@ BODY = json.dumps(question(user="é" * 20)).encode()
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with Stage(tmp_path_factory.mktemp("home"), max_body=MAX_REQUEST) as stage:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayStage]:
+    with GatewayStage(tmp_path_factory.mktemp("home"), max_body=MAX_REQUEST) as stage:
         yield stage
 
 
-def send(stage: Stage, body: bytes, *encodings: str, **headers: str) -> httpx.Response:
+def send(stage: GatewayStage, body: bytes, *encodings: str, **headers: str) -> httpx.Response:
     given = [
         ("content-type", "application/json"),
         *(("content-encoding", each) for each in encodings),
@@ -354,7 +354,7 @@ def send(stage: Stage, body: bytes, *encodings: str, **headers: str) -> httpx.Re
 
 
 @pytest.mark.parametrize(("header", "pack"), PACKERS.values(), ids=PACKERS)
-def test_a_request_in_one_layer_is_understood(stage: Stage, header: str, pack: Callable[[bytes], bytes]) -> None:
+def test_a_request_in_one_layer_is_understood(stage: GatewayStage, header: str, pack: Callable[[bytes], bytes]) -> None:
     answer = send(stage, pack(BODY), header)
     assert answer.json()["choices"][0]["message"]["content"] == TEXT
     seen = stage["alpha"].posts[-1]
@@ -399,7 +399,7 @@ PADDED = b'{"model":"double/one","messages":[]' + b" " * (MAX_REQUEST - 36) + b"
     ],
 )
 def test_a_request_is_decoded_as_far_as_it_may_be(
-    stage: Stage, body: bytes, encodings: tuple[str, ...], status: int, code: str | None
+    stage: GatewayStage, body: bytes, encodings: tuple[str, ...], status: int, code: str | None
 ) -> None:
     seen = len(stage["alpha"].posts)
     tracemalloc.start()
@@ -418,15 +418,15 @@ def test_a_request_is_not_decoded_before_its_token_is_known(tmp_path: Path, monk
     def never(*_: object) -> None:
         raise AssertionError("it was decoded")
 
-    with Stage(tmp_path, token="a-token-of-sixteen") as stage:
-        monkeypatch.setattr("freeride_core.gateway.exchange.Decompressor", never)
+    with GatewayStage(tmp_path, token="a-token-of-sixteen") as stage:
+        monkeypatch.setattr("freeride_core.gateway.client.Decompressor", never)
         for encodings in (("gzip",), ("br",), ("gzip, gzip",)):
             assert send(stage, gzip.compress(BODY), *encodings).status_code == 401
         monkeypatch.undo()
         assert send(stage, gzip.compress(BODY), "gzip", authorization="Bearer a-token-of-sixteen").status_code == 200
 
 
-def test_an_encoded_request_in_single_bytes_is_the_same_request(stage: Stage) -> None:
+def test_an_encoded_request_in_single_bytes_is_the_same_request(stage: GatewayStage) -> None:
     packed_body = gzip.compress(BODY)
     head, _, _ = post_of(b"", content_encoding="gzip", connection="close").partition(b"Content-Length")
     chunks = b"".join(framed(packed_body[at : at + 1]) for at in range(len(packed_body)))
@@ -438,6 +438,6 @@ def test_an_encoded_request_in_single_bytes_is_the_same_request(stage: Stage) ->
 def test_an_encoded_stream_ends_as_one_that_is_not(tmp_path: Path) -> None:
     said = [chunk({"content": "Hi"}), chunk({}, "stop"), DONE]
     script = packed(gzip.compress(b"".join(said)), "gzip", content_type="text/event-stream")
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(script)
         assert stage.ask(stream=True).content == b"".join(said)

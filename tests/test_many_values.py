@@ -17,11 +17,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from doubles import (
+from fake_upstream import (
     DONE,
     EMBEDDER,
     TEXT,
-    Stage,
+    GatewayStage,
     always,
     chunk,
     completion,
@@ -36,26 +36,18 @@ from doubles import (
     stream,
     until,
 )
-from freeride_core import (
-    Answer,
-    Call,
-    Key,
-    Model,
-    Operation,
-    Phase,
-    Reading,
-    UpstreamRequest,
-    json_values,
-)
-from freeride_core.compatible import CompatibleWire
-from freeride_core.gateway import attempt, explain
-from freeride_core.gateway.echo import without_echo
-from freeride_core.gateway.opening import Opening
-from freeride_core.gateway.outline import outline_of
-from freeride_core.gateway.wire import BadRequest, parse_call
-from freeride_core.json_values import LARGE, MOST_VALUES, PATIENT_MOST, has_too_many_values
+from freeride_core import Answer, Call, Key, Model, Operation, Phase, Reading, UpstreamRequest
+from freeride_core.compatible.retry_after import in_body, retry_after
+from freeride_core.compatible.wire import CompatibleWire
+from freeride_core.gateway import explanation
+from freeride_core.gateway.protocols.request import BadRequest, parse_call
+from freeride_core.gateway.walk import attempt
+from freeride_core.gateway.walk.opening import Opening
+from freeride_core.gateway.walk.outline import outline_of
+from freeride_core.privacy.prompt_redaction import without_echo
 from freeride_core.provider import Decoder
-from freeride_core.retry_hint import in_body, retry_after
+from freeride_core.system import json_values
+from freeride_core.system.json_values import LARGE, MOST_VALUES, PATIENT_MOST, has_too_many_values
 from test_catalogs import ids, refreshed, world
 from test_catalogs import provider as listed
 
@@ -183,21 +175,21 @@ def test_as_many_fields_as_may_be_are_passed_on() -> None:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayStage]:
     model = Model(id="double/one", canonical="double/one", tier=1, context=10_000_000, tools=True, vision=True)
     alpha, beta = (provider(name, models=(model, EMBEDDER), embeds=True) for name in ("alpha", "beta"))
-    with Stage(tmp_path_factory.mktemp("home"), alpha, beta, stamp_body=0) as stage:
+    with GatewayStage(tmp_path_factory.mktemp("home"), alpha, beta, stamp_body=0) as stage:
         yield stage
         assert not stage.cooled()
 
 
-def send(stage: Stage, body: bytes) -> httpx.Response:
+def send(stage: GatewayStage, body: bytes) -> httpx.Response:
     headers = {"content-type": "application/json"}
     return httpx.post(f"{stage.url}/v1/chat/completions", content=body, headers=headers, trust_env=False, timeout=30)
 
 
 @pytest.mark.parametrize("body", REQUESTS.values(), ids=REQUESTS)
-def test_such_a_request_is_a_400_and_no_upstream_hears_of_it(stage: Stage, body: bytes) -> None:
+def test_such_a_request_is_a_400_and_no_upstream_hears_of_it(stage: GatewayStage, body: bytes) -> None:
     stage["alpha"].answer = good
     seen = len(stage["alpha"].posts)
     answer = send(stage, body)
@@ -216,7 +208,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("content", SPELLINGS.values(), ids=SPELLINGS)
 @pytest.mark.parametrize("model", [b"auto", b"double/one"])
-def test_a_large_request_reaches_its_upstream_byte_for_byte(stage: Stage, content: bytes, model: bytes) -> None:
+def test_a_large_request_reaches_its_upstream_byte_for_byte(stage: GatewayStage, content: bytes, model: bytes) -> None:
     stage["alpha"].answer = always(reply(200, completion()))
     body = b'{"messages":[{"role":"user","content":%b}],"model":"%b"}' % (content, model)
     is_list = content.startswith(b'"x",')
@@ -239,11 +231,11 @@ def test_large_bodies_are_read_beside_the_event_loop_and_others_within(
 
         return noting
 
-    monkeypatch.setattr("freeride_core.gateway.completion.parse_call", noted("parse", parse_call))
-    monkeypatch.setattr(explain, "outcome", noted("explain", explain.outcome))
+    monkeypatch.setattr("freeride_core.gateway.transaction.parse_call", noted("parse", parse_call))
+    monkeypatch.setattr(explanation, "outcome", noted("explain", explanation.outcome))
     for name in ("_prepare", "_judge", "_refuse"):
         monkeypatch.setattr(attempt.Attempt, name, noted(name, getattr(attempt.Attempt, name)))
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(404, padding))
         stage["beta"].answer = in_turn(
             reply(200, completion(TEXT + padding)), refusal(400, padding, code="content_filter")
@@ -274,7 +266,7 @@ def test_large_bodies_are_read_beside_the_event_loop_and_others_within(
 )
 @pytest.mark.parametrize("padding", ["", "x" * LARGE], ids=["small", "large"])
 def test_an_answer_has_no_more_choices_than_were_asked_for(
-    stage: Stage, asked: dict[str, Any], given: int, is_served: bool, padding: str
+    stage: GatewayStage, asked: dict[str, Any], given: int, is_served: bool, padding: str
 ) -> None:
     choice = {"index": 0, "message": {"role": "assistant", "content": "Hi" + padding}, "finish_reason": "stop"}
     stage["alpha"].answer = always(reply(200, completion(choices=[choice] * given)))
@@ -296,7 +288,7 @@ def hostile_answers() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("body", hostile_answers().values(), ids=hostile_answers())
-def test_an_answer_of_more_than_was_asked_for_is_passed_over_and_not_built(stage: Stage, body: bytes) -> None:
+def test_an_answer_of_more_than_was_asked_for_is_passed_over_and_not_built(stage: GatewayStage, body: bytes) -> None:
     stage["alpha"].answer = always(reply(200, body))
 
     def ask() -> None:
@@ -320,13 +312,13 @@ def honest_answers() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("body", honest_answers().values(), ids=honest_answers())
-def test_a_large_answer_is_passed_on_byte_for_byte(stage: Stage, body: bytes) -> None:
+def test_a_large_answer_is_passed_on_byte_for_byte(stage: GatewayStage, body: bytes) -> None:
     stage["alpha"].answer = always(reply(200, body))
     answer = stage.ask()
     assert (answer.headers["x-freeride-provider"], answer.content) == ("alpha", body)
 
 
-def test_vectors_of_many_numbers_are_passed_on(stage: Stage) -> None:
+def test_vectors_of_many_numbers_are_passed_on(stage: GatewayStage) -> None:
     rows = [{"object": "embedding", "index": at, "embedding": [0.0123456789] * 1500} for at in range(400)]
     body = json.dumps({"object": "list", "data": rows}).encode()
     stage["alpha"].answer = always(reply(200, body))
@@ -334,7 +326,7 @@ def test_vectors_of_many_numbers_are_passed_on(stage: Stage) -> None:
     assert (answer.headers["x-freeride-provider"], answer.content) == ("alpha", body)
 
 
-def test_a_large_answer_without_vectors_is_passed_over(stage: Stage) -> None:
+def test_a_large_answer_without_vectors_is_passed_over(stage: GatewayStage) -> None:
     stage["alpha"].answer = always(reply(200, {"object": "list", "data": [], "x": "x" * LARGE}))
     assert stage.embed("double/embed").headers["x-freeride-provider"] == "beta"
 
@@ -370,7 +362,7 @@ def test_nothing_is_sent_to_a_slot_that_cooled_while_the_request_was_prepared(tm
     begun, may_end = threading.Event(), threading.Event()
     alpha = provider("alpha")
     alpha.wires = {Operation.CHAT: SlowWire(path="/chat/completions", begun=begun, may_end=may_end)}
-    with Stage(tmp_path, alpha, provider("beta")) as stage:
+    with GatewayStage(tmp_path, alpha, provider("beta")) as stage:
         stage["alpha"].answer = always(refusal(429))
         with stage.raw(post_of(json.dumps(question(user="x" * LARGE)).encode(), Connection="close")) as connection:
             assert begun.wait(10)
@@ -429,7 +421,7 @@ def test_an_event_without_an_end_is_not_kept_by_a_packages_decoder(tmp_path: Pat
     alpha = provider("alpha")
     alpha.wires = {Operation.CHAT: HoardingWire(path="/chat/completions")}
     endless = stream(*[chunk({"content": "Hi"})] * is_begun, b"data: ", *[b"x" * MIB] * 40, ends=False)
-    with Stage(tmp_path, alpha, provider("beta")) as stage:
+    with GatewayStage(tmp_path, alpha, provider("beta")) as stage:
         stage["alpha"].answer = always(endless)
         answer = httpx.Response(0)
 
@@ -447,7 +439,7 @@ def test_an_event_without_an_end_is_not_kept_by_a_packages_decoder(tmp_path: Pat
 
 def test_a_stream_full_of_what_may_be_errors_is_passed_on(tmp_path: Path) -> None:
     said = [chunk({"content": "Hi"}), b'data: {"error":null}\n\n' * 8000, b"\n\n" * 50_000, chunk({}, "stop"), DONE]
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(stream(*said))
         assert stage.ask(stream=True).content == b"".join(said)
 

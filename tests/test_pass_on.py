@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doubles import CLOSE, HANG, RESET, Script, Step, Upstream, framed
+from fake_upstream import CLOSE, HANG, RESET, FakeUpstream, Script, Step, framed
 from freeride_core.answer import ErrorKind, UpstreamRequest
-from freeride_core.gateway.alarm import NEVER
-from freeride_core.gateway.pool import DirectReply
-from freeride_core.gateway.reply import AT_ONCE, Reply, pass_on
-from freeride_core.gateway.trouble import UpstreamTrouble
-from freeride_core.gateway.upstream import Upstreams
+from freeride_core.gateway.http.deadline import NEVER
+from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.pool import DirectResponse
+from freeride_core.gateway.http.response import AT_ONCE, UpstreamResponse, pass_on
+from freeride_core.gateway.http.upstreams import Upstreams
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -38,7 +38,7 @@ class Taker:
         return b"".join(self.pieces)
 
 
-def play(script: Script, use: Callable[[Reply], Awaitable[None]]) -> Upstream:
+def play(script: Script, use: Callable[[UpstreamResponse], Awaitable[None]]) -> FakeUpstream:
     """Uses the reply to a request to which the script is played."""
 
     async def main(url: str) -> None:
@@ -50,7 +50,7 @@ def play(script: Script, use: Callable[[Reply], Awaitable[None]]) -> Upstream:
             reply.close()
             await upstreams.close()
 
-    with Upstream(lambda _: script) as upstream:
+    with FakeUpstream(lambda _: script) as upstream:
         asyncio.run(main(upstream.url))
     return upstream
 
@@ -68,7 +68,7 @@ def scripts(pieces: list[bytes]) -> list[list[Step]]:
 @settings(max_examples=15, deadline=None)
 @given(PIECES, st.integers(1, 9))
 def test_all_of_it_comes_in_order_however_often_it_is_enough(pieces: list[bytes], every: int) -> None:
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         take = Taker(every)
         turns = 0
         while await reply.pass_on(take):
@@ -83,7 +83,7 @@ def test_all_of_it_comes_in_order_however_often_it_is_enough(pieces: list[bytes]
 
 
 def test_what_was_taken_and_what_is_read_are_one_body() -> None:
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         take = Taker(1)
         assert await reply.pass_on(take)
         assert take.taken + await reply.body() == b"one, two"
@@ -95,8 +95,8 @@ def test_what_was_taken_and_what_is_read_are_one_body() -> None:
 def test_what_came_before_the_connection_broke_is_given_first() -> None:
     take = Taker()
 
-    async def use(reply: Reply) -> None:
-        with pytest.raises(UpstreamTrouble) as caught:
+    async def use(reply: UpstreamResponse) -> None:
+        with pytest.raises(UpstreamError) as caught:
             await reply.pass_on(take)
         assert caught.value.failure.kind is ErrorKind.NETWORK
 
@@ -107,8 +107,8 @@ def test_what_came_before_the_connection_broke_is_given_first() -> None:
 def test_what_came_before_the_nonsense_is_given_first() -> None:
     take = Taker()
 
-    async def use(reply: Reply) -> None:
-        with pytest.raises(UpstreamTrouble):
+    async def use(reply: UpstreamResponse) -> None:
+        with pytest.raises(UpstreamError):
             await reply.pass_on(take)
 
     play([CHUNKED, 0.05, framed(b"half") + b"no length\r\n"], use)
@@ -116,10 +116,10 @@ def test_what_came_before_the_nonsense_is_given_first() -> None:
 
 
 def test_silence_is_noticed_while_others_take() -> None:
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         clock = asyncio.get_running_loop().time
         reply.expect_by(clock() + 0.1)
-        with pytest.raises(UpstreamTrouble) as caught:
+        with pytest.raises(UpstreamError) as caught:
             await reply.pass_on(lambda _: True)
         assert caught.value.failure.kind is ErrorKind.TIMEOUT
 
@@ -133,7 +133,7 @@ def test_whoever_fails_to_take_hears_of_it_where_it_waits() -> None:
     def take(data: bytes) -> bool:
         raise Odd
 
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         for _ in range(2):
             with pytest.raises(Odd):
                 await reply.pass_on(take)
@@ -143,7 +143,7 @@ def test_whoever_fails_to_take_hears_of_it_where_it_waits() -> None:
 
 
 def test_nothing_is_given_to_whoever_has_left() -> None:
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         has_come = asyncio.Event()
         take = Taker()
 
@@ -182,7 +182,7 @@ def test_of_much_at_once_little_is_given_on_in_one_turn_of_the_loop() -> None:
     """Looking at it takes time, and others have a turn between."""
     body = bytes(range(256)) * 4000
 
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         turns = 0
         sizes: list[tuple[int, int]] = []
         taken = bytearray()
@@ -211,7 +211,7 @@ def test_of_much_at_once_little_is_given_on_in_one_turn_of_the_loop() -> None:
 
 
 def test_of_much_at_once_little_is_read() -> None:
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         pieces = []
         while data := await reply.read():
             pieces.append(data)
@@ -225,8 +225,8 @@ def test_of_much_at_once_little_is_read() -> None:
 def test_a_body_in_single_bytes_waits_in_few_pieces() -> None:
     body = bytes(range(256)) * 80
 
-    async def use(reply: Reply) -> None:
-        assert isinstance(reply, DirectReply)
+    async def use(reply: UpstreamResponse) -> None:
+        assert isinstance(reply, DirectResponse)
         connection = reply.connection
         while not connection.is_complete:  # noqa: ASYNC110 - nothing else tells
             await asyncio.sleep(0.001)

@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import doubles
 from freeride_core.answer import ErrorKind, Failure, Scope
-from freeride_core.gateway.reaction import LONGEST_S, TABLE, UNKNOWN, Reaction, cooldown_s, cooled_scope, reaction_to
+from freeride_core.gateway.walk.reaction import (
+    LONGEST_S,
+    TABLE,
+    UNKNOWN,
+    Reaction,
+    cooldown_s,
+    cooled_scope,
+    reaction_to,
+)
 
 NOW = 1_795_406_400.0
 KEY, ACCOUNT, ACCOUNT_MODEL, MODEL, PROVIDER = Scope

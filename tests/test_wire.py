@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeride_core.call import Call, Feature, Operation
-from freeride_core.gateway import wire
-from freeride_core.gateway.fields import Fields
-from freeride_core.gateway.wire import BadRequest, decode, parse_call, relayed_headers
+from freeride_core.gateway.http.headers import ResponseHeaders
+from freeride_core.gateway.protocols import request
+from freeride_core.gateway.protocols.request import BadRequest, decode, parse_call, relayed_headers
 
 CHAT, EMBEDDINGS = Operation.CHAT, Operation.EMBEDDINGS
 ONCE = ("model", "stream", "stream_options")
@@ -533,11 +533,13 @@ def test_rate_limits_and_request_ids_pass_through_and_what_a_package_names() -> 
 
 def test_names_of_headers_are_not_kept_without_end() -> None:
     for number in range(3000):
-        relayed_headers(Fields([(b"x-%d" % number, b"1"), (b"y" * 60_000 + b"%d" % number, b"1")]), ("x-mine",))
-    kept = wire._relayed_names["x-mine",]
+        relayed_headers(
+            ResponseHeaders([(b"x-%d" % number, b"1"), (b"y" * 60_000 + b"%d" % number, b"1")]), ("x-mine",)
+        )
+    kept = request._relayed_names["x-mine",]
     assert len(kept) <= 1024
     assert max(map(len, kept)) < 100
-    assert relayed_headers(Fields([(b"X-Mine", b"1"), (b"x-mine", b"2")]), ("x-mine",)) == [(b"x-mine", b"1")]
+    assert relayed_headers(ResponseHeaders([(b"X-Mine", b"1"), (b"x-mine", b"2")]), ("x-mine",)) == [(b"x-mine", b"1")]
 
 
 def test_a_header_beyond_latin_does_no_harm() -> None:

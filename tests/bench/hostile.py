@@ -28,10 +28,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from doubles import MODEL, Bench, GatewayProcess, Script, Seen, Upstream, good, plugins, provider, reply, stream
-from freeride_core.gateway.gateway import Gateway
+from fake_upstream import (
+    MODEL,
+    FakeUpstream,
+    GatewayBench,
+    GatewayProcess,
+    ReceivedRequest,
+    Script,
+    good,
+    plugins,
+    provider,
+    reply,
+    stream,
+)
+from freeride_core.gateway.runtime import Gateway
 from freeride_core.gateway.server import listen, serve
-from freeride_core.settings import load_settings
+from freeride_core.settings.resolver import load_settings
 
 _MIB = 1 << 20
 _BEAT_S = 0.002
@@ -129,7 +141,7 @@ def _packed(status: int, layers: int, content_type: str = "application/json") ->
     )
 
 
-Answer = Callable[[Seen], Script]
+Answer = Callable[[ReceivedRequest], Script]
 
 
 @dataclass(frozen=True)
@@ -289,8 +301,8 @@ def _play(case: Case, folder: Path) -> Result:
     command: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve()), "--serve", str(beats), *options)
     if case.files is not None:
         command = ("bash", "-c", f'ulimit -n {case.files} && exec "$@"', "bash", *command)
-    with Upstream(case.answer()) as alpha, Upstream() as beta:
-        bench = Bench(folder / "home")
+    with FakeUpstream(case.answer()) as alpha, FakeUpstream() as beta:
+        bench = GatewayBench(folder / "home")
         bench.add("alpha", alpha)
         bench.add("beta", beta)
         with GatewayProcess(bench, command=command) as process:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
-from freeride_core.gateway.encoding import PIECE, Decompressor, EncodingFault, UnknownCoding, coding_of
+from freeride_core.gateway.http.encoding import PIECE, Decompressor, EncodingFault, UnknownCoding, coding_of
 from fuzz.target import Bytes, Target, cut
 
 _HEADERS = ("gzip", "deflate", "x-gzip", "identity, gzip", "DEFLATE ,", "gzip, gzip", "br", "identity", "", "gzip;q=1")

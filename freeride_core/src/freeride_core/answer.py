@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from freeride_core.call import Call
-from freeride_core.json_values import LARGE, PATIENT_MOST, has_too_many_values
 from freeride_core.model import Model
+from freeride_core.system.json_values import LARGE, PATIENT_MOST, has_too_many_values
 
 _LONGEST = 32 * 1024 * 1024
 """Bytes of a body that is decoded at all: no error or list is as long."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from freeride_core.json_values import PATIENT_MOST
+from freeride_core.system.json_values import PATIENT_MOST
 
 
 class Operation(enum.StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from freeride_core.gateway.encoding import DecodedTooLarge, decode_whole
+from freeride_core.gateway.http.encoding import DecodedTooLarge, decode_whole
 
 _MOST = 16 * 1024 * 1024
 """Bytes. The longest list of models, of 2026, has 800,000."""
