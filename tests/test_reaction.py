@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fake_upstream
 from freeride_core.answer import ErrorKind, Failure, Scope
 from freeride_core.gateway.walk.reaction import (
     LONGEST_S,
@@ -36,7 +37,7 @@ def wait(
 
 def scope_of(kind: str, scope: Scope | None = None, meter: Scope = ACCOUNT) -> Scope:
     failure = Failure(kind=kind, scope=scope)
-    return cooled_scope(failure, reaction_to(failure), doubles.provider("double", meter=meter))
+    return cooled_scope(failure, reaction_to(failure), fake_upstream.provider("double", meter=meter))
 
 
 def what(kind: str) -> Reaction:
