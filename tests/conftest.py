@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from distributions import dist, make_site, sources, uv
-from strangers import beside_core, places, publish, published
+from outside_plugins import beside_core, places, publish, published
 
 __all__ = ["beside_core", "dist", "install", "make_site", "places", "publish", "published", "sources", "uv"]
 

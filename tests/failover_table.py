@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from freeride_core.answer import ErrorKind, Scope
-from freeride_core.gateway.reaction import TABLE, Reaction
+from freeride_core.gateway.walk.reaction import TABLE, Reaction
 
 _SEEN = {
     ErrorKind.RATE_LIMIT: "429 of a minute",

@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-from doubles import plugins, provider
-from freeride_core.gateway.gateway import Gateway
-from freeride_core.gateway.pool import Pool
+from fake_upstream import plugins, provider
+from freeride_core.gateway.http.pool import Pool
+from freeride_core.gateway.runtime import Gateway
 from freeride_core.gateway.server import listen, serve
-from freeride_core.settings import load_settings
+from freeride_core.settings.resolver import load_settings
 
 EVERY_S = 0.002
 

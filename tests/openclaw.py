@@ -11,8 +11,8 @@ import msgspec
 from typer.testing import CliRunner, Result
 
 from freeride_core.cli.group import app
-from freeride_core.json_text import JsonText
-from freeride_core.plugins import load_plugins
+from freeride_core.editing.json import JsonDocument
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator
 from freeride_core.simulator.installed import installed_profile
 
@@ -70,11 +70,11 @@ def asking_gateway(root: str) -> str:
 
 
 def primary() -> object:
-    return JsonText(config_path().read_text()).get(["agents", "defaults", "model", "primary"])
+    return JsonDocument(config_path().read_text()).get(["agents", "defaults", "model", "primary"])
 
 
 def fallbacks() -> list[object]:
-    found = JsonText(config_path().read_text()).get(["agents", "defaults", "model", "fallbacks"])
+    found = JsonDocument(config_path().read_text()).get(["agents", "defaults", "model", "fallbacks"])
     assert isinstance(found, list)
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from freeride_conformance.readme import MARKER
-from freeride_core.plugins import Plugins, load_plugins
+from freeride_core.plugins.discovery import Plugins, load_plugins
 
 ROOT = Path(__file__).parents[1]
 WRITTEN = "<!-- Written by `python -m uv run python tests/pages.py`; a test holds it to the code. -->\n\n"

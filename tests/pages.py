@@ -9,6 +9,7 @@ from pathlib import Path
 from agent_page import agent_page, agent_rows
 from command_page import command_page, command_rows
 from failover_table import failover_rows
+from fault_cases.page import fault_page
 from page_parts import ROOT, installed, table, with_block
 from provider_page import provider_page, provider_rows
 from setting_rows import key_rows
@@ -38,6 +39,7 @@ def pages() -> dict[Path, str]:
         ROOT / "README.md": readme,
         docs / "settings.md": with_block(settings, "keys", keys),
         docs / "commands.md": command_page(),
+        docs / "faults.md": fault_page(),
         **{FOLDERS[0] / f"{name}.md": provider_page(provider) for name, provider in plugins.providers.items()},
         **{FOLDERS[1] / f"{name}.md": agent_page(binder) for name, binder in plugins.binders.items()},
     }

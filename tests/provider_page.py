@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from freeride_conformance.readme import provider_head
 from freeride_core import Model, Operation, Provider
-from freeride_core.settings import base_url_variable
+from freeride_core.settings.resolver import base_url_variable
 from page_parts import ROOT, WRITTEN, by_hand, table
 
 

@@ -14,13 +14,13 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from doubles import MODEL, plugins, provider
+from fake_upstream import MODEL, plugins, provider
 from freeride_core import Account, Answer, Call, CompatibleWire, Credential, Decoder, Key, Model, Operation, Reading
 from freeride_core.answer import Failure, UpstreamRequest
 from freeride_core.gateway.server import listen, serve
 from freeride_core.hookspecs import hookimpl
 from freeride_core.provider import Catalog, FreePolicy, Probe, Proof, Provider
-from freeride_core.settings import Settings, load_settings
+from freeride_core.settings.resolver import Settings, load_settings
 
 
 class Tantrum(BaseException):

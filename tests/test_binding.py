@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from doubles import Stage, post_of, provider
-from freeride_core.agent_files import is_installed, path_of
-from freeride_core.binder import SERVED, Binder, Endpoint, Route, Scope, Unreadable
-from freeride_core.binding import Backups, BindingError, Change, is_bound, plan_binding
+from fake_upstream import GatewayStage, post_of, provider
+from freeride_core.binder import SERVED, Binder, ClientProtocol, Endpoint, Place, Unreadable
+from freeride_core.binding.agent_files import is_installed, path_of
+from freeride_core.binding.change import Backups, BindingError, Change, is_bound, plan_binding
 
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 OTHER = Endpoint("http://127.0.0.1:9")
@@ -29,7 +29,7 @@ class LineBinder(Binder):
     title = "Toy"
     homepage = "https://toy.example"
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         return home / "toy.conf"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
@@ -40,15 +40,15 @@ class LineBinder(Binder):
 
 
 class MovedBinder(LineBinder):
-    scopes = (Scope.HOME, Scope.PROJECT)
+    scopes = (Place.HOME, Place.PROJECT)
     moved_by: tuple[tuple[str, str], ...] = (("TOY_FILE", ".toy/conf/toy.conf"), ("TOY_HOME", ".toy"))
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
-        return (home if scope is Scope.HOME else cwd) / ".toy" / "conf" / "toy.conf"
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:
+        return (home if scope is Place.HOME else cwd) / ".toy" / "conf" / "toy.conf"
 
 
 class RenamedBinder(MovedBinder):
-    def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:
+    def other_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:
         return (home / ".toy" / "conf" / "toy.conf.old", home / ".old" / "toy.conf")
 
 
@@ -428,9 +428,9 @@ def test_a_binder_that_fails_is_blamed_without_a_word_of_the_file(path: Path) ->
 
 
 def test_a_binder_without_the_scope_is_named() -> None:
-    assert path_of(BINDER, Scope.HOME, Path("/h"), Path("/p"), {}) == Path("/h/toy.conf")
+    assert path_of(BINDER, Place.HOME, Path("/h"), Path("/p"), {}) == Path("/h/toy.conf")
     with pytest.raises(BindingError, match="'project'; it has: home"):
-        path_of(BINDER, Scope.PROJECT, Path("/h"), Path("/p"), {})
+        path_of(BINDER, Place.PROJECT, Path("/h"), Path("/p"), {})
 
 
 @pytest.mark.parametrize(
@@ -444,13 +444,13 @@ def test_a_binder_without_the_scope_is_named() -> None:
     ],
 )
 def test_the_agents_own_variables_move_its_file(environ: dict[str, str], expected: str) -> None:
-    assert path_of(MovedBinder(), Scope.HOME, Path("/h"), Path("/p"), environ) == Path(expected)
+    assert path_of(MovedBinder(), Place.HOME, Path("/h"), Path("/p"), environ) == Path(expected)
 
 
 @pytest.mark.parametrize("value", ["else", "~/else", "$HOME/else"])
 def test_a_variable_that_is_no_whole_path_moves_it_nowhere(value: str) -> None:
     with pytest.raises(BindingError, match=r"TOY_HOME is set to .*: write a whole path"):
-        path_of(MovedBinder(), Scope.HOME, Path("/h"), Path("/p"), {"TOY_HOME": value})
+        path_of(MovedBinder(), Place.HOME, Path("/h"), Path("/p"), {"TOY_HOME": value})
     assert not is_installed(MovedBinder(), Path("/h"), {"TOY_HOME": value})
 
 
@@ -459,22 +459,22 @@ def test_other_names_move_along_or_count_no_more(tmp_path: Path) -> None:
         (tmp_path / "h" / place).mkdir(parents=True)
     (tmp_path / "h/.old/toy.conf").touch()
     binder, home = RenamedBinder(), tmp_path / "h"
-    assert path_of(binder, Scope.HOME, home, home, {}) == home / ".old/toy.conf"
-    assert path_of(binder, Scope.HOME, home, home, {"TOY_HOME": str(tmp_path)}) == tmp_path / "conf/toy.conf"
+    assert path_of(binder, Place.HOME, home, home, {}) == home / ".old/toy.conf"
+    assert path_of(binder, Place.HOME, home, home, {"TOY_HOME": str(tmp_path)}) == tmp_path / "conf/toy.conf"
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf/toy.conf.old").touch()
-    assert path_of(binder, Scope.HOME, home, home, {"TOY_HOME": str(tmp_path)}) == tmp_path / "conf/toy.conf.old"
+    assert path_of(binder, Place.HOME, home, home, {"TOY_HOME": str(tmp_path)}) == tmp_path / "conf/toy.conf.old"
 
 
 def test_a_variable_that_has_nothing_to_do_with_the_file_moves_it_nowhere() -> None:
     binder = MovedBinder()
     binder.moved_by = (("TOY_HOME", ".another"),)
-    assert path_of(binder, Scope.HOME, Path("/h"), Path("/p"), {"TOY_HOME": "/else"}) == Path("/h/.toy/conf/toy.conf")
+    assert path_of(binder, Place.HOME, Path("/h"), Path("/p"), {"TOY_HOME": "/else"}) == Path("/h/.toy/conf/toy.conf")
 
 
 def test_they_do_not_move_a_projects_file() -> None:
     environ = {"TOY_FILE": "/here/it.conf", "TOY_HOME": "/else"}
-    assert path_of(MovedBinder(), Scope.PROJECT, Path("/h"), Path("/h"), environ) == Path("/h/.toy/conf/toy.conf")
+    assert path_of(MovedBinder(), Place.PROJECT, Path("/h"), Path("/h"), environ) == Path("/h/.toy/conf/toy.conf")
 
 
 def test_the_records_say_what_is_bound_where_and_hold_no_key(backups: Backups, path: Path) -> None:
@@ -500,17 +500,20 @@ def test_files_of_one_name_in_two_folders_do_not_mix(backups: Backups, tmp_path:
 
 def test_binding_needs_no_http(tmp_path: Path) -> None:
     program = (
-        "import sys, freeride_core.binding, freeride_core.cli.bind, freeride_core.plugins, freeride_core.yaml_text\n"
+        "import sys, freeride_core.binding.change, freeride_core.cli.bind, freeride_core.plugins.discovery\n"
+        "import freeride_core.editing.yaml\n"
         "print(sorted({'httpx', 'starlette', 'uvicorn', 'rich'} & set(sys.modules)))"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("route", Route)
-def test_the_routes_that_core_binds_agents_to_are_those_that_the_gateway_has(route: Route, tmp_path: Path) -> None:
+@pytest.mark.parametrize("route", ClientProtocol)
+def test_the_routes_that_core_binds_agents_to_are_those_that_the_gateway_has(
+    route: ClientProtocol, tmp_path: Path
+) -> None:
     with (
-        Stage(tmp_path, provider("alpha")) as stage,
+        GatewayStage(tmp_path, provider("alpha")) as stage,
         stage.raw(post_of(b"{}", route.format(model="auto"))) as connection,
     ):
         connection.settimeout(5)

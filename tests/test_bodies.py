@@ -11,18 +11,7 @@ import httpx
 import msgspec
 import pytest
 
-from doubles import (
-    DONE,
-    Stage,
-    always,
-    chunk,
-    completion,
-    framed,
-    key_of,
-    post_of,
-    provider,
-    reply,
-)
+from fake_upstream import DONE, GatewayStage, always, chunk, completion, framed, key_of, post_of, provider, reply
 from freeride_core import Model
 
 ODD = (
@@ -36,7 +25,7 @@ def raw_members(body: bytes) -> dict[str, bytes]:
     return {name: bytes(raw) for name, raw in msgspec.json.decode(body, type=dict[str, msgspec.Raw]).items()}
 
 
-def send(stage: Stage, body: bytes, path: str = "/v1/chat/completions", **headers: str) -> httpx.Response:
+def send(stage: GatewayStage, body: bytes, path: str = "/v1/chat/completions", **headers: str) -> httpx.Response:
     return httpx.post(
         stage.url + path, content=body, headers={"content-type": "application/json", **headers}, trust_env=False
     )
@@ -46,7 +35,7 @@ def send(stage: Stage, body: bytes, path: str = "/v1/chat/completions", **header
 
 
 def test_a_request_that_needs_no_change_reaches_the_upstream_as_it_came(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         body = ODD % b"double/one"
         assert send(stage, body).status_code == 200
         assert stage["alpha"].posts[0].body == body
@@ -54,14 +43,14 @@ def test_a_request_that_needs_no_change_reaches_the_upstream_as_it_came(tmp_path
 
 @pytest.mark.parametrize("model", [b"auto", b"freeride/quality", b"default", b"free", b""])
 def test_nothing_but_the_model_is_replaced(tmp_path: Path, model: bytes) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         body = ODD % model
         assert send(stage, body).status_code == 200
         assert raw_members(stage["alpha"].posts[0].body) == {**raw_members(body), "model": b'"double/one"'}
 
 
 def test_a_null_model_is_auto(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         assert send(stage, b'{"model":null,"messages":[]}').status_code == 200
         assert stage["alpha"].posts[0].json == {"model": "double/one", "messages": []}
 
@@ -76,7 +65,7 @@ def test_what_a_package_declares_is_dropped_renamed_clamped_and_added(tmp_path: 
         defaults={"top_p": 0.5},
         headers={"x-app": "someone"},
     )
-    with Stage(tmp_path, alpha) as stage:
+    with GatewayStage(tmp_path, alpha) as stage:
         body = b'{"model":"double/one","messages":[],"logit_bias":{},"max_completion_tokens":5000,"n":1.0}'
         assert send(stage, body).status_code == 200
         seen = stage["alpha"].posts[0]
@@ -91,7 +80,7 @@ def test_what_a_package_declares_is_dropped_renamed_clamped_and_added(tmp_path: 
 
 
 def test_a_request_carries_the_providers_key_and_nothing_of_the_clients(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         send(stage, b'{"model":"auto","messages":[]}', authorization="Bearer any", cookie="a=b", **{"x-api-key": "any"})
         headers = stage["alpha"].posts[0].headers
         assert headers["authorization"] == f"Bearer {key_of('alpha')}"
@@ -115,7 +104,7 @@ def test_a_request_carries_the_providers_key_and_nothing_of_the_clients(tmp_path
     ],
 )
 def test_whatever_pythons_json_accepts_is_accepted(tmp_path: Path, body: bytes) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         assert send(stage, body).status_code == 200
         assert json.loads(stage["alpha"].posts[0].body)["messages"] == json.loads(body)["messages"]
 
@@ -152,7 +141,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
     ],
 )
 def test_a_malformed_request_is_a_400_that_does_not_quote_it(tmp_path: Path, body: bytes, param: str | None) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         answer = send(stage, body)
         assert answer.status_code == 400
         error = answer.json()["error"]
@@ -165,7 +154,7 @@ def test_a_malformed_request_is_a_400_that_does_not_quote_it(tmp_path: Path, bod
 
 
 def test_embeddings_need_an_input(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         answer = send(stage, b'{"model":"double/embed","messages":[]}', "/v1/embeddings")
         assert answer.status_code == 400
         assert answer.json()["error"]["param"] == "input"
@@ -180,7 +169,7 @@ ANSWER = (
 
 
 def test_an_answer_is_passed_on_byte_for_byte_but_for_the_stamp(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(reply(200, ANSWER + b"\n\n"))
         answer = stage.ask()
         assert answer.content == ANSWER[:-1] + b',"_freeride_provider":"alpha"}\n\n'
@@ -188,7 +177,7 @@ def test_an_answer_is_passed_on_byte_for_byte_but_for_the_stamp(tmp_path: Path) 
 
 
 def test_the_stamp_can_be_switched_off(tmp_path: Path) -> None:
-    with Stage(tmp_path, stamp_body=0) as stage:
+    with GatewayStage(tmp_path, stamp_body=0) as stage:
         stage["alpha"].answer = always(reply(200, ANSWER))
         answer = stage.ask()
         assert answer.content == ANSWER
@@ -205,7 +194,7 @@ def test_an_answer_says_who_gave_it_and_passes_limits_and_ids_on(tmp_path: Path)
         "access-control-allow-origin": "*",
         "x-internal": "yes",
     }
-    with Stage(tmp_path, provider("alpha", response_headers=("x-region",))) as stage:
+    with GatewayStage(tmp_path, provider("alpha", response_headers=("x-region",))) as stage:
         stage["alpha"].answer = always(reply(200, completion(), headers))
         answer = stage.ask(model="double/one")
         assert answer.headers["content-type"] == "application/json"
@@ -228,7 +217,7 @@ def test_an_answer_says_who_gave_it_and_passes_limits_and_ids_on(tmp_path: Path)
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_an_encoded_answer_is_decoded(tmp_path: Path, encoding: str) -> None:
     packed = gzip.compress(ANSWER) if encoding == "gzip" else zlib.compress(ANSWER)
-    with Stage(tmp_path, stamp_body=0) as stage:
+    with GatewayStage(tmp_path, stamp_body=0) as stage:
         stage["alpha"].answer = always(reply(200, packed, {"content-encoding": encoding}))
         answer = stage.ask(headers={"accept-encoding": "identity"})
         assert answer.content == ANSWER
@@ -239,27 +228,27 @@ def test_an_encoded_stream_is_decoded(tmp_path: Path) -> None:
     said = [chunk({"content": "Hi"}), chunk({}, "stop"), DONE]
     packed = gzip.compress(b"".join(said))
     head = b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n"
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always([head, framed(packed[:20]), framed(packed[20:]), b"0\r\n\r\n"])
         assert stage.ask(stream=True).content == b"".join(said)
 
 
 def test_an_encoded_error_is_decoded(tmp_path: Path) -> None:
     body = gzip.compress(json.dumps({"error": {"message": "temperature must be <= 2"}}).encode())
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(reply(400, body, {"content-encoding": "gzip"}))
         assert stage.ask().json()["error"]["message"] == "temperature must be <= 2"
 
 
 def test_an_encoding_that_is_broken_is_passed_over(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(reply(200, b"not gzip at all", {"content-encoding": "gzip"}))
         assert stage.ask().headers["x-freeride-provider"] == "beta"
         assert not stage.cooled()
 
 
 def test_a_model_that_answers_under_another_name_is_reported_as_it_was_asked(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(reply(200, completion(model="something-else")))
         answer = stage.ask()
         assert answer.headers["x-freeride-model"] == "double/one"
@@ -267,7 +256,7 @@ def test_a_model_that_answers_under_another_name_is_reported_as_it_was_asked(tmp
 
 
 def test_many_requests_can_follow_on_one_connection(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         connection = stage.raw(post_of(b'{"model":"auto","messages":[]}') * 3)
         received = b""
         while received.count(b'"_freeride_provider":"alpha"}') < 3:

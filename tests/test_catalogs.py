@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.call import Operation
 from freeride_core.free import WholeCatalog
-from freeride_core.ledger import catalog as catalog_module
-from freeride_core.ledger.catalog import Catalogs
-from freeride_core.ledger.store import Entry
+from freeride_core.ledger import catalogs as catalog_module
+from freeride_core.ledger.catalogs import Catalogs
+from freeride_core.ledger.store.sqlite import Entry
 from freeride_core.model import Model
 from freeride_core.provider import Catalog, Key, Provider
 

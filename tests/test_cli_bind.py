@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from freeride_core import plugins
 from freeride_core.cli.group import freeride
 from freeride_core.cli.terminal import fault_of
+from freeride_core.plugins import discovery
 
 BINDERS = Path(__file__).parents[1] / "freeride_binders"
 
@@ -479,15 +479,15 @@ def test_a_fault_without_a_file_is_told_without_one() -> None:
 
 
 def test_a_broken_binder_is_a_row_and_the_others_are_listed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = plugins.load_plugins
-    broken = plugins.PluginRow("binder", "acme", "freeride-binder-acme", "1.0", None, "broken", "ImportError: gone")
+    load = discovery.load_plugins
+    broken = discovery.PluginRow("binder", "acme", "freeride-binder-acme", "1.0", None, "broken", "ImportError: gone")
 
-    def load_with_a_broken_one(kinds: Any) -> plugins.Plugins:
+    def load_with_a_broken_one(kinds: Any) -> discovery.Plugins:
         found = load(kinds)
         hooks, modules = found.hooks, found.modules
-        return plugins.Plugins(found.providers, found.binders, (*found.rows, broken), hooks, modules)
+        return discovery.Plugins(found.providers, found.binders, (*found.rows, broken), hooks, modules)
 
-    monkeypatch.setattr(plugins, "load_plugins", load_with_a_broken_one)
+    monkeypatch.setattr(discovery, "load_plugins", load_with_a_broken_one)
     assert listed(run)["acme", None]["reason"] == "ImportError: gone"  # type: ignore[index] # it has no scope
     table = run()
     assert "acme: ImportError: gone\n" in table.err
@@ -496,8 +496,10 @@ def test_a_broken_binder_is_a_row_and_the_others_are_listed(run: Run, monkeypatc
 
 def test_without_any_binder_it_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing: Mapping[str, Any] = MappingProxyType({})
-    hooks = plugins.load_plugins(()).hooks
-    monkeypatch.setattr(plugins, "load_plugins", lambda kinds: plugins.Plugins(nothing, nothing, (), hooks, nothing))
+    hooks = discovery.load_plugins(()).hooks
+    monkeypatch.setattr(
+        discovery, "load_plugins", lambda kinds: discovery.Plugins(nothing, nothing, (), hooks, nothing)
+    )
     ran = run()
     assert ran.code == 1
     assert "pip install freeride-gateway" in ran.err

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from freeride_core.cli.group import app
-from freeride_core.keys import fingerprint
-from freeride_core.ledger.store import Entry, StateStore
+from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.settings.keys import fingerprint
 
 SOURCE = """
 from freeride_core import *

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from doubles import HANG, RESET, Script, Seen, Stage, always, good, provider, refusal, until
+from fake_upstream import HANG, RESET, GatewayStage, ReceivedRequest, Script, always, good, provider, refusal, until
 from freeride_core import Model
 from freeride_core.answer import ErrorKind
-from freeride_core.ledger.cooldown import Cooldown, Cooldowns
-from freeride_core.ledger.ledger import Ledger, Readiness
+from freeride_core.ledger.cooldowns import Cooldown, Cooldowns
+from freeride_core.ledger.readiness import Ledger, Readiness
 from freeride_core.ledger.slots import Slot
-from freeride_core.ledger.store import Entry, StateStore
+from freeride_core.ledger.store.sqlite import Entry, StateStore
 from test_concurrency import Clock, ask_at_once, cool, key
 
 HOUR_S = 3600.0
 SLOT = Slot("alpha", "*", "m")
 
 
-def jump(stage: Stage, seconds: float) -> None:
+def jump(stage: GatewayStage, seconds: float) -> None:
     """Sets the wall clock, and leaves the one that counts on alone: it stands still while a laptop sleeps."""
     now = stage.thread.gateway.now
     stage.thread.gateway.now = stage.thread.gateway.ledger.now = lambda: now() + seconds
@@ -30,11 +30,11 @@ def jump(stage: Stage, seconds: float) -> None:
 # Asleep
 
 
-def hang_up(_: Seen) -> Script:
+def hang_up(_: ReceivedRequest) -> Script:
     raise ConnectionResetError
 
 
-def is_silent(_: Seen) -> Script:
+def is_silent(_: ReceivedRequest) -> Script:
     """The other end is gone, and nobody says so: a router has forgotten the connection."""
     return [HANG]
 
@@ -42,9 +42,9 @@ def is_silent(_: Seen) -> Script:
 @pytest.mark.parametrize("streams", [False, True])
 @pytest.mark.parametrize("dead", [is_silent, always([RESET]), hang_up])
 def test_after_a_laptop_has_slept_the_next_requests_are_served_at_once(
-    tmp_path: Path, dead: Callable[[Seen], Script], streams: bool
+    tmp_path: Path, dead: Callable[[ReceivedRequest], Script], streams: bool
 ) -> None:
-    with Stage(tmp_path, first_byte_timeout=2.0, answer_timeout=2.0) as stage:
+    with GatewayStage(tmp_path, first_byte_timeout=2.0, answer_timeout=2.0) as stage:
         stage["alpha"].answer = lambda seen: [0.2, *good(seen)]
         ask_at_once(stage, 4)
         old = stage["alpha"].connections
@@ -62,7 +62,7 @@ def test_after_a_laptop_has_slept_the_next_requests_are_served_at_once(
 
 
 def test_a_clock_that_is_set_back_costs_kept_connections_and_nothing_else(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage.ask()
         jump(stage, -8 * HOUR_S)
         assert stage.ask().headers["x-freeride-attempts"] == "1"
@@ -72,7 +72,7 @@ def test_a_clock_that_is_set_back_costs_kept_connections_and_nothing_else(tmp_pa
 
 def test_what_ended_while_a_laptop_slept_is_over_when_it_wakes(tmp_path: Path) -> None:
     gamma = provider("gamma", rank=200)
-    with Stage(tmp_path, provider("alpha"), provider("beta"), gamma) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), provider("beta"), gamma) as stage:
         stage["alpha"].answer = always(refusal(429, headers={"Retry-After": str(7 * 3600)}))
         stage["beta"].answer = always(refusal(402, headers={"Retry-After": str(9 * 3600)}))
         assert stage.ask().headers["x-freeride-provider"] == "gamma"
@@ -83,7 +83,7 @@ def test_what_ended_while_a_laptop_slept_is_over_when_it_wakes(tmp_path: Path) -
 
 
 def test_a_provider_that_was_down_before_the_sleep_is_probed_and_back_after_it(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(500))
         assert stage.ask().headers["x-freeride-provider"] == "beta"
         jump(stage, 8 * HOUR_S)
@@ -119,7 +119,7 @@ def test_a_clock_that_goes_back_a_little_moves_nothing() -> None:
 
 
 def test_the_whole_machine_hears_that_a_cooldown_was_moved(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(401))
         stage.ask()
         jump(stage, -8 * HOUR_S)
@@ -161,13 +161,13 @@ def test_what_was_learned_at_a_time_that_has_not_come_is_asked_again() -> None:
     assert learned.refuses("alpha", "m", 9500, year_ago) == "context_length"
 
 
-def is_served(stage: Stage, model: str) -> bool:
+def is_served(stage: GatewayStage, model: str) -> bool:
     return stage.ask(model).status_code == 200
 
 
 def test_a_gateway_whose_clock_is_set_back_goes_on_to_serve(tmp_path: Path) -> None:
     models = (Model(id="double/one", canonical="double/one"), Model(id="double/two", canonical="double/two"))
-    with Stage(tmp_path, provider("alpha", models=models)) as stage:
+    with GatewayStage(tmp_path, provider("alpha", models=models)) as stage:
         stage["alpha"].answer = always(refusal(500))
         assert stage.ask().status_code == 503
         jump(stage, -8 * HOUR_S)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubles import ABOUT
+from fake_upstream import ABOUT
 from freeride_core import (
     Account,
     Answer,
@@ -36,8 +36,8 @@ from freeride_core import (
     WholeCatalog,
     canonical_of,
 )
-from freeride_core.compatible import bearer
-from freeride_core.gateway.wire import parse_call
+from freeride_core.compatible.wire import bearer
+from freeride_core.gateway.protocols.request import parse_call
 
 NOW = 1_795_406_400.0  # four o'clock UTC
 MIDNIGHT = NOW + 20 * 3600

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from freeride_core.answer import Answer, ErrorKind
 from freeride_core.call import Feature
-from freeride_core.complaint import USUAL, Complaint, Rule, by_status
+from freeride_core.compatible.errors import USUAL, Rule, UpstreamErrorBody, by_status
 
 NOW = 1_795_406_400.0
 
@@ -21,8 +21,8 @@ def answer(body: Any, status: int = 400, headers: dict[str, str] | None = None) 
     return Answer(status=status, headers=headers or {}, body=data, now=NOW)
 
 
-def complaint(body: Any) -> Complaint:
-    return Complaint.of(answer(body))
+def complaint(body: Any) -> UpstreamErrorBody:
+    return UpstreamErrorBody.of(answer(body))
 
 
 # Shapes
@@ -175,7 +175,7 @@ def test_no_body_is_too_deep(opening: bytes, closing: bytes, depth: int) -> None
 
 def fits(rule: Rule, body: Any, status: int = 400, **headers: str) -> bool:
     found = answer(body, status, headers)
-    return rule.fits(status, Complaint.of(found), found)
+    return rule.fits(status, UpstreamErrorBody.of(found), found)
 
 
 def test_a_rule_without_conditions_fits_everything() -> None:
@@ -201,7 +201,7 @@ def meaning(status: int, message: str, code: str | None = None) -> tuple[ErrorKi
     """As the usual rules have it, for an answer in the usual shape."""
     found = answer({"error": {"message": message, "code": code}}, status)
     for rule in USUAL:
-        if rule.fits(status, Complaint.of(found), found):
+        if rule.fits(status, UpstreamErrorBody.of(found), found):
             return rule.kind, rule.feature
     return by_status(status), None
 

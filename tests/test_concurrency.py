@@ -15,20 +15,34 @@ from typing import Any
 import httpx
 import pytest
 
-from doubles import HANG, Script, Seen, Stage, always, chunk, good, key_of, post_of, provider, refusal, stream, until
+from fake_upstream import (
+    HANG,
+    GatewayStage,
+    ReceivedRequest,
+    Script,
+    always,
+    chunk,
+    good,
+    key_of,
+    post_of,
+    provider,
+    refusal,
+    stream,
+    until,
+)
 from freeride_core import Answer, Key, Reading, Scope
 from freeride_core.answer import ErrorKind, Failure
-from freeride_core.gateway.attempt import Attempt
-from freeride_core.gateway.connection import Connection
-from freeride_core.gateway.reaction import cooldown_s, reaction_to
-from freeride_core.ledger.ledger import Ledger, Readiness
+from freeride_core.gateway.http.upstream_connection import UpstreamConnection
+from freeride_core.gateway.walk.attempt import Attempt
+from freeride_core.gateway.walk.reaction import cooldown_s, reaction_to
+from freeride_core.ledger.readiness import Ledger, Readiness
 from freeride_core.ledger.slots import Slot
-from freeride_core.ledger.store import Entry, StateStore
+from freeride_core.ledger.store.sqlite import Entry, StateStore
 
 BODY = b'{"model":"auto","messages":[]}'
 
 
-def ask_at_once(stage: Stage, count: int, **fields: Any) -> list[httpx.Response]:
+def ask_at_once(stage: GatewayStage, count: int, **fields: Any) -> list[httpx.Response]:
     """All answers to `count` requests that are sent together."""
     together = threading.Barrier(count)
 
@@ -41,7 +55,7 @@ def ask_at_once(stage: Stage, count: int, **fields: Any) -> list[httpx.Response]
 
 
 @contextmanager
-def in_background(stage: Stage, count: int) -> Iterator[list[Future[httpx.Response]]]:
+def in_background(stage: GatewayStage, count: int) -> Iterator[list[Future[httpx.Response]]]:
     with ThreadPoolExecutor(count) as pool:
         yield [pool.submit(stage.ask) for _ in range(count)]
 
@@ -52,7 +66,7 @@ class Gate:
     def __init__(self) -> None:
         self.is_open = threading.Event()
 
-    def __call__(self, seen: Seen) -> Iterator[Any]:
+    def __call__(self, seen: ReceivedRequest) -> Iterator[Any]:
         while not self.is_open.is_set():
             yield 0.01
         yield from good(seen)
@@ -66,7 +80,7 @@ class Gate:
 def test_forty_at_once_against_two_dead_keys_cost_at_most_forty_hits(
     tmp_path: Path, script: Script, streams: bool
 ) -> None:
-    with Stage(tmp_path, keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, keys={"alpha": 2}) as stage:
         stage["alpha"].answer = always(script)
         answers = ask_at_once(stage, 40, stream=streams)
         assert {answer.status_code for answer in answers} == {200}
@@ -77,7 +91,7 @@ def test_forty_at_once_against_two_dead_keys_cost_at_most_forty_hits(
 
 @pytest.mark.parametrize("script", [refusal(401), [0.1, *refusal(429)]])
 def test_forty_at_once_without_another_provider_cost_at_most_forty_hits(tmp_path: Path, script: Script) -> None:
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
         stage["alpha"].answer = always(script)
         answers = ask_at_once(stage, 40)
         assert {answer.status_code for answer in answers} == {503}
@@ -85,17 +99,17 @@ def test_forty_at_once_without_another_provider_cost_at_most_forty_hits(tmp_path
 
 
 def test_keys_that_fail_at_different_speeds_cost_at_most_one_hit_a_request(tmp_path: Path) -> None:
-    def answer(seen: Seen) -> Script:
+    def answer(seen: ReceivedRequest) -> Script:
         return [0.1 if seen.key == key_of("alpha") else 0.5, *refusal(401)]
 
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
         stage["alpha"].answer = answer
         ask_at_once(stage, 30)
         assert len(stage["alpha"].posts) <= 30
 
 
 def test_nothing_is_sent_on_a_key_once_its_failure_has_been_read(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(429))
         stage.ask()
         answers = ask_at_once(stage, 20)
@@ -107,11 +121,11 @@ def test_nothing_is_sent_on_a_key_once_its_failure_has_been_read(tmp_path: Path)
 def test_amid_many_requests_a_key_that_begins_to_refuse_is_asked_no_more_once_that_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streams: bool
 ) -> None:
-    send, read = Connection.send, Attempt.read
+    send, read = UpstreamConnection.send, Attempt.read
     sent: list[bytes] = []
     sent_when_read: list[int] = []
 
-    def sending(connection: Connection, head: bytes, body: bytes, **options: Any) -> None:
+    def sending(connection: UpstreamConnection, head: bytes, body: bytes, **options: Any) -> None:
         if b"host: 127.0.0.1:%d\r\n" % stage["alpha"].port in head:
             sent.append(body)
         send(connection, head, body, **options)
@@ -122,15 +136,15 @@ def test_amid_many_requests_a_key_that_begins_to_refuse_is_asked_no_more_once_th
             sent_when_read.append(len(sent))
         return answer, reading
 
-    def answer(_: Seen) -> Script:
+    def answer(_: ReceivedRequest) -> Script:
         return refusal(429) if len(stage["alpha"].posts) > 100 else [0.01, *good(stage["alpha"].posts[0])]
 
     def ask_often(_: int) -> list[httpx.Response]:
         return [stage.ask(stream=streams) for _ in range(10)]
 
-    monkeypatch.setattr(Connection, "send", sending)
+    monkeypatch.setattr(UpstreamConnection, "send", sending)
     monkeypatch.setattr(Attempt, "read", reading)
-    with Stage(tmp_path) as stage, ThreadPoolExecutor(30) as pool:
+    with GatewayStage(tmp_path) as stage, ThreadPoolExecutor(30) as pool:
         stage["alpha"].answer = answer
         answers = [answer for asked in pool.map(ask_often, range(30)) for answer in asked]
         assert {answer.status_code for answer in answers} == {200}
@@ -146,7 +160,7 @@ def test_a_request_that_waits_for_its_connection_is_withdrawn_when_its_slot_cool
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
-        with Stage(tmp_path, urls={"alpha": f"http://127.0.0.1:{port}/v1"}, connect_timeout=20) as stage:
+        with GatewayStage(tmp_path, urls={"alpha": f"http://127.0.0.1:{port}/v1"}, connect_timeout=20) as stage:
             with in_background(stage, 1) as waiting, contextlib.ExitStack() as stack:
                 until(lambda: stage.events("provider_attempt"))
                 cool_elsewhere(tmp_path, Slot("alpha", "*", "*"))
@@ -198,10 +212,10 @@ def cool_elsewhere(home: Path, slot: Slot) -> None:
 
 
 def test_one_good_key_serves_all_when_its_sibling_is_dead(tmp_path: Path) -> None:
-    def answer(seen: Seen) -> Script:
+    def answer(seen: ReceivedRequest) -> Script:
         return refusal(401) if seen.key == key_of("alpha") else [0.05, *good(seen)]
 
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
         stage["alpha"].answer = answer
         answers = ask_at_once(stage, 20)
         assert {answer.status_code for answer in answers} == {200}
@@ -212,7 +226,7 @@ def test_one_good_key_serves_all_when_its_sibling_is_dead(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_keys_share_what_is_under_way(tmp_path: Path, streams: bool) -> None:
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 3}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 3}) as stage:
         stage["alpha"].answer = always([HANG])
         body = BODY[:-1] + (b',"stream":true}' if streams else b"}")
         connections = [stage.raw(post_of(body)) for _ in range(9)]
@@ -224,7 +238,7 @@ def test_keys_share_what_is_under_way(tmp_path: Path, streams: bool) -> None:
 
 
 def test_a_stream_is_under_way_until_its_end(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
         stage["alpha"].answer = always(stream(chunk({"content": "Hel"}), HANG))
         with stage.opened() as answer:
             coming = answer.iter_raw()  # the client leaves with its last reference
@@ -241,7 +255,7 @@ def test_a_stream_is_under_way_until_its_end(tmp_path: Path) -> None:
 # Back from an outage
 
 
-def make_due(stage: Stage) -> None:
+def make_due(stage: GatewayStage) -> None:
     """Lets every cooldown end now."""
     now = stage.thread.gateway.now
     stage.thread.gateway.ledger.now = lambda: now() + 3600
@@ -250,7 +264,7 @@ def make_due(stage: Stage) -> None:
 
 @pytest.mark.parametrize("script", [refusal(500), refusal(503)])
 def test_after_an_outage_one_request_probes_and_others_go_elsewhere(tmp_path: Path, script: Script) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(script)
         stage.ask()
         make_due(stage)
@@ -266,7 +280,7 @@ def test_after_an_outage_one_request_probes_and_others_go_elsewhere(tmp_path: Pa
 
 
 def test_a_failed_probe_cools_for_twice_as_long(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(500))
         stage.ask()
         make_due(stage)
@@ -275,7 +289,7 @@ def test_a_failed_probe_cools_for_twice_as_long(tmp_path: Path) -> None:
 
 
 def test_others_join_a_probe_when_there_is_nowhere_else(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
         stage["alpha"].answer = always(refusal(500))
         stage.ask()
         make_due(stage)
@@ -288,7 +302,7 @@ def test_others_join_a_probe_when_there_is_nowhere_else(tmp_path: Path) -> None:
 
 
 def test_a_probe_whose_client_leaves_frees_the_slot(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(500))
         stage.ask()
         make_due(stage)
@@ -303,7 +317,7 @@ def test_a_probe_whose_client_leaves_frees_the_slot(tmp_path: Path) -> None:
 
 
 def test_a_rate_limit_that_is_over_needs_no_probe(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(429))
         stage.ask()
         make_due(stage)
@@ -314,12 +328,12 @@ def test_a_rate_limit_that_is_over_needs_no_probe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("script", "wait_s"), [(refusal(500), 30), (refusal(401), 300)])
 def test_failures_at_the_same_time_count_as_one(tmp_path: Path, script: Script, wait_s: int) -> None:
-    def answer(seen: Seen) -> Iterator[Any]:
+    def answer(seen: ReceivedRequest) -> Iterator[Any]:
         while len(stage["alpha"].posts) < 12:
             yield 0.01
         yield from script
 
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = answer
         ask_at_once(stage, 12)
         assert len(stage["alpha"].posts) == 12

@@ -24,9 +24,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeride_core.demo.ask import Ask, Hop
-from freeride_core.demo.stage import Standing
-from freeride_core.demo.wording import ASCII_SIGNS, Signs, lines, opening, row, signs_for, span, summary
-from freeride_core.ledger.cooldown import Cooldown
+from freeride_core.demo.environment import ProviderStatus
+from freeride_core.demo.format import ASCII_SIGNS, Signs, lines, opening, row, signs_for, span, summary
+from freeride_core.ledger.cooldowns import Cooldown
 from programs import started
 
 PROFILE = (Path(__file__).parent / "profiles" / "acme.toml").read_text("utf-8")
@@ -62,8 +62,8 @@ real = metadata.entry_points
 def only(**asked):
     return EntryPoints(point for point in real(**asked) if point.name in os.environ["ONLY"].split(","))
 metadata.entry_points = only
-import freeride_core.plugins
-freeride_core.plugins.entry_points = only
+import freeride_core.plugins.discovery
+freeride_core.plugins.discovery.entry_points = only
 sys.argv[0] = "freeride"
 main()
 """
@@ -654,10 +654,10 @@ def test_spans_are_rounded_up(seconds: float, text: str) -> None:
     ],
 )
 def test_a_row_tells_what_keeps_a_provider_away(kind: str, is_outage: bool, shown: tuple[str, str]) -> None:
-    state, _, reason = row(Standing("acme", Cooldown(kind, 1036.5, 1, 1000, is_outage)), 1000)
+    state, _, reason = row(ProviderStatus("acme", Cooldown(kind, 1036.5, 1, 1000, is_outage)), 1000)
 
     assert (state, reason) == shown
-    assert row(Standing("acme"), 1000)[0] == "ready"
+    assert row(ProviderStatus("acme"), 1000)[0] == "ready"
 
 
 def test_signs_are_those_that_the_terminal_has() -> None:

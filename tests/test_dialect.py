@@ -7,8 +7,8 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from freeride_core.gateway.dialect import ClientError, bad_request
-from freeride_core.gateway.sse import parse, split
+from freeride_core.gateway.http.sse import parse, split
+from freeride_core.gateway.protocols.errors import ClientError, bad_request
 
 ERROR = ClientError(
     status=503,

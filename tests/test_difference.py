@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeride_core.difference import show_difference
+from freeride_core.binding.masked_diff import show_difference
 
 ROOT = Path(__file__).parents[1]
 SECRET = "sk-0123456789abcdef"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from doubles import (
+from fake_upstream import (
     HANG,
     SSE_HEAD,
+    GatewayStage,
     Script,
-    Stage,
     always,
     chunk,
     framed,
@@ -40,12 +40,12 @@ def leave(connection: socket.socket) -> float:
     return time.monotonic()
 
 
-def assert_gone_soon(stage: Stage, name: str, left_at: float) -> None:
+def assert_gone_soon(stage: GatewayStage, name: str, left_at: float) -> None:
     until(lambda: stage[name].posts[-1].gone_after_s is not None)
     assert time.monotonic() - left_at < PROMISED_S + MARGIN_S
 
 
-def assert_nothing_followed(stage: Stage) -> None:
+def assert_nothing_followed(stage: GatewayStage) -> None:
     """The walk is over, and was one attempt long."""
     failed = until(lambda: stage.events("request_failed"))
     assert [event["code"] for event in failed] == ["client_gone"]
@@ -58,7 +58,7 @@ def assert_nothing_followed(stage: Stage) -> None:
 def test_a_client_that_leaves_before_the_first_byte_cancels_the_upstream_request(
     tmp_path: Path, script: Script, streams: bool
 ) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(script)
         connection = stage.raw(request(streams=streams))
         until(lambda: stage["alpha"].posts)
@@ -69,7 +69,7 @@ def test_a_client_that_leaves_before_the_first_byte_cancels_the_upstream_request
 
 @pytest.mark.parametrize("size", [300_000, 500_000, 700_000])
 def test_a_client_that_leaves_after_a_large_body_is_missed_as_soon(tmp_path: Path, size: int) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always([HANG])
         connection = stage.raw(post_of(json.dumps(question("auto", user="x" * size)).encode()))
         until(lambda: stage["alpha"].posts)
@@ -79,7 +79,7 @@ def test_a_client_that_leaves_after_a_large_body_is_missed_as_soon(tmp_path: Pat
 
 def test_a_client_that_leaves_in_the_middle_of_a_walk_ends_it(tmp_path: Path) -> None:
     gamma = provider("gamma", rank=200)
-    with Stage(tmp_path, provider("alpha"), provider("beta"), gamma) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), provider("beta"), gamma) as stage:
         stage["alpha"].answer = always(refusal(400, "what is this"))
         stage["beta"].answer = always([HANG])
         connection = stage.raw(request(streams=True))
@@ -90,7 +90,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_walk_ends_it(tmp_path: Path) ->
 
 
 def test_a_client_that_leaves_mid_stream_cancels_the_upstream_request(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(stream(chunk({"content": "Hel"}), HANG))
         connection = stage.raw(request(streams=True))
         while b"Hel" not in connection.recv(65536):
@@ -101,7 +101,7 @@ def test_a_client_that_leaves_mid_stream_cancels_the_upstream_request(tmp_path: 
 
 
 def test_a_client_that_leaves_while_it_hears_comments_cancels_the_upstream_request(tmp_path: Path) -> None:
-    with Stage(tmp_path, keep_alive_s=0.1) as stage:
+    with GatewayStage(tmp_path, keep_alive_s=0.1) as stage:
         stage["alpha"].answer = always([HANG])
         connection = stage.raw(request(streams=True))
         while b": " not in connection.recv(65536).partition(b"\r\n\r\n")[2]:
@@ -111,7 +111,7 @@ def test_a_client_that_leaves_while_it_hears_comments_cancels_the_upstream_reque
 
 
 def test_a_client_that_leaves_before_its_body_is_whole_reaches_nobody(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         connection = stage.raw(request(streams=False)[:-5])
         leave(connection)
         until(lambda: stage.events("request_failed"))
@@ -120,7 +120,7 @@ def test_a_client_that_leaves_before_its_body_is_whole_reaches_nobody(tmp_path: 
 
 
 def test_a_key_is_free_again_when_its_client_has_left(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
         stage["alpha"].answer = always([HANG])
         connections = [stage.raw(request(streams=False)) for _ in range(2)]
         until(lambda: len(stage["alpha"].posts) == 2)
@@ -136,7 +136,7 @@ def test_a_client_that_stops_reading_holds_the_upstream_up_and_not_the_memory(tm
     big = chunk({"content": "x" * 60_000})
     sent: list[int] = []
 
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
 
         class Counted(list):  # type: ignore[type-arg]
             def __iter__(self):  # type: ignore[no-untyped-def]

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from doubles import question, until
-from freeride_core.ledger.store import StateStore
-from freeride_core.plugins import load_plugins
+from fake_upstream import question, until
+from freeride_core.ledger.store.sqlite import StateStore
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
 from programs import Program, clean_environ, post

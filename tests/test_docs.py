@@ -11,7 +11,7 @@ import pytest
 from command_page import commands
 from freeride_core import hookspecs
 from freeride_core.cli.group import ALIASES
-from freeride_core.events import Record
+from freeride_core.events.bus import EventRecord
 from page_parts import ROOT
 from vocabulary import (
     CORE,
@@ -142,10 +142,11 @@ def written() -> dict[str, set[str]]:
 
 
 def recorded() -> dict[str, set[str]]:
-    kinds = Record.__subclasses__()
+    kinds = EventRecord.__subclasses__()
     assert kinds
     return {
-        str(kind.__struct_config__.tag): set(kind.__struct_fields__) - set(Record.__struct_fields__) for kind in kinds
+        str(kind.__struct_config__.tag): set(kind.__struct_fields__) - set(EventRecord.__struct_fields__)
+        for kind in kinds
     }
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from doubles import Upstream, reply
+from fake_upstream import FakeUpstream, reply
 from freeride_core.cli.checks.machine import check_localhost
-from freeride_core.plugins import load_plugins
-from freeride_core.settings import load_settings
+from freeride_core.plugins.discovery import load_plugins
+from freeride_core.settings.resolver import load_settings
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
-from fronts import FREERIDE
 from programs import clean_environ, run, serving
+from served_gateway import FREERIDE
 
 Report = dict[str, list[tuple[str, str]]]
 
@@ -193,7 +193,7 @@ def test_a_token_in_a_project_is_named_and_one_that_the_file_refers_to_is_well(e
 
 
 def test_another_program_at_the_port_is_named(environ: dict[str, str]) -> None:
-    with Upstream(lambda _: reply(200, {"ok": False})) as other:
+    with FakeUpstream(lambda _: reply(200, {"ok": False})) as other:
         root = f"http://127.0.0.1:{other.port}"
         state, text = only(examine(environ, root, code=1), "port")
         assert state == "broken"
@@ -215,7 +215,7 @@ def test_a_clock_that_is_off_is_noticed(environ: dict[str, str], url: str, off_s
     def answer(_: object) -> Any:
         return reply(404, b"", {"date": formatdate(time.time() + off_s, usegmt=True)})
 
-    with Upstream(answer) as upstream:
+    with FakeUpstream(answer) as upstream:
         report = examine(environ | {"FREERIDE_GROQ_BASE_URL": upstream.url}, url)
     found, text = only(report, "clock")
     assert found == state

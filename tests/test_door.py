@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from doubles import Stage, post_of, question
+from fake_upstream import GatewayStage, post_of, question
 
 TOKEN = "hand-made-token-1234567890"
 BODY = json.dumps(question()).encode()
@@ -29,7 +29,7 @@ def read_answer(connection: socket.socket, *, has_body: bool = True) -> tuple[in
     return status, headers, body
 
 
-def get(stage: Stage, path: str, *lines: str, host: str | None = "localhost", method: str = "GET") -> Any:
+def get(stage: GatewayStage, path: str, *lines: str, host: str | None = "localhost", method: str = "GET") -> Any:
     head = [f"{method} {path} HTTP/1.1", *([f"Host: {host}"] if host is not None else []), *lines]
     return read_answer(stage.raw("\r\n".join(head).encode() + b"\r\n\r\n"), has_body=method != "HEAD")
 
@@ -45,7 +45,7 @@ def error_of(body: bytes) -> dict[str, Any]:
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:9", "127.0.0.1", "127.0.0.1:11343", "127.8.9.1", "[::1]:80"])
 def test_loopback_names_are_answered(tmp_path: Path, host: str) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         assert get(stage, "/health", host=host)[0] == 200
 
 
@@ -66,7 +66,7 @@ def test_loopback_names_are_answered(tmp_path: Path, host: str) -> None:
     ],
 )
 def test_other_names_are_not_answered_on_any_route(tmp_path: Path, host: str) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         assert json.loads(get(stage, "/health", host=host)[2]) == {"ok": True}, "of its health, no more than this"
         for path in ROUTES[1:]:
             status, headers, body = get(stage, path, host=host)
@@ -79,14 +79,14 @@ def test_other_names_are_not_answered_on_any_route(tmp_path: Path, host: str) ->
 
 
 def test_names_that_the_user_allows_are_answered(tmp_path: Path) -> None:
-    with Stage(tmp_path, allowed_hosts="box.lan, Other.Lan") as stage:
+    with GatewayStage(tmp_path, allowed_hosts="box.lan, Other.Lan") as stage:
         assert get(stage, "/health", host="box.lan:11343")[0] == 200
         assert get(stage, "/health", host="OTHER.lan")[0] == 200
         assert get(stage, "/v1/models", host="third.lan")[0] == 421
 
 
 def test_addresses_are_answered_when_a_token_is_set(tmp_path: Path) -> None:
-    with Stage(tmp_path, token=TOKEN) as stage:
+    with GatewayStage(tmp_path, token=TOKEN) as stage:
         assert get(stage, "/health", f"x-api-key: {TOKEN}", host="10.0.0.5")[0] == 200
         assert get(stage, "/health", f"x-api-key: {TOKEN}", host="[fe80::1]")[0] == 200
         assert get(stage, "/v1/models", f"x-api-key: {TOKEN}", host="evil.example")[0] == 421
@@ -97,7 +97,7 @@ def test_addresses_are_answered_when_a_token_is_set(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:8"])
 def test_pages_of_this_machine_are_answered_without_cors_headers(tmp_path: Path, origin: str) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         status, headers, _ = get(stage, "/health", f"Origin: {origin}")
         assert status == 200
         assert not [name for name in headers if name.startswith("access-control")]
@@ -105,7 +105,7 @@ def test_pages_of_this_machine_are_answered_without_cors_headers(tmp_path: Path,
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example", "file://", "x"])
 def test_other_pages_are_not_answered_on_any_route(tmp_path: Path, origin: str) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for path in ROUTES:
             for method in ("GET", "OPTIONS"):
                 status, headers, body = get(stage, path, f"Origin: {origin}", method=method)
@@ -119,7 +119,7 @@ def test_other_pages_are_not_answered_on_any_route(tmp_path: Path, origin: str) 
 
 def test_pages_that_the_user_allows_get_cors_headers(tmp_path: Path) -> None:
     origin = "https://app.example"
-    with Stage(tmp_path, allowed_origins=origin) as stage:
+    with GatewayStage(tmp_path, allowed_origins=origin) as stage:
         for path in ROUTES:
             _, headers, _ = get(stage, path, f"Origin: {origin}")
             assert headers["access-control-allow-origin"] == origin
@@ -132,7 +132,7 @@ def test_pages_that_the_user_allows_get_cors_headers(tmp_path: Path) -> None:
 def test_a_page_that_the_user_allows_may_ask_what_it_may_send(tmp_path: Path) -> None:
     origin = "https://app.example"
     asks = ("Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization,content-type")
-    with Stage(tmp_path, allowed_origins=origin, token=TOKEN) as stage:
+    with GatewayStage(tmp_path, allowed_origins=origin, token=TOKEN) as stage:
         status, headers, _ = get(stage, "/v1/chat/completions", f"Origin: {origin}", *asks, method="OPTIONS")
         assert status == 204
         assert "content-length" not in headers
@@ -149,7 +149,7 @@ def test_a_page_that_the_user_allows_may_ask_what_it_may_send(tmp_path: Path) ->
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_a_page_cannot_make_requests_that_it_could_not_read(tmp_path: Path, site: str) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         assert get(stage, "/v1/models")[0] == 200, "a client that is let in is remembered, and this one is not"
         for path in ROUTES:
             status, _, body = get(stage, path, f"Sec-Fetch-Site: {site}")
@@ -166,7 +166,7 @@ def test_a_page_cannot_make_requests_that_it_could_not_read(tmp_path: Path, site
     "content_type", ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/x+json"]
 )
 def test_json_bodies_are_read(tmp_path: Path, content_type: str) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         request = post_of(BODY).replace(b"application/json", content_type.encode())
         assert read_answer(stage.raw(request))[0] == 200
 
@@ -176,7 +176,7 @@ def test_json_bodies_are_read(tmp_path: Path, content_type: str) -> None:
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", ""],
 )
 def test_bodies_that_a_page_can_send_without_asking_are_not_read(tmp_path: Path, content_type: str) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for path in ("/v1/chat/completions", "/v1/embeddings", "/nothing"):
             request = post_of(BODY, path).replace(b"application/json", content_type.encode())
             status, _, body = read_answer(stage.raw(request))
@@ -188,7 +188,7 @@ def test_bodies_that_a_page_can_send_without_asking_are_not_read(tmp_path: Path,
 
 
 def test_a_request_without_a_body_needs_no_content_type(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         assert get(stage, "/api/show", method="POST")[0] == 404
         assert get(stage, "/api/show", "Content-Length: 0", method="POST")[0] == 404
         assert get(stage, "/v1/chat/completions", "Content-Length: 0", method="POST")[0] == 400
@@ -209,7 +209,7 @@ def test_a_request_without_a_body_needs_no_content_type(tmp_path: Path) -> None:
     ],
 )
 def test_a_token_is_taken_from_four_places(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
-    with Stage(tmp_path, token=TOKEN) as stage:
+    with GatewayStage(tmp_path, token=TOKEN) as stage:
         answer = httpx.post(f"{stage.url}/v1/chat/completions{path}", json=question(), headers=headers, trust_env=False)
         assert answer.status_code == 200
         assert TOKEN not in str(stage["alpha"].posts[0].headers)
@@ -231,7 +231,7 @@ def test_a_token_is_taken_from_four_places(tmp_path: Path, path: str, headers: d
 )
 def test_without_the_token_every_route_is_closed(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
     raw = httpx.Headers(headers, encoding="latin-1")
-    with Stage(tmp_path, token=TOKEN) as stage:
+    with GatewayStage(tmp_path, token=TOKEN) as stage:
         assert httpx.get(f"{stage.url}/health{path}", headers=raw, trust_env=False).json() == {"ok": True}
         for route in ROUTES[1:]:
             assert httpx.get(stage.url + route + path, headers=raw, trust_env=False).status_code == 401
@@ -246,7 +246,7 @@ def test_without_the_token_every_route_is_closed(tmp_path: Path, path: str, head
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent(tmp_path: Path) -> None:
-    with Stage(tmp_path, max_body=1000) as stage:
+    with GatewayStage(tmp_path, max_body=1000) as stage:
         head = post_of(b"").replace(b"Content-Length: 0", b"Content-Length: 1001")
         status, headers, body = read_answer(stage.raw(head))
         assert status == 413
@@ -255,7 +255,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(tmp_path: Path) -
 
 
 def test_a_body_of_unknown_size_is_refused_once_it_is_too_large(tmp_path: Path) -> None:
-    with Stage(tmp_path, max_body=1000) as stage:
+    with GatewayStage(tmp_path, max_body=1000) as stage:
         head = post_of(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
         piece = b"1f4\r\n" + b" " * 500 + b"\r\n"
         status, _, body = read_answer(stage.raw(head + piece * 3))
@@ -264,7 +264,7 @@ def test_a_body_of_unknown_size_is_refused_once_it_is_too_large(tmp_path: Path) 
 
 
 def test_a_body_of_the_largest_size_is_read(tmp_path: Path) -> None:
-    with Stage(tmp_path, max_body=1000) as stage:
+    with GatewayStage(tmp_path, max_body=1000) as stage:
         assert read_answer(stage.raw(post_of(BODY.ljust(1000))))[0] == 200
 
 
@@ -294,7 +294,7 @@ PROBES = (
 
 
 def test_other_paths_are_a_quick_404_without_an_event(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for path in PROBES:
             status, headers, body = get(stage, path)
             assert (status, headers["content-type"]) == (404, "application/json"), path
@@ -308,7 +308,7 @@ def test_other_paths_are_a_quick_404_without_an_event(tmp_path: Path, capfd: pyt
 
 
 def test_another_method_on_a_known_path_is_a_405(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for path, method in (("/v1/chat/completions", "GET"), ("/v1/models", "DELETE"), ("/health", "PUT")):
             status, _, body = get(stage, path, method=method)
             assert status == 405
@@ -325,7 +325,7 @@ def test_a_websocket_is_told_at_once_that_there_is_none(
         "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     )
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         status, _, body = get(stage, path, *upgrade)
         assert status == 426
         assert error_of(body)["code"] == "upgrade_required"
@@ -335,14 +335,14 @@ def test_a_websocket_is_told_at_once_that_there_is_none(
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null"])
 def test_a_page_of_another_origin_learns_nothing_of_its_health(tmp_path: Path, origin: str) -> None:
-    with Stage(tmp_path, token=TOKEN) as stage:
+    with GatewayStage(tmp_path, token=TOKEN) as stage:
         for host in ("localhost", "evil.example"):
             status, _, body = get(stage, "/health", f"Origin: {origin}", host=host)
             assert status in (403, 421), body
 
 
 def test_health_names_the_providers_that_have_a_key(tmp_path: Path) -> None:
-    with Stage(tmp_path, keys={"beta": 0}) as stage:
+    with GatewayStage(tmp_path, keys={"beta": 0}) as stage:
         answer = stage.get("/health")
         assert answer.json()["ok"] is True
         assert answer.json()["providers"] == ["alpha"]

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeride_core.call import Call, Operation
-from freeride_core.gateway.echo import without_echo
-from freeride_core.gateway.wire import parse_call
+from freeride_core.gateway.protocols.request import parse_call
+from freeride_core.privacy.prompt_redaction import without_echo
 
 FEW = st.text("ab", max_size=40)
 

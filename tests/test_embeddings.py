@@ -7,19 +7,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from doubles import EMBEDDER, MODEL, Stage, always, in_turn, key_of, provider, refusal, reply
+from fake_upstream import EMBEDDER, MODEL, GatewayStage, always, in_turn, key_of, provider, refusal, reply
 from freeride_core import Model, Operation
 
 OTHER = Model(id="other/embed", canonical="other/embed", operations=frozenset({Operation.EMBEDDINGS}))
 SAME = Model(id="embed-v1", canonical="double/embed", operations=frozenset({Operation.EMBEDDINGS}))
 
 
-def stage_of(home: Path, *, beta: tuple[Model, ...] = (OTHER,), keys: int = 1) -> Stage:
+def stage_of(home: Path, *, beta: tuple[Model, ...] = (OTHER,), keys: int = 1) -> GatewayStage:
     providers = (
         provider("alpha", models=(MODEL, EMBEDDER), embeds=True),
         provider("beta", models=(MODEL, *beta), embeds=True),
     )
-    return Stage(home, *providers, keys={"alpha": keys})
+    return GatewayStage(home, *providers, keys={"alpha": keys})
 
 
 def test_an_embedding_comes_from_the_model_that_was_named(tmp_path: Path) -> None:
@@ -94,6 +94,6 @@ def test_an_answer_without_embeddings_is_passed_over(tmp_path: Path, body: objec
 
 def test_a_provider_that_lists_the_model_but_has_no_wire_for_it_is_not_asked(tmp_path: Path) -> None:
     providers = provider("alpha", models=(EMBEDDER,)), provider("beta", models=(SAME,), embeds=True)
-    with Stage(tmp_path, *providers) as stage:
+    with GatewayStage(tmp_path, *providers) as stage:
         assert stage.embed("double/embed").headers["x-freeride-provider"] == "beta"
         assert not stage["alpha"].posts

@@ -14,8 +14,8 @@ from dotenv.parser import parse_stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeride_core.env_file import set_variables, with_variables
-from freeride_core.home import SettingsError
+from freeride_core.settings.dotenv import set_variables, with_variables
+from freeride_core.settings.home import SettingsError
 
 MINE = """\
 # my keys

@@ -21,9 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from freeride_core import event_log, hookspecs
-from freeride_core.event_log import Follower, JsonlSink, WantedSink, backup_of
-from freeride_core.events import Event, EventBus, drain, plugin_observers
+from freeride_core import hookspecs
+from freeride_core.events import log as event_log
+from freeride_core.events.bus import Event, EventBus, drain, plugin_observers
+from freeride_core.events.log import Follower, JsonlSink, WantedSink, backup_of
 from programs import started
 
 DEADLINE_S = 20.0
@@ -240,7 +241,7 @@ def test_nobody_rotates_a_log_while_another_writes(log: Path, monkeypatch: pytes
 WRITER = """
 import sys
 from pathlib import Path
-from freeride_core.event_log import JsonlSink
+from freeride_core.events.log import JsonlSink
 path, name, events, limit = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 sink = JsonlSink(path, limit_bytes=limit)
 lost = 0
@@ -394,7 +395,7 @@ def test_an_observer_that_raises_is_reported_once_and_breaks_nothing(
     with caplog.at_level(logging.WARNING):
         asyncio.run(run())
     assert len(records(log)) == 3
-    mine = [record.getMessage() for record in caplog.records if record.name == "freeride_core.events"]
+    mine = [record.getMessage() for record in caplog.records if record.name == "freeride_core.events.bus"]
     assert len(mine) == 1
     assert type(error).__name__ in mine[0]
     assert "broken" in mine[0]

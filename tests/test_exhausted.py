@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from doubles import (
+from fake_upstream import (
     MODEL,
     RESET,
-    Bench,
-    Stage,
-    Upstream,
+    FakeUpstream,
+    GatewayBench,
+    GatewayStage,
     always,
     good,
     in_turn,
@@ -47,7 +47,7 @@ def error_of(answer: httpx.Response) -> dict[str, Any]:
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_failed_walk_is_a_503_that_tells_all(tmp_path: Path, streams: bool) -> None:
-    with Stage(tmp_path, keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, keys={"alpha": 2}) as stage:
         stage["alpha"].answer = limited(90)
         stage["beta"].answer = always(refusal(401))
         answer = stage.ask(stream=streams)
@@ -82,7 +82,7 @@ def test_a_failed_walk_is_a_503_that_tells_all(tmp_path: Path, streams: bool) ->
     ],
 )
 def test_the_code_is_the_kind_that_all_share(tmp_path: Path, script: Any, code: str) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for name in stage.names:
             stage[name].answer = always(script)
         answer = stage.ask()
@@ -97,7 +97,7 @@ def test_the_code_is_the_kind_that_all_share(tmp_path: Path, script: Any, code: 
 def test_while_everything_cools_nobody_is_asked_and_the_answer_has_the_same_shape(
     tmp_path: Path, streams: bool
 ) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer, stage["beta"].answer = limited(60), limited(40)
         first = stage.ask(stream=streams)
         answer = stage.ask(stream=streams)
@@ -114,7 +114,7 @@ def test_while_everything_cools_nobody_is_asked_and_the_answer_has_the_same_shap
 
 
 def test_one_who_was_asked_and_one_who_cools_are_both_told(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = limited(60)
         assert stage.ask().headers["x-freeride-provider"] == "beta"
         stage["beta"].answer = always(refusal(401))
@@ -125,13 +125,13 @@ def test_one_who_was_asked_and_one_who_cools_are_both_told(tmp_path: Path) -> No
 
 
 def test_the_wait_is_at_least_a_second(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
         stage["alpha"].answer = limited(0)
         assert stage.ask().headers["retry-after"] == "1"
 
 
 def test_the_wait_is_that_of_the_soonest_key(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
         stage["alpha"].answer = in_turn(
             refusal(429, headers={"Retry-After": "900"}), refusal(429, headers={"Retry-After": "20"})
         )
@@ -142,7 +142,7 @@ def test_the_wait_is_that_of_the_soonest_key(tmp_path: Path) -> None:
 
 
 def test_refused_keys_are_named_by_their_variables(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for name in stage.names:
             stage[name].answer = always(refusal(401))
         suggestion = error_of(stage.ask())["suggestion"]
@@ -151,7 +151,7 @@ def test_refused_keys_are_named_by_their_variables(tmp_path: Path) -> None:
 
 
 def test_limits_are_answered_with_the_time_of_the_next_reset_and_the_keys_one_could_add(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha"), provider("beta"), keys={"beta": 0}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), provider("beta"), keys={"beta": 0}) as stage:
         stage["alpha"].answer = limited(60)
         suggestion = error_of(stage.ask())["suggestion"]
         assert re.search(r"\d\d:\d\d", suggestion)
@@ -160,7 +160,7 @@ def test_limits_are_answered_with_the_time_of_the_next_reset_and_the_keys_one_co
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_no_usable_key_at_all_is_told_with_the_variables(tmp_path: Path, streams: bool) -> None:
-    with Stage(tmp_path, keys={"alpha": 0, "beta": 0}) as stage:
+    with GatewayStage(tmp_path, keys={"alpha": 0, "beta": 0}) as stage:
         answer = stage.ask(stream=streams)
         error = error_of(answer)
         assert (error["type"], error["code"]) == ("no_usable_keys", "no_usable_keys")
@@ -172,7 +172,7 @@ def test_no_usable_key_at_all_is_told_with_the_variables(tmp_path: Path, streams
 
 
 def test_no_provider_at_all_is_told(tmp_path: Path) -> None:
-    with GatewayThread(Bench(tmp_path).settings(), plugins()) as gateway:
+    with GatewayThread(GatewayBench(tmp_path).settings(), plugins()) as gateway:
         answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=question(), trust_env=False)
         assert error_of(answer)["type"] == "no_usable_keys"
         assert "install" in error_of(answer)["suggestion"].lower()
@@ -183,7 +183,7 @@ def test_no_provider_at_all_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_model_that_no_provider_lists_is_a_404(tmp_path: Path, streams: bool) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         answer = stage.ask("nobody/has-this", stream=streams)
         assert answer.status_code == 404
         error = answer.json()["error"]
@@ -194,7 +194,7 @@ def test_a_model_that_no_provider_lists_is_a_404(tmp_path: Path, streams: bool) 
 
 def test_a_model_of_a_provider_without_a_key_is_told_with_its_variable(tmp_path: Path) -> None:
     other = Model(id="beta/only", canonical="beta/only")
-    with Stage(tmp_path, provider("alpha"), provider("beta", models=(other,)), keys={"beta": 0}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), provider("beta", models=(other,)), keys={"beta": 0}) as stage:
         answer = stage.ask("beta/only")
         error = error_of(answer)
         assert error["code"] == "no_usable_keys"
@@ -205,7 +205,7 @@ def test_a_model_of_a_provider_without_a_key_is_told_with_its_variable(tmp_path:
 def test_a_model_that_is_not_free_is_never_asked_for(tmp_path: Path) -> None:
     dear = Model(id="double/dear", canonical="double/dear")
     free = {"FREERIDE_ALPHA_FREE_MODELS": "double/one"}
-    with Stage(tmp_path, provider("alpha", models=(MODEL, dear)), environ=free) as stage:
+    with GatewayStage(tmp_path, provider("alpha", models=(MODEL, dear)), environ=free) as stage:
         answer = stage.ask("double/dear")
         assert answer.status_code == 404
         assert answer.json()["error"]["code"] == "model_not_found"
@@ -219,8 +219,8 @@ def catalog(*ids: str) -> Any:
 
 def test_a_request_that_only_a_list_can_decide_waits_for_it(tmp_path: Path) -> None:
     slow: Any = lambda seen: [0.4, *catalog("live/model")(seen)] if seen.method == "GET" else good(seen)  # noqa: E731
-    bench = Bench(tmp_path)
-    with Upstream(slow) as upstream:
+    bench = GatewayBench(tmp_path)
+    with FakeUpstream(slow) as upstream:
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha", lists=True))) as gateway:
             answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=question("live/model"), trust_env=False)
@@ -229,8 +229,8 @@ def test_a_request_that_only_a_list_can_decide_waits_for_it(tmp_path: Path) -> N
 
 
 def test_a_model_that_cannot_be_looked_up_is_a_503_and_never_a_404(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    with Upstream(always(refusal(500))) as upstream:
+    bench = GatewayBench(tmp_path)
+    with FakeUpstream(always(refusal(500))) as upstream:
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha", lists=True))) as gateway:
             answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=question("live/model"), trust_env=False)
@@ -245,8 +245,8 @@ def test_a_model_that_cannot_be_looked_up_is_a_503_and_never_a_404(tmp_path: Pat
 
 def test_a_request_that_the_packages_data_decides_waits_for_no_list(tmp_path: Path) -> None:
     hangs: Any = lambda seen: [30.0] if seen.method == "GET" else good(seen)  # noqa: E731
-    bench = Bench(tmp_path)
-    with Upstream(hangs) as upstream:
+    bench = GatewayBench(tmp_path)
+    with FakeUpstream(hangs) as upstream:
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha", lists=True))) as gateway:
             for model in ("auto", "double/one"):
@@ -260,7 +260,7 @@ def test_a_request_that_the_packages_data_decides_waits_for_no_list(tmp_path: Pa
 
 
 def test_a_forced_provider_is_the_only_one(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         assert stage.ask(headers={"X-FreeRide-Force-Provider": "beta"}).headers["x-freeride-provider"] == "beta"
         stage["beta"].answer = always(refusal(401))
         answer = stage.ask(headers={"X-FreeRide-Force-Provider": "beta"})
@@ -269,7 +269,7 @@ def test_a_forced_provider_is_the_only_one(tmp_path: Path) -> None:
 
 
 def test_a_forced_provider_that_is_not_installed_is_a_400_with_the_names(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         answer = stage.ask(headers={"X-FreeRide-Force-Provider": "gamma"})
         assert answer.status_code == 400
         error = answer.json()["error"]
@@ -280,7 +280,7 @@ def test_a_forced_provider_that_is_not_installed_is_a_400_with_the_names(tmp_pat
 
 
 def test_a_forced_provider_without_a_key_is_a_503_with_its_variable(tmp_path: Path) -> None:
-    with Stage(tmp_path, keys={"beta": 0}) as stage:
+    with GatewayStage(tmp_path, keys={"beta": 0}) as stage:
         answer = stage.ask(headers={"X-FreeRide-Force-Provider": "beta"})
         error = error_of(answer)
         assert error["code"] == "no_usable_keys"
@@ -293,7 +293,7 @@ def test_a_forced_provider_without_a_key_is_a_503_with_its_variable(tmp_path: Pa
 
 def test_a_forced_provider_that_lacks_the_model_is_a_404(tmp_path: Path) -> None:
     other = Model(id="beta/only", canonical="beta/only")
-    with Stage(tmp_path, provider("alpha"), provider("beta", models=(other,))) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), provider("beta", models=(other,))) as stage:
         answer = stage.ask("beta/only", headers={"X-FreeRide-Force-Provider": "alpha"})
         assert answer.status_code == 404
         assert answer.json()["error"]["code"] == "model_not_found"
@@ -302,7 +302,7 @@ def test_a_forced_provider_that_lacks_the_model_is_a_404(tmp_path: Path) -> None
 
 def test_a_providers_scope_is_told_for_each_of_its_models(tmp_path: Path) -> None:
     two = Model(id="double/two", canonical="double/two", tier=2)
-    with Stage(tmp_path, provider("alpha", models=(MODEL, two), meter=Scope.ACCOUNT)) as stage:
+    with GatewayStage(tmp_path, provider("alpha", models=(MODEL, two), meter=Scope.ACCOUNT)) as stage:
         stage["alpha"].answer = limited(30)
         error = error_of(stage.ask())
         assert [(entry["model"], entry["keys_tried"]) for entry in error["tried"]] == [

@@ -10,12 +10,12 @@ from pathlib import Path
 import h11
 import pytest
 
-from doubles import (
+from fake_upstream import (
     CLOSE,
     DONE,
     SSE_HEAD,
+    GatewayStage,
     Script,
-    Stage,
     always,
     chunk,
     events_of,
@@ -25,11 +25,10 @@ from doubles import (
     provider,
     question,
 )
-from fault import LARGE, WORDS, Fault, Outcome, Trial
-from fault_page import PAGE, page
-from fault_stage import TITLED, second, trials
-from freeride_core.keys import fingerprint
+from fault_cases.environment import TITLED, second, trials
+from fault_cases.model import LARGE, WORDS, Fault, FaultTrial, Outcome
 from freeride_core.ledger.slots import Slot
+from freeride_core.settings.keys import fingerprint
 
 SLOTS = {
     "model": Slot("alpha", "*", "double/one"),
@@ -98,7 +97,7 @@ def test_a_fault_has_the_outcome_that_the_table_says(tmp_path: Path, fault: Faul
         assert {seen.path for seen in stage["alpha"].seen} == {"/v1/chat/completions"}
 
 
-def check(outcome: Outcome, fault: Fault, trial: Trial, heard: Heard) -> None:
+def check(outcome: Outcome, fault: Fault, trial: FaultTrial, heard: Heard) -> None:
     """Status, headers and every byte of the body."""
     is_second = outcome is Outcome.SECOND
     assert heard.headers["x-freeride-provider"] == ("beta" if is_second else "alpha")
@@ -144,7 +143,7 @@ def body_of(script: Script) -> bytes:
     return head.split(b"\r\n\r\n", 1)[1]
 
 
-def check_cooled(fault: Fault, stage: Stage) -> None:
+def check_cooled(fault: Fault, stage: GatewayStage) -> None:
     cooled = stage.cooled()
     if fault.cooled is None:
         assert not cooled
@@ -156,7 +155,7 @@ def check_cooled(fault: Fault, stage: Stage) -> None:
 
 def test_a_cut_within_a_large_event_ends_the_half_that_has_gone_before_it_says_so(tmp_path: Path) -> None:
     event = chunk({"content": LARGE})
-    with Stage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
         stage["alpha"].answer = always([SSE_HEAD, framed(WORDS[0]), framed(event[: 4 << 20]), CLOSE])
         with stage.raw(post_of(json.dumps(question(stream=True)).encode())) as connection:
             heard = hear(connection)
@@ -164,7 +163,3 @@ def test_a_cut_within_a_large_event_ends_the_half_that_has_gone_before_it_says_s
     assert len(half) > 1 << 20
     assert event.startswith(half)
     check_error_event(b"data: " + error, "network", heard)
-
-
-def test_the_page_is_what_the_table_gives() -> None:
-    assert PAGE.read_text("utf-8") == page(), "run: python -m uv run python tests/fault_page.py"

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from freeride_conformance import partner
+from freeride_conformance import second_provider
 from freeride_conformance.rig import ANSWER, Rig, chat, wait_until_closed
-from freeride_conformance.subject import Origin, ProviderSubject
+from freeride_conformance.subject import PluginOrigin, ProviderSubject
 from freeride_core.answer import Answer, ErrorKind
 from freeride_core.call import Operation
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 
 FORMER = """
 from freeride_core import (
@@ -53,7 +53,7 @@ def test_a_plugin_for_the_contract_before_this_one_is_used(install: Any) -> None
 
 
 PROFILE = msgspec.structs.replace(
-    partner.PROFILE, provider="acme", key_variable="ACME_API_KEY", default_model="acme/large"
+    second_provider.PROFILE, provider="acme", key_variable="ACME_API_KEY", default_model="acme/large"
 )
 
 
@@ -61,7 +61,9 @@ PROFILE = msgspec.structs.replace(
 def test_it_serves_and_fails_over_through_todays_gateway(install: Any, stream: bool) -> None:
     install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=FORMER)
     provider = load_plugins(("provider",)).providers["acme"]
-    subject = ProviderSubject(provider, PROFILE, Origin("provider", "acme", "acme-dist", "1.2.3", "acme_plugin", ()))
+    subject = ProviderSubject(
+        provider, PROFILE, PluginOrigin("provider", "acme", "acme-dist", "1.2.3", "acme_plugin", ())
+    )
     with Rig(subject, with_partner=True) as rig:
         served = rig.ask(chat("auto", stream=stream))
         rig.simulator.always("rate-limited")
@@ -69,6 +71,6 @@ def test_it_serves_and_fails_over_through_todays_gateway(install: Any, stream: b
         kinds = [cooldown.kind for _, cooldown in rig.cooldowns]
     wait_until_closed()
     assert served.headers["x-freeride-provider"] == "acme"
-    assert failed.headers["x-freeride-provider"] == partner.NAME
+    assert failed.headers["x-freeride-provider"] == second_provider.NAME
     assert ANSWER.encode() in (served.body if not stream else served.text.encode())
     assert kinds == ["rate_limit"]

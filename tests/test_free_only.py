@@ -11,10 +11,10 @@ import pytest
 
 from freeride_conformance.subject import ProviderSubject, installed_provider
 from freeride_core import Account
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import catalog_of
-from fronts import Front, fronting
 from programs import post
+from served_gateway import Front, fronting
 
 NOW = 1_795_406_400.0
 KINDS = ("paid", "promotional", "expired", "negative", "missing", "re-priced", "aliased")

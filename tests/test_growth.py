@@ -10,22 +10,22 @@ from collections.abc import Callable
 
 import pytest
 
-from freeride_core import retry_hint
 from freeride_core.answer import Answer
 from freeride_core.binder import Endpoint, Unreadable
+from freeride_core.binding.masked_diff import show_difference
 from freeride_core.call import Call, Operation
-from freeride_core.compatible_catalog import canonical_of
-from freeride_core.complaint import USUAL, Complaint
-from freeride_core.difference import show_difference
-from freeride_core.env_file import _ASSIGNMENT
-from freeride_core.gateway import sse
-from freeride_core.gateway.door import _hostname
-from freeride_core.gateway.echo import without_echo
-from freeride_core.gateway.wire import parse_call
-from freeride_core.json_text import JsonText
-from freeride_core.keys import Redactor
-from freeride_core.plugins import load_plugins
-from freeride_core.yaml_text import YamlText
+from freeride_core.compatible import retry_after
+from freeride_core.compatible.catalog import canonical_of
+from freeride_core.compatible.errors import USUAL, UpstreamErrorBody
+from freeride_core.editing.json import JsonDocument
+from freeride_core.editing.yaml import YamlDocument
+from freeride_core.gateway.access import _hostname
+from freeride_core.gateway.http import sse
+from freeride_core.gateway.protocols.request import parse_call
+from freeride_core.plugins.discovery import load_plugins
+from freeride_core.privacy.prompt_redaction import without_echo
+from freeride_core.settings.dotenv import _ASSIGNMENT
+from freeride_core.settings.keys import Redactor
 
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 PLUGINS = load_plugins()
@@ -104,7 +104,7 @@ def test_a_megabyte_of_equal_lines_is_shown_as_changed_from_its_first_change_to_
 
 
 def edit_json(text: str) -> None:
-    document = JsonText(text)
+    document = JsonDocument(text)
     document.set(["model"], "x")
     document.set(["provider", "own"], {"a": "b"})
     document.append(["list"], {"a": "b"})
@@ -112,7 +112,7 @@ def edit_json(text: str) -> None:
 
 
 def edit_yaml(text: str) -> None:
-    document = YamlText(text)
+    document = YamlDocument(text)
     document.set("model", "x")
     document.append("models", {"a": "b"})
 
@@ -166,10 +166,10 @@ def read_by_all(text: str) -> None:
 
 def complain(text: str) -> None:
     answer = Answer(status=400, headers={}, body=json.dumps({"error": {"message": text}}).encode(), now=NOW)
-    complaint = Complaint.of(answer)
+    complaint = UpstreamErrorBody.of(answer)
     for rule in USUAL:
         rule.fits(400, complaint, answer)
-    retry_hint.of(answer, complaint.message)
+    retry_after.of(answer, complaint.message)
 
 
 def echo(text: str) -> None:
@@ -196,8 +196,8 @@ WORDS: dict[str, tuple[Callable[[str], object], Callable[[int], str]]] = {
     "models": (complain, lambda size: "model " * size),
     "flags": (complain, lambda size: "input content prompt " * size),
     "bounds": (complain, lambda size: "temperature max a a a a " * size),
-    "a duration": (retry_hint.duration, lambda size: "1m" * size + "x"),
-    "digits": (retry_hint.duration, lambda size: "1" * size),
+    "a duration": (retry_after.duration, lambda size: "1m" * size + "x"),
+    "digits": (retry_after.duration, lambda size: "1" * size),
     "a name of a model": (canonical_of, lambda size: "a" + "-fp8" * size + "x"),
     "another name of a model": (canonical_of, lambda size: "a" + "-q4_k" * size + "-"),
     "an echo": (echo, lambda size: "abcdefgh" * size),

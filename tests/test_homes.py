@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from doubles import until
-from freeride_core.event_log import Follower, JsonlSink
-from freeride_core.plugins import load_plugins
-from freeride_core.settings import SettingsError, check_settings, load_settings
+from fake_upstream import until
+from freeride_core.events.log import Follower, JsonlSink
+from freeride_core.plugins.discovery import load_plugins
+from freeride_core.settings.resolver import SettingsError, check_settings, load_settings
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
-from fronts import FREERIDE
 from programs import Program, clean_environ, post, run, script_of
+from served_gateway import FREERIDE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its modes and owners say nothing")
 

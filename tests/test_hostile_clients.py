@@ -17,8 +17,21 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from doubles import SERVE, Bench, GatewayProcess, Stage, Upstream, always, completion, in_turn, post_of, question, reply
-from freeride_core.gateway import listener, server
+from fake_upstream import (
+    SERVE,
+    FakeUpstream,
+    GatewayBench,
+    GatewayProcess,
+    GatewayStage,
+    always,
+    completion,
+    in_turn,
+    post_of,
+    question,
+    reply,
+)
+from freeride_core.gateway import server
+from freeride_core.gateway.http import listener
 
 BODY = json.dumps(question()).encode()
 SIZE = b"Content-Length: %d\r\n" % len(BODY)
@@ -31,8 +44,8 @@ MAX_BODY = 1_000_000
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with Stage(tmp_path_factory.mktemp("home"), max_body=MAX_BODY) as stage:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayStage]:
+    with GatewayStage(tmp_path_factory.mktemp("home"), max_body=MAX_BODY) as stage:
         yield stage
 
 
@@ -105,7 +118,9 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("request_", AMBIGUOUS.values(), ids=AMBIGUOUS)
-def test_what_two_could_read_in_two_ways_is_refused_and_nothing_after_it_is_read(stage: Stage, request_: bytes) -> None:
+def test_what_two_could_read_in_two_ways_is_refused_and_nothing_after_it_is_read(
+    stage: GatewayStage, request_: bytes
+) -> None:
     seen = len(stage["alpha"].posts)
     with stage.raw(request_ + SMUGGLED) as connection:
         assert statuses(heard(connection)) == [400]
@@ -127,7 +142,7 @@ def test_what_two_could_read_in_two_ways_is_refused_and_nothing_after_it_is_read
     ],
     ids=["a length", "chunks, an extension and a trailer", "a tab", "blank lines before", "a GET", "a refused body"],
 )
-def test_what_can_be_read_in_one_way_is_read_in_that(stage: Stage, request_: bytes, expected: list[int]) -> None:
+def test_what_can_be_read_in_one_way_is_read_in_that(stage: GatewayStage, request_: bytes, expected: list[int]) -> None:
     with stage.raw(request_ + SMUGGLED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) as connection:
         assert statuses(heard(connection)) == expected
 
@@ -139,7 +154,7 @@ def test_what_can_be_read_in_one_way_is_read_in_that(stage: Stage, request_: byt
 @pytest.mark.parametrize("connection", [b"upgrade", b"Upgrade, HTTP2-Settings", b"keep-alive, upgrade"])
 @pytest.mark.parametrize("pieces", [1, 7, 4000], ids=["whole", "in sevens", "at once"])
 def test_a_request_that_asks_for_another_protocol_keeps_its_body(
-    stage: Stage, protocol: bytes, connection: bytes, pieces: int
+    stage: GatewayStage, protocol: bytes, connection: bytes, pieces: int
 ) -> None:
     """Its body is a body and no request, even where it looks like one."""
     more = b"Connection: " + connection + b"\r\nUpgrade: " + protocol + b"\r\nHTTP2-Settings: AAMAAABk\r\n"
@@ -157,13 +172,13 @@ def test_a_request_that_asks_for_another_protocol_keeps_its_body(
     assert [json.loads(post.body)["user"] for post in stage["alpha"].posts[seen:]] == [SMUGGLED.decode()] * 2
 
 
-def test_a_websocket_with_a_body_gets_one_answer(stage: Stage) -> None:
+def test_a_websocket_with_a_body_gets_one_answer(stage: GatewayStage) -> None:
     asks = b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED)
     with stage.raw(HEAD + asks + SMUGGLED + GET + b"Connection: close\r\n\r\n") as connection:
         assert statuses(heard(connection)) == [426, 200]
 
 
-def test_a_request_for_another_protocol_may_have_a_long_head_and_ask_for_the_end(stage: Stage) -> None:
+def test_a_request_for_another_protocol_may_have_a_long_head_and_ask_for_the_end(stage: GatewayStage) -> None:
     more = b"Connection: upgrade\r\nConnection: close\r\nUpgrade: h2c\r\nX: " + b"x" * 40_000 + b"\r\n\r\n"
     with stage.raw(GET + more) as connection:
         assert statuses(heard(connection)) == [200]
@@ -182,7 +197,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize(("start", "more"), ENDLESS.values(), ids=ENDLESS)
-def test_what_has_no_end_is_cut_off(stage: Stage, start: bytes, more: bytes) -> None:
+def test_what_has_no_end_is_cut_off(stage: GatewayStage, start: bytes, more: bytes) -> None:
     sent = 0
     with stage.raw(start) as connection, pytest.raises(ConnectionError):  # noqa: PT012 - it hangs up meanwhile
         while sent < 64_000_000:
@@ -193,7 +208,7 @@ def test_what_has_no_end_is_cut_off(stage: Stage, start: bytes, more: bytes) -> 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "in chunks"])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings"])
-def test_a_body_over_the_cap_is_never_held(stage: Stage, path: str, announced: bool) -> None:
+def test_a_body_over_the_cap_is_never_held(stage: GatewayStage, path: str, announced: bool) -> None:
     size = 64_000_000
     piece = b"%x\r\n" % 100_000 + b" " * 100_000 + b"\r\n"
     length = b"Content-Length: %d\r\n" % size if announced else CHUNKED
@@ -212,7 +227,7 @@ def test_a_body_over_the_cap_is_never_held(stage: Stage, path: str, announced: b
 
 
 @pytest.mark.parametrize("path", ["/health", "/nothing"])
-def test_a_body_that_nobody_wants_is_not_held(stage: Stage, path: str) -> None:
+def test_a_body_that_nobody_wants_is_not_held(stage: GatewayStage, path: str) -> None:
     size, piece = 64_000_000, b" " * 100_000
     head = HEAD.replace(b"/v1/chat/completions", path.encode()) + b"Content-Length: %d\r\n\r\n" % size
     with stage.raw(head) as connection:
@@ -267,7 +282,9 @@ ABSURD = {
 
 
 @pytest.mark.parametrize(("body", "status"), ABSURD.values(), ids=ABSURD)
-def test_absurd_json_is_passed_on_as_it_is_or_refused_without_an_echo(stage: Stage, body: bytes, status: int) -> None:
+def test_absurd_json_is_passed_on_as_it_is_or_refused_without_an_echo(
+    stage: GatewayStage, body: bytes, status: int
+) -> None:
     stage["alpha"].answer = always(reply(200, completion()))  # the usual one reads what it is sent
     seen = len(stage["alpha"].posts)
     with stage.raw(post_of(body, Connection="close")) as connection:
@@ -283,7 +300,7 @@ def test_absurd_json_is_passed_on_as_it_is_or_refused_without_an_echo(stage: Sta
 
 
 @pytest.fixture
-def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayStage]:
     """A gateway that waits a second where it would wait half a minute and more."""
     config = server._config
 
@@ -294,7 +311,7 @@ def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
     monkeypatch.setattr(server, "_config", hasty_config)
     monkeypatch.setattr(listener, "_BODY_S", 1.0)
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         yield stage
 
 
@@ -315,7 +332,7 @@ DRIPS = {
 
 
 @pytest.mark.parametrize("start", DRIPS.values(), ids=DRIPS)
-def test_whoever_drips_is_cut_off_in_time(hasty: Stage, start: bytes) -> None:
+def test_whoever_drips_is_cut_off_in_time(hasty: GatewayStage, start: bytes) -> None:
     began = time.monotonic()
     with hasty.raw(start) as connection:
         dripping = threading.Event()
@@ -338,7 +355,7 @@ def test_whoever_drips_is_cut_off_in_time(hasty: Stage, start: bytes) -> None:
         assert statuses(said)[-1] in (404, 408)
 
 
-def test_whoever_is_slow_and_steady_is_heard_out(hasty: Stage) -> None:
+def test_whoever_is_slow_and_steady_is_heard_out(hasty: GatewayStage) -> None:
     """Each kilobyte gives a second more."""
     body = BODY[:-1] + b" " * 20_000 + b"}"
     with hasty.raw(HEAD + b"Content-Length: %d\r\n\r\n" % len(body)) as connection:
@@ -348,7 +365,7 @@ def test_whoever_is_slow_and_steady_is_heard_out(hasty: Stage) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_long_answer_is_no_slow_request(hasty: Stage) -> None:
+def test_a_long_answer_is_no_slow_request(hasty: GatewayStage) -> None:
     """Neither is a pipelined request that waits for it, with half a body."""
     hasty["alpha"].answer = in_turn([1.6, *reply(200, completion())])
     half = len(BODY) // 2
@@ -361,10 +378,10 @@ def test_a_long_answer_is_no_slow_request(hasty: Stage) -> None:
 
 
 def test_a_thousand_that_drip_starve_nobody(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "home")
+    bench = GatewayBench(tmp_path / "home")
     command = ("bash", "-c", 'ulimit -Sn 256 && exec "$@"', "bash", sys.executable, "-c", SERVE, "10", "alpha")
     server._open_more_files()  # this process has as many
-    with Upstream() as upstream, ExitStack() as stack:
+    with FakeUpstream() as upstream, ExitStack() as stack:
         bench.add("alpha", upstream)
         gateway = stack.enter_context(GatewayProcess(bench, command=command))
         host, port = gateway.url.removeprefix("http://").split(":")

@@ -16,15 +16,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubles import Seen, Stage, chunk, completion, good, provider, question, reply, stream, until
+from fake_upstream import (
+    GatewayStage,
+    ReceivedRequest,
+    chunk,
+    completion,
+    good,
+    provider,
+    question,
+    reply,
+    stream,
+    until,
+)
 from freeride_core import Answer, CompatibleCatalog, Model
-from freeride_core.contract import Faulty, check_model
-from freeride_core.ledger.catalog import Catalogs
-from freeride_core.ledger.store import Entry
+from freeride_core.ledger.catalogs import Catalogs
+from freeride_core.ledger.store.sqlite import Entry
 from freeride_core.model import is_model_name
-from freeride_core.plain_text import printable, printable_lines, without_controls
-from fronts import FREERIDE
+from freeride_core.plugins.validation import Faulty, check_model
+from freeride_core.privacy.plain_text import printable, printable_lines, without_controls
 from programs import clean_environ, run
+from served_gateway import FREERIDE
 
 ROOT = Path(__file__).parents[1]
 STEERING = "\x1b[2J\x1b]0;PWN\x07\u202e\u200b\u2028\x9b\x00\r"
@@ -85,26 +96,26 @@ def test_a_package_cannot_bring_such_a_name(field: str, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayStage]:
     """A gateway whose upstream lists such names among good ones, and answers to all of them."""
 
-    def answer(seen: Seen) -> Any:
+    def answer(seen: ReceivedRequest) -> Any:
         if seen.method == "GET":
             rows = [{"id": name} for name in ("good/first", *BAD_NAMES.values(), "good/last")]
             return reply(200, {"data": rows})
         return good(seen)
 
-    with Stage(tmp_path_factory.mktemp("listed"), provider("alpha", models=(), lists=True)) as stage:
+    with GatewayStage(tmp_path_factory.mktemp("listed"), provider("alpha", models=(), lists=True)) as stage:
         stage["alpha"].answer = answer
         until(lambda: "good/last" in ids_of(stage))
         yield stage
 
 
-def ids_of(stage: Stage) -> list[str]:
+def ids_of(stage: GatewayStage) -> list[str]:
     return [entry["id"] for entry in stage.get("/v1/models").json()["data"]]
 
 
-def test_one_odd_entry_breaks_no_listing(listed: Stage) -> None:
+def test_one_odd_entry_breaks_no_listing(listed: GatewayStage) -> None:
     assert {name for name in ids_of(listed) if "/" in name and not name.startswith("freeride/")} == {
         "good/first",
         "good/last",
@@ -113,7 +124,7 @@ def test_one_odd_entry_breaks_no_listing(listed: Stage) -> None:
 
 @pytest.mark.parametrize("is_stream", [False, True])
 @pytest.mark.parametrize("name", BAD_NAMES.values(), ids=BAD_NAMES)
-def test_such_a_name_is_never_asked_for(name: str, is_stream: bool, listed: Stage) -> None:
+def test_such_a_name_is_never_asked_for(name: str, is_stream: bool, listed: GatewayStage) -> None:
     before = len(listed["alpha"].posts)
     body = json.dumps(question(name, stream=is_stream)).encode()
     answer = httpx.post(
@@ -153,7 +164,7 @@ def test_a_list_of_nothing_but_such_names_is_no_list() -> None:
 def test_an_upstream_s_words_reach_the_client_without_what_steers(kind: str, tmp_path: Path) -> None:
     words = {"code": "context_length_exceeded", "message": f"too{STEERING} long\tby\nfar", "param": f"x{STEERING}"}
     event = b"data: " + json.dumps({"error": words}).encode() + b"\n\n"
-    with Stage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
         whole = reply(400, {"error": words})
         stage["alpha"].answer = lambda _: stream(chunk({"content": "Hello"}), event) if kind == "event" else whole
         text = stage.ask(stream=kind != "whole").text
@@ -169,7 +180,7 @@ def test_an_upstream_s_words_reach_the_client_without_what_steers(kind: str, tmp
 
 def test_a_header_of_an_upstream_is_relayed_only_if_it_is_plain(tmp_path: Path) -> None:
     headers = {"x-ratelimit-limit-requests": "1000", "x-ratelimit-evil": "\x9b2J", "x-request-id": "r\x9d0;PWN"}
-    with Stage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
         stage["alpha"].answer = lambda _: reply(200, completion(), headers)
         answer = stage.ask()
     assert answer.headers["x-ratelimit-limit-requests"] == "1000"

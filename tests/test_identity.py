@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubles import Stage, Upstream, reply
+from fake_upstream import FakeUpstream, GatewayStage, reply
 from freeride_core.cli.gateway_client import GatewayClient, Listener
-from freeride_core.identity import is_challenge, is_proof, make_secret, new_challenge, prove, read_secret
-from freeride_core.settings import load_settings
-from fronts import FREERIDE
+from freeride_core.settings.identity import is_challenge, is_proof, make_secret, new_challenge, prove, read_secret
+from freeride_core.settings.resolver import load_settings
 from programs import clean_environ, run, serving, write_script
+from served_gateway import FREERIDE
 
 TOKEN = "a-token-of-16-letters"
 HEALTHY = {"ok": True, "version": "0.5.0", "providers": ["openrouter"], "proof": "0" * 64}
@@ -95,7 +95,7 @@ def test_a_home_that_cannot_be_written_has_no_secret(tmp_path: Path) -> None:
 
 
 def test_the_gateway_of_this_home_proves_it_and_another_home_s_does_not(tmp_path: Path) -> None:
-    with Stage(tmp_path, token=TOKEN) as stage:
+    with GatewayStage(tmp_path, token=TOKEN) as stage:
         assert listener_at(stage.url, stage.bench.home) == (Listener.OWN_GATEWAY, True)
         other = tmp_path / "other"
         other.mkdir(mode=0o700)
@@ -104,12 +104,12 @@ def test_the_gateway_of_this_home_proves_it_and_another_home_s_does_not(tmp_path
 
 
 def test_a_gateway_with_another_token_is_known_and_not_used(tmp_path: Path) -> None:
-    with Stage(tmp_path, token="another-token-altogether") as stage:
+    with GatewayStage(tmp_path, token="another-token-altogether") as stage:
         assert listener_at(stage.url, stage.bench.home) == (Listener.OWN_GATEWAY, False)
 
 
 def test_without_the_token_a_challenge_is_answered_and_nothing_else_told(tmp_path: Path) -> None:
-    with Stage(tmp_path, token=TOKEN) as stage:
+    with GatewayStage(tmp_path, token=TOKEN) as stage:
         answer = httpx.get(f"{stage.url}/health?challenge={new_challenge()}", trust_env=False)
         assert set(answer.json()) == {"ok", "proof"}
         for query in ("challenge=x", f"challenge={new_challenge()}&challenge={new_challenge()}", "challenge="):
@@ -118,14 +118,14 @@ def test_without_the_token_a_challenge_is_answered_and_nothing_else_told(tmp_pat
 
 def test_a_listener_that_passes_the_challenge_on_gains_nothing(tmp_path: Path) -> None:
     """It asks the real gateway, and gives back what that says."""
-    with Stage(tmp_path, token=TOKEN) as stage:
+    with GatewayStage(tmp_path, token=TOKEN) as stage:
 
         def pass_on(seen: object) -> object:
             answer = httpx.get(stage.url + seen.path, trust_env=False)  # type: ignore[attr-defined]
             assert "proof" in answer.json()
             return reply(200, answer.json())
 
-        with Upstream(pass_on) as relay:  # type: ignore[arg-type]
+        with FakeUpstream(pass_on) as relay:  # type: ignore[arg-type]
             assert listener_at(f"http://127.0.0.1:{relay.port}", stage.bench.home) == (Listener.STRANGER, False)
             assert relay.seen
             assert not any("authorization" in seen.headers for seen in relay.seen)
@@ -168,7 +168,7 @@ def test_a_listener_that_takes_the_port_after_the_proof_does_not_get_the_token(t
 )
 def test_whatever_else_a_listener_says_proves_nothing(answer: object, tmp_path: Path) -> None:
     make_secret(tmp_path)
-    with Upstream(lambda _: reply(200, answer)) as other:
+    with FakeUpstream(lambda _: reply(200, answer)) as other:
         assert listener_at(f"http://127.0.0.1:{other.port}", tmp_path) == (Listener.STRANGER, False)
         assert not any("authorization" in seen.headers for seen in other.seen)
 
@@ -195,9 +195,11 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def stranger() -> Iterator[Upstream]:
+def stranger() -> Iterator[FakeUpstream]:
     """Another user's program at the gateway's address, which says what a gateway says."""
-    with Upstream(lambda seen: reply(200, HEALTHY if seen.path.startswith("/health") else {"data": []})) as stranger:
+    with FakeUpstream(
+        lambda seen: reply(200, HEALTHY if seen.path.startswith("/health") else {"data": []})
+    ) as stranger:
         yield stranger
 
 
@@ -212,7 +214,7 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
 @pytest.mark.skipif(sys.platform == "win32", reason="the agent is a script")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_command_gives_a_stranger_the_token_or_the_agent(
-    name: str, environ: dict[str, str], stranger: Upstream
+    name: str, environ: dict[str, str], stranger: FakeUpstream
 ) -> None:
     url = f"http://127.0.0.1:{stranger.port}"
     ended = run([*FREERIDE, *COMMANDS[name](url)], environ)

@@ -17,11 +17,11 @@ from typing import Self
 
 import pytest
 
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
-from fronts import FREERIDE
 from programs import clean_environ, run
+from served_gateway import FREERIDE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="terminals are played the POSIX way")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from doubles import Bench, GatewayProcess, Stage, Upstream, question
-from freeride_core.gateway import door
-from freeride_core.settings import Settings, load_settings
+from fake_upstream import FakeUpstream, GatewayBench, GatewayProcess, GatewayStage, question
+from freeride_core.gateway import access
+from freeride_core.settings.resolver import Settings, load_settings
 from programs import clean_environ, run
 
 TOKEN = "hand-made-token-1234567890"
@@ -38,19 +38,19 @@ BODY = json.dumps(question()).encode()
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with Stage(tmp_path_factory.mktemp("open")) as stage:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayStage]:
+    with GatewayStage(tmp_path_factory.mktemp("open")) as stage:
         yield stage
 
 
 @pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayStage]:
     home = tmp_path_factory.mktemp("locked")
-    with Stage(home, token=TOKEN, allowed_hosts="box.lan", allowed_origins="https://app.example") as stage:
+    with GatewayStage(home, token=TOKEN, allowed_hosts="box.lan", allowed_origins="https://app.example") as stage:
         yield stage
 
 
-def statuses(stage: Stage, requests: list[bytes]) -> list[int]:
+def statuses(stage: GatewayStage, requests: list[bytes]) -> list[int]:
     """Of one answer to each, all on one connection."""
     found: list[int] = []
     with stage.raw(b"") as connection, connection.makefile("rb") as file:
@@ -103,11 +103,11 @@ STRANGE_HOSTS = [
 
 
 @pytest.mark.parametrize("host", STRANGE_HOSTS)
-def test_a_strange_host_is_turned_away_whatever_it_asks(stage: Stage, host: str | None) -> None:
+def test_a_strange_host_is_turned_away_whatever_it_asks(stage: GatewayStage, host: str | None) -> None:
     assert set(statuses(stage, [asking(method, path, host=host) for method, path in EVERYWHERE])) == {421}
 
 
-def test_with_a_token_addresses_are_hosts_and_names_are_not(locked: Stage) -> None:
+def test_with_a_token_addresses_are_hosts_and_names_are_not(locked: GatewayStage) -> None:
     key = f"x-api-key: {TOKEN}"
     for host, status in {
         "192.168.1.5": 404,
@@ -138,7 +138,7 @@ def test_with_a_token_addresses_are_hosts_and_names_are_not(locked: Stage) -> No
         ("//evil.example/v1/models", "localhost", 404),
     ],
 )
-def test_an_absolute_target_says_who_is_asked(stage: Stage, target: str, host: str, status: int) -> None:
+def test_an_absolute_target_says_who_is_asked(stage: GatewayStage, target: str, host: str, status: int) -> None:
     """RFC 9112, 3.2.2: what the router goes by is what is looked at, and the Host header beside it counts for nothing."""
     assert statuses(stage, [asking("GET", target, host=host)]) == [status]
 
@@ -154,12 +154,12 @@ def test_an_absolute_target_says_who_is_asked(stage: Stage, target: str, host: s
         ("Host: localhost", "Authorization: Bearer a", "authorization: Bearer b"),
     ],
 )
-def test_what_is_looked_at_stands_once(stage: Stage, lines: tuple[str, ...]) -> None:
+def test_what_is_looked_at_stands_once(stage: GatewayStage, lines: tuple[str, ...]) -> None:
     requests = [asking(method, path, *lines, host=None) for method, path in EVERYWHERE]
     assert set(statuses(stage, requests)) == {400}
 
 
-def test_other_headers_may_stand_twice(stage: Stage) -> None:
+def test_other_headers_may_stand_twice(stage: GatewayStage) -> None:
     assert statuses(stage, [asking("GET", "/health", "Accept: a", "Accept: b", "Cookie: a", "Cookie: b")]) == [200]
 
 
@@ -184,7 +184,7 @@ def test_other_headers_may_stand_twice(stage: Stage) -> None:
         "https://app.example/",
     ],
 )
-def test_a_strange_page_is_turned_away_whatever_it_asks(locked: Stage, origin: str) -> None:
+def test_a_strange_page_is_turned_away_whatever_it_asks(locked: GatewayStage, origin: str) -> None:
     lines = (f"Origin: {origin}", f"x-api-key: {TOKEN}", "Access-Control-Request-Method: POST")
     assert set(statuses(locked, [asking(method, path, *lines) for method, path in EVERYWHERE])) == {403}
 
@@ -207,7 +207,7 @@ FORM_TYPES = (
 
 @pytest.mark.parametrize("content_type", FORM_TYPES)
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunks"])
-def test_a_form_is_no_request(stage: Stage, content_type: str | None, is_chunked: bool) -> None:
+def test_a_form_is_no_request(stage: GatewayStage, content_type: str | None, is_chunked: bool) -> None:
     lines = [] if content_type is None else [f"Content-Type: {content_type}"]
     if is_chunked:
         lines, body = [*lines, "Transfer-Encoding: chunked"], b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
@@ -239,7 +239,7 @@ def offering(place: str, token: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("place", OFFERS)
-def test_the_token_opens_every_route_from_every_place(locked: Stage, place: str) -> None:
+def test_the_token_opens_every_route_from_every_place(locked: GatewayStage, place: str) -> None:
     assert set(statuses(locked, offering(place, TOKEN))) <= {200, 400, 404, 405}
 
 
@@ -248,7 +248,7 @@ def test_the_token_opens_every_route_from_every_place(locked: Stage, place: str)
     ["", "x", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), f"{TOKEN},{TOKEN}", "\xe4", "\xff\xfe", "%00", f'"{TOKEN}"'],
 )
 @pytest.mark.parametrize("place", OFFERS)
-def test_another_token_opens_none(locked: Stage, place: str, token: str) -> None:
+def test_another_token_opens_none(locked: GatewayStage, place: str, token: str) -> None:
     if place == "query":
         token = "".join(f"%{ord(letter):02x}" for letter in token)
     assert set(statuses(locked, offering(place, token))) == {401}
@@ -274,7 +274,7 @@ def test_nothing_but_a_comparison_in_constant_time_decides(
     for token in (TOKEN.encode(), b"\xc3\xa4\xff", b""):
         headers = {b"host": b"localhost", b"authorization": b"Bearer " + token, b"x-api-key": token}
         asked.clear()
-        refused = door.refusal("GET", b"key=%C3%A4", {**headers, b"x-goog-api-key": token}, settings)
+        refused = access.refusal("GET", b"key=%C3%A4", {**headers, b"x-goog-api-key": token}, settings)
         assert (refused is None) is verdict
         assert sorted(map(repr, asked)) == sorted(
             map(repr, [(offer, TOKEN.encode()) for offer in (token, token, token, "ä".encode())])
@@ -288,8 +288,8 @@ def test_a_token_that_no_header_can_carry_is_no_setting(tmp_path: Path) -> None:
 
 
 def test_a_token_never_reaches_a_log(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "home", {"FREERIDE_TOKEN": TOKEN})
-    with Upstream() as upstream:
+    bench = GatewayBench(tmp_path / "home", {"FREERIDE_TOKEN": TOKEN})
+    with FakeUpstream() as upstream:
         bench.add("alpha", upstream)
         _ask_in_every_way(bench)
         written = [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
@@ -297,7 +297,7 @@ def test_a_token_never_reaches_a_log(tmp_path: Path) -> None:
     assert not [text for text in written if TOKEN[:8] in text]
 
 
-def _ask_in_every_way(bench: Bench) -> None:
+def _ask_in_every_way(bench: GatewayBench) -> None:
     with GatewayProcess(bench, names=("alpha",)) as gateway:
         host, port = gateway.url.removeprefix("http://").split(":")
         for path in ("/health", "/nothing", "/v1/chat/completions", "/v1/models/a", "/v1beta/models/a:generateContent"):

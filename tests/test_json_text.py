@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeride_core import Unreadable
-from freeride_core.json_text import JsonText
-from freeride_core.json_tree import parse
+from freeride_core.editing.json import JsonDocument
+from freeride_core.editing.json_syntax import parse
 
 
 def edited(text: str, *steps: tuple[str, list[str | int], Any]) -> str:
-    document = JsonText(text)
+    document = JsonDocument(text)
     for verb, path, value in steps:
         getattr(document, verb)(path, value)
     return document.text
@@ -62,7 +62,7 @@ OWN = """\
     ],
 )
 def test_what_is_removed_takes_its_comma_and_its_line_along(before: str, path: list[str | int], after: str) -> None:
-    document = JsonText(before)
+    document = JsonDocument(before)
     document.remove(path)
     assert document.text == after
 
@@ -73,7 +73,7 @@ def test_removing_leaves_the_others_in_order(values: list[int], data: st.DataObj
     text = "{a: [" + ",".join(data.draw(gaps) + str(value) + data.draw(gaps) for value in values)
     text += data.draw(st.sampled_from(["", ",", ", // end\n"])) + "]}"
     index = data.draw(st.integers(0, len(values) - 1))
-    document = JsonText(text)
+    document = JsonDocument(text)
     document.remove(["a", index])
     assert document.get(["a"]) == values[:index] + values[index + 1 :]
 
@@ -89,7 +89,7 @@ def test_removing_leaves_the_others_in_order(values: list[int], data: st.DataObj
     ],
 )
 def test_a_plain_value_gets_an_object_around_it_and_keeps_its_comments(before: str, after: str) -> None:
-    document = JsonText(before)
+    document = JsonDocument(before)
     document.wrap(["a"], "in")
     assert document.text == after
 
@@ -97,7 +97,7 @@ def test_a_plain_value_gets_an_object_around_it_and_keeps_its_comments(before: s
 @pytest.mark.parametrize("text", ["{a: {}}", "{a: [1]}"])
 def test_what_is_no_plain_value_gets_none(text: str) -> None:
     with pytest.raises(Unreadable, match="`a` is not a plain value"):
-        JsonText(text).wrap(["a"], "in")
+        JsonDocument(text).wrap(["a"], "in")
 
 
 def test_a_document_that_is_not_there_becomes_one() -> None:
@@ -146,14 +146,14 @@ def test_what_is_new_takes_on_the_shape_of_what_is_there(before: str, after: str
 
 def test_what_is_there_can_be_left_as_it_is() -> None:
     assert edited(OWN, ("add", ["model"], "new"), ("add", ["tools"], {})) == OWN
-    assert JsonText(OWN).find(["list"], "id", "a") == ["list", 0]
-    assert JsonText(OWN).find(["list"], "id", "b") is None
-    assert JsonText(OWN).get(["hex"]) == 255
-    assert JsonText(OWN).get(["tools", "no", "such"]) is None
+    assert JsonDocument(OWN).find(["list"], "id", "a") == ["list", 0]
+    assert JsonDocument(OWN).find(["list"], "id", "b") is None
+    assert JsonDocument(OWN).get(["hex"]) == 255
+    assert JsonDocument(OWN).get(["tools", "no", "such"]) is None
 
 
 def test_an_item_of_a_list_is_edited_where_it_is_found() -> None:
-    document = JsonText("{ list: [{ id: 'a' }, { id: 'b', n: 1 }] }")
+    document = JsonDocument("{ list: [{ id: 'a' }, { id: 'b', n: 1 }] }")
     found = document.find(["list"], "id", "b")
     assert found is not None
     document.set(found, {"n": 2, "m": 3})

@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 import pytest
 
-from doubles import provider
+from fake_upstream import provider
 from freeride_core import Provider
-from freeride_core.compatible import bearer
-from freeride_core.gateway.explain import no_usable_keys
-from freeride_core.gateway.roster import make_roster
-from freeride_core.keys import key_variable, read_keys
-from freeride_core.settings import Settings, load_settings
+from freeride_core.compatible.wire import bearer
+from freeride_core.gateway.explanation import no_usable_keys
+from freeride_core.gateway.walk.enabled import enabled_providers
+from freeride_core.settings.keys import key_variable, read_keys
+from freeride_core.settings.resolver import Settings, load_settings
 
 
 def keyless(name: str = "local") -> Provider:
@@ -44,7 +44,7 @@ def test_it_is_used_where_its_address_is_set_or_its_name_is_listed(
     [key], _ = read_keys(keyless(), settings(tmp_path, **environ))
     assert (key.secret, key.base_url, key.variable) == ("", base_url, "FREERIDE_LOCAL_BASE_URL")
     assert "authorization" not in dict(bearer(key, {}))
-    assert make_roster(settings(tmp_path, **environ), {"local": keyless()}).by_name.keys() == {"local"}
+    assert enabled_providers(settings(tmp_path, **environ), {"local": keyless()}).by_name.keys() == {"local"}
 
 
 def test_two_addresses_are_two_slots(tmp_path: Path) -> None:
@@ -57,12 +57,12 @@ def test_two_addresses_are_two_slots(tmp_path: Path) -> None:
 
 def test_who_has_no_key_at_all_is_told_the_variable_that_switches_it_on(tmp_path: Path) -> None:
     installed = MappingProxyType({"local": keyless(), "hosted": provider("hosted")})
-    told = no_usable_keys(make_roster(settings(tmp_path), installed))
+    told = no_usable_keys(enabled_providers(settings(tmp_path), installed))
     assert "FREERIDE_LOCAL_BASE_URL" in told.message
     assert "HOSTED_KEY" in told.message
     assert key_variable(provider("hosted")) == "HOSTED_KEY"
 
 
 def test_an_empty_secret_masks_nothing(tmp_path: Path) -> None:
-    roster = make_roster(settings(tmp_path, FREERIDE_PROVIDERS="local"), {"local": keyless()})
+    roster = enabled_providers(settings(tmp_path, FREERIDE_PROVIDERS="local"), {"local": keyless()})
     assert roster.redact("every word stays") == "every word stays"

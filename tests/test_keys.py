@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeride_core import Credential, Key, Provider
-from freeride_core.keys import fingerprint, read_keys
-from freeride_core.settings import Settings
+from freeride_core.settings.keys import fingerprint, read_keys
+from freeride_core.settings.resolver import Settings
 
 PLAIN = Credential(variable="ACME_API_KEY", aliases=("ACME_KEY", "OLD_KEY"))
 WITH_ACCOUNT = Credential(variable="ACME_TOKEN", account_variable="ACME_ACCOUNT", account_aliases=("OLD_ACCOUNT",))
@@ -221,7 +221,7 @@ def test_fingerprints_tell_keys_apart_and_show_nothing(one: str, other: str) -> 
 
 
 def test_the_real_resolver_serves_keys_from_every_source(freeride_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from freeride_core.settings import load_settings
+    from freeride_core.settings.resolver import load_settings
 
     monkeypatch.setenv("ACME_API_KEY", "from-os")
     (freeride_home / ".env").write_text("ACME_API_KEY=hidden\nACME_API_KEY_2=from-dotenv\n")

@@ -26,10 +26,10 @@ from typing import Any
 import httpx
 import pytest
 
-from doubles import Script, Seen, Upstream, good, key_of, question, refusal, until
-from freeride_core.keys import fingerprint
+from fake_upstream import FakeUpstream, ReceivedRequest, Script, good, key_of, question, refusal, until
 from freeride_core.ledger.slots import Slot
-from freeride_core.ledger.store import StateStore
+from freeride_core.ledger.store.sqlite import StateStore
+from freeride_core.settings.keys import fingerprint
 from programs import started
 
 if not hasattr(os, "fork"):
@@ -55,7 +55,7 @@ from doubles import plugins, provider
 from freeride_core import Scope
 from freeride_core.gateway import exchange
 from freeride_core.gateway.server import listen, serve
-from freeride_core.settings import load_settings
+from freeride_core.settings.resolver import load_settings
 
 installed = plugins(provider("alpha", meter=Scope.KEY))
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -85,7 +85,7 @@ class Refusals:
     """With which keys it was asked, by life."""
     _refused_at: dict[str, float] = field(default_factory=dict)
 
-    def answer(self, seen: Seen) -> Script:
+    def answer(self, seen: ReceivedRequest) -> Script:
         if seen.method == "GET":
             return good(seen)
         name, now = seen.json["user"], time.monotonic()
@@ -115,7 +115,7 @@ class Nursery:
 
 
 @contextmanager
-def nursery(upstream: Upstream, errors: Path) -> Iterator[Nursery]:
+def nursery(upstream: FakeUpstream, errors: Path) -> Iterator[Nursery]:
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "FREERIDE_ALPHA_BASE_URL": upstream.url}
     environ["ALPHA_KEY"] = json.dumps([key_of("alpha", number) for number in range(KEYS)])
     command = [sys.executable, "-c", _NURSERY]
@@ -252,7 +252,7 @@ def _oldest_lost(answered: list[tuple[float, str]], kept: frozenset[str], killed
 def test_a_kill_at_any_moment_costs_a_moment_and_the_next_start_serves(tmp_path: Path) -> None:
     refusals = Refusals()
     errors = tmp_path / "stderr"
-    with Upstream(refusals.answer) as upstream, nursery(upstream, errors) as nursed:
+    with FakeUpstream(refusals.answer) as upstream, nursery(upstream, errors) as nursed:
         homes = [Home(tmp_path / f"home{number}", nursed, refusals, SEED + number) for number in range(HOMES)]
         with ThreadPoolExecutor(HOMES) as pool:
             lives = [pool.submit(_live_all, home, range(number, KILLS, HOMES)) for number, home in enumerate(homes)]

@@ -13,11 +13,11 @@ import pytest
 
 from freeride_core.binder import SERVED, Endpoint
 from freeride_core.cli.run import direct_to
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
-from fronts import FREERIDE
 from programs import clean_environ, run, serving, write_script
+from served_gateway import FREERIDE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the agents are scripts, and one gets a signal")
 

@@ -12,7 +12,7 @@ import pytest
 import freeride_core
 from freeride_conformance.render import rendered
 from freeride_conformance.template import new_files, package_in, shared_files
-from freeride_core.plugins import load_binder, load_provider
+from freeride_core.plugins.discovery import load_binder, load_provider
 
 ROOT = Path(__file__).parents[1]
 KINDS = {"provider": ROOT / "freeride_providers", "binder": ROOT / "freeride_binders"}

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from doubles import (
-    Bench,
+from fake_upstream import (
+    FakeUpstream,
+    GatewayBench,
     GatewayProcess,
+    ReceivedRequest,
     Script,
-    Seen,
-    Upstream,
     completion,
     good_stream,
     key_of,
@@ -54,7 +54,7 @@ class Shown:
     """Keys that were looked at in the background."""
 
 
-def answer(seen: Seen) -> Script:
+def answer(seen: ReceivedRequest) -> Script:
     """As a good upstream, whose answers are worth hiding; behind the proxy a bad one."""
     if "proxied" in seen.path:
         head = f"HTTP/1.1 403 {echo(seen)}\r\nx-why: {echo(seen)}\r\ncontent-length: 2\r\n\r\nno"
@@ -110,9 +110,11 @@ def knock(url: str, request: bytes) -> bytes:
 
 @pytest.fixture(scope="module", params=[(), ("plain",)], ids=["uvloop", "asyncio"])
 def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    bench = Bench(tmp_path_factory.mktemp("leaks") / "home", {"FREERIDE_TOKEN": TOKEN, "PYTHONASYNCIODEBUG": "1"})
+    bench = GatewayBench(
+        tmp_path_factory.mktemp("leaks") / "home", {"FREERIDE_TOKEN": TOKEN, "PYTHONASYNCIODEBUG": "1"}
+    )
     shown = Shown()
-    with Upstream(answer) as upstream:
+    with FakeUpstream(answer) as upstream:
         for name, keys in KEYS_OF.items():
             bench.add(name, upstream, *keys)
         bench.environ["FREERIDE_PROVIDERS"] = ",".join(ASKED)

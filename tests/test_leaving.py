@@ -16,17 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from doubles import (
+from fake_upstream import (
     DONE,
     HANG,
     SSE_HEAD,
-    Bench,
+    FakeUpstream,
+    GatewayBench,
     GatewayProcess,
+    GatewayStage,
+    ReceivedRequest,
     Script,
-    Seen,
-    Stage,
     Step,
-    Upstream,
     always,
     chunk,
     completion,
@@ -42,24 +42,24 @@ from doubles import (
     until,
 )
 from freeride_core import Call
-from freeride_core.gateway.attempt import Attempt
-from freeride_core.gateway.cycle import Cycle
-from freeride_core.gateway.exchange import Exchange
-from freeride_core.gateway.failover import Walk
-from freeride_core.gateway.listener import ClientConnection
-from freeride_core.gateway.pool import Pool
-from freeride_core.gateway.reply import Reply
+from freeride_core.gateway.client import ClientExchange
+from freeride_core.gateway.http.listener import ClientConnection
+from freeride_core.gateway.http.pool import Pool
+from freeride_core.gateway.http.response import UpstreamResponse
+from freeride_core.gateway.http.server_exchange import ServerExchange
+from freeride_core.gateway.walk.attempt import Attempt
+from freeride_core.gateway.walk.walk import Walk
 from freeride_core.ledger.slots import Slot
 from heartbeat import is_at_rest
 from test_disconnect import MARGIN_S, PROMISED_S, leave, request
 
-OF_A_REQUEST = (Attempt, Call, Cycle, Exchange, Reply, Walk)
+OF_A_REQUEST = (Attempt, Call, ServerExchange, ClientExchange, UpstreamResponse, Walk)
 
 
 class Traces:
     """What requests leave behind in a gateway, against what was there before."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: GatewayStage) -> None:
         self._thread = stage.thread
         self._before = self._count()
 
@@ -76,7 +76,7 @@ class Traces:
         return found
 
 
-def kinds_of(stage: Stage) -> dict[Slot, str]:
+def kinds_of(stage: GatewayStage) -> dict[Slot, str]:
     """Why each slot that is cooling is."""
     return {slot: kind for slot, (kind, _) in stage.cooled().items()}
 
@@ -123,7 +123,7 @@ def test_whoever_leaves_takes_all_of_the_request_along(
     tmp_path: Path, moment: Moment, streams: bool, hears_comments: bool
 ) -> None:
     providers = (provider("alpha"), provider("beta"), provider("gamma", rank=200))
-    with Stage(tmp_path, *providers, keep_alive_s=0.1 if hears_comments else 10.0) as stage:
+    with GatewayStage(tmp_path, *providers, keep_alive_s=0.1 if hears_comments else 10.0) as stage:
         stage.ask(headers={"X-FreeRide-Force-Provider": "gamma"})  # what is made once is there now
         until(lambda: is_at_rest(stage.thread.gateway))
         traces = Traces(stage)
@@ -144,10 +144,10 @@ def test_whoever_leaves_takes_all_of_the_request_along(
 
 
 def test_a_hundred_that_leave_together_leave_nothing_behind(tmp_path: Path) -> None:
-    def answer(seen: Seen) -> Script:
+    def answer(seen: ReceivedRequest) -> Script:
         return [HANG] if len(stage["alpha"].posts) % 2 else stream(chunk({"content": "Hel"}), HANG)
 
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 3}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 3}) as stage:
         traces = Traces(stage)
         stage["alpha"].answer = answer
         connections = [stage.raw(request(streams=True)) for _ in range(100)]
@@ -166,11 +166,11 @@ def open_files(process: GatewayProcess) -> int:
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="nothing tells which sockets another process has")
 @pytest.mark.parametrize("streams", [False, True])
 def test_whoever_leaves_while_a_connection_is_made_ends_that_too(tmp_path: Path, streams: bool) -> None:
-    bench = Bench(tmp_path / "home", {"FREERIDE_CONNECT_TIMEOUT": "30"})
+    bench = GatewayBench(tmp_path / "home", {"FREERIDE_CONNECT_TIMEOUT": "30"})
     # The backlog of a listener that never accepts: once it is full, a handshake waits.
     with (
         socket.create_server(("127.0.0.1", 0), backlog=0) as server,
-        Upstream() as beta,
+        FakeUpstream() as beta,
         contextlib.ExitStack() as stack,
     ):
         port = server.getsockname()[1]
@@ -194,10 +194,10 @@ def test_whoever_leaves_while_a_connection_is_made_ends_that_too(tmp_path: Path,
 
 
 def test_whoever_leaves_while_waiting_for_anothers_verdict_leaves_that_one_alone(tmp_path: Path) -> None:
-    def answer(seen: Seen) -> Script:
+    def answer(seen: ReceivedRequest) -> Script:
         return refusal(401) if seen.key == key_of("alpha", 1) else [HANG]
 
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
         traces = Traces(stage)
         stage["alpha"].answer = answer
         first = stage.raw(request(streams=False))
@@ -221,7 +221,7 @@ def test_whoever_leaves_amid_an_upload_leaves_nothing_of_it(tmp_path: Path, is_c
         whole = whole.replace(b"Content-Length: %d" % len(body), b"Transfer-Encoding: chunked", 1)
         head, _, _ = whole.partition(b"\r\n\r\n")
         whole = head + b"\r\n\r\n" + framed(body)
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         traces = Traces(stage)
         connection = stage.raw(whole[: len(whole) // 2])
         until(lambda: stage.thread.gateway.exchanges)
@@ -261,7 +261,7 @@ def is_held_up(flood: Flood) -> bool:
     return flood.sent == before > 0
 
 
-def held_by(stage: Stage) -> int:
+def held_by(stage: GatewayStage) -> int:
     """Bytes of answers that wait in the gateway itself."""
     thread = stage.thread
     assert thread._server is not None
@@ -289,7 +289,7 @@ def read_words(connection: socket.socket) -> str:
 
 def test_a_slow_reader_holds_its_upstream_up_and_gets_every_byte_once_it_reads_on(tmp_path: Path) -> None:
     flood = Flood()
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage.ask(headers=BETA)
         traces = Traces(stage)
         stage["alpha"].answer = lambda seen: flood
@@ -307,7 +307,7 @@ def test_a_slow_reader_holds_its_upstream_up_and_gets_every_byte_once_it_reads_o
 
 def test_a_slow_reader_that_leaves_frees_everything(tmp_path: Path) -> None:
     flood = Flood()
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         traces = Traces(stage)
         stage["alpha"].answer = lambda seen: flood
         connection = stage.raw(request(streams=True))

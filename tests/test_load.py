@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from doubles import DONE, SSE_HEAD, Bench, GatewayProcess, chunk, framed, post_of, question, refusal, until
+from fake_upstream import DONE, SSE_HEAD, GatewayBench, GatewayProcess, chunk, framed, post_of, question, refusal, until
 
 STREAMS = 1000
 WORDS = 8
@@ -234,7 +234,7 @@ class Crowd:
         return await asyncio.gather(*map(arrive, range(STREAMS)))
 
 
-async def crowd_in(bench: Bench, beats: Path) -> tuple[list[Told], Flapping, dict[str, float]]:
+async def crowd_in(bench: GatewayBench, beats: Path) -> tuple[list[Told], Flapping, dict[str, float]]:
     """What the clients were told, how the upstream behaved, and how the gateway's loop fared."""
     crowd = Crowd()
     alpha, beta = Flapping(True, crowd.everyone), Flapping(False, crowd.everyone)
@@ -260,7 +260,7 @@ def test_a_thousand_streams_over_an_upstream_that_flaps_all_end_as_they_should(t
 def check_a_turn(path: Path) -> float:
     """For how long the loop stood still at the longest, seconds."""
     path.mkdir()
-    told, alpha, rested = asyncio.run(crowd_in(Bench(path / "home"), path / "beats"))
+    told, alpha, rested = asyncio.run(crowd_in(GatewayBench(path / "home"), path / "beats"))
 
     for number, each in enumerate(told):
         said = words(number)

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from freeride_core.gateway.roster import make_roster
-from freeride_core.plugins import load_plugins
-from freeride_core.settings import load_settings
+from freeride_core.gateway.walk.enabled import enabled_providers
+from freeride_core.plugins.discovery import load_plugins
+from freeride_core.settings.resolver import load_settings
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1"])
@@ -62,7 +62,7 @@ def test_no_installed_provider_on_this_machine_is_used_unasked() -> None:
     providers = load_plugins(("provider",)).providers
     keyless = {name for name, provider in providers.items() if not provider.credentials}
     assert keyless
-    assert keyless.isdisjoint(make_roster(load_settings(), providers).by_name)
+    assert keyless.isdisjoint(enabled_providers(load_settings(), providers).by_name)
 
 
 def test_loopback_is_open() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeride_conformance.watch import watching
+from freeride_conformance.audit import watching
 from freeride_core import Midnight
 
 PACIFIC = "America/Los_Angeles"

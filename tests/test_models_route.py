@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from doubles import EMBEDDER, Bench, Stage, Upstream, good, plugins, provider, reply, until
+from fake_upstream import EMBEDDER, FakeUpstream, GatewayBench, GatewayStage, good, plugins, provider, reply, until
 from freeride_core import Model
 from freeride_core.gateway.server import GatewayThread
 
@@ -19,9 +19,9 @@ OTHER = Model(id="b/other", canonical="b/other")
 PRESETS = ["auto", "freeride/coding", "freeride/fast", "freeride/quality", "freeride/free"]
 
 
-def stage_of(home: Path, **more: Any) -> Stage:
+def stage_of(home: Path, **more: Any) -> GatewayStage:
     providers = provider("alpha", models=(SEES,)), provider("beta", models=(SAME, OTHER, EMBEDDER), embeds=True)
-    return Stage(home, *providers, **more)
+    return GatewayStage(home, *providers, **more)
 
 
 def test_the_list_holds_presets_and_each_free_model_once(tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_providers_without_a_key_and_models_that_are_not_free_are_left_out(tmp_p
 
 
 def test_a_list_fetched_in_the_background_replaces_the_packages_own(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
+    bench = GatewayBench(tmp_path)
     ids = [{"id": "live/new"}, {"id": "double/one"}, {"odd": 1}, None]
-    with Upstream(lambda seen: reply(200, {"data": ids}) if seen.method == "GET" else good(seen)) as upstream:
+    with FakeUpstream(lambda seen: reply(200, {"data": ids}) if seen.method == "GET" else good(seen)) as upstream:
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha", lists=True))) as gateway:
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from doubles import Bench, GatewayProcess, Stage, Upstream, completion, key_of, provider, until
+from fake_upstream import FakeUpstream, GatewayBench, GatewayProcess, GatewayStage, completion, key_of, provider, until
 from programs import clean_environ, run
 
 OPENSSL = shutil.which("openssl")
@@ -78,7 +78,7 @@ def test_an_upstream_must_prove_who_it_is(
     with certified(tmp_path, name) as (url, certificate):
         if is_known:
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        with Stage(tmp_path / "home", provider("alpha"), urls={"alpha": url}) as stage:
+        with GatewayStage(tmp_path / "home", provider("alpha"), urls={"alpha": url}) as stage:
             answer = stage.ask()
             assert answer.status_code == status
             if status != 200:
@@ -107,7 +107,7 @@ sys.modules["uvloop"] = None  # asyncio's own loop tells whom it connects with
 from doubles import plugins, provider
 from freeride_core import event_log
 from freeride_core.gateway.server import listen, serve
-from freeride_core.settings import load_settings
+from freeride_core.settings.resolver import load_settings
 
 event_log.JsonlSink.__init__.__kwdefaults__["limit_bytes"] = 2000
 sys.addaudithook(watch)
@@ -117,7 +117,7 @@ print(json.dumps(seen), flush=True)
 
 
 @contextmanager
-def watched(bench: Bench) -> Iterator[GatewayProcess]:
+def watched(bench: GatewayBench) -> Iterator[GatewayProcess]:
     """A gateway under a umask that takes nothing away, which says at its end what it asked the system for."""
     with GatewayProcess(bench, command=[sys.executable, "-c", _WATCHED]) as process:
         yield process
@@ -131,8 +131,8 @@ def asked_of(process: GatewayProcess, *events: str) -> list[list[str]]:
 
 
 def test_it_speaks_with_its_upstreams_and_with_nobody_else(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "home", {"DO_NOT_TRACK": "", "FREERIDE_TELEMETRY": ""})
-    with Upstream() as alpha:
+    bench = GatewayBench(tmp_path / "home", {"DO_NOT_TRACK": "", "FREERIDE_TELEMETRY": ""})
+    with FakeUpstream() as alpha:
         bench.add("alpha", alpha, key_of("alpha"))
         with watched(bench) as process:
             for _ in range(3):
@@ -150,9 +150,9 @@ def modes(home: Path) -> dict[str, int]:
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
 def test_what_it_keeps_is_its_owners_alone_from_the_moment_of_its_making(tmp_path: Path) -> None:
     """Under a umask that takes nothing away, and without any change of a mode afterwards."""
-    bench = Bench(tmp_path / "home")
+    bench = GatewayBench(tmp_path / "home")
     home = bench.home
-    with Upstream() as alpha:
+    with FakeUpstream() as alpha:
         bench.add("alpha", alpha, key_of("alpha"))
         with watched(bench) as process:
             until(lambda: process.ask().status_code == 200 and (home / "events.jsonl.1").exists(), 20)

@@ -19,7 +19,7 @@ from distributions import ROOT, Site
 from freeride_conformance.template import KINDS, NEEDS, Package, new_files, shared_files
 from freeride_core import Endpoint, Unreadable, __version__
 from freeride_core.cli.group import app
-from freeride_core.plugins import Kind
+from freeride_core.plugins.discovery import Kind
 from freeride_core.simulator.profile import REQUIRED_CASES, parse_profile
 from programs import run
 

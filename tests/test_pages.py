@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from freeride_core.demo.format import opening
 from freeride_core.demo.screen import invitation
-from freeride_core.demo.wording import opening
 from page_parts import ROOT, by_hand, installed, table, with_block
 from pages import FOLDERS, pages
 
@@ -64,7 +64,7 @@ def test_the_picture_is_of_the_demo_that_is_there() -> None:
     drawn = {html.unescape(text) for text in re.findall(r"<text[^>]*>(.*?)</text>", picture)}
     hosted = [name for name, provider in installed().providers.items() if provider.credentials]
     missing = {*opening(len(hosted)), *invitation(None), *hosted} - drawn
-    assert not missing, "run: python -m uv run --with pyte python tests/cast.py"
+    assert not missing, "run: python -m uv run --with pyte python tests/record_demo.py"
     [end] = [text for text in drawn if text.endswith("failures you never saw.")]
     asks, answers, failures = map(int, re.findall(r"\d+", end))
     assert asks == answers

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doubles import CLOSE, HANG, RESET, Script, Step, Upstream, framed
+from fake_upstream import CLOSE, HANG, RESET, FakeUpstream, Script, Step, framed
 from freeride_core.answer import ErrorKind, UpstreamRequest
-from freeride_core.gateway.alarm import NEVER
-from freeride_core.gateway.reply import Reply, pass_on
-from freeride_core.gateway.trouble import UpstreamTrouble
-from freeride_core.gateway.upstream import Upstreams
+from freeride_core.gateway.http.deadline import NEVER
+from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.response import UpstreamResponse, pass_on
+from freeride_core.gateway.http.upstreams import Upstreams
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -37,7 +37,7 @@ class Taker:
         return b"".join(self.pieces)
 
 
-def play(script: Script, use: Callable[[Reply], Awaitable[None]]) -> Upstream:
+def play(script: Script, use: Callable[[UpstreamResponse], Awaitable[None]]) -> FakeUpstream:
     """Uses the reply to a request to which the script is played."""
 
     async def main(url: str) -> None:
@@ -49,7 +49,7 @@ def play(script: Script, use: Callable[[Reply], Awaitable[None]]) -> Upstream:
             reply.close()
             await upstreams.close()
 
-    with Upstream(lambda _: script) as upstream:
+    with FakeUpstream(lambda _: script) as upstream:
         asyncio.run(main(upstream.url))
     return upstream
 
@@ -67,7 +67,7 @@ def scripts(pieces: list[bytes]) -> list[list[Step]]:
 @settings(max_examples=15, deadline=None)
 @given(PIECES, st.integers(1, 9))
 def test_all_of_it_comes_in_order_however_often_it_is_enough(pieces: list[bytes], every: int) -> None:
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         take = Taker(every)
         turns = 0
         while await reply.pass_on(take):
@@ -82,7 +82,7 @@ def test_all_of_it_comes_in_order_however_often_it_is_enough(pieces: list[bytes]
 
 
 def test_what_was_taken_and_what_is_read_are_one_body() -> None:
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         take = Taker(1)
         assert await reply.pass_on(take)
         assert take.taken + await reply.body() == b"one, two"
@@ -94,8 +94,8 @@ def test_what_was_taken_and_what_is_read_are_one_body() -> None:
 def test_what_came_before_the_connection_broke_is_given_first() -> None:
     take = Taker()
 
-    async def use(reply: Reply) -> None:
-        with pytest.raises(UpstreamTrouble) as caught:
+    async def use(reply: UpstreamResponse) -> None:
+        with pytest.raises(UpstreamError) as caught:
             await reply.pass_on(take)
         assert caught.value.failure.kind is ErrorKind.NETWORK
 
@@ -106,8 +106,8 @@ def test_what_came_before_the_connection_broke_is_given_first() -> None:
 def test_what_came_before_the_nonsense_is_given_first() -> None:
     take = Taker()
 
-    async def use(reply: Reply) -> None:
-        with pytest.raises(UpstreamTrouble):
+    async def use(reply: UpstreamResponse) -> None:
+        with pytest.raises(UpstreamError):
             await reply.pass_on(take)
 
     play([CHUNKED, 0.05, framed(b"half") + b"no length\r\n"], use)
@@ -115,10 +115,10 @@ def test_what_came_before_the_nonsense_is_given_first() -> None:
 
 
 def test_silence_is_noticed_while_others_take() -> None:
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         clock = asyncio.get_running_loop().time
         reply.expect_by(clock() + 0.1)
-        with pytest.raises(UpstreamTrouble) as caught:
+        with pytest.raises(UpstreamError) as caught:
             await reply.pass_on(lambda _: True)
         assert caught.value.failure.kind is ErrorKind.TIMEOUT
 
@@ -132,7 +132,7 @@ def test_whoever_fails_to_take_hears_of_it_where_it_waits() -> None:
     def take(data: bytes) -> bool:
         raise Odd
 
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         for _ in range(2):
             with pytest.raises(Odd):
                 await reply.pass_on(take)
@@ -142,7 +142,7 @@ def test_whoever_fails_to_take_hears_of_it_where_it_waits() -> None:
 
 
 def test_nothing_is_given_to_whoever_has_left() -> None:
-    async def use(reply: Reply) -> None:
+    async def use(reply: UpstreamResponse) -> None:
         has_come = asyncio.Event()
         take = Taker()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from freeride_core import __version__
-from freeride_core.plugins import (
+from freeride_core.plugins.discovery import (
     PluginError,
     PluginRow,
     Plugins,
@@ -19,7 +19,7 @@ from freeride_core.plugins import (
     load_provider,
     offered_names,
 )
-from freeride_core.upgrade import upgrade_command
+from freeride_core.system.upgrade import upgrade_command
 
 PROVIDER = """
 from freeride_core import *

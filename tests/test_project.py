@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from freeride_core.binder import SERVED, Scope
+from freeride_core.binder import SERVED, Place
 from freeride_core.cli.group import freeride
-from freeride_core.ownership import risk_of
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
+from freeride_core.system.ownership import risk_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its modes and owners say nothing")
 
 TOKEN = "token-0123456789abcdef"
 BINDERS = load_plugins(("binder",)).binders.values()
-PROJECTS = [binder for binder in BINDERS if Scope.PROJECT in binder.scopes and binder.needs in SERVED]
+PROJECTS = [binder for binder in BINDERS if Place.PROJECT in binder.scopes and binder.needs in SERVED]
 REFERENCES = {"opencode": "{env:FREERIDE_TOKEN}", "crush": "$FREERIDE_TOKEN"}
 SOMEBODY_ELSE = 54321
 """A user's number that no account has."""
@@ -111,7 +111,7 @@ def test_what_was_bound_by_a_link_before_can_still_be_undone(project: Path, bind
     (project / "opencode.json").rename(own)
     (project / "opencode.json").symlink_to(own)
     [record] = Path(os.environ["FREERIDE_HOME"], "backups").glob("*.json")
-    from freeride_core.binding import Backups
+    from freeride_core.binding.change import Backups
 
     moved = Backups(Path(os.environ["FREERIDE_HOME"]))._record_path(own)
     record.rename(moved)
@@ -215,7 +215,7 @@ def test_a_project_s_file_that_has_no_end_stops_no_command(
 ) -> None:
     """`freeride bind` lists it, and `doctor` looks at it."""
     from freeride_core.cli.checks.agents import check_agents
-    from freeride_core.settings import load_settings
+    from freeride_core.settings.resolver import load_settings
 
     file = project / "opencode.json"
     if what == "device":

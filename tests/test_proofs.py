@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from doubles import Bench, provider
+from fake_upstream import GatewayBench, provider
 from freeride_core import Account, Answer, Key, Probe, Proof, Provider, UnbillableAccount, UpstreamRequest
-from freeride_core.gateway.proofs import Proofs
-from freeride_core.gateway.roster import Member, make_roster
+from freeride_core.gateway.walk.billing_proofs import BillingProofs
+from freeride_core.gateway.walk.enabled import EnabledProvider, enabled_providers
 
 HOUR = 3600.0
 
@@ -29,16 +29,16 @@ class Asked(Probe):
         return self._found()
 
 
-def member(tmp_path: Path, found: Callable[[], Proof]) -> Member:
+def member(tmp_path: Path, found: Callable[[], Proof]) -> EnabledProvider:
     alpha = provider("alpha")
     alpha.free = UnbillableAccount()
     alpha.probe = Asked(found)
-    bench = Bench(tmp_path)
+    bench = GatewayBench(tmp_path)
     bench.add("alpha", "http://127.0.0.1:9/v1")
-    return make_roster(bench.settings(), {"alpha": alpha}).members[0]
+    return enabled_providers(bench.settings(), {"alpha": alpha}).members[0]
 
 
-def look(proofs: Proofs, about: Member) -> Account:
+def look(proofs: BillingProofs, about: EnabledProvider) -> Account:
     """What is known after one look round."""
 
     async def once() -> None:
@@ -60,7 +60,7 @@ def test_a_proof_counts_for_some_hours_and_no_longer(tmp_path: Path) -> None:
     now = [1_000_000.0]
     answers = [Proof(True, Account(can_be_billed=False))]
     about = member(tmp_path, lambda: answers.pop())
-    proofs = Proofs(fetch, lambda: now[0])
+    proofs = BillingProofs(fetch, lambda: now[0])
     assert look(proofs, about) == Account(can_be_billed=False)
     now[0] += 5 * HOUR
     assert look(proofs, about) == Account(can_be_billed=False)
@@ -71,7 +71,7 @@ def test_a_proof_counts_for_some_hours_and_no_longer(tmp_path: Path) -> None:
 def test_after_the_clock_was_set_back_a_proof_is_asked_for_at_once(tmp_path: Path) -> None:
     now = [1_000_000.0]
     about = member(tmp_path, lambda: Proof(True, Account(can_be_billed=False)))
-    proofs = Proofs(fetch, lambda: now[0])
+    proofs = BillingProofs(fetch, lambda: now[0])
     look(proofs, about)
     now[0] -= 24 * HOUR
     assert look(proofs, about) == Account(can_be_billed=False)
@@ -82,7 +82,7 @@ def test_whatever_a_probe_raises_proves_nothing_and_ends_nothing(tmp_path: Path,
     def fail() -> Proof:
         raise error
 
-    assert look(Proofs(fetch, lambda: 1_000_000.0), member(tmp_path, fail)) == Account(can_be_billed=None)
+    assert look(BillingProofs(fetch, lambda: 1_000_000.0), member(tmp_path, fail)) == Account(can_be_billed=None)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_one_account_that_can_be_billed_is_enough(
     alpha = provider("alpha")
     alpha.free = UnbillableAccount()
     alpha.probe = Asked(lambda: Proof(True, Account(can_be_billed=waiting.pop(0))))
-    bench = Bench(tmp_path)
+    bench = GatewayBench(tmp_path)
     bench.add("alpha", "http://127.0.0.1:9/v1", *(f"alpha-key-{index:016}" for index, _ in enumerate(facts)))
-    about = make_roster(bench.settings(), {"alpha": alpha}).members[0]
+    about = enabled_providers(bench.settings(), {"alpha": alpha}).members[0]
     assert len(about.keys) == len(facts)
-    assert look(Proofs(fetch, lambda: 1_000_000.0), about) == Account(can_be_billed=together)
+    assert look(BillingProofs(fetch, lambda: 1_000_000.0), about) == Account(can_be_billed=together)

@@ -9,9 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import doubles
+import fake_upstream
 from freeride_core.answer import ErrorKind, Failure, Scope
-from freeride_core.gateway.reaction import LONGEST_S, TABLE, UNKNOWN, Reaction, cooldown_s, cooled_scope, reaction_to
+from freeride_core.gateway.walk.reaction import (
+    LONGEST_S,
+    TABLE,
+    UNKNOWN,
+    Reaction,
+    cooldown_s,
+    cooled_scope,
+    reaction_to,
+)
 
 NOW = 1_795_406_400.0
 KEY, ACCOUNT, ACCOUNT_MODEL, MODEL, PROVIDER = Scope
@@ -29,7 +37,7 @@ def wait(
 
 def scope_of(kind: str, scope: Scope | None = None, meter: Scope = ACCOUNT) -> Scope:
     failure = Failure(kind=kind, scope=scope)
-    return cooled_scope(failure, reaction_to(failure), doubles.provider("double", meter=meter))
+    return cooled_scope(failure, reaction_to(failure), fake_upstream.provider("double", meter=meter))
 
 
 def what(kind: str) -> Reaction:

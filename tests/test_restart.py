@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from doubles import (
-    Bench,
+from fake_upstream import (
+    FakeUpstream,
+    GatewayBench,
     GatewayProcess,
-    Stage,
-    Upstream,
+    GatewayStage,
     always,
     good,
     in_turn,
@@ -20,7 +20,7 @@ from doubles import (
     refusal,
     until,
 )
-from freeride_core.ledger.store import StateStore
+from freeride_core.ledger.store.sqlite import StateStore
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
 LIMITED = always(refusal(429, headers={"Retry-After": "900"}))
@@ -38,7 +38,7 @@ def stored(home: Path, section: str) -> list[str]:
 
 
 def test_cooldowns_outlive_the_gateway(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = LIMITED
         stage.ask()
         before = stage.cooled()
@@ -54,7 +54,7 @@ def test_cooldowns_outlive_the_gateway(tmp_path: Path) -> None:
 
 
 def test_what_a_model_cannot_do_is_still_known_after_a_restart(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(400, "tools are not supported by this model"))
         stage.ask(tools=TOOLS)
         stage.thread.stop()
@@ -63,7 +63,7 @@ def test_what_a_model_cannot_do_is_still_known_after_a_restart(tmp_path: Path) -
 
 
 def test_failures_in_a_row_are_counted_on_after_a_restart(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(500))
         stage.ask()
         stage.thread.stop()
@@ -76,7 +76,7 @@ def test_failures_in_a_row_are_counted_on_after_a_restart(tmp_path: Path) -> Non
 
 def test_one_account_is_still_known_after_a_restart(tmp_path: Path) -> None:
     alpha = provider("alpha", account_pattern=r"organization (org-\w+)")
-    with Stage(tmp_path, alpha, provider("beta"), keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, alpha, provider("beta"), keys={"alpha": 2}) as stage:
         stage["alpha"].answer = always(refusal(429, "too much for organization org-7", {"Retry-After": "0"}))
         stage.ask()
         stage.thread.stop()
@@ -87,7 +87,7 @@ def test_one_account_is_still_known_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_two_gateways_share_what_they_learn_within_a_second(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage, stage.another() as other:
+    with GatewayStage(tmp_path) as stage, stage.another() as other:
         stage["alpha"].answer = LIMITED
         stage.ask()
         until(lambda: other.gateway.ledger.cooldowns.items(), SHARED_S + MARGIN_S)
@@ -97,7 +97,7 @@ def test_two_gateways_share_what_they_learn_within_a_second(tmp_path: Path) -> N
 
 
 def test_a_recovery_is_shared_too(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha")) as stage, stage.another() as other:
+    with GatewayStage(tmp_path, provider("alpha")) as stage, stage.another() as other:
         stage["alpha"].answer = in_turn(refusal(500))
         stage.ask()
         until(lambda: other.gateway.ledger.cooldowns.items(), SHARED_S + MARGIN_S)
@@ -106,8 +106,8 @@ def test_a_recovery_is_shared_too(tmp_path: Path) -> None:
 
 
 def test_a_kill_keeps_cooldowns(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "home")
-    with Upstream(LIMITED) as alpha, Upstream() as beta:
+    bench = GatewayBench(tmp_path / "home")
+    with FakeUpstream(LIMITED) as alpha, FakeUpstream() as beta:
         bench.add("alpha", alpha, key_of("alpha"))
         bench.add("beta", beta, key_of("beta"))
         with GatewayProcess(bench) as process:
@@ -122,8 +122,8 @@ def test_a_kill_keeps_cooldowns(tmp_path: Path) -> None:
 
 
 def test_a_kill_at_any_moment_leaves_a_state_that_can_be_read(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "home")
-    with Upstream() as alpha, Upstream() as beta:
+    bench = GatewayBench(tmp_path / "home")
+    with FakeUpstream() as alpha, FakeUpstream() as beta:
         bench.add("alpha", alpha, *(key_of("alpha", index) for index in range(9)))
         bench.add("beta", beta, key_of("beta"))
         for _ in range(3):
@@ -140,7 +140,7 @@ def test_a_kill_at_any_moment_leaves_a_state_that_can_be_read(tmp_path: Path) ->
 
 
 def test_two_processes_share_cooldowns_within_a_second(tmp_path: Path) -> None:
-    with Stage(tmp_path / "home") as stage:
+    with GatewayStage(tmp_path / "home") as stage:
         stage["alpha"].answer = LIMITED
         with GatewayProcess(stage.bench) as process:
             assert process.ask().headers["x-freeride-provider"] == "beta"
@@ -156,9 +156,9 @@ def groq_model() -> str:
 
 
 def test_the_command_with_a_real_package_keeps_cooldowns_through_a_kill(tmp_path: Path, groq_model: str) -> None:
-    bench = Bench(tmp_path / "home")
+    bench = GatewayBench(tmp_path / "home")
     command = [sys.executable, "-m", "freeride_core", "serve", "--port", "0"]
-    with Upstream(good) as upstream:
+    with FakeUpstream(good) as upstream:
         bench.environ["FREERIDE_GROQ_BASE_URL"] = upstream.url
         bench.environ["GROQ_API_KEY"] = "gsk_" + "made0up0" * 6
         bench.environ["FREERIDE_PROVIDERS"] = "groq"
@@ -178,7 +178,7 @@ def test_the_command_with_a_real_package_keeps_cooldowns_through_a_kill(tmp_path
 
 
 def test_a_key_that_changes_is_followed_without_a_restart(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 0}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 0}) as stage:
         stage.bench.environ["FREERIDE_ALPHA_BASE_URL"] = stage["alpha"].url
         (tmp_path / ".env").write_text(f"ALPHA_KEY={key_of('alpha')}\n")
         with stage.another() as stage.thread:
@@ -188,7 +188,7 @@ def test_a_key_that_changes_is_followed_without_a_restart(tmp_path: Path) -> Non
 
 
 def test_the_event_log_moves_without_a_restart(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         log, other = tmp_path / "events.jsonl", tmp_path / "other.jsonl"
         assert stage.ask().status_code == 200
         until(lambda: log.exists() and b"request_complete" in log.read_bytes())

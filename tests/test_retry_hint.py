@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeride_core.answer import Answer
-from freeride_core.retry_hint import LONGEST, duration, in_body, in_prose, moment, of, retry_after
+from freeride_core.compatible.retry_after import LONGEST, duration, in_body, in_prose, moment, of, retry_after
 
 NOW = 1_795_406_400.0
 DAY = 86_400

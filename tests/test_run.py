@@ -17,13 +17,13 @@ from typing import Any
 import httpx
 import pytest
 
-from doubles import until
+from fake_upstream import until
 from freeride_core.cli.lease import Lease
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
-from fronts import FREERIDE
 from programs import clean_environ, run, serving, started, write_script
+from served_gateway import FREERIDE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the agent is a script, and gets signals")
 

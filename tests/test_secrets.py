@@ -12,13 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
-from doubles import (
+from fake_upstream import (
     RESET,
-    Bench,
+    FakeUpstream,
+    GatewayBench,
     GatewayProcess,
+    ReceivedRequest,
     Script,
-    Seen,
-    Upstream,
     chunk,
     key_of,
     question,
@@ -57,12 +57,12 @@ def leaks(text: str, secrets: Iterable[str]) -> set[str]:
     return {run for secret in secrets for run in runs(secret) if run in text}
 
 
-def echo(seen: Seen) -> str:
+def echo(seen: ReceivedRequest) -> str:
     """An indiscreet upstream's words."""
     return f"key {seen.key} is wrong, you said {PROMPT!r} and {ARGUMENT}"
 
 
-def indiscreet(seen: Seen) -> Script:
+def indiscreet(seen: ReceivedRequest) -> Script:
     """An upstream that quotes key and prompt in every kind of trouble; the odd field `case` says which."""
     if seen.method == "GET":
         return refusal(401, echo(seen))
@@ -127,10 +127,10 @@ CASES = (
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, httpx.Response], str]]:
     """All answers of a gateway whose upstreams are indiscreet, and all that it wrote, logging everything."""
-    bench = Bench(tmp_path_factory.mktemp("secrets") / "home", {"FREERIDE_TOKEN": TOKEN})
+    bench = GatewayBench(tmp_path_factory.mktemp("secrets") / "home", {"FREERIDE_TOKEN": TOKEN})
     names = [f"{case}_{form}" for case in CASES for form in ("whole", "stream")]  # none is cooled by another
     answers: dict[str, httpx.Response] = {}
-    with Upstream(indiscreet) as upstream:
+    with FakeUpstream(indiscreet) as upstream:
         for name in names:
             bench.add(name, upstream, key_of("alpha"), key_of("alpha", 1))
         with GatewayProcess(bench, names=names) as process, httpx.Client(trust_env=False, timeout=20) as client:
@@ -178,8 +178,8 @@ def test_what_is_left_of_an_upstreams_words_still_helps(written: Any) -> None:
 
 
 def test_the_state_is_for_its_owner_alone(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "home")
-    with Upstream() as alpha:
+    bench = GatewayBench(tmp_path / "home")
+    with FakeUpstream() as alpha:
         bench.add("alpha", alpha, key_of("alpha"))
         bench.add("beta", alpha, key_of("beta"))
         with GatewayProcess(bench) as process:

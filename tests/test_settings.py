@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from freeride_core import Provider
-from freeride_core.settings import Settings, SettingsError, SettingsWatch, check_settings, load_settings
+from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch, check_settings, load_settings
 
 
 def provider(name: str = "acme", **members: Any) -> Provider:

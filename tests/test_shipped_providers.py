@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeride_core import Account, Answer, CompatibleCatalog, CompatibleProvider, Key, canonical_of
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Profile, catalog_of
 from freeride_core.simulator.installed import installed_profile
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from doubles import (
+from fake_upstream import (
     HANG,
-    Bench,
+    FakeUpstream,
+    GatewayBench,
     GatewayProcess,
-    Stage,
-    Upstream,
+    GatewayStage,
     always,
     chunk,
     events_of,
@@ -31,14 +31,14 @@ BEGUN = chunk({"content": "Hel"})
 
 
 @pytest.fixture
-def alpha() -> Iterator[Upstream]:
-    with Upstream() as upstream:
+def alpha() -> Iterator[FakeUpstream]:
+    with FakeUpstream() as upstream:
         yield upstream
 
 
 @pytest.fixture
-def bench(tmp_path: Path, alpha: Upstream) -> Bench:
-    bench = Bench(tmp_path / "home")
+def bench(tmp_path: Path, alpha: FakeUpstream) -> GatewayBench:
+    bench = GatewayBench(tmp_path / "home")
     bench.add("alpha", alpha, key_of("alpha"))
     return bench
 
@@ -51,13 +51,13 @@ def is_closed(process: GatewayProcess) -> bool:
     return False
 
 
-def read_events(bench: Bench) -> str:
+def read_events(bench: GatewayBench) -> str:
     return (bench.home / "events.jsonl").read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stream_under_way_ends_in_an_error_event_after_the_grace(
-    bench: Bench, alpha: Upstream, number: signal.Signals
+    bench: GatewayBench, alpha: FakeUpstream, number: signal.Signals
 ) -> None:
     alpha.answer = always(stream(BEGUN, HANG))
     with GatewayProcess(bench, grace_s=0.4) as process:
@@ -77,7 +77,9 @@ def test_a_stream_under_way_ends_in_an_error_event_after_the_grace(
         assert until(lambda: alpha.posts[0].gone_after_s)
 
 
-def test_a_request_that_has_no_answer_yet_is_told_that_the_gateway_stops(bench: Bench, alpha: Upstream) -> None:
+def test_a_request_that_has_no_answer_yet_is_told_that_the_gateway_stops(
+    bench: GatewayBench, alpha: FakeUpstream
+) -> None:
     alpha.answer = always([HANG])
     with GatewayProcess(bench, grace_s=0.3) as process, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(process.ask)
@@ -90,7 +92,9 @@ def test_a_request_that_has_no_answer_yet_is_told_that_the_gateway_stops(bench: 
         assert process.wait() == 0
 
 
-def test_what_ends_within_the_grace_ends_well_and_nothing_new_is_taken(bench: Bench, alpha: Upstream) -> None:
+def test_what_ends_within_the_grace_ends_well_and_nothing_new_is_taken(
+    bench: GatewayBench, alpha: FakeUpstream
+) -> None:
     may_end = threading.Event()
 
     def answer(_: object) -> Iterator[bytes | float | str]:
@@ -117,7 +121,7 @@ def test_what_ends_within_the_grace_ends_well_and_nothing_new_is_taken(bench: Be
 
 
 def test_what_still_comes_on_a_kept_connection_is_told_that_the_gateway_stops(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         assert stage.ask().status_code == 200
         stage.thread.gateway.is_stopping = True
         for answer in (stage.ask(), stage.get("/health")):
@@ -127,7 +131,7 @@ def test_what_still_comes_on_a_kept_connection_is_told_that_the_gateway_stops(tm
         assert len(stage["alpha"].posts) == 1
 
 
-def test_a_second_interrupt_does_not_wait(bench: Bench, alpha: Upstream) -> None:
+def test_a_second_interrupt_does_not_wait(bench: GatewayBench, alpha: FakeUpstream) -> None:
     alpha.answer = always(stream(BEGUN, HANG))
     with GatewayProcess(bench, grace_s=60) as process:
         with process.opened() as answer:
@@ -145,7 +149,7 @@ def test_a_second_interrupt_does_not_wait(bench: Bench, alpha: Upstream) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_gateway_ends_at_once_and_has_written_everything(
-    bench: Bench, alpha: Upstream, number: signal.Signals
+    bench: GatewayBench, alpha: FakeUpstream, number: signal.Signals
 ) -> None:
     alpha.answer = always(refusal(429, headers={"Retry-After": "900"}))
     with GatewayProcess(bench, grace_s=60) as process:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeride_core import retry_hint
+from freeride_core.compatible import retry_after
 from freeride_core.simulator.profile import Quota
-from freeride_core.simulator.quota import Bucket, Demand, Meter, Standing, go_duration
+from freeride_core.simulator.quota import Bucket, Demand, Meter, QuotaStatus, go_duration
 
 MIDNIGHT = 1_795_392_000.0  # 2026-11-23T00:00:00Z
 
@@ -120,7 +120,7 @@ def test_durations_are_read_back_by_the_gateway(milliseconds: int) -> None:
         for amount, unit in re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
     )
     assert read == pytest.approx(milliseconds / 1000)
-    assert retry_hint.duration(text) is not None
+    assert retry_after.duration(text) is not None
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_neurons_weigh_prompt_and_answer_differently() -> None:
 
 
 def test_a_standing_is_told_in_all_the_forms_that_upstreams_use() -> None:
-    aspects = Standing(limit=1000, used=2.5, reset_s=179.56, requested=1, wait_s=3.2).aspects(1000.0)
+    aspects = QuotaStatus(limit=1000, used=2.5, reset_s=179.56, requested=1, wait_s=3.2).aspects(1000.0)
 
     assert aspects == {
         "limit": "1000",

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeride_core.answer import Failure
-from freeride_core.gateway.sse import (
+from freeride_core.gateway.http.sse import (
     DONE,
     MAX_HELD,
-    Event,
-    Relay,
+    StreamEvent,
+    StreamScanner,
     completion_tokens,
     finish_of,
     parse,
@@ -26,7 +26,7 @@ FAILURE = Failure(kind="rate_limit")
 LINE_ENDS = (b"\n", b"\r\n", b"\r")
 
 
-def find_error(event: Event) -> Failure | None:
+def find_error(event: StreamEvent) -> Failure | None:
     """A package that knows one shape of error."""
     try:
         content = json.loads(event.data or b"")
@@ -35,11 +35,11 @@ def find_error(event: Event) -> Failure | None:
     return FAILURE if isinstance(content, dict) and content.get("error") else None
 
 
-def unasked(event: Event) -> Failure | None:
+def unasked(event: StreamEvent) -> Failure | None:
     raise AssertionError(f"asked about {event!r}")
 
 
-def fed(relay: Relay, *chunks: bytes) -> bytes:
+def fed(relay: StreamScanner, *chunks: bytes) -> bytes:
     return b"".join(relay.feed(chunk) for chunk in chunks)
 
 
@@ -90,7 +90,7 @@ STREAMS = st.lists(blocks(), max_size=8).map(b"".join)
 
 @pytest.mark.parametrize("end", LINE_ENDS)
 def test_all_three_line_ends_end_a_line(end: bytes) -> None:
-    assert parse(end.join([b"event: error", b"id: 1", b"data: one", b"data:two", b": no", b"", b""])) == Event(
+    assert parse(end.join([b"event: error", b"id: 1", b"data: one", b"data:two", b": no", b"", b""])) == StreamEvent(
         "error", b"one\ntwo"
     )
 
@@ -104,7 +104,7 @@ def test_a_data_line_without_a_colon_is_an_empty_one() -> None:
 
 
 def test_a_block_of_comments_has_no_data() -> None:
-    assert parse(b": data: x\n: y\n\n") == Event("", None)
+    assert parse(b": data: x\n: y\n\n") == StreamEvent("", None)
 
 
 def test_line_ends_of_unicode_end_no_line() -> None:
@@ -237,7 +237,7 @@ def test_tokens_are_found_where_upstreams_report_them(body: object, tokens: int)
 
 @given(STREAMS, PLACES)
 def test_a_stream_comes_out_as_it_went_in(data: bytes, places: list[int]) -> None:
-    relay = Relay(find_error)
+    relay = StreamScanner(find_error)
     assert fed(relay, *cut(data, places)) + relay.end() == data
     assert relay.failure is None
     assert not relay.is_done
@@ -246,13 +246,13 @@ def test_a_stream_comes_out_as_it_went_in(data: bytes, places: list[int]) -> Non
 
 @given(STREAMS)
 def test_a_stream_comes_out_as_it_went_in_byte_by_byte(data: bytes) -> None:
-    relay = Relay(find_error)
+    relay = StreamScanner(find_error)
     assert fed(relay, *cut(data, list(range(len(data))))) + relay.end() == data
 
 
 @pytest.mark.parametrize("blank", [b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r\n", b"\r\n\n"])
 def test_an_event_is_passed_on_as_soon_as_it_is_whole(blank: bytes) -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     for number in range(3):
         event = b"data: %d" % number + blank
         assert fed(relay, event[:3], event[3 : -len(blank)]) == b""
@@ -260,19 +260,19 @@ def test_an_event_is_passed_on_as_soon_as_it_is_whole(blank: bytes) -> None:
 
 
 def test_an_event_is_passed_on_as_soon_as_it_is_whole_whatever_ended_the_one_before() -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     data = b"data: a\n\ndata: b\r\rdata: c\n\r\n"
     assert relay.feed(data + b"data: d") == data
 
 
 def test_a_whole_event_is_passed_on_though_the_next_has_begun() -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     assert relay.feed(b"data: a\n\ndata: b") == b"data: a\n\n"
     assert relay.feed(b"\n\n") == b"data: b\n\n"
 
 
 def test_a_line_end_cut_in_two_loses_nothing() -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     assert relay.feed(b"data: a\r\n\r") == b"data: a\r\n\r"
     assert relay.feed(b"\ndata: b\r\n\r\n") == b"\ndata: b\r\n\r\n"
     assert relay.feed(b"data: c\r") == b""
@@ -283,7 +283,7 @@ def test_a_line_end_cut_in_two_loses_nothing() -> None:
 @given(places=PLACES)
 def test_finish_and_done_are_noticed_wherever_the_borders_fall(compact: bool, places: list[int]) -> None:
     data = text_event(ODD_TEXT, compact=compact) + text_event("", "stop", compact=compact)
-    relay = Relay(find_error)
+    relay = StreamScanner(find_error)
     assert fed(relay, *cut(data, places)) == data
     assert relay.is_finished
     assert not relay.is_done
@@ -294,7 +294,7 @@ def test_finish_and_done_are_noticed_wherever_the_borders_fall(compact: bool, pl
 @given(PLACES)
 def test_text_about_errors_and_ends_is_just_text(places: list[int]) -> None:
     data = text_event(ODD_TEXT) + text_event(json.dumps({"error": {"code": 429}})) + text_event("x", error=None)
-    relay = Relay(find_error)
+    relay = StreamScanner(find_error)
     assert fed(relay, *cut(data, places)) == data
     assert relay.failure is None
     assert not relay.is_finished
@@ -303,19 +303,19 @@ def test_text_about_errors_and_ends_is_just_text(places: list[int]) -> None:
 
 @pytest.mark.parametrize("value", [b"null", b'""', b" null"])
 def test_no_finish_reason_is_no_finish(value: bytes) -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     relay.feed(b'data: {"choices":[{"finish_reason":' + value + b"}]}\n\n")
     assert not relay.is_finished
 
 
 def test_a_finish_is_noticed_beside_choices_that_go_on() -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     relay.feed(b'data: {"choices":[{"finish_reason":null},{"finish_reason" : "stop"}]}\n\n')
     assert relay.is_finished
 
 
 def test_nothing_follows_done() -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     assert relay.feed(b"data: a\n\ndata: [DONE]\n\ndata: b\n\ndata: c") == b"data: a\n\ndata: [DONE]\n\n"
     assert relay.feed(b"\n\n") == b""
     assert relay.end() == b""
@@ -334,7 +334,7 @@ def test_nothing_follows_done() -> None:
 @given(places=PLACES)
 def test_an_error_event_is_never_passed_on_nor_what_follows(error: bytes, places: list[int]) -> None:
     before = text_event("so far")
-    relay = Relay(find_error)
+    relay = StreamScanner(find_error)
     out = fed(relay, *cut(before + error + text_event("", "stop") + DONE, places)) + relay.end()
     assert out == before
     assert relay.failure is FAILURE
@@ -345,19 +345,19 @@ def test_an_error_event_is_never_passed_on_nor_what_follows(error: bytes, places
 @given(st.integers(min_value=1))
 def test_half_an_error_event_is_not_passed_on(place: int) -> None:
     error = b'event: error\ndata: {"error":{"code":429,"message":"secret"}}\n'
-    relay = Relay(find_error)
+    relay = StreamScanner(find_error)
     assert fed(relay, DATA, error[: 1 + place % len(error)]) + relay.end() == DATA
 
 
 def test_half_an_event_is_not_passed_on() -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     finish = text_event("", "stop")
     assert fed(relay, DATA, finish[:-8]) + relay.end() == DATA
     assert not relay.is_finished
 
 
 def test_a_last_event_that_lacks_only_its_blank_line_is_passed_on() -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     finish = text_event("", "stop")[:-1]
     assert fed(relay, DATA, finish) == DATA
     assert relay.end() == finish
@@ -365,21 +365,21 @@ def test_a_last_event_that_lacks_only_its_blank_line_is_passed_on() -> None:
 
 
 def test_a_last_event_with_half_a_surrogate_pair_is_whole() -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     event = b'data: {"text":"\\ud83d"}'
     assert relay.feed(event) + relay.end() == event
 
 
 @pytest.mark.parametrize("done", [b"data: [DONE]", b"data: [DONE]\n", b"data: [DONE]\r\n"])
 def test_a_done_without_its_blank_line_gets_it(done: bytes) -> None:
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     assert relay.feed(done) == b""
     assert relay.end() == DONE
     assert relay.is_done
 
 
 def test_a_last_error_without_its_blank_line_is_noticed() -> None:
-    relay = Relay(find_error)
+    relay = StreamScanner(find_error)
     assert relay.feed(b'data: {"error":"x"}') + relay.end() == b""
     assert relay.failure is FAILURE
 
@@ -389,7 +389,7 @@ def test_a_last_error_without_its_blank_line_is_noticed() -> None:
 def test_a_huge_event_is_passed_on(filler: bytes, size: int) -> None:
     text = (filler * 3 * MAX_HELD).decode()
     data = text_event(text, "length") + DONE
-    relay = Relay(find_error)
+    relay = StreamScanner(find_error)
     passed = b""
     for start in range(0, len(data), size):
         passed += relay.feed(data[start : start + size])
@@ -402,13 +402,13 @@ def test_a_huge_event_is_passed_on(filler: bytes, size: int) -> None:
 @given(st.integers(min_value=0, max_value=60))
 def test_a_finish_at_the_end_of_a_huge_event_is_noticed_wherever_the_borders_fall(place: int) -> None:
     data = text_event("x, y" * MAX_HELD, "stop")
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     assert fed(relay, data[: len(data) - place], data[len(data) - place :]) == data
     assert relay.is_finished
 
 
 def test_a_huge_event_that_breaks_off_is_ended_so_that_something_can_follow() -> None:
     data = text_event("x, y" * MAX_HELD)[:-20]
-    relay = Relay(unasked)
+    relay = StreamScanner(unasked)
     assert fed(relay, data) + relay.end() == data + b"\n\n"
     assert not relay.is_finished

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeride_core.ledger.store import Entry, NewerStateError, StateStore, _use_wal
+from freeride_core.ledger.store.sqlite import Entry, NewerStateError, StateStore, _use_wal
 from programs import started
 
 WRITER = """
 import sys
 from pathlib import Path
-from freeride_core.ledger.store import Entry, StateStore
+from freeride_core.ledger.store.sqlite import Entry, StateStore
 
 store = StateStore(Path(sys.argv[1]))
 print(store.notice or "ready", flush=True)

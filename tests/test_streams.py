@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from doubles import (
+from fake_upstream import (
     DONE,
     HANG,
     RESET,
     SSE_HEAD,
     TEXT,
+    GatewayStage,
     Script,
-    Stage,
     always,
     chunk,
     completion,
@@ -37,7 +37,7 @@ STOP = chunk({}, "stop")
 HELLO = [ROLE, WORD, chunk({"content": "lo"}), STOP]
 
 
-def kinds(stage: Stage) -> set[str]:
+def kinds(stage: GatewayStage) -> set[str]:
     return {kind for kind, _ in stage.cooled().values()}
 
 
@@ -48,7 +48,7 @@ def test_a_stream_says_who_answers_and_passes_the_upstreams_limits_on(tmp_path: 
     head = SSE_HEAD.replace(
         b"\r\n\r\n", b"\r\nx-request-id: up-1\r\nx-ratelimit-remaining: 7\r\nset-cookie: a=b\r\n\r\n"
     )
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always([head, *stream(*HELLO, DONE)[1:]])
         answer = stage.ask(stream=True)
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -61,7 +61,7 @@ def test_a_stream_says_who_answers_and_passes_the_upstreams_limits_on(tmp_path: 
 
 
 def test_each_chunk_is_passed_on_as_soon_as_it_comes(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(stream(ROLE, WORD, HANG))
         with stage.opened() as answer:
             assert next(answer.iter_raw()).startswith(ROLE)
@@ -89,7 +89,7 @@ def test_a_stream_commits_at_the_first_thing_it_says_or_does(
     tmp_path: Path, delta: dict[str, Any], finish: str | None
 ) -> None:
     first = chunk(delta, finish)
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(stream(ROLE, first, HANG))
         with stage.opened() as answer:
             assert answer.headers["x-freeride-provider"] == "alpha"
@@ -103,7 +103,7 @@ def test_a_stream_commits_at_the_first_thing_it_says_or_does(
 
 def test_what_comes_before_the_first_content_is_held_up_to_64_kib(tmp_path: Path) -> None:
     padding = [b": " + b"x" * 1000 + b"\n\n"] * 70
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(stream(ROLE, *padding, HANG))
         with stage.opened() as answer:
             assert answer.headers["x-freeride-provider"] == "alpha"
@@ -111,7 +111,7 @@ def test_what_comes_before_the_first_content_is_held_up_to_64_kib(tmp_path: Path
 
 
 def test_a_failed_walk_answers_a_stream_with_a_plain_503(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for name in ("alpha", "beta"):
             stage[name].answer = always(stream(b'data: {"error": {"code": 429}}\n\n'))
         answer = stage.ask(stream=True)
@@ -125,7 +125,7 @@ def test_a_failed_walk_answers_a_stream_with_a_plain_503(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("script", [[HANG], [SSE_HEAD, HANG], stream(b": still here\n\n", HANG)])
 def test_a_stream_that_does_not_begin_in_time_is_given_up(tmp_path: Path, script: Script) -> None:
-    with Stage(tmp_path, first_byte_timeout=0.2) as stage:
+    with GatewayStage(tmp_path, first_byte_timeout=0.2) as stage:
         stage["alpha"].answer = always(script)
         answer = stage.ask(stream=True)
         assert answer.headers["x-freeride-provider"] == "beta"
@@ -135,7 +135,7 @@ def test_a_stream_that_does_not_begin_in_time_is_given_up(tmp_path: Path, script
 
 def test_comments_give_a_stream_four_times_as_long_to_begin(tmp_path: Path) -> None:
     comment = b": still here\n\n"
-    with Stage(tmp_path, first_byte_timeout=0.5) as stage:
+    with GatewayStage(tmp_path, first_byte_timeout=0.5) as stage:
         stage["alpha"].answer = always(stream(comment, 0.4, comment, 0.4, *HELLO, DONE))
         assert stage.ask(stream=True).headers["x-freeride-provider"] == "alpha"
 
@@ -143,22 +143,22 @@ def test_comments_give_a_stream_four_times_as_long_to_begin(tmp_path: Path) -> N
 def test_a_packages_own_patience_counts_unless_the_user_sets_one(tmp_path: Path) -> None:
     alpha = provider("alpha")
     alpha.first_byte_timeout = 0.2
-    with Stage(tmp_path, alpha, provider("beta")) as stage:
+    with GatewayStage(tmp_path, alpha, provider("beta")) as stage:
         stage["alpha"].answer = always([0.5, *stream(*HELLO, DONE)])
         assert stage.ask(stream=True).headers["x-freeride-provider"] == "beta"
-    with Stage(tmp_path / "second", alpha, provider("beta"), first_byte_timeout=30) as stage:
+    with GatewayStage(tmp_path / "second", alpha, provider("beta"), first_byte_timeout=30) as stage:
         stage["alpha"].answer = always([0.5, *stream(*HELLO, DONE)])
         assert stage.ask(stream=True).headers["x-freeride-provider"] == "alpha"
 
 
 def test_a_stream_that_falls_silent_before_it_says_anything_is_given_up(tmp_path: Path) -> None:
-    with Stage(tmp_path, first_byte_timeout=5, idle_timeout=0.2) as stage:
+    with GatewayStage(tmp_path, first_byte_timeout=5, idle_timeout=0.2) as stage:
         stage["alpha"].answer = always(stream(ROLE, HANG))
         assert stage.ask(stream=True).headers["x-freeride-provider"] == "beta"
 
 
 def test_an_answer_that_is_not_whole_in_time_is_given_up(tmp_path: Path) -> None:
-    with Stage(tmp_path, answer_timeout=0.3) as stage:
+    with GatewayStage(tmp_path, answer_timeout=0.3) as stage:
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
         stage["alpha"].answer = always([head, HANG])
         assert stage.ask().headers["x-freeride-provider"] == "beta"
@@ -169,7 +169,7 @@ def test_an_answer_that_is_not_whole_in_time_is_given_up(tmp_path: Path) -> None
 
 
 def test_a_stream_that_breaks_off_is_told_as_such_and_never_as_complete(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always([*stream(ROLE, WORD, ends=False), RESET])
         assert b'"error"' in stage.ask(stream=True).content
         events = until(lambda: stage.events("request_mid_stream_error"))
@@ -180,13 +180,13 @@ def test_a_stream_that_breaks_off_is_told_as_such_and_never_as_complete(tmp_path
 def test_an_answer_that_speaks_of_errors_is_none(tmp_path: Path) -> None:
     text = 'The body was {"error": {"code": 429}}, said "event: error", and ended in [DONE].'
     said = [chunk({"content": text}), chunk({"content": "data: [DONE]"}), STOP, DONE]
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(stream(*said))
         assert stage.ask(stream=True).content == b"".join(said)
 
 
 def test_a_later_request_uses_the_same_connection(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for _ in range(3):
             assert stage.ask(stream=True).status_code == 200
         assert stage["alpha"].connections == 1
@@ -196,7 +196,7 @@ def test_a_later_request_uses_the_same_connection(tmp_path: Path) -> None:
 
 
 def test_a_client_that_waits_long_hears_comments_and_then_who_answers(tmp_path: Path) -> None:
-    with Stage(tmp_path, keep_alive_s=0.2) as stage:
+    with GatewayStage(tmp_path, keep_alive_s=0.2) as stage:
         stage["alpha"].answer = always([0.5, *refusal(500)])
         answer = stage.ask(stream=True)
         assert answer.status_code == 200
@@ -212,7 +212,7 @@ def test_a_client_that_waits_long_hears_comments_and_then_who_answers(tmp_path: 
 
 
 def test_the_first_comment_comes_while_the_walk_goes_on(tmp_path: Path) -> None:
-    with Stage(tmp_path, keep_alive_s=0.2) as stage:
+    with GatewayStage(tmp_path, keep_alive_s=0.2) as stage:
         stage["alpha"].answer = always([HANG])
         with stage.opened() as answer:
             assert next(answer.iter_raw()).startswith(b":")
@@ -220,7 +220,7 @@ def test_the_first_comment_comes_while_the_walk_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_walk_that_fails_after_a_comment_ends_in_one_error_event(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha"), keep_alive_s=0.2) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keep_alive_s=0.2) as stage:
         stage["alpha"].answer = always([0.3, *refusal(429, headers={"Retry-After": "30"})])
         answer = stage.ask(stream=True)
         assert answer.status_code == 200
@@ -236,7 +236,7 @@ def test_a_walk_that_fails_after_a_comment_ends_in_one_error_event(tmp_path: Pat
 
 
 def test_a_client_without_a_stream_hears_nothing_before_its_answer(tmp_path: Path) -> None:
-    with Stage(tmp_path, keep_alive_s=0.1) as stage:
+    with GatewayStage(tmp_path, keep_alive_s=0.1) as stage:
         stage["alpha"].answer = always([0.4, *reply(200, completion())])
         answer = stage.ask()
         assert answer.headers["x-freeride-provider"] == "alpha"
@@ -248,7 +248,7 @@ def test_a_client_without_a_stream_hears_nothing_before_its_answer(tmp_path: Pat
 
 @pytest.mark.parametrize("options", [None, {"include_usage": True}, {"include_usage": False}])
 def test_stream_options_are_the_clients_own(tmp_path: Path, options: Any) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         usage = chunk({}, choices=[], usage={"completion_tokens": 2})
         stage["alpha"].answer = always(stream(*HELLO, usage, DONE))
         body = stage.ask(stream=True, stream_options=options).content
@@ -257,14 +257,14 @@ def test_stream_options_are_the_clients_own(tmp_path: Path, options: Any) -> Non
 
 
 def test_a_broken_stream_leaves_the_next_request_to_the_next_provider(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = in_turn([*stream(ROLE, WORD, ends=False), RESET])
         assert b'"error"' in stage.ask(stream=True).content
         assert stage.ask(stream=True).headers["x-freeride-provider"] == "beta"
 
 
 def test_events_of_a_stream_are_told_in_order(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = in_turn(refusal(429, headers={"Retry-After": "9"}))
         request_id = stage.ask(stream=True).headers["x-freeride-request-id"]
         events = until(lambda: stage.events("request_complete") and stage.events())
@@ -285,7 +285,7 @@ def test_events_of_a_stream_are_told_in_order(tmp_path: Path) -> None:
 def test_a_chunked_body_in_odd_pieces_is_read_like_any_other(tmp_path: Path) -> None:
     data = b"".join([*HELLO, DONE])
     pieces = [framed(data[at : at + 7]) for at in range(0, len(data), 7)]
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always([SSE_HEAD, *pieces, b"0\r\n\r\n"])
         assert stage.ask(stream=True).content == data
         stage["alpha"].answer = good

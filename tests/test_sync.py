@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from freeride_core.ledger.store import Entry, StateStore
-from freeride_core.ledger.sync import StateSync
+from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.sync import StateSync
 from programs import started
 
 OTHER_GATEWAY = """
 import asyncio, sys
 from pathlib import Path
-from freeride_core.ledger.store import Entry, StateStore
-from freeride_core.ledger.sync import StateSync
+from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.sync import StateSync
 
 def answer(entries):
     for entry in entries:
@@ -203,7 +203,7 @@ def test_trouble_with_the_state_is_told_once_until_it_works_again(
                 await until(lambda number=number: len(store.batches) == number)  # type: ignore[misc]
 
     asyncio.run(scenario())
-    told = [record.getMessage() for record in caplog.records if record.name == "freeride_core.ledger.sync"]
+    told = [record.getMessage() for record in caplog.records if record.name == "freeride_core.ledger.store.sync"]
     assert len(told) == 2
     assert told[0].startswith(f"{tmp_path / 'state.db'} cannot be used: database or disk is full; ")
 

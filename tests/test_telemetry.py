@@ -18,16 +18,16 @@ from typing import Any
 
 import pytest
 
-from doubles import DONE, HANG, Upstream, chunk, completion, plugins, provider, reply, until
+from fake_upstream import DONE, HANG, FakeUpstream, chunk, completion, plugins, provider, reply, until
 from freeride_core import __version__
 from freeride_core.answer import UpstreamRequest
-from freeride_core.gateway.gateway import Gateway
-from freeride_core.gateway.sse import Relay
-from freeride_core.plugins import load_plugins
-from freeride_core.settings import Settings, load_settings
+from freeride_core.gateway.http.sse import StreamScanner
+from freeride_core.gateway.runtime import Gateway
+from freeride_core.plugins.discovery import load_plugins
+from freeride_core.settings.resolver import Settings, load_settings
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
-from freeride_core.telemetry import (
+from freeride_core.telemetry.counts import (
     EVERY_S,
     Beacon,
     Counts,
@@ -38,8 +38,8 @@ from freeride_core.telemetry import (
     read_counts,
     tokens_in,
 )
-from fronts import FREERIDE
 from programs import Program, clean_environ, post, run
+from served_gateway import FREERIDE
 
 FIELDS = {
     "installation_id",
@@ -54,9 +54,9 @@ ANSWER = json.dumps(completion()).encode()
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Upstream]:
+def endpoint() -> Iterator[FakeUpstream]:
     """Where the counts go; everything that reaches it is in `seen`."""
-    with Upstream(lambda _: reply(200, {})) as upstream:
+    with FakeUpstream(lambda _: reply(200, {})) as upstream:
         yield upstream
 
 
@@ -135,13 +135,13 @@ class TestTokens:
     def test_a_stream_s_report_is_found_however_it_is_cut(self, cut: int) -> None:
         usage = b'data: {"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}}\n\n'
         data = chunk({"content": "usage"}) * 50 + chunk({}, "stop") + usage + DONE
-        relay = Relay(lambda _: None)
+        relay = StreamScanner(lambda _: None)
         passed = b"".join(relay.feed(data[start : start + cut]) for start in range(0, len(data), cut))
         assert passed == data
         assert tokens_in(relay.ending) == 5
 
     def test_what_follows_an_early_finish_is_not_hoarded(self) -> None:
-        relay = Relay(lambda _: None)
+        relay = StreamScanner(lambda _: None)
         relay.feed(chunk({}, "stop"))
         for _ in range(100):
             relay.feed(chunk({"content": "x" * 200}))
@@ -218,7 +218,7 @@ class TestBeacon:
             raise OSError(30, "Read-only file system")
 
         settings = settings_with(home)
-        monkeypatch.setattr("freeride_core.telemetry.replace_file", refuse)
+        monkeypatch.setattr("freeride_core.telemetry.counts.replace_file", refuse)
         assert "nothing will be sent" in shown(settings)
         clock = Clock()
         for _ in range(3):
@@ -236,7 +236,7 @@ class TestBeacon:
 
         settings = settings_with(home)
         shown(settings)
-        monkeypatch.setattr("freeride_core.telemetry.replace_file", refuse)
+        monkeypatch.setattr("freeride_core.telemetry.counts.replace_file", refuse)
         clock = Clock()
         clock.pass_(EVERY_S, settings, ANSWER)
         for _ in range(60):
@@ -256,7 +256,7 @@ class TestBeacon:
         settings = settings_with(home)
         clock = Clock()
         clock.beacon._count([ANSWER])
-        monkeypatch.setattr("freeride_core.telemetry.keep_counts", keep_slowly)
+        monkeypatch.setattr("freeride_core.telemetry.counts.keep_counts", keep_slowly)
         save = threading.Thread(target=clock.beacon._save, args=(home,))
         end = threading.Thread(target=clock.beacon.end, args=(settings, []))
         save.start()
@@ -341,7 +341,7 @@ async def running(settings: Settings, clock: Clock | None, act: Callable[[Gatewa
 
 
 class TestGateway:
-    def test_it_counts_and_posts_over_a_socket(self, home: Path, endpoint: Upstream) -> None:
+    def test_it_counts_and_posts_over_a_socket(self, home: Path, endpoint: FakeUpstream) -> None:
         settings = settings_with(home, endpoint.url)
         shown(settings)
         clock = Clock()
@@ -358,7 +358,7 @@ class TestGateway:
         assert "authorization" not in seen.headers
 
     @pytest.mark.parametrize("case", ["hangs", "refuses"])
-    def test_nothing_waits_for_an_endpoint_that_is_dead(self, home: Path, endpoint: Upstream, case: str) -> None:
+    def test_nothing_waits_for_an_endpoint_that_is_dead(self, home: Path, endpoint: FakeUpstream, case: str) -> None:
         endpoint.answer = lambda _: [HANG]
         settings = settings_with(home, endpoint.url if case == "hangs" else "http://127.0.0.1:9/")
         shown(settings)
@@ -385,13 +385,13 @@ class TestCommands:
     """In processes of their own, whose endpoint is on this machine."""
 
     @pytest.fixture
-    def environ(self, tmp_path: Path, endpoint: Upstream) -> dict[str, str]:
+    def environ(self, tmp_path: Path, endpoint: FakeUpstream) -> dict[str, str]:
         environ = clean_environ(tmp_path / "user", {"FREERIDE_TELEMETRY_ENDPOINT": endpoint.url})
         del environ["FREERIDE_TELEMETRY"], environ["DO_NOT_TRACK"]
         return environ
 
     def test_the_payload_is_shown_before_the_gateway_listens_once_and_counts_are_true(
-        self, environ: dict[str, str], endpoint: Upstream
+        self, environ: dict[str, str], endpoint: FakeUpstream
     ) -> None:
         profile = installed_profile(load_plugins(("provider",)), "groq")
         serve = [*FREERIDE, "serve", "--port", "0"]

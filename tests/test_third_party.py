@@ -12,8 +12,8 @@ import pytest
 
 from distributions import Site
 from freeride_core import __version__
+from outside_plugins import MODELS, ROWS, STRANGERS, MakeSite, Publish, Uv, ask, brief, fronted, rows_of
 from programs import clean_environ, post, run
-from strangers import MODELS, ROWS, STRANGERS, MakeSite, Publish, Uv, ask, brief, fronted, rows_of
 
 
 @pytest.mark.parametrize(("kind", "name", "distribution", "version"), ROWS)

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from distributions import Site
+from outside_plugins import MODELS, ask, fronted
 from programs import clean_environ, post, run
-from strangers import MODELS, ask, fronted
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": PARAMETERS}}]

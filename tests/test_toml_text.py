@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeride_core import Unreadable
-from freeride_core.toml_text import TomlText
+from freeride_core.editing.toml import TomlDocument
 
 OWN = """\
 # mine
@@ -37,7 +37,7 @@ three = 3
 
 
 def test_a_comment_right_above_a_table_stays_there_whatever_is_put_before_it() -> None:
-    document = TomlText(OWN)
+    document = TomlDocument(OWN)
     document.set(document.document, {"new": 1})
     document.set(document.document["a"], {"new": 2})
     document.set(document.document["b"][0], {"new": 3})
@@ -53,7 +53,7 @@ def test_a_comment_right_above_a_table_stays_there_whatever_is_put_before_it() -
 
 def test_what_is_as_it_should_be_keeps_every_byte() -> None:
     own = "a   = 0x01\r\nb = {c = 'x'}\r\n# about t\r\n[t]\r\nn = nan"
-    document = TomlText(own)
+    document = TomlDocument(own)
     document.set(document.document, {"a": 1, "b": {"c": "x"}})
     assert document.text == own
     document.set(document.document, {"b": {"c": "y"}})
@@ -70,18 +70,18 @@ def test_what_is_as_it_should_be_keeps_every_byte() -> None:
 )
 def test_what_cannot_be_edited_is_unreadable(text: str, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):
-        TomlText(text)
+        TomlDocument(text)
 
 
 def test_an_edit_that_would_change_the_meaning_of_what_is_there_is_refused() -> None:
-    document = TomlText("a.b.c = 1\nd = 2\n")
+    document = TomlDocument("a.b.c = 1\nd = 2\n")
     document.document["a"]["new"] = tomlkit.item({"e": 3})  # its header would stand above `d`
     with pytest.raises(Unreadable, match="cannot be edited safely"):
         _ = document.text
 
 
 def test_what_is_no_table_is_not_made_one() -> None:
-    document = TomlText("a = 1\n")
+    document = TomlDocument("a = 1\n")
     with pytest.raises(Unreadable, match="`a` is not a table"):
         document.set(document.document, {"a": {"b": 1}})
 
@@ -94,7 +94,7 @@ HEADERS = ("[t]\n", "[t.u] # h\n", "[v.w]\n", "  [x]\n", "[[y]]\n", "[y.z]\n", "
 def test_lines_stay_in_order_and_comments_above_their_tables(text: str) -> None:
     try:
         values = tomllib.loads(text)
-        document = TomlText(text)
+        document = TomlDocument(text)
     except (Unreadable, tomllib.TOMLDecodeError):
         return
     document.set(document.document, {"new": 1})

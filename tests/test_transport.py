@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doubles import HANG, RESET, Script, Step, Upstream, framed, until
+from fake_upstream import HANG, RESET, FakeUpstream, Script, Step, framed, until
 from freeride_core.gateway.transport import FastTransport
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -21,7 +21,7 @@ PIECES = st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=8)
 Use = Callable[[FastTransport, str], Awaitable[None]]
 
 
-def use_on(upstream: Upstream, use: Use) -> None:
+def use_on(upstream: FakeUpstream, use: Use) -> None:
     """Uses a transport on the upstream, and closes it."""
 
     async def main() -> None:
@@ -34,9 +34,9 @@ def use_on(upstream: Upstream, use: Use) -> None:
     asyncio.run(main())
 
 
-def run(script: Script, use: Use) -> Upstream:
+def run(script: Script, use: Use) -> FakeUpstream:
     """Plays the script to every request, and uses a transport on it."""
-    with Upstream(lambda _: script) as upstream:
+    with FakeUpstream(lambda _: script) as upstream:
         use_on(upstream, use)
     return upstream
 
@@ -46,7 +46,7 @@ async def ask(transport: FastTransport, url: str, body: bytes = b"{}") -> httpx.
     return await transport.handle_async_request(request)
 
 
-def read_twice(script: Script) -> tuple[list[bytes], Upstream]:
+def read_twice(script: Script) -> tuple[list[bytes], FakeUpstream]:
     """Two requests, one after the other: their bodies, and the upstream that saw them."""
     bodies: list[bytes] = []
 
@@ -114,7 +114,7 @@ def test_an_answer_that_was_not_read_to_its_end_drops_its_connection() -> None:
         await response.aclose()
         await asyncio.to_thread(until, lambda: upstream.seen[0].gone_after_s is not None)
 
-    with Upstream(lambda _: [OK + b"content-length: 10\r\n\r\nhalf", HANG]) as upstream:
+    with FakeUpstream(lambda _: [OK + b"content-length: 10\r\n\r\nhalf", HANG]) as upstream:
         use_on(upstream, use)
 
 
@@ -125,7 +125,7 @@ def test_a_cancelled_request_drops_its_connection() -> None:
                 await ask(transport, url)
         await asyncio.to_thread(until, lambda: upstream.seen[0].gone_after_s is not None)
 
-    with Upstream(lambda _: [HANG]) as upstream:
+    with FakeUpstream(lambda _: [HANG]) as upstream:
         use_on(upstream, use)
 
 

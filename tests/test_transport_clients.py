@@ -11,11 +11,22 @@ from pathlib import Path
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from doubles import HANG, TEXT, Bench, Script, Seen, Upstream, good, plugins, provider, until
+from fake_upstream import (
+    HANG,
+    TEXT,
+    FakeUpstream,
+    GatewayBench,
+    ReceivedRequest,
+    Script,
+    good,
+    plugins,
+    provider,
+    until,
+)
 from freeride_core.call import Call
-from freeride_core.gateway.cycle import Cycle
-from freeride_core.gateway.exchange import Exchange
-from freeride_core.gateway.reply import Reply
+from freeride_core.gateway.client import ClientExchange
+from freeride_core.gateway.http.response import UpstreamResponse
+from freeride_core.gateway.http.server_exchange import ServerExchange
 from freeride_core.gateway.server import GatewayThread
 
 BODY = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}]}).encode()
@@ -25,8 +36,8 @@ JSON = b"content-type: application/json\r\n"
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[GatewayThread]:
-    with Upstream() as upstream:
-        bench = Bench(tmp_path)
+    with FakeUpstream() as upstream:
+        bench = GatewayBench(tmp_path)
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(max_body=100_000), plugins(provider("alpha"))) as gateway:
             yield gateway
@@ -240,7 +251,11 @@ def test_what_a_burst_of_large_requests_took_is_given_back_at_once(gateway: Gate
     """By reference counts alone: none of it refers to itself, so that nobody has to look for garbage."""
 
     def held() -> list[str]:
-        return [type(each).__name__ for each in gc.get_objects() if isinstance(each, (Cycle, Exchange, Call, Reply))]
+        return [
+            type(each).__name__
+            for each in gc.get_objects()
+            if isinstance(each, (ServerExchange, ClientExchange, Call, UpstreamResponse))
+        ]
 
     large = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "x" * 90_000}]}).encode()
     gc.collect()
@@ -270,11 +285,11 @@ def test_under_another_server_it_is_the_same_application(tmp_path: Path, monkeyp
     """ASGI as everybody speaks it: no extension, and a client's end is something to wait for."""
     monkeypatch.setattr("freeride_core.gateway.server.ClientConnection", HttpToolsProtocol)
 
-    def answer(seen: Seen) -> Script:
+    def answer(seen: ReceivedRequest) -> Script:
         return [HANG] if b"hang" in seen.body else good(seen)
 
-    with Upstream(answer) as upstream:
-        bench = Bench(tmp_path)
+    with FakeUpstream(answer) as upstream:
+        bench = GatewayBench(tmp_path)
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha"))) as gateway:
             with Client(gateway) as client:

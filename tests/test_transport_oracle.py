@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from freeride_core.gateway.connection import Connection
-from freeride_core.gateway.trouble import UpstreamTrouble
+from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.upstream_connection import UpstreamConnection
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12).map(lambda name: "x" + name)
@@ -50,8 +50,8 @@ class Line:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.wire = Wire()
-        self.lost: list[Connection] = []
-        self.connection = Connection(loop, self.lost.append)
+        self.lost: list[UpstreamConnection] = []
+        self.connection = UpstreamConnection(loop, self.lost.append)
         self.connection.connection_made(self.wire)  # type: ignore[arg-type]
         self.connection.send(b"POST / HTTP/1.1\r\n\r\n", b"")
 
@@ -163,7 +163,7 @@ def test_of_a_damaged_answer_no_more_is_believed_than_h11_believes(
         line.hang_up()
     try:
         found = loop.run_until_complete(line.answer())
-    except UpstreamTrouble:
+    except UpstreamError:
         return
     expected = by_h11(data, is_over=True)
     if expected is not None:
@@ -211,7 +211,7 @@ def test_whatever_comes_the_connection_ends_in_an_answer_or_in_trouble(
         line.connection.connection_lost(None)
     try:
         status, _, body = loop.run_until_complete(line.answer())
-    except UpstreamTrouble:
+    except UpstreamError:
         return
     assert 200 <= status <= 999
     assert len(body) <= len(data)
@@ -238,14 +238,14 @@ def test_whatever_comes_the_connection_ends_in_an_answer_or_in_trouble(
 def test_an_answer_that_two_could_read_in_two_ways_is_refused(loop: asyncio.AbstractEventLoop, head: bytes) -> None:
     line = heard(loop, OK + head + b"\r\nhello", [])
     assert line.wire.is_aborted
-    with pytest.raises(UpstreamTrouble):
+    with pytest.raises(UpstreamError):
         loop.run_until_complete(line.answer())
 
 
 @pytest.mark.parametrize("size", [b"g", b"-5", b"0x5", b"5 5", b"ffffffffffffffffff", b"", b"\0"])
 def test_a_chunk_whose_size_is_none_is_refused(loop: asyncio.AbstractEventLoop, size: bytes) -> None:
     line = heard(loop, OK + b"transfer-encoding: chunked\r\n\r\n" + size + b"\r\nhello\r\n0\r\n\r\n", [])
-    with pytest.raises(UpstreamTrouble):
+    with pytest.raises(UpstreamError):
         loop.run_until_complete(line.answer())
 
 
@@ -313,5 +313,5 @@ def test_a_slow_reader_pauses_the_upstream_and_a_read_resumes_it(loop: asyncio.A
 
 def test_an_answer_larger_than_is_read_is_trouble(loop: asyncio.AbstractEventLoop) -> None:
     line = heard(loop, OK + b"content-length: 300\r\n\r\n" + b"x" * 300, [])
-    with pytest.raises(UpstreamTrouble):
+    with pytest.raises(UpstreamError):
         loop.run_until_complete(line.connection.whole(200))

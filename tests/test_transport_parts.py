@@ -12,14 +12,14 @@ import httpx
 import pytest
 
 from freeride_core.answer import ErrorKind, UpstreamRequest
-from freeride_core.gateway import pool as pool_module
-from freeride_core.gateway.alarm import NEVER, Alarm, until
-from freeride_core.gateway.outbox import Outbox, outbox_of
-from freeride_core.gateway.proxied import ProxiedOrigin
+from freeride_core.gateway.http import pool as pool_module
+from freeride_core.gateway.http.deadline import NEVER, Deadline, until
+from freeride_core.gateway.http.errors import UpstreamError, Withdrawn
+from freeride_core.gateway.http.proxied import ProxiedOrigin
+from freeride_core.gateway.http.upstreams import Upstreams
+from freeride_core.gateway.http.write_batch import WriteBatch, write_batch_of
 from freeride_core.gateway.server import _loop_factory
 from freeride_core.gateway.transport import FastTransport
-from freeride_core.gateway.trouble import UpstreamTrouble, Withdrawn
-from freeride_core.gateway.upstream import Upstreams
 
 OK = b"HTTP/1.1 200 OK\r\n"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -75,7 +75,7 @@ def test_an_alarm_rings_once_and_not_before_its_time() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         rung = asyncio.Event()
-        alarm = Alarm(loop, rung.set)
+        alarm = Deadline(loop, rung.set)
         due = loop.time() + 0.05
         alarm.set(loop.time() + 0.01)
         alarm.set(due)  # moved back: the timer under it rings too early, and looks again
@@ -90,7 +90,7 @@ def test_an_alarm_that_is_moved_to_an_earlier_time_rings_then() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         rung = asyncio.Event()
-        alarm = Alarm(loop, rung.set)
+        alarm = Deadline(loop, rung.set)
         alarm.set(loop.time() + 1000)
         alarm.set(loop.time() + 0.01)
         await asyncio.wait_for(rung.wait(), 5)
@@ -102,13 +102,16 @@ def test_an_alarm_that_is_stopped_or_cancelled_does_not_ring() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         rung: list[str] = []
-        stopped, cancelled = Alarm(loop, lambda: rung.append("stopped")), Alarm(loop, lambda: rung.append("cancelled"))
+        stopped, cancelled = (
+            Deadline(loop, lambda: rung.append("stopped")),
+            Deadline(loop, lambda: rung.append("cancelled")),
+        )
         ended = asyncio.Event()
         for alarm in (stopped, cancelled):
             alarm.set(loop.time() + 0.01)
         stopped.stop()
         cancelled.cancel()
-        Alarm(loop, ended.set).set(loop.time() + 0.05)
+        Deadline(loop, ended.set).set(loop.time() + 0.05)
         await asyncio.wait_for(ended.wait(), 5)
         assert rung == []
 
@@ -147,7 +150,7 @@ class Socket:
 def test_whoever_is_alone_writes_at_once() -> None:
     async def main() -> None:
         log: list[bytes] = []
-        outbox = Outbox(asyncio.get_running_loop())
+        outbox = WriteBatch(asyncio.get_running_loop())
         outbox.write(Socket(log), b"a")  # type: ignore[arg-type]
         outbox.write(Socket(log), b"b", b"c")  # type: ignore[arg-type]
         assert log == [b"a", b"b|c"]
@@ -158,7 +161,7 @@ def test_whoever_is_alone_writes_at_once() -> None:
 def test_who_comes_before_others_is_sent_with_the_last_of_them_in_order() -> None:
     async def main() -> None:
         log: list[bytes] = []
-        outbox = Outbox(asyncio.get_running_loop())
+        outbox = WriteBatch(asyncio.get_running_loop())
         outbox.expected = 2
         for number, left in ((b"1", 2), (b"2", 1), (b"3", 0)):
             assert log == []
@@ -172,7 +175,7 @@ def test_who_comes_before_others_is_sent_with_the_last_of_them_in_order() -> Non
 def test_nobody_waits_for_others_that_do_not_write() -> None:
     async def main() -> None:
         log: list[bytes] = []
-        outbox = Outbox(asyncio.get_running_loop())
+        outbox = WriteBatch(asyncio.get_running_loop())
         outbox.expected = 5
         outbox.write(Socket(log), b"1")  # type: ignore[arg-type]
         assert log == []
@@ -205,7 +208,7 @@ def test_whoever_left_before_it_was_sent_spoils_nothing_for_the_others(
         address = server.sockets[0].getsockname()
         others = [await asyncio.open_connection(*address[:2]) for _ in range(2)]
         await are_made.wait()
-        outbox = Outbox(loop)
+        outbox = WriteBatch(loop)
         outbox.expected = 3
         try:
             made[0].abort()
@@ -226,7 +229,7 @@ def test_whoever_left_before_it_was_sent_spoils_nothing_for_the_others(
 def test_many_writes_do_not_wait_for_more() -> None:
     async def main() -> None:
         log: list[bytes] = []
-        outbox = Outbox(asyncio.get_running_loop())
+        outbox = WriteBatch(asyncio.get_running_loop())
         outbox.expected = 1000
         for _ in range(40):
             outbox.write(Socket(log), b"x")  # type: ignore[arg-type]
@@ -253,8 +256,8 @@ def test_a_loop_has_one_outbox_and_it_is_balanced_after_requests_that_were_cance
             await asyncio.wait(asking)
             await upstreams.close()
         loop = asyncio.get_running_loop()
-        assert outbox_of(loop) is outbox_of(loop)
-        assert outbox_of(loop).expected == 0
+        assert write_batch_of(loop) is write_batch_of(loop)
+        assert write_batch_of(loop).expected == 0
 
     run(main())
 
@@ -342,7 +345,7 @@ def test_a_time_limit_goes_on_over_head_and_body(spoken: bytes) -> None:
     async def main() -> None:
         async with Server(serve) as server:
             upstreams = Upstreams(5.0)
-            with pytest.raises(UpstreamTrouble) as caught:
+            with pytest.raises(UpstreamError) as caught:
                 await (await upstreams.send(ask(server.url), within_s=0.1)).body()
             assert caught.value.failure.kind is ErrorKind.TIMEOUT
             assert not caught.value.is_connect
@@ -355,7 +358,7 @@ def test_a_time_limit_goes_on_over_head_and_body(spoken: bytes) -> None:
 def test_a_header_that_would_be_two_is_not_sent(value: str) -> None:
     async def main() -> None:
         upstreams = Upstreams(5.0)
-        with pytest.raises(UpstreamTrouble) as caught:
+        with pytest.raises(UpstreamError) as caught:
             await upstreams.send(UpstreamRequest("GET", "http://127.0.0.1:1/", (("x", value),)))
         assert "a" not in str(caught.value).split()
         await upstreams.close()
@@ -367,7 +370,7 @@ def test_a_header_that_would_be_two_is_not_sent(value: str) -> None:
 def test_an_address_that_is_none_is_a_connection_that_was_never_made(url: str) -> None:
     async def main() -> None:
         upstreams = Upstreams(5.0)
-        with pytest.raises(UpstreamTrouble) as caught:
+        with pytest.raises(UpstreamError) as caught:
             await upstreams.send(ask(url))
         assert caught.value.is_connect
         await upstreams.close()
@@ -401,7 +404,7 @@ def test_a_broken_encoding_is_trouble() -> None:
         async with Server(always(OK + b"content-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello")) as server:
             upstreams = Upstreams(5.0)
             reply = await upstreams.send(ask(server.url))
-            with pytest.raises(UpstreamTrouble) as caught:
+            with pytest.raises(UpstreamError) as caught:
                 await reply.body()
             assert caught.value.failure.kind is ErrorKind.PROTOCOL
             reply.close()
@@ -518,7 +521,7 @@ def test_a_silent_proxy_is_given_up_in_time() -> None:
             due = asyncio.get_running_loop().time() + 0.2
             reply = await origin.ask(ask("http://upstream.invalid/v1"), connect_s=5.0, due=due, is_wanted=None)
             assert await reply.read() == b"half"
-            with pytest.raises(UpstreamTrouble) as caught:
+            with pytest.raises(UpstreamError) as caught:
                 await reply.read()
             assert caught.value.failure.kind is ErrorKind.TIMEOUT
             reply.close()

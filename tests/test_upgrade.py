@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from distributions import Site
-from freeride_core.upgrade import source_clone, upgrade_command
-from fronts import FREERIDE
+from freeride_core.system.upgrade import source_clone, upgrade_command
 from programs import clean_environ, run
+from served_gateway import FREERIDE
 
 ROOT = Path(__file__).parents[1]
 INDEX = ""

@@ -8,18 +8,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from doubles import RESET, Bench, Script, Seen, Upstream, good, plugins, provider, reply
+from fake_upstream import RESET, FakeUpstream, GatewayBench, ReceivedRequest, Script, good, plugins, provider, reply
 from freeride_core.gateway.server import GatewayThread
 
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 
 
 def test_a_kept_connection_that_the_upstream_closed_costs_no_attempt(tmp_path: Path) -> None:
-    def answer(seen: Seen) -> Script:
+    def answer(seen: ReceivedRequest) -> Script:
         return [RESET] if len(upstream.posts) == 2 else good(seen)
 
-    with Upstream(answer) as upstream:
-        bench = Bench(tmp_path)
+    with FakeUpstream(answer) as upstream:
+        bench = GatewayBench(tmp_path)
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha"))) as gateway:
             first, second = (httpx.post(f"{gateway.url}/v1/chat/completions", json=BODY) for _ in range(2))
@@ -30,8 +30,8 @@ def test_a_kept_connection_that_the_upstream_closed_costs_no_attempt(tmp_path: P
 
 
 def test_a_fresh_connection_that_breaks_is_a_failure(tmp_path: Path) -> None:
-    with Upstream(lambda _: [RESET]) as broken, Upstream() as healthy:
-        bench = Bench(tmp_path)
+    with FakeUpstream(lambda _: [RESET]) as broken, FakeUpstream() as healthy:
+        bench = GatewayBench(tmp_path)
         bench.add("alpha", broken)
         bench.add("beta", healthy)
         with GatewayThread(bench.settings(), plugins(provider("alpha", rank=1), provider("beta"))) as gateway:
@@ -45,13 +45,13 @@ def test_however_many_kept_connections_are_stale_the_upstream_is_not_down(tmp_pa
     """After a laptop wakes all of them are."""
     is_asleep = [False]
 
-    def answer(seen: Seen) -> Script:
+    def answer(seen: ReceivedRequest) -> Script:
         if is_asleep[0] and len(upstream.posts) <= 5:
             return [RESET]
         return [0.2, *good(seen)]
 
-    with Upstream(answer) as upstream:
-        bench = Bench(tmp_path)
+    with FakeUpstream(answer) as upstream:
+        bench = GatewayBench(tmp_path)
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha"))) as gateway:
             url = f"{gateway.url}/v1/chat/completions"
@@ -63,11 +63,11 @@ def test_however_many_kept_connections_are_stale_the_upstream_is_not_down(tmp_pa
 
 
 def test_half_an_answer_is_not_asked_for_again(tmp_path: Path) -> None:
-    def answer(seen: Seen) -> Script:
+    def answer(seen: ReceivedRequest) -> Script:
         return [b"HTTP/1.1 200 O", RESET] if len(upstream.posts) == 2 else good(seen)
 
-    with Upstream(answer) as upstream:
-        bench = Bench(tmp_path)
+    with FakeUpstream(answer) as upstream:
+        bench = GatewayBench(tmp_path)
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha"))) as gateway:
             url = f"{gateway.url}/v1/chat/completions"
@@ -76,8 +76,8 @@ def test_half_an_answer_is_not_asked_for_again(tmp_path: Path) -> None:
 
 
 def test_an_address_that_is_none_fails_over(tmp_path: Path) -> None:
-    with Upstream() as healthy:
-        bench = Bench(tmp_path)
+    with FakeUpstream() as healthy:
+        bench = GatewayBench(tmp_path)
         bench.add("alpha", f"http://{'x' * 70}.invalid/v1")
         bench.add("beta", healthy)
         with GatewayThread(bench.settings(), plugins(provider("alpha", rank=1), provider("beta"))) as gateway:
@@ -88,8 +88,8 @@ def test_an_address_that_is_none_fails_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["text/event-stream", "text/plain", "Application/JSON"])
 def test_an_error_instead_of_a_stream_is_read(tmp_path: Path, kind: str) -> None:
     refusal = {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}
-    with Upstream(lambda _: reply(200, refusal, content_type=kind)) as limited, Upstream() as healthy:
-        bench = Bench(tmp_path)
+    with FakeUpstream(lambda _: reply(200, refusal, content_type=kind)) as limited, FakeUpstream() as healthy:
+        bench = GatewayBench(tmp_path)
         bench.add("alpha", limited)
         bench.add("beta", healthy)
         with GatewayThread(bench.settings(), plugins(provider("alpha", rank=1), provider("beta"))) as gateway:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from doubles import (
+from fake_upstream import (
     HANG,
     MODEL,
     RESET,
+    FakeUpstream,
+    GatewayStage,
+    ReceivedRequest,
     Script,
-    Seen,
-    Stage,
-    Upstream,
     always,
     chunk,
     completion,
@@ -45,8 +45,8 @@ from freeride_core import (
     Scope,
     UpstreamRequest,
 )
-from freeride_core.keys import fingerprint
 from freeride_core.ledger.slots import Slot
+from freeride_core.settings.keys import fingerprint
 
 ONE = "double/one"
 TWO = Model(id="double/two", canonical="double/two", tier=2, context=100_000, tools=True, vision=False)
@@ -58,18 +58,18 @@ EVERYONES_MODEL = Slot("alpha", "*", ONE)
 PROVIDER = Slot("alpha", "*", "*")
 
 
-def models_asked(upstream: Upstream) -> list[str]:
+def models_asked(upstream: FakeUpstream) -> list[str]:
     return [seen.json["model"] for seen in upstream.posts]
 
 
-def keys_asked(upstream: Upstream) -> list[str]:
+def keys_asked(upstream: FakeUpstream) -> list[str]:
     return [seen.key for seen in upstream.posts]
 
 
 def by_model(**scripts: Script) -> Any:
     """Answers by the last word of the model's name; good where none is named."""
 
-    def answer(seen: Seen) -> Script:
+    def answer(seen: ReceivedRequest) -> Script:
         return scripts.get(seen.json["model"].rpartition("/")[2]) or good(seen)
 
     return answer
@@ -118,7 +118,7 @@ def test_a_failure_cools_its_slot_for_its_time_and_the_next_provider_serves(
     tmp_path: Path, script: Script, meter: Scope, kind: str, slot: Slot, wait_s: float
 ) -> None:
     alpha = provider("alpha", meter=meter, rules=(MODEL_GONE,), reset_headers=("x-reset",))
-    with Stage(tmp_path, alpha, provider("beta"), first_byte_timeout=0.3, answer_timeout=0.3) as stage:
+    with GatewayStage(tmp_path, alpha, provider("beta"), first_byte_timeout=0.3, answer_timeout=0.3) as stage:
         stage["alpha"].answer = always(script)
         answer = stage.ask()
         assert answer.status_code == 200
@@ -133,14 +133,14 @@ def test_a_failure_cools_its_slot_for_its_time_and_the_next_provider_serves(
 
 
 def test_an_http_date_is_a_retry_hint(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(429, headers={"Retry-After": formatdate(time.time() + 40, usegmt=True)}))
         assert stage.ask().status_code == 200
         assert_near(stage.cooled()[ACCOUNT][1], 40)
 
 
 def test_a_retry_hint_of_zero_cools_for_no_time(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = in_turn(refusal(429, headers={"Retry-After": "0"}))
         assert stage.ask().headers["x-freeride-provider"] == "beta"
         assert not stage.cooled()
@@ -160,7 +160,7 @@ def test_a_retry_hint_of_zero_cools_for_no_time(tmp_path: Path) -> None:
     ],
 )
 def test_an_answer_that_breaks_the_protocol_cools_nobody(tmp_path: Path, script: Script) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(script)
         answer = stage.ask()
         assert answer.headers["x-freeride-provider"] == "beta"
@@ -178,7 +178,7 @@ def test_an_answer_that_breaks_the_protocol_cools_nobody(tmp_path: Path, script:
     ],
 )
 def test_an_error_inside_a_200_counts_as_what_it_says(tmp_path: Path, body: Any, kind: str, slot: Slot) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(reply(200, body))
         assert stage.ask().headers["x-freeride-provider"] == "beta"
         assert {slot: kind} == {slot: kind for slot, (kind, _) in stage.cooled().items()}
@@ -186,14 +186,14 @@ def test_an_error_inside_a_200_counts_as_what_it_says(tmp_path: Path, body: Any,
 
 def test_an_error_status_whose_body_breaks_off_counts_by_its_status(tmp_path: Path) -> None:
     cut = b"HTTP/1.1 401 X\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n" + b'{"error": {"mess'
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always([cut, RESET])
         assert stage.ask().headers["x-freeride-provider"] == "beta"
         assert {slot: kind for slot, (kind, _) in stage.cooled().items()} == {OWN_KEY: "auth"}
 
 
 def test_a_second_key_takes_over_from_one_that_is_refused(tmp_path: Path) -> None:
-    with Stage(tmp_path, keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, keys={"alpha": 2}) as stage:
         stage["alpha"].answer = in_turn(refusal(401))
         answer = stage.ask()
         assert answer.headers["x-freeride-provider"] == "alpha"
@@ -201,7 +201,7 @@ def test_a_second_key_takes_over_from_one_that_is_refused(tmp_path: Path) -> Non
 
 
 def test_keys_count_as_accounts_of_their_own_without_evidence(tmp_path: Path) -> None:
-    with Stage(tmp_path, keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, keys={"alpha": 2}) as stage:
         stage["alpha"].answer = in_turn(refusal(429))
         assert stage.ask().headers["x-freeride-provider"] == "alpha"
         assert keys_asked(stage["alpha"]) == [key_of("alpha"), key_of("alpha", 1)]
@@ -209,7 +209,7 @@ def test_keys_count_as_accounts_of_their_own_without_evidence(tmp_path: Path) ->
 
 def test_keys_of_one_account_share_its_limit_once_the_upstream_has_named_it(tmp_path: Path) -> None:
     alpha = provider("alpha", account_pattern=r"organization (org-\w+)")
-    with Stage(tmp_path, alpha, provider("beta"), keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, alpha, provider("beta"), keys={"alpha": 2}) as stage:
         no_wait = {"Retry-After": "0"}
         stage["alpha"].answer = always(refusal(429, "too much for organization org-7", no_wait))
         assert stage.ask().headers["x-freeride-provider"] == "beta"
@@ -220,7 +220,7 @@ def test_keys_of_one_account_share_its_limit_once_the_upstream_has_named_it(tmp_
 
 
 def test_a_model_that_is_gone_leaves_the_provider_its_next_model(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha", models=(MODEL, TWO)), provider("beta"), keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, provider("alpha", models=(MODEL, TWO)), provider("beta"), keys={"alpha": 2}) as stage:
         stage.bench.environ["FREERIDE_PROVIDERS"] = "alpha,beta"
         with stage.another() as gateway:
             stage.thread = gateway
@@ -234,13 +234,13 @@ def test_a_model_that_is_gone_leaves_the_provider_its_next_model(tmp_path: Path)
 
 
 def test_a_rate_limit_of_a_model_leaves_the_key_its_other_models(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha", models=(MODEL, TWO), meter=Scope.ACCOUNT_MODEL)) as stage:
+    with GatewayStage(tmp_path, provider("alpha", models=(MODEL, TWO), meter=Scope.ACCOUNT_MODEL)) as stage:
         stage["alpha"].answer = by_model(one=refusal(429))
         assert stage.ask().headers["x-freeride-model"] == "double/two"
 
 
 def test_a_rate_limit_of_an_account_rules_out_all_its_models(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha", models=(MODEL, TWO))) as stage:
+    with GatewayStage(tmp_path, provider("alpha", models=(MODEL, TWO))) as stage:
         stage["alpha"].answer = by_model(one=refusal(429))
         assert stage.ask().status_code == 503
         assert models_asked(stage["alpha"]) == [ONE]
@@ -248,7 +248,7 @@ def test_a_rate_limit_of_an_account_rules_out_all_its_models(tmp_path: Path) -> 
 
 def test_a_scope_that_the_answer_names_outranks_the_usual_one(tmp_path: Path) -> None:
     rule = Rule(kind=ErrorKind.RATE_LIMIT, status=429, text="shared pool", scope=Scope.MODEL)
-    with Stage(tmp_path, provider("alpha", rules=(rule,)), provider("beta")) as stage:
+    with GatewayStage(tmp_path, provider("alpha", rules=(rule,)), provider("beta")) as stage:
         stage["alpha"].answer = always(refusal(429, "the shared pool is busy"))
         assert stage.ask().headers["x-freeride-provider"] == "beta"
         assert_near(stage.cooled()[EVERYONES_MODEL][1], 60)
@@ -256,7 +256,7 @@ def test_a_scope_that_the_answer_names_outranks_the_usual_one(tmp_path: Path) ->
 
 def test_a_failure_of_the_whole_provider_rules_out_all_its_keys_and_models(tmp_path: Path) -> None:
     page = reply(502, b"<html>Bad gateway</html>", content_type="text/html")
-    with Stage(tmp_path, provider("alpha", models=(MODEL, TWO)), provider("beta"), keys={"alpha": 3}) as stage:
+    with GatewayStage(tmp_path, provider("alpha", models=(MODEL, TWO)), provider("beta"), keys={"alpha": 3}) as stage:
         stage["alpha"].answer = always(page)
         assert stage.ask().headers["x-freeride-provider"] == "beta"
         assert len(stage["alpha"].posts) == 1
@@ -265,7 +265,7 @@ def test_a_failure_of_the_whole_provider_rules_out_all_its_keys_and_models(tmp_p
 
 def test_no_key_and_model_is_tried_twice_in_a_request(tmp_path: Path) -> None:
     providers = [provider(name, models=(MODEL, TWO)) for name in ("alpha", "beta")]
-    with Stage(tmp_path, *providers, keys={"alpha": 2, "beta": 2}) as stage:
+    with GatewayStage(tmp_path, *providers, keys={"alpha": 2, "beta": 2}) as stage:
         for upstream in (stage["alpha"], stage["beta"]):
             upstream.answer = always(reply(200, b"not JSON"))  # cools nobody
         assert stage.ask().status_code == 503
@@ -274,7 +274,7 @@ def test_no_key_and_model_is_tried_twice_in_a_request(tmp_path: Path) -> None:
 
 
 def test_a_request_makes_at_most_sixteen_attempts(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha"), keys={"alpha": 20}) as stage:
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 20}) as stage:
         stage["alpha"].answer = always(refusal(401))
         answer = stage.ask()
         assert answer.status_code == 503
@@ -283,7 +283,7 @@ def test_a_request_makes_at_most_sixteen_attempts(tmp_path: Path) -> None:
 
 
 def test_one_providers_dead_keys_leave_the_next_provider_its_turn(tmp_path: Path) -> None:
-    with Stage(tmp_path, keys={"alpha": 20}) as stage:
+    with GatewayStage(tmp_path, keys={"alpha": 20}) as stage:
         stage["alpha"].answer = always(refusal(401))
         answer = stage.ask()
         assert answer.headers["x-freeride-provider"] == "beta"
@@ -291,7 +291,7 @@ def test_one_providers_dead_keys_leave_the_next_provider_its_turn(tmp_path: Path
 
 
 def test_attempts_are_not_kept_for_a_provider_that_is_cooling(tmp_path: Path) -> None:
-    with Stage(tmp_path, keys={"alpha": 16}) as stage:
+    with GatewayStage(tmp_path, keys={"alpha": 16}) as stage:
         stage["alpha"].answer = always(refusal(500))
         stage["beta"].answer = always(refusal(429))
         assert stage.ask(headers={"X-FreeRide-Force-Provider": "beta"}).status_code == 503
@@ -317,7 +317,7 @@ def test_attempts_are_not_kept_for_a_provider_that_is_cooling(tmp_path: Path) ->
 def test_a_proven_fault_of_the_client_ends_the_walk_and_touches_nobody(
     tmp_path: Path, script: Script, status: int, message: str, code: str, streams: bool
 ) -> None:
-    with Stage(tmp_path, keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, keys={"alpha": 2}) as stage:
         stage["alpha"].answer = always(script)
         answer = stage.ask(stream=streams)
         assert answer.status_code == status
@@ -333,7 +333,7 @@ def test_a_proven_fault_of_the_client_ends_the_walk_and_touches_nobody(
 @pytest.mark.parametrize("status", [401, 402, 403, 429, 430, 499])
 def test_statuses_on_which_agents_bench_their_key_or_that_nobody_knows_become_400(tmp_path: Path, status: int) -> None:
     rule = Rule(kind=ErrorKind.BAD_REQUEST, status=status)
-    with Stage(tmp_path, provider("alpha", rules=(rule,))) as stage:
+    with GatewayStage(tmp_path, provider("alpha", rules=(rule,))) as stage:
         stage["alpha"].answer = always(refusal(status, "your own fault"))
         answer = stage.ask()
         assert answer.status_code == 400
@@ -341,13 +341,13 @@ def test_statuses_on_which_agents_bench_their_key_or_that_nobody_knows_become_40
 
 
 def test_a_fault_that_the_upstream_puts_at_500_is_a_400(tmp_path: Path) -> None:
-    with Stage(tmp_path, provider("alpha", rules=(Rule(kind=ErrorKind.BAD_REQUEST, status=500),))) as stage:
+    with GatewayStage(tmp_path, provider("alpha", rules=(Rule(kind=ErrorKind.BAD_REQUEST, status=500),))) as stage:
         stage["alpha"].answer = always(refusal(500, "your own fault"))
         assert stage.ask().status_code == 400
 
 
 def test_the_field_at_fault_is_passed_on(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(refusal(400, "temperature must be <= 2", param="temperature"))
         assert stage.ask().json()["error"]["param"] == "temperature"
 
@@ -359,7 +359,7 @@ NO_TOOLS = refusal(400, "tools are not supported by this model")
 
 
 def test_what_is_unsupported_here_is_asked_for_elsewhere_and_remembered(tmp_path: Path) -> None:
-    with Stage(tmp_path, keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, keys={"alpha": 2}) as stage:
         stage["alpha"].answer = always(NO_TOOLS)
         assert stage.ask(tools=TOOLS).headers["x-freeride-provider"] == "beta"
         assert len(stage["alpha"].posts) == 1, "another key would not help"
@@ -371,7 +371,7 @@ def test_what_is_unsupported_here_is_asked_for_elsewhere_and_remembered(tmp_path
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_the_first_refusal_is_the_answer_when_nobody_supports_it(tmp_path: Path, streams: bool) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(NO_TOOLS)
         stage["beta"].answer = always(refusal(404, "function calling is unsupported"))
         answer = stage.ask(tools=TOOLS, stream=streams)
@@ -383,7 +383,7 @@ def test_the_first_refusal_is_the_answer_when_nobody_supports_it(tmp_path: Path,
 
 
 def test_what_everyone_is_remembered_to_lack_is_a_400_without_asking_again(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for name in ("alpha", "beta"):
             stage[name].answer = always(NO_TOOLS)
         assert stage.ask(tools=TOOLS).status_code == 400
@@ -396,14 +396,14 @@ def test_what_everyone_is_remembered_to_lack_is_a_400_without_asking_again(tmp_p
 
 
 def test_a_refused_field_without_a_name_is_not_remembered(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = in_turn(refusal(400, "what is this"))
         assert stage.ask(odd=1).headers["x-freeride-provider"] == "beta"
         assert stage.ask(odd=1).headers["x-freeride-provider"] == "alpha"
 
 
 def test_someone_who_is_only_rate_limited_is_worth_waiting_for(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(NO_TOOLS)
         stage["beta"].answer = always(refusal(429, headers={"Retry-After": "30"}))
         for _ in range(2):
@@ -422,7 +422,7 @@ TOO_LONG = refusal(400, "This model's maximum context length is 9000 tokens.", c
 def test_a_prompt_that_does_not_fit_goes_to_a_larger_window(tmp_path: Path) -> None:
     same = Model(id="double/same", canonical="double/same", tier=1, context=9_000)
     alpha, beta = provider("alpha", models=(SMALL, LARGE)), provider("beta", models=(same,))
-    with Stage(tmp_path, alpha, beta, keys={"alpha": 2}) as stage:
+    with GatewayStage(tmp_path, alpha, beta, keys={"alpha": 2}) as stage:
         stage["alpha"].answer = by_model(small=TOO_LONG)
         answer = stage.ask()
         assert answer.headers["x-freeride-model"] == "double/large"
@@ -437,7 +437,7 @@ def test_a_prompt_that_does_not_fit_goes_to_a_larger_window(tmp_path: Path) -> N
 def test_an_image_that_does_not_fit_goes_to_a_larger_window_and_teaches_nothing(tmp_path: Path) -> None:
     seeing = [replace(each, vision=True) for each in (SMALL, replace(SMALL, id="double/same"), LARGE)]
     image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}]
-    with Stage(tmp_path, provider("alpha", models=seeing)) as stage:
+    with GatewayStage(tmp_path, provider("alpha", models=seeing)) as stage:
         stage["alpha"].answer = by_model(small=TOO_LONG)
         assert stage.ask(messages=image).headers["x-freeride-model"] == "double/large"
         stage["alpha"].answer = good
@@ -445,7 +445,7 @@ def test_an_image_that_does_not_fit_goes_to_a_larger_window_and_teaches_nothing(
 
 
 def test_a_prompt_that_fits_nowhere_is_a_400_in_the_upstreams_words(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for name in ("alpha", "beta"):
             stage[name].answer = always(TOO_LONG)
         answer = stage.ask()
@@ -460,7 +460,7 @@ def test_a_prompt_that_fits_nowhere_is_a_400_in_the_upstreams_words(tmp_path: Pa
 
 
 def test_a_request_that_is_too_large_everywhere_is_a_413(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         for name in ("alpha", "beta"):
             stage[name].answer = always(refusal(413, "Request too large, the limit is 100 KB."))
         for _ in range(2):
@@ -476,7 +476,7 @@ def test_a_request_that_is_too_large_everywhere_is_a_413(tmp_path: Path) -> None
 # Empty answers
 
 
-def silent(seen: Seen) -> Script:
+def silent(seen: ReceivedRequest) -> Script:
     if seen.json.get("stream"):
         return stream(chunk({"role": "assistant", "content": ""}), chunk({}, "stop"), b"data: [DONE]\n\n")
     return reply(200, completion("", usage={"prompt_tokens": 3, "completion_tokens": 0}))
@@ -485,7 +485,7 @@ def silent(seen: Seen) -> Script:
 @pytest.mark.parametrize("streams", [False, True])
 def test_two_empty_answers_are_passed_over_and_the_third_is_delivered(tmp_path: Path, streams: bool) -> None:
     names = ("alpha", "beta", "gamma", "delta")
-    with Stage(tmp_path, *(provider(name, rank=at) for at, name in enumerate(names))) as stage:
+    with GatewayStage(tmp_path, *(provider(name, rank=at) for at, name in enumerate(names))) as stage:
         for name in names:
             stage[name].answer = silent
         answer = stage.ask(stream=streams)
@@ -497,7 +497,7 @@ def test_two_empty_answers_are_passed_over_and_the_third_is_delivered(tmp_path: 
 
 
 def test_an_empty_answer_is_delivered_when_nobody_else_is_left(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = silent
         stage["beta"].answer = always(refusal(429))
         answer = stage.ask()
@@ -515,7 +515,7 @@ def test_an_empty_answer_is_delivered_when_nobody_else_is_left(tmp_path: Path) -
 )
 def test_an_answer_without_text_can_still_say_something(tmp_path: Path, message: dict[str, Any]) -> None:
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(reply(200, completion(choices=choices, usage=None)))
         assert stage.ask().headers["x-freeride-attempts"] == "1"
 
@@ -525,13 +525,13 @@ def test_an_answer_without_text_can_still_say_something(tmp_path: Path, message:
     [{"usage": {"completion_tokens": 5}}, {"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}],
 )
 def test_an_answer_is_not_empty_if_tokens_were_spent_or_a_limit_ended_it(tmp_path: Path, more: dict[str, Any]) -> None:
-    with Stage(tmp_path) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(reply(200, completion("", **{"usage": None, **more})))
         assert stage.ask().headers["x-freeride-attempts"] == "1"
 
 
 def test_no_attempt_is_started_after_the_total_time(tmp_path: Path) -> None:
-    with Stage(tmp_path, total_timeout=0.2) as stage:
+    with GatewayStage(tmp_path, total_timeout=0.2) as stage:
         stage["alpha"].answer = always([0.4, *refusal(500)])
         assert stage.ask().status_code == 503
         assert not stage["beta"].posts
@@ -540,7 +540,7 @@ def test_no_attempt_is_started_after_the_total_time(tmp_path: Path) -> None:
 def test_a_kind_that_core_does_not_know_acts_as_next_candidate(tmp_path: Path) -> None:
     rule = Rule(kind="tired", status=418)  # type: ignore[arg-type]
     alpha: Provider = provider("alpha", rules=(rule,))
-    with Stage(tmp_path, alpha, provider("beta")) as stage:
+    with GatewayStage(tmp_path, alpha, provider("beta")) as stage:
         stage["alpha"].answer = always(refusal(418))
         assert stage.ask().headers["x-freeride-provider"] == "beta"
         assert not stage.cooled()
@@ -549,7 +549,7 @@ def test_a_kind_that_core_does_not_know_acts_as_next_candidate(tmp_path: Path) -
 @pytest.mark.parametrize("streams", [False, True])
 def test_an_upstreams_refusal_of_its_key_never_reaches_the_client_as_such(tmp_path: Path, streams: bool) -> None:
     for status in (401, 402, 403, 429):
-        with Stage(tmp_path / str(status), provider("alpha")) as stage:
+        with GatewayStage(tmp_path / str(status), provider("alpha")) as stage:
             stage["alpha"].answer = always(refusal(status))
             assert stage.ask(stream=streams).status_code == 503
 
@@ -568,7 +568,7 @@ def test_what_a_package_has_no_words_for_is_not_sent_and_the_next_provider_serve
     alpha, beta = provider("alpha", models=[seeing]), provider("beta", models=[seeing])
     alpha.wires = {**alpha.wires, Operation.CHAT: Speechless(path="/chat/completions")}
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    with Stage(tmp_path, alpha, beta) as stage:
+    with GatewayStage(tmp_path, alpha, beta) as stage:
         answer = stage.ask(messages=[{"role": "user", "content": [picture]}])
         assert answer.headers["x-freeride-provider"] == "beta"
         assert answer.headers["x-freeride-attempts"] == "2"
@@ -608,7 +608,7 @@ def test_a_package_that_gives_something_else_costs_an_attempt_and_no_more(
 ) -> None:
     alpha = provider("alpha")
     alpha.wires = {**alpha.wires, Operation.CHAT: wire(path="/chat/completions")}
-    with Stage(tmp_path, alpha, provider("beta")) as stage:
+    with GatewayStage(tmp_path, alpha, provider("beta")) as stage:
         answer = stage.ask(stream=is_stream)
         assert answer.headers["x-freeride-provider"] == "beta"
         assert answer.headers["x-freeride-attempts"] == "2"

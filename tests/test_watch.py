@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeride_core.event_log import JsonlSink, backup_of
-from freeride_core.events import Event
-from freeride_core.timeline import render
+from freeride_core.events.bus import Event
+from freeride_core.events.log import JsonlSink, backup_of
+from freeride_core.events.rendering import render
 
 DEADLINE_S = 30.0
 T0 = 1795444981.412  # 11:13:01.412 in the zone below

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeride_core.call import Call, Feature, Operation
-from freeride_core.gateway.wire import BadRequest, decode, parse_call, relayed_headers
+from freeride_core.gateway.protocols.request import BadRequest, decode, parse_call, relayed_headers
 
 CHAT, EMBEDDINGS = Operation.CHAT, Operation.EMBEDDINGS
 ONCE = ("model", "stream", "stream_options")

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from distributions import ROOT
-from freeride_core.plugins import load_plugins
-from freeride_core.programs import find_program, forget_working_folder, python_command, python_environ
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
+from freeride_core.system.programs import find_program, forget_working_folder, python_command, python_environ
 from programs import clean_environ, run, script_of, write_script
 
 FREERIDE = script_of("freeride-core", "freeride")
@@ -247,7 +247,7 @@ SOURCES = [
 
 
 def children_of(path: Path) -> Iterator[str]:
-    """What in a source starts a program in another way than by `freeride_core.programs`."""
+    """What in a source starts a program in another way than by `freeride_core.system.programs`."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         words = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant)]
         if isinstance(node, ast.List | ast.Tuple) and "-m" in words and "-P" not in words:
@@ -261,7 +261,7 @@ def children_of(path: Path) -> Iterator[str]:
 def test_there_is_one_way_to_start_a_program() -> None:
     found = {str(path.relative_to(ROOT)): sorted(set(children_of(path))) for path in SOURCES}
     assert {path: uses for path, uses in found.items() if uses} == {
-        "freeride_core/src/freeride_core/programs.py": ["sys.executable"]
+        "freeride_core/src/freeride_core/system/programs.py": ["sys.executable"]
     }
 
 

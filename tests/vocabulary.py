@@ -13,11 +13,11 @@ from pathlib import Path
 from starlette.routing import Route
 
 from freeride_core.answer import ErrorKind
-from freeride_core.gateway import explain
+from freeride_core.gateway import explanation
 from freeride_core.gateway.app import _routes
-from freeride_core.gateway.gateway import Gateway
-from freeride_core.plugins import load_plugins
-from freeride_core.settings import Settings, load_settings
+from freeride_core.gateway.runtime import Gateway
+from freeride_core.plugins.discovery import load_plugins
+from freeride_core.settings.resolver import Settings, load_settings
 from page_parts import ROOT, installed
 
 CORE = ROOT / "freeride_core" / "src" / "freeride_core"
@@ -117,7 +117,7 @@ def error_types() -> set[str]:
 
 def error_codes() -> set[str]:
     """Likewise: its own words, those that stand for a kind towards the client, and the kinds."""
-    return _literals("code") | {str(kind) for kind in ErrorKind} | {*explain._CODES.values(), "mixed"}
+    return _literals("code") | {str(kind) for kind in ErrorKind} | {*explanation._CODES.values(), "mixed"}
 
 
 def told_commands(path: Path) -> Iterator[list[str]]:

@@ -10,11 +10,11 @@ from typing import Any
 from freeride_binder_specimen import SpecimenBinder
 from meta.specimens import binder, origin_of, renamed, source_of
 
-from freeride_conformance.subject import BinderSubject, Origin
+from freeride_conformance.subject import BinderSubject, PluginOrigin
 from freeride_core import Endpoint, Launch, Unreadable
-from freeride_core.binder import Scope
+from freeride_core.binder import Place
 
-Broken = Callable[[Origin, Path], BinderSubject]
+Broken = Callable[[PluginOrigin, Path], BinderSubject]
 
 
 def _own(kind: type[SpecimenBinder]) -> Broken:
@@ -30,7 +30,7 @@ class Speechless(SpecimenBinder):
 
 
 class Wandering(SpecimenBinder):
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         # Below the real home, as long as that is not the one that it is asked about.
         return home / ".specimen" if home.is_relative_to(Path("/tmp")) else Path("/etc/specimen")
 

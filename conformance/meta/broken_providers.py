@@ -13,7 +13,7 @@ import msgspec
 from freeride_provider_specimen import CHECKED, EMBED, LARGE, RULES, SpecimenWire, WholeEvents, parse_entry
 from meta.specimens import PROFILE, origin_of, provider, renamed, source_of
 
-from freeride_conformance.subject import Origin, ProviderSubject
+from freeride_conformance.subject import PluginOrigin, ProviderSubject
 from freeride_core import (
     Account,
     Answer,
@@ -35,7 +35,7 @@ from freeride_core import (
     ZeroPrice,
 )
 
-Broken = Callable[[Origin, Path], ProviderSubject]
+Broken = Callable[[PluginOrigin, Path], ProviderSubject]
 
 
 def _wire(kind: type[CompatibleWire] = SpecimenWire, **more: Any) -> CompatibleWire:
@@ -241,8 +241,8 @@ def _with_case(name: str, **changes: Any) -> Broken:
     )
 
 
-ABOUT = provider(Origin("provider", "", "", "", "", ())).provider.about
-LIMITS = provider(Origin("provider", "", "", "", "", ())).provider.limits
+ABOUT = provider(PluginOrigin("provider", "", "", "", "", ())).provider.about
+LIMITS = provider(PluginOrigin("provider", "", "", "", "", ())).provider.limits
 
 
 def _without_sizes(row: Mapping[str, Any], dated: Mapping[str, Model]) -> list[Model]:

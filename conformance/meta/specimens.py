@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from freeride_conformance.samples import parse_samples
-from freeride_conformance.subject import BinderSubject, Kind, Origin, ProviderSubject
+from freeride_conformance.subject import BinderSubject, Kind, PluginOrigin, ProviderSubject
 from freeride_core.simulator import read_profile
 
 SPECIMEN = Path(__file__).with_name("specimen")
@@ -21,7 +21,7 @@ PROFILE = read_profile(SPECIMEN / "freeride_provider_specimen" / "simulator.toml
 SAMPLES = parse_samples((SPECIMEN / "freeride_binder_specimen" / "samples.toml").read_text("utf-8"))
 
 
-def origin_of(kind: Kind, folder: Path, source: str | None = None) -> Origin:
+def origin_of(kind: Kind, folder: Path, source: str | None = None) -> PluginOrigin:
     """The origin of a specimen that is installed in `folder`; `source` replaces its module's text."""
     package = f"freeride_{kind}_specimen"
     info = folder / f"{package}-1.0.dist-info"
@@ -32,7 +32,7 @@ def origin_of(kind: Kind, folder: Path, source: str | None = None) -> Origin:
     (folder / package).mkdir()
     (folder / package / "__init__.py").write_text(own, "utf-8")
     requires = ("freeride-core>=0.5.0,<0.6",)
-    return Origin(kind, "specimen", f"freeride-{kind}-specimen", "1.0", package, requires, (str(folder),))
+    return PluginOrigin(kind, "specimen", f"freeride-{kind}-specimen", "1.0", package, requires, (str(folder),))
 
 
 def source_of(kind: Kind, old: str, new: str) -> str:
@@ -42,12 +42,12 @@ def source_of(kind: Kind, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def provider(origin: Origin, profile: Any = PROFILE, **changes: Any) -> ProviderSubject:
+def provider(origin: PluginOrigin, profile: Any = PROFILE, **changes: Any) -> ProviderSubject:
     """The good provider, with something about it changed."""
     return ProviderSubject(freeride_provider_specimen.make(**changes), profile, origin)
 
 
-def binder(origin: Origin, own: Any = None, **samples: Any) -> BinderSubject:
+def binder(origin: PluginOrigin, own: Any = None, **samples: Any) -> BinderSubject:
     """The good binder, or another, with its samples or others."""
     found = own or freeride_binder_specimen.SpecimenBinder()
     return BinderSubject(found, SAMPLES.__class__(**{**_fields(SAMPLES), **samples}), origin)
@@ -57,6 +57,6 @@ def _fields(samples: Any) -> dict[str, Any]:
     return {name: getattr(samples, name) for name in samples.__struct_fields__}
 
 
-def renamed(origin: Origin, **changes: Any) -> Origin:
+def renamed(origin: PluginOrigin, **changes: Any) -> PluginOrigin:
     """The origin with something about it changed."""
     return dataclasses.replace(origin, **changes)

@@ -16,9 +16,9 @@ from meta.specimens import PROFILE, origin_of, provider
 
 from freeride_conformance.readme import provider_head
 from freeride_conformance.rig import Rig, wait_until_closed
-from freeride_conformance.rule import Broken
+from freeride_conformance.rule import BrokenPromise
 from freeride_conformance.rules import PROVIDER_RULES
-from freeride_conformance.subject import OWN_FORMAT, TOOLS, Origin, ProviderSubject
+from freeride_conformance.subject import OWN_FORMAT, TOOLS, PluginOrigin, ProviderSubject
 from freeride_core import (
     Account,
     Answer,
@@ -41,17 +41,17 @@ KEYLESS = msgspec.structs.replace(
     proofs=(),
     cases=tuple(case for case in PROFILE.cases if case.name != "bad-key"),
 )
-SPECIMEN = provider(Origin("provider", "", "", "", "", ())).provider
+SPECIMEN = provider(PluginOrigin("provider", "", "", "", "", ())).provider
 ABOUT = dataclasses.replace(SPECIMEN.about, keys_url="", sign_up="")
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PluginOrigin]:
     yield origin_of("provider", tmp_path_factory.mktemp("provider"))
     wait_until_closed()
 
 
-def keyless(origin: Origin, **changes: Any) -> ProviderSubject:
+def keyless(origin: PluginOrigin, **changes: Any) -> ProviderSubject:
     return provider(origin, KEYLESS, **{"credentials": (), "probe": None, "about": ABOUT, **changes})
 
 
@@ -60,12 +60,12 @@ def found(subject: ProviderSubject, rule: str) -> str:
     for check in RULES[rule].checks(subject):
         try:
             check.run()
-        except Broken as broken:
+        except BrokenPromise as broken:
             return broken.found
     return ""
 
 
-def test_a_provider_without_keys_keeps_every_rule_that_applies(origin: Origin) -> None:
+def test_a_provider_without_keys_keeps_every_rule_that_applies(origin: PluginOrigin) -> None:
     subject = keyless(origin)
     applying = [rule for rule in PROVIDER_RULES if not rule.needs or rule.needs in subject.capabilities]
     assert {rule.needs for rule in PROVIDER_RULES} - {rule.needs for rule in applying} == {"keys", "a probe"}
@@ -73,18 +73,18 @@ def test_a_provider_without_keys_keeps_every_rule_that_applies(origin: Origin) -
 
 
 def test_its_readme_speaks_of_no_key() -> None:
-    head = provider_head(keyless(Origin("provider", "", "", "", "", ())).provider, "freeride-provider-specimen")
+    head = provider_head(keyless(PluginOrigin("provider", "", "", "", "", ())).provider, "freeride-provider-specimen")
     assert "| Key | none is needed |" in head
     assert "sign-up" not in head
 
 
 @pytest.mark.parametrize("header", ["Authorization", "x-api-key", "x-goog-api-key", "cookie"])
-def test_an_upstream_that_wants_no_key_gets_no_header_that_could_hold_one(header: str, origin: Origin) -> None:
+def test_an_upstream_that_wants_no_key_gets_no_header_that_could_hold_one(header: str, origin: PluginOrigin) -> None:
     subject = keyless(origin, chat=SpecimenWire(path="/chat/completions", headers={header: "none"}))
     assert found(subject, "tells_the_upstream_nothing_more").startswith(f"{header.lower()} reached the upstream")
 
 
-def test_nor_does_its_list_of_models(origin: Origin) -> None:
+def test_nor_does_its_list_of_models(origin: PluginOrigin) -> None:
     catalog = CompatibleCatalog(
         models=(LARGE, EMBED), checked=CHECKED, parse_entry=parse_entry, headers={"authorization": "Bearer none"}
     )
@@ -113,7 +113,7 @@ _UNSHOWN, _OPEN = "names no entry that costs money", "allows a model that nobody
     ],
 )
 def test_an_open_policy_is_the_whole_catalog_and_shows_what_it_denies(
-    policy: Any, paid: tuple[str, ...], words: str, origin: Origin
+    policy: Any, paid: tuple[str, ...], words: str, origin: PluginOrigin
 ) -> None:
     profile = msgspec.structs.replace(PROFILE, catalog=msgspec.structs.replace(PROFILE.catalog, paid=paid))
     said = found(provider(origin, profile, free=policy), "denies_what_is_not_free")
@@ -130,11 +130,11 @@ class Wordless(SpecimenWire):
         return super().read(answer)
 
 
-def test_an_assertion_without_a_word_is_no_kept_promise(origin: Origin) -> None:
+def test_an_assertion_without_a_word_is_no_kept_promise(origin: PluginOrigin) -> None:
     assert found(provider(origin, chat=Wordless(path="/chat/completions")), "never_raises") == "an assertion fails"
 
 
-def test_what_only_the_live_list_says_of_tools_counts(origin: Origin) -> None:
+def test_what_only_the_live_list_says_of_tools_counts(origin: PluginOrigin) -> None:
     def capable(row: Any, dated: Any) -> list[Model]:
         return [dataclasses.replace(model, tools=True) for model in parse_entry(row, dated)]
 
@@ -148,7 +148,7 @@ class ToolsOnly(SpecimenWire):
         return WholeEvents() if call.value("tools") else None
 
 
-def test_a_wire_that_decodes_only_where_tools_are_is_one_of_its_own(origin: Origin) -> None:
+def test_a_wire_that_decodes_only_where_tools_are_is_one_of_its_own(origin: PluginOrigin) -> None:
     subject = provider(origin, chat=ToolsOnly(path="/chat/completions", dropped=frozenset({"store"})))
     assert OWN_FORMAT in subject.capabilities
     variants = [check.variant for check in RULES["decodes_however_it_is_cut"].checks(subject)]
@@ -156,7 +156,7 @@ def test_a_wire_that_decodes_only_where_tools_are_is_one_of_its_own(origin: Orig
     assert found(subject, "decodes_however_it_is_cut") == ""
 
 
-def test_a_part_of_a_call_without_an_index_is_told_in_words(origin: Origin) -> None:
+def test_a_part_of_a_call_without_an_index_is_told_in_words(origin: PluginOrigin) -> None:
     part = json.dumps({"tool_calls": [{"id": "a", "function": {"name": "get_weather", "arguments": "{}"}}]})
     event = '{"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":PART}]}'
     stream = msgspec.structs.replace(PROFILE.stream, tool_call=(event.replace("PART", part),))
@@ -176,7 +176,7 @@ class Sealing(SpecimenWire):
         return dataclasses.replace(request, body=json.dumps(content).encode())
 
 
-def test_a_wire_that_needs_its_own_member_back_breaks_off_with_clients_that_drop_it(origin: Origin) -> None:
+def test_a_wire_that_needs_its_own_member_back_breaks_off_with_clients_that_drop_it(origin: PluginOrigin) -> None:
     body = json.loads((PROFILE.answer.tool_call_body or "").replace("{{created}}", "1").replace(
         '"completion_tokens":{{completion_tokens}}', '"completion_tokens":1'
     ).replace("{{prompt_tokens}}", "1").replace("{{total_tokens}}", "2"))  # fmt: skip
@@ -185,11 +185,11 @@ def test_a_wire_that_needs_its_own_member_back_breaks_off_with_clients_that_drop
     subject = provider(origin, msgspec.structs.replace(PROFILE, answer=answer), chat=Sealing(path="/chat/completions"))
     kept, dropped, *_ = RULES["goes_on_after_a_tool_call"].checks(subject)
     kept.run()
-    with pytest.raises(Broken, match="the tool's result did not reach the upstream"):
+    with pytest.raises(BrokenPromise, match="the tool's result did not reach the upstream"):
         dropped.run()
 
 
-def test_the_answers_that_were_asked_for_are_told_where_it_does_not_take_over_at_once(origin: Origin) -> None:
+def test_the_answers_that_were_asked_for_are_told_where_it_does_not_take_over_at_once(origin: PluginOrigin) -> None:
     first = dataclasses.replace(LARGE, id="specimen/gone", canonical="specimen/gone", tier=1)
     catalog = CompatibleCatalog(models=(first, LARGE, EMBED), checked=CHECKED, path=None)
     said = found(provider(origin, catalog=catalog), "takes_over")
@@ -197,7 +197,7 @@ def test_the_answers_that_were_asked_for_are_told_where_it_does_not_take_over_at
     assert "'specimen/gone', 'specimen/large'], with the answers ['unknown-model', 'chat']" in said
 
 
-def test_a_key_that_the_package_does_not_read_is_told_at_once_and_nothing_stays_open(origin: Origin) -> None:
+def test_a_key_that_the_package_does_not_read_is_told_at_once_and_nothing_stays_open(origin: PluginOrigin) -> None:
     profile = msgspec.structs.replace(PROFILE, key_variable="SPECIMEN_TOKEN")
     wait_until_closed()
     before, threads = time.monotonic(), set(threading.enumerate())
@@ -210,7 +210,7 @@ def test_a_key_that_the_package_does_not_read_is_told_at_once_and_nothing_stays_
     assert {thread.name for thread in set(threading.enumerate()) - threads} == set()
 
 
-def test_leaving_out_what_is_only_heard_of_is_not_rewarded(origin: Origin) -> None:
+def test_leaving_out_what_is_only_heard_of_is_not_rewarded(origin: PluginOrigin) -> None:
     heard = tuple(msgspec.structs.replace(case, confidence="community") for case in PROFILE.cases)
     assert found(provider(origin, msgspec.structs.replace(PROFILE, cases=heard)), "has_seen_its_upstream") == ""
     required = set(PROFILE.required_cases)
@@ -223,7 +223,7 @@ def test_leaving_out_what_is_only_heard_of_is_not_rewarded(origin: Origin) -> No
     assert said.startswith("5 of 9 cases are guessed: [")
 
 
-def test_a_case_that_cannot_be_need_not_be_played(origin: Origin) -> None:
+def test_a_case_that_cannot_be_need_not_be_played(origin: PluginOrigin) -> None:
     cases = tuple(case for case in PROFILE.cases if case.name != "context-length")
     without = msgspec.structs.replace(PROFILE, cases=cases)
     assert "every model's window has an end" in found(provider(origin, without), "plays_what_it_speaks_of")

@@ -12,16 +12,16 @@ from meta.matrix import Matrix
 from meta.specimens import binder, origin_of, provider
 
 from freeride_conformance.rig import wait_until_closed
-from freeride_conformance.rule import Broken, Check, Rule
+from freeride_conformance.rule import BrokenPromise, Check, ConformanceRule
 from freeride_conformance.rules import BINDER_RULES, PROVIDER_RULES
-from freeride_conformance.subject import Kind, Origin
+from freeride_conformance.subject import Kind, PluginOrigin
 
-RULES: Mapping[Kind, tuple[Rule[Any], ...]] = {"provider": PROVIDER_RULES, "binder": BINDER_RULES}
-BROKEN: Mapping[Kind, Mapping[str, Callable[[Origin, Path], Any]]] = {
+RULES: Mapping[Kind, tuple[ConformanceRule[Any], ...]] = {"provider": PROVIDER_RULES, "binder": BINDER_RULES}
+BROKEN: Mapping[Kind, Mapping[str, Callable[[PluginOrigin, Path], Any]]] = {
     "provider": broken_providers.BROKEN,
     "binder": broken_binders.BROKEN,
 }
-GOOD: Mapping[Kind, Callable[[Origin], Any]] = {"provider": provider, "binder": binder}
+GOOD: Mapping[Kind, Callable[[PluginOrigin], Any]] = {"provider": provider, "binder": binder}
 each_kind = pytest.mark.parametrize("kind", RULES)
 each_rule = pytest.mark.parametrize(
     ("kind", "rule"),
@@ -30,13 +30,13 @@ each_rule = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="session")
-def origins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[Kind, Origin]]:
+def origins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[Kind, PluginOrigin]]:
     kinds: tuple[Kind, ...] = ("provider", "binder")
     yield {kind: origin_of(kind, tmp_path_factory.mktemp(kind)) for kind in kinds}
     wait_until_closed()
 
 
-def checks_of(subject: Any, rules: tuple[Rule[Any], ...]) -> list[Check[Any]]:
+def checks_of(subject: Any, rules: tuple[ConformanceRule[Any], ...]) -> list[Check[Any]]:
     return [
         check
         for rule in rules
@@ -45,14 +45,14 @@ def checks_of(subject: Any, rules: tuple[Rule[Any], ...]) -> list[Check[Any]]:
     ]
 
 
-def broken_rules(subject: Any, rules: tuple[Rule[Any], ...]) -> dict[str, Broken]:
+def broken_rules(subject: Any, rules: tuple[ConformanceRule[Any], ...]) -> dict[str, BrokenPromise]:
     """The rules that the subject breaks, each with what was found first."""
-    found: dict[str, Broken] = {}
+    found: dict[str, BrokenPromise] = {}
     for check in checks_of(subject, rules):
         if check.rule.name not in found:
             try:
                 check.run()
-            except Broken as broken:
+            except BrokenPromise as broken:
                 found[check.rule.name] = broken
     return found
 
@@ -65,7 +65,7 @@ def matrix(request: pytest.FixtureRequest) -> Matrix:
 
 
 @each_kind
-def test_the_specimen_keeps_every_rule(kind: Kind, origins: Mapping[Kind, Origin]) -> None:
+def test_the_specimen_keeps_every_rule(kind: Kind, origins: Mapping[Kind, PluginOrigin]) -> None:
     subject = GOOD[kind](origins[kind])
     assert {name: str(broken) for name, broken in broken_rules(subject, RULES[kind]).items()} == {}
     idle = [rule.name for rule in RULES[kind] if rule.needs and rule.needs not in subject.capabilities]
@@ -74,7 +74,7 @@ def test_the_specimen_keeps_every_rule(kind: Kind, origins: Mapping[Kind, Origin
 
 @each_rule
 def test_what_breaks_a_rule_breaks_that_and_no_other(
-    kind: Kind, rule: str, origins: Mapping[Kind, Origin], matrix: Matrix, tmp_path: Path
+    kind: Kind, rule: str, origins: Mapping[Kind, PluginOrigin], matrix: Matrix, tmp_path: Path
 ) -> None:
     assert rule in BROKEN[kind], "a rule that no broken plugin trips does not count"
     subject = BROKEN[kind][rule](origins[kind], tmp_path / "site")

@@ -9,7 +9,7 @@ from meta.mutation.survivors import SURVIVORS
 from meta.mutation.tally import TALLIES
 
 from freeride_conformance.subject import installed_provider
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 
 NAMES = ("openrouter", "cloudflare", "groq", "nvidia", "huggingface")
 

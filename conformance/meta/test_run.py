@@ -17,7 +17,7 @@ from meta.specimens import SPECIMEN, binder, origin_of, provider, source_of
 from freeride_conformance.direct import send
 from freeride_conformance.report import Report, report_schema
 from freeride_conformance.rig import Rig, chat, wait_until_closed
-from freeride_conformance.rule import Broken, Grade, Rule
+from freeride_conformance.rule import BrokenPromise, ConformanceRule, Grade
 from freeride_core import CompatibleProbe, UpstreamRequest
 
 Run = subprocess.CompletedProcess[str]
@@ -76,7 +76,7 @@ def test_what_is_broken_is_told_with_promise_exchange_and_remedy(site: Path, tmp
         "promise    Each thing that the upstream was seen to say",
         "found      it was read as quota_exhausted scope=account retry_after=60.0, and should be",
         "sent       400 ",
-        "likely fix add a `Rule`",
+        "likely fix add a `ConformanceRule`",
         "provider specimen 1.0 (freeride-provider-specimen, api 1): FAILED",
     ):
         assert line in run.stdout, run.stdout
@@ -150,8 +150,8 @@ class Escaping(CompatibleProbe):
         return UpstreamRequest("GET", "https://specimen.invalid/v1/key", ())
 
 
-def _rule(check: Any) -> Rule[Any]:
-    return Rule("goes_elsewhere", "Test", "It stays.", "Stay.", Grade.REQUIRED, "", check, None)
+def _rule(check: Any) -> ConformanceRule[Any]:
+    return ConformanceRule("goes_elsewhere", "Test", "It stays.", "Stay.", Grade.REQUIRED, "", check, None)
 
 
 def test_nothing_but_the_simulator_can_be_reached(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_nothing_but_the_simulator_can_be_reached(tmp_path: Path) -> None:
 
     for check, place in ((look_up, "specimen.invalid"), (connect, "127.0.0.1:9"), (ask_directly, "specimen.invalid")):
         [found] = _rule(check).checks(subject)
-        with pytest.raises(Broken, match=f"it went to {place}"):
+        with pytest.raises(BrokenPromise, match=f"it went to {place}"):
             found.run()
 
 
@@ -183,7 +183,7 @@ def test_the_gateway_under_test_cannot_leave_either(tmp_path: Path) -> None:
             assert rig.ask(chat("auto")).status == 503
 
     [found] = _rule(ask).checks(subject)
-    with pytest.raises(Broken, match=r"it went to 127\.0\.0\.1:9, not to its simulator"):
+    with pytest.raises(BrokenPromise, match=r"it went to 127\.0\.0\.1:9, not to its simulator"):
         found.run()
     wait_until_closed()
 

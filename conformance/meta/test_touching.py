@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from freeride_conformance.watch import watching
+from freeride_conformance.audit import watching
 
 
 def test_what_the_plugin_touches_is_noticed_and_what_another_thread_does_is_not(tmp_path: Path) -> None:

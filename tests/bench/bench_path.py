@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from doubles import Bench, Upstream, chunk, completion, plugins, provider, refusal
+from fake_upstream import FakeUpstream, GatewayBench, chunk, completion, plugins, provider, refusal
 from freeride_core.answer import Answer, Phase
 from freeride_core.call import Call, Operation
-from freeride_core.gateway import sse
-from freeride_core.gateway.attempt import Opening
-from freeride_core.gateway.gateway import Gateway
-from freeride_core.gateway.routing import Route
-from freeride_core.gateway.selection import Selection
+from freeride_core.gateway.http import sse
+from freeride_core.gateway.protocols.request import parse_call
+from freeride_core.gateway.runtime import Gateway
 from freeride_core.gateway.server import GatewayThread
-from freeride_core.gateway.wire import parse_call
+from freeride_core.gateway.walk.attempt import Opening
+from freeride_core.gateway.walk.routing import RoutingPlan
+from freeride_core.gateway.walk.selection import Selection
 
 TURN = 'the quick brown fox says "jump"\n to every café ' * 6
 
@@ -44,15 +44,15 @@ EVENT = chunk({"content": "word " * 20})
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    with Upstream() as upstream:
-        bench = Bench(tmp_path)
+    with FakeUpstream() as upstream:
+        bench = GatewayBench(tmp_path)
         for name in ("alpha", "beta", "gamma"):
             bench.add(name, upstream)
         with GatewayThread(bench.settings(), plugins(*map(provider, ("alpha", "beta", "gamma")))) as thread:
             yield thread.gateway
 
 
-def planned(gateway: Gateway, call: Call) -> Route:
+def planned(gateway: Gateway, call: Call) -> RoutingPlan:
     wanted = gateway.router.wanted(call.model, gateway.roster)
     return gateway.router.plan(call, wanted, gateway.roster, None, gateway.ledger.traffic.first_event_s)
 
@@ -72,13 +72,13 @@ def test_splice(benchmark: Any, body: bytes) -> None:
 
 @pytest.mark.parametrize("events", [1, 4, 64])
 def test_scan(benchmark: Any, events: int) -> None:
-    relay = sse.Relay(lambda _: None)
+    relay = sse.StreamScanner(lambda _: None)
     data = EVENT * events
     assert benchmark(relay.feed, data) == data
 
 
 def test_scan_of_an_event_in_two_halves(benchmark: Any) -> None:
-    relay = sse.Relay(lambda _: None)
+    relay = sse.StreamScanner(lambda _: None)
 
     def halves() -> bytes:
         return relay.feed(EVENT[:50]) + relay.feed(EVENT[50:])

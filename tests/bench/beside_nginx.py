@@ -28,9 +28,9 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from doubles import completion
-from fronts import FREERIDE
+from fake_upstream import completion
 from programs import Program, clean_environ, post
+from served_gateway import FREERIDE
 
 ALONE, SHARED = "openai/gpt-oss-120b", "openai/gpt-oss-20b"
 """Groq has both; NVIDIA, which is asked first and refuses everything here, has the second."""

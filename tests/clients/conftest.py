@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fronts import FREERIDE, Front, FrontMaker, fronting
 from installation import install
 from programs import Program, clean_environ, serving
+from served_gateway import FREERIDE, Front, FrontMaker, fronting
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fronts import FREERIDE, FrontMaker
 from installation import need
 from programs import run
+from served_gateway import FREERIDE, FrontMaker
 
 need("aider")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fronts import FrontMaker
 from installation import find_node, need
 from programs import run
+from served_gateway import FrontMaker
 
 need("openai-node")
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from fronts import FrontMaker
 from installation import need
+from served_gateway import FrontMaker
 
 need("openai-python")
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from doubles import CLOSE, SSE_HEAD, Stage, always, chunk, framed, provider, question
-from fault import LARGE, WORDS, Fault, Outcome, Trial
-from fault_stage import SECOND, TITLED, trials
+from fake_upstream import CLOSE, SSE_HEAD, GatewayStage, always, chunk, framed, provider, question
+from fault_cases.environment import SECOND, TITLED, trials
+from fault_cases.model import LARGE, WORDS, Fault, FaultTrial, Outcome
 from installation import need
 
 need("openai-python")
@@ -83,7 +83,7 @@ def check_raised(openai: Any, error: Any, fault: Fault, outcome: Outcome) -> Non
     assert error.body["request_id"]
 
 
-def check_stream(chunks: list[Any], trial: Trial) -> None:
+def check_stream(chunks: list[Any], trial: FaultTrial) -> None:
     assert joined(chunks) == text_of(trial.reaches)
     reasons = [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason]
     assert reasons == ["stop"] * len(re.findall(rb'"finish_reason": ?"stop"', trial.reaches))
@@ -101,7 +101,7 @@ def text_of(stream: bytes) -> str:
 
 def test_a_cut_within_a_large_event_is_no_clean_end(tmp_path: Path, openai: Any, http: Any) -> None:
     half = chunk({"content": LARGE})[: 4 << 20]
-    with Stage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
         stage["alpha"].answer = always([SSE_HEAD, framed(WORDS[0]), framed(half), CLOSE])
         client = openai.OpenAI(base_url=f"{stage.url}/v1", api_key="any", max_retries=0, http_client=http)
         chunks: list[Any] = []

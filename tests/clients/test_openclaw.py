@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from freeride_core.simulator import SimulatorThread
-from fronts import FREERIDE, FrontMaker
 from installation import find_node, need
 from openclaw import make_simulator
 from programs import run
+from served_gateway import FREERIDE, FrontMaker
 
 need("openclaw")
 

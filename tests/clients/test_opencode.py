@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fronts import FREERIDE, FrontMaker
 from installation import find_node, need
 from programs import run
+from served_gateway import FREERIDE, FrontMaker
 
 need("opencode")
 

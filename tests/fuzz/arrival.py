@@ -9,8 +9,8 @@ import h11
 import uvicorn
 from uvicorn.server import ServerState
 
-from freeride_core.gateway.cycle import Receive, Scope, Send
-from freeride_core.gateway.listener import ClientConnection
+from freeride_core.gateway.http.listener import ClientConnection
+from freeride_core.gateway.http.server_exchange import AsgiScope, Receive, Send
 from fuzz.target import Bytes, Target, cut
 
 Arrived = tuple[str, str, bytes, tuple[tuple[bytes, bytes], ...], bytes]
@@ -42,7 +42,7 @@ class _Wire(asyncio.Transport):
 async def _arrive(pieces: list[bytes]) -> tuple[list[Arrived], _Wire]:
     arrived: list[Arrived] = []
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(scope: AsgiScope, receive: Receive, send: Send) -> None:
         body, more = b"", True
         while more:
             message = await receive()

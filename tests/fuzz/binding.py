@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from freeride_core.binder import Binder, Endpoint, Unreadable
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from fuzz.target import Bytes, Target
 
 _BINDERS = tuple(load_plugins(("binder",)).binders.values())

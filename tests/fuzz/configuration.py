@@ -6,9 +6,9 @@ import math
 import tempfile
 from pathlib import Path
 
-from freeride_core.keys import read_keys
-from freeride_core.plugins import load_plugins
-from freeride_core.settings import Settings, SettingsError, check_settings, load_settings
+from freeride_core.plugins.discovery import load_plugins
+from freeride_core.settings.keys import read_keys
+from freeride_core.settings.resolver import Settings, SettingsError, check_settings, load_settings
 from fuzz.target import Target
 
 _PROVIDERS = load_plugins(("provider",)).providers

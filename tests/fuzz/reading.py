@@ -9,8 +9,8 @@ from itertools import pairwise
 from freeride_core import Answer, Key, Model
 from freeride_core.answer import ErrorKind, Phase, Reading, Scope
 from freeride_core.call import Call, Feature, Operation
-from freeride_core.gateway.wire import parse_call
-from freeride_core.plugins import load_plugins
+from freeride_core.gateway.protocols.request import parse_call
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.provider import Proof, Provider, Wire
 from fuzz.target import Bytes, Target
 

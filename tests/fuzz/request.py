@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from freeride_core.call import Call, Operation
-from freeride_core.gateway.wire import BadRequest, parse_call
+from freeride_core.gateway.protocols.request import BadRequest, parse_call
 from fuzz.target import Target
 
 _DEEP = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from freeride_core.answer import Failure
-from freeride_core.gateway import sse
+from freeride_core.gateway.http import sse
 from fuzz.target import Bytes, Target, cut
 
 _FAILURE = Failure(kind="rate_limit")
@@ -13,7 +13,7 @@ _MOST = 1024
 """Bytes: far below what a relay holds before it passes half an event on."""
 
 
-def _find_failure(event: sse.Event) -> Failure | None:
+def _find_failure(event: sse.StreamEvent) -> Failure | None:
     try:
         content = json.loads(event.data or b"")
     except (ValueError, RecursionError):
@@ -21,9 +21,9 @@ def _find_failure(event: sse.Event) -> Failure | None:
     return _FAILURE if isinstance(content, dict) and content.get("error") else None
 
 
-def _relayed(pieces: list[bytes]) -> tuple[bytes, list[sse.Event], tuple[bool, bool, bool]]:
+def _relayed(pieces: list[bytes]) -> tuple[bytes, list[sse.StreamEvent], tuple[bool, bool, bool]]:
     """What came out, the events in it, and how it ended."""
-    relay = sse.Relay(_find_failure)
+    relay = sse.StreamScanner(_find_failure)
     out = b"".join(map(relay.feed, pieces)) + relay.end()
     blocks, rest = sse.split(out)
     events = [event for event in map(sse.parse, [*blocks, rest]) if event.data is not None]

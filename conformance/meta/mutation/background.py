@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from meta.mutation.tally import Tally, tally_of
+from meta.mutation.tally import MutationTally, tally_of
 
 _POLITENESS = 19
 _LANES = 2
@@ -33,7 +33,7 @@ class Background:
             for number, (name, process) in enumerate(self._processes.items())
         }
 
-    def tally(self, name: str) -> Tally:
+    def tally(self, name: str) -> MutationTally:
         """Waits for it."""
         return self._tallies[name].result()
 
@@ -48,7 +48,7 @@ class Background:
         self._home.cleanup()
 
 
-def _tally_in_turn(lane: Path, name: str, everything: bool) -> Tally:
+def _tally_in_turn(lane: Path, name: str, everything: bool) -> MutationTally:
     """More than a few at once would be felt by the tests. A lock ends with whoever holds it."""
     with lane.open("w", encoding="utf-8") as file:
         if sys.platform != "win32":

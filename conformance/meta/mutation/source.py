@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from freeride_conformance.subject import Origin
+from freeride_conformance.subject import PluginOrigin
 from freeride_core.provider import Provider
 
 _NEGATED: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -29,7 +29,7 @@ _NEGATED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 
 
-def rewritten(origin: Origin) -> Iterator[tuple[str, Provider]]:
+def rewritten(origin: PluginOrigin) -> Iterator[tuple[str, Provider]]:
     """Every mutant of the functions of a package, as the provider that it then registers."""
     package = Path(importlib.import_module(origin.package).__file__ or "").parent
     for path in sorted(package.glob("*.py")):

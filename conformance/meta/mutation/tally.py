@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 from meta.mutation.mutant import mutants_of
 from meta.mutation.survivors import explanation_of
-from meta.mutation.trial import Trial
+from meta.mutation.trial import MutantTrial
 
 from freeride_conformance.rig import wait_until_closed
 from freeride_conformance.subject import installed_provider
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 
 
 @dataclass
-class Tally:
+class MutationTally:
     """Counts of one provider."""
 
     provider: str
@@ -30,15 +30,15 @@ class Tally:
     """Mutants that are said to survive and were killed, with what killed them."""
 
 
-TALLIES: dict[str, Tally] = {}
+TALLIES: dict[str, MutationTally] = {}
 """By provider, for the summary."""
 
 
-def tally_of(name: str, everything: bool) -> Tally:
+def tally_of(name: str, everything: bool) -> MutationTally:
     """Tries the mutants of an installed provider. Of those that one pattern explains only the first is tried, as each goes
     through the whole suite; unless `everything` is asked for."""
     subject = installed_provider(load_plugins(("provider",)), name)
-    tally, trial, started = Tally(name), Trial(subject), time.perf_counter()
+    tally, trial, started = MutationTally(name), MutantTrial(subject), time.perf_counter()
     for mutant in mutants_of(subject):
         pattern = explanation_of(mutant.name)
         tally.total += 1

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from unittest import mock
 
 from freeride_conformance.rig import Rig
-from freeride_conformance.rule import Broken, Check, Rule
+from freeride_conformance.rule import BrokenPromise, Check, ConformanceRule
 from freeride_conformance.rules import PROVIDER_RULES
 from freeride_conformance.subject import ProviderSubject
 
@@ -27,7 +27,7 @@ def _without_rigs() -> Iterator[None]:
         yield
 
 
-def checks_of(subject: ProviderSubject, rules: Iterable[Rule[Any]] = PROVIDER_RULES) -> list[Check[Any]]:
+def checks_of(subject: ProviderSubject, rules: Iterable[ConformanceRule[Any]] = PROVIDER_RULES) -> list[Check[Any]]:
     """All that applies to it."""
     return [
         check
@@ -37,7 +37,7 @@ def checks_of(subject: ProviderSubject, rules: Iterable[Rule[Any]] = PROVIDER_RU
     ]
 
 
-class Trial:
+class MutantTrial:
     """Tries mutants of one subject; what the subject itself does not keep, or keeps no record of, counts for none."""
 
     def __init__(self, subject: ProviderSubject) -> None:
@@ -66,7 +66,7 @@ class Trial:
                     check.run()
                 except _NeedsRig:
                     waiting.append(check)
-                except Broken:
+                except BrokenPromise:
                     return check.name
         return next((check.name for check in waiting if _breaks(check)), None)
 
@@ -74,6 +74,6 @@ class Trial:
 def _breaks(check: Check[Any]) -> bool:
     try:
         check.run()
-    except Broken:
+    except BrokenPromise:
         return True
     return False

@@ -38,7 +38,7 @@ def certify(
     import subprocess
     import tempfile
 
-    from freeride_core.programs import python_command, python_environ
+    from freeride_core.system.programs import python_command, python_environ
 
     arguments = ["--pyargs", "freeride_conformance", "-p", "no:cacheprovider", "--no-header", "-rN"]
     arguments += ["-v"] if verbose else ["-q"]
@@ -57,6 +57,6 @@ def certify(
 
 def _kinds_of(name: str) -> list[str]:
     """A name may stand for a provider and for a binder: then both are certified. An unknown one is left to the suite."""
-    from freeride_core.plugins import offered_names
+    from freeride_core.plugins.discovery import offered_names
 
     return [kind for kind in ("provider", "binder") if name in offered_names(kind)] or ["provider"]

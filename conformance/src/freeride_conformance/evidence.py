@@ -9,7 +9,7 @@ _LONGEST = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class RecordedExchange:
     """One request and its answer, as text."""
 
     sent: str
@@ -20,10 +20,10 @@ class Evidence:
     """The exchanges since a check began."""
 
     def __init__(self) -> None:
-        self._exchanges: list[Exchange] = []
+        self._exchanges: list[RecordedExchange] = []
 
     @property
-    def last(self) -> Exchange | None:
+    def last(self) -> RecordedExchange | None:
         return self._exchanges[-1] if self._exchanges else None
 
     def clear(self) -> None:
@@ -32,7 +32,7 @@ class Evidence:
     def note(self, sent: str | Sequence[str], received: str) -> None:
         """Keeps an exchange; of several requests that led to one answer, all."""
         lines = [sent] if isinstance(sent, str) else list(sent)
-        self._exchanges.append(Exchange("\n           ".join(map(shortened, lines)), shortened(received)))
+        self._exchanges.append(RecordedExchange("\n           ".join(map(shortened, lines)), shortened(received)))
 
 
 def shortened(text: str | bytes) -> str:

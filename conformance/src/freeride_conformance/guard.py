@@ -11,7 +11,7 @@ from unittest import mock
 from urllib.parse import urlsplit
 
 from freeride_core.answer import ErrorKind, UpstreamRequest
-from freeride_core.gateway.upstream import Upstreams, UpstreamTrouble
+from freeride_core.gateway.http.upstreams import UpstreamError, Upstreams
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -72,7 +72,7 @@ class Guard:
         async def guarded(own: Upstreams, request: UpstreamRequest, *rest: Any, **more: Any) -> Any:
             parts = urlsplit(request.url)
             if not self._is_open(parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)):
-                raise UpstreamTrouble(ErrorKind.NETWORK, "only the simulator may be reached", is_connect=True)
+                raise UpstreamError(ErrorKind.NETWORK, "only the simulator may be reached", is_connect=True)
             return await send(own, request, *rest, **more)
 
         return guarded

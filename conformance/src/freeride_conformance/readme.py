@@ -23,7 +23,7 @@ from freeride_core import (
     ZeroPrice,
 )
 from freeride_core.binder import SERVED
-from freeride_core.binder import Scope as BinderScope
+from freeride_core.binder import Place as BinderScope
 
 MARKER = "<!-- Above this line: rendered from the package by `python -m freeride_conformance.render`. Below it: by hand. -->\n"
 

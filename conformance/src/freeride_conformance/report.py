@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from freeride_conformance.rule import Broken, Grade
+from freeride_conformance.rule import BrokenPromise, Grade
 
 Verdict = Literal["gold", "certified", "failed", "incomplete"]
 Result = Literal["kept", "broken", "short of gold", "known divergence", "does not apply"]
@@ -17,7 +17,7 @@ SCHEMA = "https://free-ride.xyz/schema/conformance-report-1.json"
 """The name of the report's form; nothing is fetched from there. `report_schema` gives what it stands for."""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReportFinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One check."""
 
     rule: str
@@ -45,7 +45,7 @@ class PluginReport(msgspec.Struct, frozen=True, kw_only=True):
     badge: str
     """One line of Markdown."""
     capabilities: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[ReportFinding, ...]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ def report_schema() -> dict[str, Any]:
     return {"$id": SCHEMA, **msgspec.json.schema(Report)}
 
 
-def verdict_on(findings: Iterable[Finding], *, is_complete: bool) -> Verdict:
+def verdict_on(findings: Iterable[ReportFinding], *, is_complete: bool) -> Verdict:
     """Gold where every rule is kept; certified where every required one is. A known divergence is not gold. Where not all was
     checked there is no verdict but that something is broken."""
     found = list(findings)
@@ -87,12 +87,12 @@ def today() -> str:
 
 
 def finding_of(
-    check: Any, result: Result, seconds: float = 0.0, broken: Broken | None = None, reason: str = ""
-) -> Finding:
+    check: Any, result: Result, seconds: float = 0.0, broken: BrokenPromise | None = None, reason: str = ""
+) -> ReportFinding:
     """The finding of a check; `check` has a rule and a variant."""
     rule = check.rule
     exchange = broken.exchange if broken is not None else None
-    return Finding(
+    return ReportFinding(
         rule=rule.name,
         variant=check.variant,
         section=rule.section,
@@ -132,5 +132,5 @@ def lines_for_people(report: Report) -> list[str]:
     return lines
 
 
-def _name(finding: Finding) -> str:
+def _name(finding: ReportFinding) -> str:
     return f"{finding.rule}[{finding.variant}]" if finding.variant else finding.rule

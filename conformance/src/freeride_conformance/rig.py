@@ -14,20 +14,20 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from freeride_conformance import partner
+from freeride_conformance import second_provider
 from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.guard import GUARD
 from freeride_conformance.subject import ProviderSubject
-from freeride_core.gateway import sse
+from freeride_core.gateway.http import sse
 from freeride_core.gateway.server import GatewayThread
-from freeride_core.keys import read_keys
-from freeride_core.ledger.cooldown import Cooldown
+from freeride_core.ledger.cooldowns import Cooldown
 from freeride_core.ledger.slots import Slot
 from freeride_core.model import Model
-from freeride_core.plugins import Plugins, load_plugins
+from freeride_core.plugins.discovery import Plugins, load_plugins
 from freeride_core.provider import Provider
-from freeride_core.settings import Settings, load_settings
-from freeride_core.simulator import Seen, Simulator, SimulatorThread
+from freeride_core.settings.keys import read_keys
+from freeride_core.settings.resolver import Settings, load_settings
+from freeride_core.simulator import SeenRequest, Simulator, SimulatorThread
 from freeride_core.simulator.profile import Profile
 
 PROMPT = "Join these words with underscores and reply with only the result: FREERIDE CONFORMS"
@@ -40,7 +40,7 @@ _MOST_CLOSING = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class GatewayResponse:
     """What the client got."""
 
     status: int
@@ -101,7 +101,7 @@ class Rig:
         self.subject = subject
         self.profile = profile or subject.profile
         self.simulator = Simulator(self.profile, quotas=False, pace=0.0)
-        self.partner = Simulator(partner.PROFILE, quotas=False, pace=0.0) if with_partner else None
+        self.partner = Simulator(second_provider.PROFILE, quotas=False, pace=0.0) if with_partner else None
         self._extra_keys = extra_keys
         self._patience_s = patience_s
         self._more = environ
@@ -116,7 +116,7 @@ class Rig:
     def _open(self, opened: ExitStack) -> None:
         home = opened.enter_context(tempfile.TemporaryDirectory(prefix="freeride-conformance-"))
         environ = {"FREERIDE_HOME": home, "FREERIDE_TELEMETRY": "off", "FREERIDE_EVENTS": "0"}
-        providers = [self.subject.provider, *([partner.PROVIDER] if self.partner else [])]
+        providers = [self.subject.provider, *([second_provider.PROVIDER] if self.partner else [])]
         for simulator in filter(None, (self.simulator, self.partner)):
             opened.enter_context(SimulatorThread(simulator))
             GUARD.allow(simulator.port)
@@ -182,20 +182,20 @@ class Rig:
         return self._gateway.gateway.catalogs.models(self.subject.provider.name)
 
     @property
-    def asked(self) -> list[Seen]:
+    def asked(self) -> list[SeenRequest]:
         """The chat and embeddings requests that reached the subject's simulator."""
         return [seen for seen in self.simulator.requests if seen.method == "POST"]
 
-    def ask(self, body: dict[str, Any] | bytes, path: str = "/v1/chat/completions", **headers: str) -> Reply:
+    def ask(self, body: dict[str, Any] | bytes, path: str = "/v1/chat/completions", **headers: str) -> GatewayResponse:
         """POST as a client would; the answer is read to its end. An underscore in a header's name stands for a hyphen."""
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self._request("POST", path, sent, {name.replace("_", "-"): value for name, value in headers.items()})
 
-    def get(self, path: str) -> Reply:
+    def get(self, path: str) -> GatewayResponse:
         """GET as a client would."""
         return self._request("GET", path, b"", {})
 
-    def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Reply:
+    def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> GatewayResponse:
         where = urlsplit(self._gateway.url)
         connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=_TIMEOUT_S)
         before = len(self.asked)
@@ -203,7 +203,7 @@ class Rig:
             connection.request(method, path, body or None, {"content-type": "application/json", **headers})
             answer = connection.getresponse()
             named = {name.lower(): value for name, value in answer.getheaders()}
-            reply = Reply(answer.status, named, answer.read())
+            reply = GatewayResponse(answer.status, named, answer.read())
         finally:
             connection.close()
         upstream = [

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from freeride_conformance.evidence import EVIDENCE, Exchange
+from freeride_conformance.evidence import EVIDENCE, RecordedExchange
 from freeride_conformance.guard import GUARD
 
 
@@ -36,10 +36,10 @@ class Grade(enum.StrEnum):
     """A plugin that breaks it is certified, and no more."""
 
 
-class Broken(AssertionError):
+class BrokenPromise(AssertionError):
     """A promise is not kept. Its text is the report for people."""
 
-    def __init__(self, rule: str, promise: str, found: str, fix: str, exchange: Exchange | None) -> None:
+    def __init__(self, rule: str, promise: str, found: str, fix: str, exchange: RecordedExchange | None) -> None:
         self.rule = rule
         self.promise = promise
         self.found = found
@@ -55,7 +55,7 @@ class Broken(AssertionError):
 
 
 @dataclass(frozen=True, eq=False)
-class Rule(Generic[S]):
+class ConformanceRule(Generic[S]):
     """One promise, for one kind of subject."""
 
     name: str
@@ -81,7 +81,7 @@ class Rule(Generic[S]):
 class Check(Generic[S]):
     """A rule, for one subject; and for one thing, where it goes through several."""
 
-    rule: Rule[S]
+    rule: ConformanceRule[S]
     subject: S
     variant: str = ""
 
@@ -95,7 +95,7 @@ class Check(Generic[S]):
         return self.subject.divergence(self.rule.name, self.variant)
 
     def run(self) -> None:
-        """`Broken` where the promise is not kept, also where the plugin raises or leaves for an address that is not its
+        """`BrokenPromise` where the promise is not kept, also where the plugin raises or leaves for an address that is not its
         simulator's."""
         EVIDENCE.clear()
         cause: Exception | None = None
@@ -112,11 +112,11 @@ class Check(Generic[S]):
         if GUARD.escapes:
             found = f"it went to {', '.join(sorted(GUARD.escapes))}, not to its simulator{'; ' * bool(found)}{found}"
         if found:
-            raise Broken(self.name, self.rule.promise, found, self.rule.fix, EVIDENCE.last) from cause
+            raise BrokenPromise(self.name, self.rule.promise, found, self.rule.fix, EVIDENCE.last) from cause
 
 
 def rule(
-    rules: list[Rule[S]],
+    rules: list[ConformanceRule[S]],
     section: str,
     *,
     fix: str,
@@ -129,7 +129,7 @@ def rule(
 
     def add(check: Callable[..., None]) -> Callable[..., None]:
         promise = " ".join((inspect.getdoc(check) or "").split())
-        rules.append(Rule(check.__name__, section, promise, fix, grade, needs, check, variants))
+        rules.append(ConformanceRule(check.__name__, section, promise, fix, grade, needs, check, variants))
         return check
 
     return add

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from freeride_conformance.rule import Grade, Rule
+from freeride_conformance.rule import ConformanceRule, Grade
 from freeride_conformance.rules import BINDER_RULES, PROVIDER_RULES
 
 
@@ -14,7 +14,7 @@ def rulebook() -> str:
     return "\n".join([*_table("providers", PROVIDER_RULES), "", *_table("binders", BINDER_RULES)]) + "\n"
 
 
-def _table(kind: str, rules: Sequence[Rule[Any]]) -> Iterator[str]:
+def _table(kind: str, rules: Sequence[ConformanceRule[Any]]) -> Iterator[str]:
     yield f"### Rules for {kind}"
     yield ""
     yield "| | rule | promise |"

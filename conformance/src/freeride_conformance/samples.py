@@ -11,11 +11,11 @@ import msgspec
 FILE = "samples.toml"
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SampleTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 
-class Sample(_Table, frozen=True, kw_only=True):
+class Sample(SampleTable, frozen=True, kw_only=True):
     """What binding to `http://127.0.0.1:11343` with the key `freeride-local` and the model `auto` makes of a configuration."""
 
     name: str
@@ -24,18 +24,18 @@ class Sample(_Table, frozen=True, kw_only=True):
     after: str
 
 
-class Refused(_Table, frozen=True, kw_only=True):
+class RefusedText(SampleTable, frozen=True, kw_only=True):
     """A text that the binder cannot read and does not touch."""
 
     name: str
     text: str
 
 
-class Samples(_Table, frozen=True, kw_only=True):
+class Samples(SampleTable, frozen=True, kw_only=True):
     """All of one binder."""
 
     samples: tuple[Sample, ...] = msgspec.field(default=(), name="sample")
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusedText, ...] = ()
 
 
 class SamplesError(ValueError):

@@ -12,21 +12,21 @@ import msgspec
 
 from freeride_conformance.guard import GUARD
 from freeride_conformance.report import (
-    Finding,
     PluginReport,
     Report,
+    ReportFinding,
     Result,
     badge_of,
     finding_of,
     today,
     verdict_on,
 )
-from freeride_conformance.rule import Broken, Check, Rule
+from freeride_conformance.rule import BrokenPromise, Check, ConformanceRule
 from freeride_conformance.rules import BINDER_RULES, PROVIDER_RULES
 from freeride_conformance.samples import SamplesError
 from freeride_conformance.subject import BinderSubject, Kind, ProviderSubject, installed_binder, installed_provider
 from freeride_core import __version__
-from freeride_core.plugins import Plugins, load_plugins
+from freeride_core.plugins.discovery import Plugins, load_plugins
 from freeride_core.simulator.profile import ProfileError
 
 Subject: TypeAlias = ProviderSubject | BinderSubject
@@ -38,13 +38,13 @@ class Session:
     def __init__(self) -> None:
         self.fault = ""
         """Why what was wanted cannot be certified; empty if it can."""
-        self.findings: dict[tuple[str, str], list[Finding]] = {}
+        self.findings: dict[tuple[str, str], list[ReportFinding]] = {}
         with GUARD:
             self._plugins = load_plugins()
         if GUARD.escapes:
             self.fault = f"while the plugins were loaded, one went to {', '.join(sorted(GUARD.escapes))}"
         self._subjects: list[Subject] = []
-        self._broken: dict[int, Broken] = {}
+        self._broken: dict[int, BrokenPromise] = {}
         self._open: Counter[tuple[str, str]] = Counter()
         """How many of each plugin's checks have not been noted."""
 
@@ -78,14 +78,14 @@ class Session:
         ]
 
     def _checks_of(self, subject: Subject) -> Iterator[Check[Any]]:
-        rules: Sequence[Rule[Any]] = PROVIDER_RULES if isinstance(subject, ProviderSubject) else BINDER_RULES
+        rules: Sequence[ConformanceRule[Any]] = PROVIDER_RULES if isinstance(subject, ProviderSubject) else BINDER_RULES
         for rule in rules:
             if rule.needs and rule.needs not in subject.capabilities:
                 self._add(Check(rule, subject), "does not apply", reason=f"without {rule.needs}")
             else:
                 yield from rule.checks(subject)
 
-    def keep(self, check: Check[Any], broken: Broken) -> None:
+    def keep(self, check: Check[Any], broken: BrokenPromise) -> None:
         """Keeps what a check has found until its outcome is noted."""
         self._broken[id(check)] = broken
 
@@ -99,7 +99,12 @@ class Session:
         self._add(check, result, seconds, broken, check.divergence if result == "known divergence" else "")
 
     def _add(
-        self, check: Check[Any], result: Result, seconds: float = 0.0, broken: Broken | None = None, reason: str = ""
+        self,
+        check: Check[Any],
+        result: Result,
+        seconds: float = 0.0,
+        broken: BrokenPromise | None = None,
+        reason: str = "",
     ) -> None:
         self.findings.setdefault(_name_of(check.subject), []).append(finding_of(check, result, seconds, broken, reason))
 
@@ -123,7 +128,7 @@ def _name_of(subject: Any) -> tuple[str, str]:
     return subject.origin.kind, subject.origin.entry_point
 
 
-def _plugin_report(subject: Subject, findings: tuple[Finding, ...], *, is_complete: bool) -> PluginReport:
+def _plugin_report(subject: Subject, findings: tuple[ReportFinding, ...], *, is_complete: bool) -> PluginReport:
     plugin = subject.provider if isinstance(subject, ProviderSubject) else subject.binder
     verdict = verdict_on(findings, is_complete=is_complete)
     return PluginReport(

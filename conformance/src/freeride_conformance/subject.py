@@ -14,11 +14,11 @@ from freeride_conformance.samples import Samples, installed_samples
 from freeride_core.answer import UpstreamRequest
 from freeride_core.binder import Binder
 from freeride_core.call import Call, Operation
-from freeride_core.gateway.wire import parse_call
-from freeride_core.keys import fingerprint
+from freeride_core.gateway.protocols.request import parse_call
 from freeride_core.model import Model
-from freeride_core.plugins import Plugins, origin_of, requirements_of
+from freeride_core.plugins.discovery import Plugins, origin_of, requirements_of
 from freeride_core.provider import Key, Provider, Wire
+from freeride_core.settings.keys import fingerprint
 from freeride_core.simulator.installed import installed_profile
 from freeride_core.simulator.profile import Profile
 from freeride_core.simulator.reading import catalog_of
@@ -40,7 +40,7 @@ SECRET = "conformance-secret-0123456789"  # noqa: S105 - what must not leak; it 
 
 
 @dataclass(frozen=True)
-class Origin:
+class PluginOrigin:
     """The distribution that offers a plugin."""
 
     kind: Kind
@@ -68,7 +68,7 @@ class ProviderSubject:
 
     provider: Provider
     profile: Profile
-    origin: Origin
+    origin: PluginOrigin
 
     @cached_property
     def capabilities(self) -> frozenset[str]:
@@ -161,7 +161,7 @@ class BinderSubject:
 
     binder: Binder
     samples: Samples
-    origin: Origin
+    origin: PluginOrigin
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -185,7 +185,7 @@ def installed_binder(plugins: Plugins, name: str) -> BinderSubject:
     return BinderSubject(plugins.binders[name], installed_samples(origin.package), origin)
 
 
-def installed_origin(kind: Kind, name: str) -> Origin:
+def installed_origin(kind: Kind, name: str) -> PluginOrigin:
     """Where an installed plugin comes from."""
     (offer,) = entry_points(group=f"freeride.{kind}s", name=name)
-    return Origin(kind, name, *origin_of(offer), offer.module, tuple(requirements_of(offer)))
+    return PluginOrigin(kind, name, *origin_of(offer), offer.module, tuple(requirements_of(offer)))

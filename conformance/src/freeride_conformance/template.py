@@ -14,7 +14,7 @@ from typing import Any
 
 from freeride_conformance.readme import MARKER, binder_head, provider_head
 from freeride_core import API_VERSION, Binder, Provider, __version__
-from freeride_core.plugins import Kind
+from freeride_core.plugins.discovery import Kind
 
 KINDS: tuple[Kind, ...] = ("provider", "binder")
 NEEDS: Mapping[str, tuple[str, ...]] = {"provider": (), "binder": ("ruamel.yaml>=0.18,<0.20",)}
@@ -185,7 +185,7 @@ def _run(source: str) -> Provider | Binder:
 
 
 def _installed(kind: Kind, name: str) -> Provider | Binder:
-    from freeride_core.plugins import PluginError, load_binder, load_provider
+    from freeride_core.plugins.discovery import PluginError, load_binder, load_provider
 
     try:
         return load_provider(name) if kind == "provider" else load_binder(name)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from freeride_conformance.options import session_of, wanted_by
-from freeride_conformance.rule import Broken, Check, Grade
+from freeride_conformance.rule import BrokenPromise, Check, Grade
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -34,9 +34,9 @@ def test_conformance(check: Check[Any], request: pytest.FixtureRequest) -> None:
     pytest.fail(str(broken), pytrace=False)
 
 
-def _result_of(check: Check[Any]) -> Broken | None:
+def _result_of(check: Check[Any]) -> BrokenPromise | None:
     try:
         check.run()
-    except Broken as broken:
+    except BrokenPromise as broken:
         return broken
     return None

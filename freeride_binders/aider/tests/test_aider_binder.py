@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from freeride_binder_aider import freeride_register_binder
 from freeride_core import Endpoint, Launch, Unreadable
-from freeride_core.binder import Scope
+from freeride_core.binder import Place
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -67,9 +67,9 @@ def load(text: str) -> Any:
 
 def test_it_edits_the_file_that_aider_reads_in_the_home_folder_or_the_project() -> None:
     home, cwd = Path("/h"), Path("/p")
-    assert BINDER.scopes[0] is Scope.HOME
-    assert BINDER.path(Scope.HOME, home, cwd) == Path("/h/.aider.conf.yml")
-    assert BINDER.path(Scope.PROJECT, home, cwd) == Path("/p/.aider.conf.yml")
+    assert BINDER.scopes[0] is Place.HOME
+    assert BINDER.path(Place.HOME, home, cwd) == Path("/h/.aider.conf.yml")
+    assert BINDER.path(Place.PROJECT, home, cwd) == Path("/p/.aider.conf.yml")
 
 
 def test_a_new_file_holds_four_lines() -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from freeride_binder_cline import freeride_register_binder
 from freeride_core import Endpoint, Launch
-from freeride_core.binder import Scope
+from freeride_core.binder import Place
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 
 
 def test_it_edits_the_file_of_the_home_folder() -> None:
-    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.cline/data/settings/providers.json")
-    assert BINDER.scopes == (Scope.HOME,)
+    assert BINDER.path(Place.HOME, Path("/h"), Path("/p")) == Path("/h/.cline/data/settings/providers.json")
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_the_same_binding_gives_the_same_bytes() -> None:

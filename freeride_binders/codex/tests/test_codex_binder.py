@@ -8,19 +8,19 @@ import pytest
 
 from freeride_binder_codex import freeride_register_binder
 from freeride_core import Endpoint
-from freeride_core.binder import Route, Scope, Unreadable
+from freeride_core.binder import ClientProtocol, Place, Unreadable
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 
 
 def test_it_edits_the_file_of_the_home_folder() -> None:
-    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.codex/config.toml")
-    assert BINDER.scopes == (Scope.HOME,)
+    assert BINDER.path(Place.HOME, Path("/h"), Path("/p")) == Path("/h/.codex/config.toml")
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_it_waits_for_a_gateway_that_speaks_its_protocol() -> None:
-    assert BINDER.needs is Route.RESPONSES
+    assert BINDER.needs is ClientProtocol.RESPONSES
 
 
 def test_line_ends_stay() -> None:

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from freeride_binder_continue import freeride_register_binder
 from freeride_core import Endpoint, Launch, Unreadable
-from freeride_core.binder import Scope
+from freeride_core.binder import Place
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -56,8 +56,8 @@ def load(text: str) -> Any:
 
 
 def test_it_edits_the_file_of_the_home_folder() -> None:
-    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.continue/config.yaml")
-    assert BINDER.scopes == (Scope.HOME,)
+    assert BINDER.path(Place.HOME, Path("/h"), Path("/p")) == Path("/h/.continue/config.yaml")
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_a_new_file_is_complete() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from freeride_binder_crush import freeride_register_binder
 from freeride_core import Endpoint
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -15,10 +15,10 @@ ENDPOINT = Endpoint("http://127.0.0.1:11343")
 
 def test_it_edits_the_file_of_the_home_folder_or_the_project_under_either_name() -> None:
     home, cwd = Path("/h"), Path("/p")
-    assert BINDER.path(Scope.HOME, home, cwd) == Path("/h/.config/crush/crush.json")
-    assert BINDER.other_paths(Scope.HOME, home, cwd) == ()
-    assert BINDER.path(Scope.PROJECT, home, cwd) == Path("/p/crush.json")
-    assert BINDER.other_paths(Scope.PROJECT, home, cwd) == (Path("/p/.crush.json"),)
+    assert BINDER.path(Place.HOME, home, cwd) == Path("/h/.config/crush/crush.json")
+    assert BINDER.other_paths(Place.HOME, home, cwd) == ()
+    assert BINDER.path(Place.PROJECT, home, cwd) == Path("/p/crush.json")
+    assert BINDER.other_paths(Place.PROJECT, home, cwd) == (Path("/p/.crush.json"),)
 
 
 def test_limits_that_the_user_has_changed_stay() -> None:
@@ -28,7 +28,7 @@ def test_limits_that_the_user_has_changed_stay() -> None:
 
 def test_another_model_gets_an_entry_of_its_own() -> None:
     endpoint = Endpoint(ENDPOINT.root, model="freeride/coding")
-    document = JsonText(BINDER.edit(BINDER.edit(None, ENDPOINT), endpoint))
+    document = JsonDocument(BINDER.edit(BINDER.edit(None, ENDPOINT), endpoint))
     entries = document.get(["providers", "freeride", "models"])
     assert isinstance(entries, list)
     assert [entry["id"] for entry in entries] == ["auto", "freeride/fast", "freeride/coding"]

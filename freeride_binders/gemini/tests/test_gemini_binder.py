@@ -6,19 +6,19 @@ from pathlib import Path
 
 from freeride_binder_gemini import freeride_register_binder
 from freeride_core import Endpoint
-from freeride_core.binder import Route, Scope
+from freeride_core.binder import ClientProtocol, Place
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 
 
 def test_it_edits_the_file_of_the_home_folder() -> None:
-    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.gemini/.env")
-    assert BINDER.scopes == (Scope.HOME,)
+    assert BINDER.path(Place.HOME, Path("/h"), Path("/p")) == Path("/h/.gemini/.env")
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_it_waits_for_a_gateway_that_speaks_its_protocol() -> None:
-    assert BINDER.needs is Route.GENERATE_CONTENT
+    assert BINDER.needs is ClientProtocol.GENERATE_CONTENT
 
 
 def test_the_name_that_the_agent_keeps_for_itself_is_not_written() -> None:

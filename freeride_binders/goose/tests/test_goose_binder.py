@@ -8,8 +8,8 @@ import pytest
 
 from freeride_binder_goose import GooseBinder, freeride_register_binder
 from freeride_core import Endpoint
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -21,15 +21,15 @@ ENDPOINT = Endpoint("http://127.0.0.1:11343")
 )
 def test_it_writes_a_file_of_its_own_in_the_home_folder(platform: str, folder: str) -> None:
     binder = GooseBinder(platform)
-    path = binder.path(Scope.HOME, Path("/h"), Path("/p"))
+    path = binder.path(Place.HOME, Path("/h"), Path("/p"))
     assert [variable for variable, _ in binder.moved_by] == ["APPDATA" if platform == "win32" else "XDG_CONFIG_HOME"]
     assert path == Path("/h") / folder / "custom_providers" / "freeride.json"
-    assert BINDER.scopes == (Scope.HOME,)
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_its_name_is_the_one_by_which_goose_finds_the_file() -> None:
-    name = JsonText(BINDER.edit('{"name": "custom_mine"}', ENDPOINT)).get(["name"])
-    assert name == BINDER.path(Scope.HOME, Path("/h"), Path("/p")).stem
+    name = JsonDocument(BINDER.edit('{"name": "custom_mine"}', ENDPOINT)).get(["name"])
+    assert name == BINDER.path(Place.HOME, Path("/h"), Path("/p")).stem
 
 
 def test_the_users_own_models_stay_and_are_asked_for_too() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from freeride_binder_hermes import HermesBinder, freeride_register_binder
 from freeride_core import Endpoint, Launch
-from freeride_core.binder import Scope
+from freeride_core.binder import Place
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -17,10 +17,10 @@ ENDPOINT = Endpoint("http://127.0.0.1:11343")
 @pytest.mark.parametrize(("platform", "folder"), [("linux", ".hermes"), ("win32", "AppData/Local/hermes")])
 def test_it_edits_the_file_of_the_home_folder(platform: str, folder: str) -> None:
     binder = HermesBinder(platform)
-    assert binder.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h") / folder / "config.yaml"
+    assert binder.path(Place.HOME, Path("/h"), Path("/p")) == Path("/h") / folder / "config.yaml"
     assert binder.moved_by[0] == ("HERMES_HOME", folder)
     assert [variable for variable, _ in binder.moved_by[1:]] == ["LOCALAPPDATA"] * (platform == "win32")
-    assert BINDER.scopes == (Scope.HOME,)
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_what_it_drops_or_refuses_is_not_written() -> None:

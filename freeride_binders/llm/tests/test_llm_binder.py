@@ -8,8 +8,8 @@ import pytest
 
 from freeride_binder_llm import LlmBinder, freeride_register_binder
 from freeride_core import Endpoint, Unreadable
-from freeride_core.binder import Scope
-from freeride_core.yaml_text import YamlText
+from freeride_core.binder import Place
+from freeride_core.editing.yaml import YamlDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -21,7 +21,7 @@ OURS = BINDER.edit(None, ENDPOINT)
     [("linux", ".config"), ("darwin", "Library/Application Support"), ("win32", "AppData/Roaming")],
 )
 def test_it_edits_the_file_where_the_system_keeps_settings(platform: str, folder: str) -> None:
-    path = LlmBinder(platform).path(Scope.HOME, Path("/h"), Path("/p"))
+    path = LlmBinder(platform).path(Place.HOME, Path("/h"), Path("/p"))
     assert path == Path("/h") / folder / "io.datasette.llm" / "extra-openai-models.yaml"
 
 
@@ -58,7 +58,7 @@ def test_a_list_in_brackets_stays_one(before: str) -> None:
 def test_its_own_entry_follows_the_gateway_and_keeps_what_the_user_added() -> None:
     own = OURS.replace("{Auth", '{X-Mine: "1", Auth').replace("supports_schema: true", "aliases: [fr]")
     edited = BINDER.edit(own, Endpoint("http://127.0.0.1:9", key="another-key", model="freeride/fast"))
-    document = YamlText(edited, is_list=True)
+    document = YamlDocument(edited, is_list=True)
     assert document.get("api_base", within=(0,)) == "http://127.0.0.1:9/v1"
     assert document.get("model_name", within=(0,)) == "freeride/fast"
     assert document.get("Authorization", within=(0, "headers")) == "Bearer another-key"

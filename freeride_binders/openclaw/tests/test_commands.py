@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from freeride_core.gateway.server import listen
-from freeride_core.keys import fingerprint
+from freeride_core.settings.keys import fingerprint
 from freeride_core.simulator import Simulator
 from openclaw import (
     OWN,

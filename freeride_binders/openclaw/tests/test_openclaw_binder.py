@@ -6,28 +6,28 @@ from pathlib import Path
 
 from freeride_binder_openclaw import freeride_register_binder
 from freeride_core import Endpoint, Launch
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 
 
 def test_it_edits_the_file_of_the_home_folder() -> None:
-    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.openclaw/openclaw.json")
-    assert BINDER.scopes == (Scope.HOME,)
+    assert BINDER.path(Place.HOME, Path("/h"), Path("/p")) == Path("/h/.openclaw/openclaw.json")
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_a_model_by_its_name_alone_stays_one() -> None:
     edited = BINDER.edit('{"agents": {"defaults": {"model": "other/large"}}}', ENDPOINT)
-    assert JsonText(edited).get(["agents", "defaults", "model"]) == "freeride/auto"
+    assert JsonDocument(edited).get(["agents", "defaults", "model"]) == "freeride/auto"
     assert BINDER.models(edited, ENDPOINT) == ("auto",)
 
 
 def test_an_id_with_slashes_is_the_gateways_own() -> None:
     endpoint = Endpoint(ENDPOINT.root, model="openai/gpt-oss-120b")
     edited = BINDER.edit(BINDER.edit(None, ENDPOINT), endpoint)
-    document = JsonText(edited)
+    document = JsonDocument(edited)
     entries = document.get(["models", "providers", "freeride", "models"])
     assert isinstance(entries, list)
     assert [entry["id"] for entry in entries] == ["auto", "openai/gpt-oss-120b"]
@@ -37,7 +37,7 @@ def test_an_id_with_slashes_is_the_gateways_own() -> None:
 
 def test_a_list_of_what_may_be_used_is_not_made_where_there_is_none() -> None:
     for text in (None, "{agents: {defaults: {models: {}}}}"):
-        assert not JsonText(BINDER.edit(text, ENDPOINT)).get(["agents", "defaults", "models"])
+        assert not JsonDocument(BINDER.edit(text, ENDPOINT)).get(["agents", "defaults", "models"])
 
 
 def test_one_process_reads_another_configuration() -> None:

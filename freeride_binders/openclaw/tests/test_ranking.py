@@ -9,7 +9,7 @@ import pytest
 
 from freeride_binder_openclaw.ranking import best_for_agents, rank
 from freeride_core import Account, Answer, Phase
-from freeride_core.plugins import load_provider
+from freeride_core.plugins.discovery import load_provider
 
 NOW = 1_790_000_000.0
 DAY_S = 86_400

@@ -8,7 +8,7 @@ import pytest
 
 from freeride_binder_openclaw.selection import DIRECT, Chooser, read_selection
 from freeride_core import Endpoint, Unreadable
-from freeride_core.binding import Backups, plan_binding
+from freeride_core.binding.change import Backups, plan_binding
 from openclaw import OWN
 
 GATEWAY = Endpoint("http://127.0.0.1:11343")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from freeride_binder_openclaw.openrouter import DAY_SHARE, MINUTE_SHARE
-from freeride_binder_openclaw.scene import Unusable, read_scene
 from freeride_binder_openclaw.selection import DIRECT, Chooser
 from freeride_binder_openclaw.watching import Watcher
+from freeride_binder_openclaw.workspace import Unusable, read_workspace
 from freeride_core import Endpoint
 from freeride_core.gateway.server import listen
 from freeride_core.simulator import SimulatorThread
@@ -31,7 +31,7 @@ class Day:
         self.now = MIDNIGHT + HOUR_S
         self.simulator = make_simulator(daily=daily, now=lambda: self.now)
         self.lines: list[str] = []
-        self.watcher = Watcher(read_scene, lambda: self.now, self.lines.append)
+        self.watcher = Watcher(read_workspace, lambda: self.now, self.lines.append)
         self.asked_at: list[float] = []
 
     def pass_time(self, hours: float, every_s: float = 600) -> None:
@@ -146,7 +146,7 @@ def test_what_is_not_free_is_left_alone_and_never_asked(day: Day, text: str) -> 
 
 
 def test_what_was_free_when_it_was_chosen_is_replaced_once_it_is_not(day: Day) -> None:
-    scene = read_scene()
+    scene = read_workspace()
     scene.write(Chooser(Endpoint(DIRECT, model="openrouter/acme/unpriced"), scene.selection))
     day.pass_time(0.1)
     assert primary() == f"openrouter/{ULTRA}"

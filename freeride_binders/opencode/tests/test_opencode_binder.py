@@ -6,8 +6,8 @@ from pathlib import Path
 
 from freeride_binder_opencode import freeride_register_binder
 from freeride_core import Endpoint
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -15,9 +15,9 @@ ENDPOINT = Endpoint("http://127.0.0.1:11343")
 
 def test_it_edits_the_file_of_the_home_folder_or_the_project_under_either_name() -> None:
     home, cwd = Path("/h"), Path("/p")
-    assert BINDER.path(Scope.HOME, home, cwd) == Path("/h/.config/opencode/opencode.json")
-    assert BINDER.other_paths(Scope.HOME, home, cwd) == (Path("/h/.config/opencode/opencode.jsonc"),)
-    assert BINDER.path(Scope.PROJECT, home, cwd) == Path("/p/opencode.json")
+    assert BINDER.path(Place.HOME, home, cwd) == Path("/h/.config/opencode/opencode.json")
+    assert BINDER.other_paths(Place.HOME, home, cwd) == (Path("/h/.config/opencode/opencode.jsonc"),)
+    assert BINDER.path(Place.PROJECT, home, cwd) == Path("/p/opencode.json")
 
 
 def test_limits_that_the_user_has_changed_stay() -> None:
@@ -27,7 +27,7 @@ def test_limits_that_the_user_has_changed_stay() -> None:
 
 def test_an_id_with_slashes_is_the_gateways_own() -> None:
     endpoint = Endpoint(ENDPOINT.root, model="freeride/coding")
-    document = JsonText(BINDER.edit(None, endpoint))
+    document = JsonDocument(BINDER.edit(None, endpoint))
     assert document.get(["model"]) == "freeride/freeride/coding"
     assert BINDER.models(document.text, endpoint) == ("freeride/coding", "freeride/fast")
     assert document.get(["provider", "freeride", "models", "freeride/coding", "limit"]) == {
@@ -41,9 +41,9 @@ def test_one_process_is_told_the_same_by_a_variable_and_has_no_other_provider() 
     launch = BINDER.launch(ENDPOINT)
     assert launch is not None
     assert (launch.program, [*launch.environment], launch.arguments) == ("opencode", ["OPENCODE_CONFIG_CONTENT"], ())
-    said = JsonText(launch.environment["OPENCODE_CONFIG_CONTENT"])
+    said = JsonDocument(launch.environment["OPENCODE_CONFIG_CONTENT"])
     for path in (["model"], ["small_model"], ["provider"]):
-        assert said.get(path) == JsonText(BINDER.edit(None, ENDPOINT)).get(path)
+        assert said.get(path) == JsonDocument(BINDER.edit(None, ENDPOINT)).get(path)
     assert (said.get(["enabled_providers"]), said.get(["disabled_providers"])) == (["freeride"], [])
     assert said.get(["agent", "build"]) == {"model": "freeride/auto"}
     assert launch.outranked_by == (".opencode/plugin", ".opencode/plugins")

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from freeride_binder_pi import freeride_register_binder
 from freeride_core import Endpoint
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 
 
 def test_it_edits_the_file_of_the_home_folder() -> None:
-    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.pi/agent/models.json")
-    assert BINDER.scopes == (Scope.HOME,)
+    assert BINDER.path(Place.HOME, Path("/h"), Path("/p")) == Path("/h/.pi/agent/models.json")
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_binding_with_another_model_leaves_the_earlier_one_to_choose_from() -> None:
@@ -34,4 +34,4 @@ def test_one_process_gets_the_provider_by_an_extension() -> None:
         r'export default \(pi\) => pi\.registerProvider\("freeride", (.*)\);\n', launch.files["freeride.mjs"]
     )
     assert found is not None
-    assert json.loads(found[1]) == JsonText(BINDER.edit(None, ENDPOINT)).get(["providers", "freeride"])
+    assert json.loads(found[1]) == JsonDocument(BINDER.edit(None, ENDPOINT)).get(["providers", "freeride"])

@@ -6,21 +6,21 @@ from pathlib import Path
 
 from freeride_binder_qwen import freeride_register_binder
 from freeride_core import Endpoint
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 
 
 def test_it_edits_the_file_of_the_home_folder() -> None:
-    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.qwen/settings.json")
-    assert BINDER.scopes == (Scope.HOME,)
+    assert BINDER.path(Place.HOME, Path("/h"), Path("/p")) == Path("/h/.qwen/settings.json")
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_its_own_entry_is_found_again() -> None:
     edited = BINDER.edit(BINDER.edit(None, ENDPOINT), Endpoint("http://127.0.0.1:9", model="freeride/coding"))
-    entries = JsonText(edited).get(["modelProviders", "openai"])
+    entries = JsonDocument(edited).get(["modelProviders", "openai"])
     assert isinstance(entries, list)
     assert [(entry["id"], entry["baseUrl"]) for entry in entries] == [("freeride/coding", "http://127.0.0.1:9/v1")]
 
@@ -43,7 +43,7 @@ def test_one_process_is_told_by_arguments_its_key_by_a_variable_and_all_by_the_s
     }
     address = ("--openai-base-url", "http://127.0.0.1:11343/v1")
     assert launch.arguments == ("--auth-type", "openai", *address, "--model", "auto")
-    settings = JsonText(launch.files["settings.json"])
+    settings = JsonDocument(launch.files["settings.json"])
     assert settings.get(["modelProviders", "openai"]) == [
         {"id": "auto", "name": "FreeRide", "baseUrl": "http://127.0.0.1:11343/v1", "envKey": "OPENAI_API_KEY"}
     ]

@@ -9,15 +9,15 @@ import pytest
 
 from freeride_binder_vibe import freeride_register_binder
 from freeride_core import Endpoint, Unreadable
-from freeride_core.binder import Scope
+from freeride_core.binder import Place
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 
 
 def test_it_edits_the_file_of_the_home_folder() -> None:
-    assert BINDER.path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h/.vibe/config.toml")
-    assert BINDER.scopes == (Scope.HOME,)
+    assert BINDER.path(Place.HOME, Path("/h"), Path("/p")) == Path("/h/.vibe/config.toml")
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_line_ends_stay() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from freeride_binder_zed import ZedBinder, freeride_register_binder
 from freeride_core import Endpoint
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -19,8 +19,8 @@ ENDPOINT = Endpoint("http://127.0.0.1:11343")
     ("platform", "folder"), [("linux", ".config/zed"), ("darwin", ".config/zed"), ("win32", "AppData/Roaming/Zed")]
 )
 def test_it_edits_the_file_of_the_home_folder(platform: str, folder: str) -> None:
-    assert ZedBinder(platform).path(Scope.HOME, Path("/h"), Path("/p")) == Path("/h") / folder / "settings.json"
-    assert BINDER.scopes == (Scope.HOME,)
+    assert ZedBinder(platform).path(Place.HOME, Path("/h"), Path("/p")) == Path("/h") / folder / "settings.json"
+    assert BINDER.scopes == (Place.HOME,)
 
 
 def test_where_settings_are_is_a_variables_business_on_linux_alone() -> None:
@@ -44,7 +44,7 @@ def test_limits_that_the_user_has_changed_stay() -> None:
 
 def test_another_model_gets_an_entry_of_its_own() -> None:
     endpoint = Endpoint(ENDPOINT.root, model="freeride/coding")
-    document = JsonText(BINDER.edit(BINDER.edit(None, ENDPOINT), endpoint))
+    document = JsonDocument(BINDER.edit(BINDER.edit(None, ENDPOINT), endpoint))
     entries = document.get(["language_models", "openai_compatible", "freeride", "available_models"])
     assert isinstance(entries, list)
     assert [entry["name"] for entry in entries] == ["auto", "freeride/coding"]

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from freeride_core.plain_text import printable
+from freeride_core.privacy.plain_text import printable
 
 
-class Scope(enum.StrEnum):
+class Place(enum.StrEnum):
     """Whose configuration is edited."""
 
     HOME = "home"
@@ -23,7 +23,7 @@ class Scope(enum.StrEnum):
     """The folder in which `freeride bind` runs."""
 
 
-class Route(enum.StrEnum):
+class ClientProtocol(enum.StrEnum):
     """A route of a gateway, which stands for the protocol that agents speak there."""
 
     CHAT_COMPLETIONS = "/v1/chat/completions"
@@ -32,7 +32,7 @@ class Route(enum.StrEnum):
     GENERATE_CONTENT = "/v1beta/models/{model}:generateContent"
 
 
-SERVED = frozenset({Route.CHAT_COMPLETIONS})
+SERVED = frozenset({ClientProtocol.CHAT_COMPLETIONS})
 """What this gateway serves; an agent that needs another is not bound."""
 
 
@@ -95,7 +95,7 @@ class Binder(ABC):
     """The one string: entry point, `freeride bind NAME`."""
     title: str
     homepage: str
-    scopes: tuple[Scope, ...] = (Scope.HOME,)
+    scopes: tuple[Place, ...] = (Place.HOME,)
     """First is the default."""
     moved_by: tuple[tuple[str, str], ...] = ()
     """The agent's own variables that say where its files of the user's are, strongest first, each with what it stands in place
@@ -106,7 +106,7 @@ class Binder(ABC):
     overruled_by: tuple[str, ...] = ()
     """The agent's own variables that outrank its file. `freeride doctor` names those that are set to something else than
     `launch` sets them to."""
-    needs: Route = Route.CHAT_COMPLETIONS
+    needs: ClientProtocol = ClientProtocol.CHAT_COMPLETIONS
     """The protocol that the agent speaks. Core binds nobody who needs one that the gateway does not serve."""
     programs: tuple[str, ...] = ()
     """By these names the agent is found on `PATH`. None: it is found by the folder that its configuration is in."""
@@ -123,10 +123,10 @@ class Binder(ABC):
         return " ".join(filter(None, (restart, after)))
 
     @abstractmethod
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         """The file to edit. Pure: whether it exists, and what moves it, is core's business."""
 
-    def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - most have one
+    def other_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - most have one
         """Other names under which the agent reads the file: where the first is not there, and one of these is, that is edited."""
         return ()
 

@@ -27,7 +27,7 @@ import pluggy
 if TYPE_CHECKING:
     from freeride_core.binder import Binder
     from freeride_core.provider import Provider
-    from freeride_core.settings import Settings
+    from freeride_core.settings.resolver import Settings
 
 PROJECT = "freeride"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from freeride_conformance.subject import installed_provider
 from freeride_core import Account, Answer, Key
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import catalog_of, read_profile
 from freeride_provider_cloudflare import freeride_register_provider
 from freeride_provider_cloudflare.stream import WithoutLegacyEvents

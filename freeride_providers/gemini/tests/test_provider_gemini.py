@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from freeride_conformance.subject import installed_provider
 from freeride_core import Account, Answer, Call, ErrorKind, Failure, Operation, Phase, Scope
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import answer_of
 from freeride_provider_gemini import freeride_register_provider
 from freeride_provider_gemini.stream import NumberedToolCalls

@@ -11,7 +11,7 @@ import pytest
 
 from freeride_conformance.subject import installed_provider
 from freeride_core import Account, Answer, Key, Model
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import catalog_of, read_profile
 from freeride_provider_huggingface import freeride_register_provider
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from freeride_conformance.subject import installed_provider
 from freeride_core import Account, Key, Operation
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import answer_of, catalog_of, read_profile
 from freeride_provider_nvidia import freeride_register_provider
 from freeride_provider_nvidia.models import parse_entry

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeride_core import Account, Answer, Model, Operation
-from freeride_core.plugins import load_plugins
+from freeride_core.plugins.discovery import load_plugins
 from freeride_provider_ollama import canonical_name, freeride_register_provider
 
 PROVIDER = freeride_register_provider()

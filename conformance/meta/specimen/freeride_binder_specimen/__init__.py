@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, Unreadable, hookimpl
-from freeride_core.binder import Scope
+from freeride_core.binder import Place
 
 OURS = ("base", "key", "model")
 
@@ -18,7 +18,7 @@ class SpecimenBinder(Binder):
     title = "Specimen"
     homepage = "https://specimen.invalid"
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         return home / ".specimen"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:

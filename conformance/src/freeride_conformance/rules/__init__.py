@@ -1,6 +1,6 @@
 """Every rule, in the order of the documentation."""
 
-from freeride_conformance.rule import Rule
+from freeride_conformance.rule import ConformanceRule
 from freeride_conformance.rules import (
     answers,
     binding,
@@ -8,7 +8,7 @@ from freeride_conformance.rules import (
     catalog,
     facts,
     failover,
-    freedom,
+    free_only,
     identity,
     provider_loading,
     purity,
@@ -18,11 +18,11 @@ from freeride_conformance.rules import (
 )
 from freeride_conformance.subject import BinderSubject, ProviderSubject
 
-PROVIDER_RULES: tuple[Rule[ProviderSubject], ...] = (
+PROVIDER_RULES: tuple[ConformanceRule[ProviderSubject], ...] = (
     *identity.RULES,
     *provider_loading.RULES,
     *purity.RULES,
-    *freedom.RULES,
+    *free_only.RULES,
     *catalog.RULES,
     *requests.RULES,
     *answers.RULES,
@@ -32,4 +32,4 @@ PROVIDER_RULES: tuple[Rule[ProviderSubject], ...] = (
     *failover.RULES,
     *facts.RULES,
 )
-BINDER_RULES: tuple[Rule[BinderSubject], ...] = tuple(binding.RULES)
+BINDER_RULES: tuple[ConformanceRule[BinderSubject], ...] = tuple(binding.RULES)

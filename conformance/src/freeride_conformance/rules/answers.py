@@ -9,12 +9,12 @@ import msgspec
 from freeride_conformance.direct import NOW, send
 from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import ANSWER, Rig, chat
-from freeride_conformance.rule import Rule, rule
+from freeride_conformance.rule import ConformanceRule, rule
 from freeride_conformance.subject import ProviderSubject
 from freeride_core.answer import Answer
 from freeride_core.call import Operation
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Answers"
 
 

@@ -9,22 +9,22 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 
-from freeride_conformance import partner
+from freeride_conformance import second_provider
+from freeride_conformance.audit import watching
 from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import Rig
-from freeride_conformance.rule import Rule, rule
+from freeride_conformance.rule import ConformanceRule, rule
 from freeride_conformance.rules import loading
 from freeride_conformance.rules.identity import SECTION as IDENTITY
 from freeride_conformance.rules.identity import check_names
 from freeride_conformance.rules.loading import LIGHT_FIX, VERSION_FIX
 from freeride_conformance.rules.loading import SECTION as LOADING
 from freeride_conformance.samples import Sample
-from freeride_conformance.subject import BinderSubject, Origin, ProviderSubject
-from freeride_conformance.watch import watching
-from freeride_core.binder import FILES, Binder, Endpoint, Route, Scope, Unreadable
-from freeride_core.binding import Backups, plan_binding
+from freeride_conformance.subject import BinderSubject, PluginOrigin, ProviderSubject
+from freeride_core.binder import FILES, Binder, ClientProtocol, Endpoint, Place, Unreadable
+from freeride_core.binding.change import Backups, plan_binding
 
-RULES: list[Rule[BinderSubject]] = []
+RULES: list[ConformanceRule[BinderSubject]] = []
 SECTION = "Configurations"
 HERE = Endpoint("http://127.0.0.1:11343")
 THERE = Endpoint("http://127.0.0.1:22468", key="another-key", model="freeride/coding")
@@ -42,7 +42,8 @@ def has_one_name(subject: BinderSubject) -> None:
 @rule(
     RULES,
     IDENTITY,
-    fix="fill in `title`, `homepage` and `scopes`, say with `reloads` or `after` what the user does, and take `needs` from `Route`",
+    fix="fill in `title`, `homepage` and `scopes`, say with `reloads` or `after` what the user does, and take "
+    "`needs` from `ClientProtocol`",
 )
 def introduces_itself(subject: BinderSubject) -> None:
     """It says which agent it binds, where that is described, by which route of the gateway the agent asks, and what the user
@@ -50,7 +51,7 @@ def introduces_itself(subject: BinderSubject) -> None:
     binder = subject.binder
     for field in ("title", "homepage"):
         assert getattr(binder, field, "").strip(), f"`{field}` is empty"
-    assert isinstance(binder.needs, Route), f"{binder.needs!r} is no route of a gateway that core knows"
+    assert isinstance(binder.needs, ClientProtocol), f"{binder.needs!r} is no route of a gateway that core knows"
     assert binder.reloads in (True, False), f"`reloads` is {binder.reloads!r}, which is neither yes nor no"
     said = f"restart {binder.title}".lower()
     assert said not in binder.after.lower(), "`after` says what core says already: that it must be restarted"
@@ -82,13 +83,13 @@ def stays_in_its_place(subject: BinderSubject) -> None:
     that moves it replaces a folder that it is in, or the file."""
     home, cwd = Path("/a/home"), Path("/a/project")
     for scope in subject.binder.scopes:
-        root = home if scope is Scope.HOME else cwd
+        root = home if scope is Place.HOME else cwd
         for each in (subject.binder.path(scope, home, cwd), *subject.binder.other_paths(scope, home, cwd)):
             path = Path(os.path.normpath(each))
             assert path.is_relative_to(root), f"with scope {scope} it writes to {path}, which is not below {root}"
     for variable, place in subject.binder.moved_by:
         assert re.fullmatch(r"[A-Z][A-Z0-9_]*", variable), f"{variable!r} in `moved_by` is no name of a variable"
-        file = subject.binder.path(Scope.HOME, home, cwd).relative_to(home)
+        file = subject.binder.path(Place.HOME, home, cwd).relative_to(home)
         places = [each.as_posix() for each in (file, *file.parents)]
         assert place in places, f"`moved_by` says that {variable} replaces {place!r}, which is none of {places}"
 
@@ -253,8 +254,10 @@ def _refusal(binder: Binder, text: str) -> str | None:
 )
 def names_models_that_resolve(subject: BinderSubject) -> None:
     """Every model id that the bound agent asks for resolves at a real gateway, the one that it was bound with among them."""
-    origin = Origin("provider", partner.NAME, "freeride-provider-partner", "0", "freeride_conformance.partner", ())
-    with Rig(ProviderSubject(partner.PROVIDER, partner.PROFILE, origin)) as rig:
+    origin = PluginOrigin(
+        "provider", second_provider.NAME, "freeride-provider-partner", "0", "freeride_conformance.second_provider", ()
+    )
+    with Rig(ProviderSubject(second_provider.PROVIDER, second_provider.PROFILE, origin)) as rig:
         for text in _texts(subject):
             for endpoint in (HERE, THERE):
                 edited = _edit(subject.binder, text, endpoint)

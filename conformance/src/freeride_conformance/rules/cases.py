@@ -12,24 +12,24 @@ from typing import Any
 
 import msgspec
 
-from freeride_conformance import partner
+from freeride_conformance import second_provider
 from freeride_conformance.direct import NOW
 from freeride_conformance.evidence import EVIDENCE
-from freeride_conformance.rig import PATIENCE_S, Reply, Rig, chat
-from freeride_conformance.rule import Rule, rule
+from freeride_conformance.rig import PATIENCE_S, GatewayResponse, Rig, chat
+from freeride_conformance.rule import ConformanceRule, rule
 from freeride_conformance.subject import ProviderSubject
-from freeride_core import retry_hint
 from freeride_core.answer import Answer, ErrorKind, Phase, Scope
 from freeride_core.call import Operation
-from freeride_core.complaint import by_status
-from freeride_core.gateway.reaction import LONGEST_S, TABLE, Reaction
-from freeride_core.ledger.cooldown import Cooldown
+from freeride_core.compatible import retry_after
+from freeride_core.compatible.errors import by_status
+from freeride_core.gateway.walk.reaction import LONGEST_S, TABLE, Reaction
+from freeride_core.ledger.cooldowns import Cooldown
 from freeride_core.ledger.slots import ALL_MODELS, EVERYONE, Slot
 from freeride_core.provider import Provider
 from freeride_core.simulator.profile import MODELS, Case, Expectation
 from freeride_core.simulator.reading import answer_of, expectation_of, reading_of
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Errors"
 _SHORT_PATIENCE_S = 0.4
 _TOLERANCE_S = 3.0
@@ -43,7 +43,7 @@ def _names(subject: ProviderSubject) -> Iterable[str]:
 @rule(
     RULES,
     SECTION,
-    fix="add a `Rule` for what the upstream says here, or correct the case's `expect` if that is wrong",
+    fix="add a `ConformanceRule` for what the upstream says here, or correct the case's `expect` if that is wrong",
     variants=_names,
 )
 def reads_its_cases(subject: ProviderSubject, name: str) -> None:
@@ -87,7 +87,7 @@ _HINTED_S = 23.0
 
 def _check_believes_hints(subject: ProviderSubject, case: Case, answer: Answer) -> None:
     """Said with a hint, it waits for as long as that says. Only a case whose own hint is not believed shows that none is to be."""
-    if retry_hint.of(answer, answer.text[:2000]) is not None:
+    if retry_after.of(answer, answer.text[:2000]) is not None:
         return
     hinted = dataclasses.replace(answer, headers={**answer.headers, "retry-after": f"{_HINTED_S:.0f}"})
     wire = subject.provider.wires[Operation.EMBEDDINGS if case.operation == "embeddings" else Operation.CHAT]
@@ -121,7 +121,7 @@ def _words(expected: Expectation | None) -> str:
     return " ".join([expected.kind, *(f"{name}={value}" for name, value in parts.items() if value is not None)])
 
 
-def _ask(rig: Rig, subject: ProviderSubject, case: Case) -> Reply:
+def _ask(rig: Rig, subject: ProviderSubject, case: Case) -> GatewayResponse:
     if case.operation == "embeddings":
         assert subject.profile.embeddings is not None
         return rig.ask({"model": subject.profile.embeddings.models[0], "input": "x"}, "/v1/embeddings")
@@ -129,7 +129,7 @@ def _ask(rig: Rig, subject: ProviderSubject, case: Case) -> Reply:
     return rig.ask(chat(subject.profile.default_model, stream=is_stream))
 
 
-def _check_answer(reply: Reply, expected: Expectation, reaction: Reaction) -> None:
+def _check_answer(reply: GatewayResponse, expected: Expectation, reaction: Reaction) -> None:
     if reaction.is_final or reaction.leaves_model:
         assert reply.status in (400, 404, 409, 413, 415, 422, 451), f"the client got {reply.status}"
         assert reply.error["message"], "the client is not told what the upstream said"
@@ -207,8 +207,9 @@ def usual_scope(kind: str, provider: Provider) -> Scope:
 @rule(
     RULES,
     SECTION,
-    fix="bind each `Rule` to the code or the words that mean it, and leave what is left to `freeride_core.complaint.by_status`; "
-    "where a status alone means something else, show it by a case without words, or by two with different ones",
+    fix="bind each `Rule` to the code or the words that mean it, and leave what is left to "
+    "`freeride_core.compatible.errors.by_status`; where a status alone means something else, "
+    "show it by a case without words, or by two with different ones",
     needs="chat",
     variants=_unexplained,
 )
@@ -254,7 +255,7 @@ def passes_over_an_error_in_a_200(subject: ProviderSubject) -> None:
         rig.simulator.always("error-in-a-good-status")
         reply = rig.ask(chat("auto"))
         assert reply.status == 200, f"the client got {reply.status}"
-        assert reply.headers["x-freeride-provider"] == partner.NAME, "the error was taken for an answer"
+        assert reply.headers["x-freeride-provider"] == second_provider.NAME, "the error was taken for an answer"
 
 
 def _hint(header: str | None, now: float) -> dict[str, str]:
@@ -284,7 +285,7 @@ _HINTS: dict[str, tuple[str | None, dict[str, Any], float | None]] = {
 @rule(
     RULES,
     SECTION,
-    fix="let freeride_core.retry_hint read the hint, and give it to the failure as `retry_at`",
+    fix="let freeride_core.compatible.retry_after read the hint, and give it to the failure as `retry_at`",
     needs="chat",
     variants=lambda _: _HINTS,
 )

@@ -10,17 +10,17 @@ import msgspec
 from freeride_conformance.direct import NOW
 from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import Rig
-from freeride_conformance.rule import Rule, rule
-from freeride_conformance.rules.freedom import listing_of, replaced, with_entries
+from freeride_conformance.rule import ConformanceRule, rule
+from freeride_conformance.rules.free_only import listing_of, replaced, with_entries
 from freeride_conformance.subject import ProviderSubject
 from freeride_core.answer import Answer, Phase
 from freeride_core.call import Operation
-from freeride_core.compatible_catalog import without_quantisation
+from freeride_core.compatible.catalog import without_quantisation
 from freeride_core.model import Model
 from freeride_core.provider import Account
 from freeride_core.simulator.reading import catalog_of
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Models"
 _LIVE = "a list of models"
 _ODD_NAMES: tuple[Any, ...] = (None, 7, [], {}, "", "x" * 5000)

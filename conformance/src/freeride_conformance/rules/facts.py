@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from freeride_conformance.rule import Grade, Rule, rule
+from freeride_conformance.rule import ConformanceRule, Grade, rule
 from freeride_conformance.subject import ProviderSubject
 from freeride_core.simulator.profile import Quota
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Evidence"
 
 

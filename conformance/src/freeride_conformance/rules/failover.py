@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from freeride_conformance import partner
-from freeride_conformance.rig import ANSWER, Reply, Rig, chat
-from freeride_conformance.rule import Rule, rule
+from freeride_conformance import second_provider
+from freeride_conformance.rig import ANSWER, GatewayResponse, Rig, chat
+from freeride_conformance.rule import ConformanceRule, rule
 from freeride_conformance.subject import ProviderSubject
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Failover"
 _FORMS = ("whole", "stream")
 
 
-def _check_served(reply: Reply, by: str, form: str) -> None:
+def _check_served(reply: GatewayResponse, by: str, form: str) -> None:
     assert reply.status == 200, f"the client got {reply.status}"
     served = reply.headers["x-freeride-provider"]
     assert served == by, f"{served} served, and should be {by}"
@@ -38,7 +38,7 @@ def hands_over(subject: ProviderSubject, failure: str) -> None:
     with Rig(subject, with_partner=True) as rig:
         rig.simulator.always(case)
         reply = rig.ask(chat("auto", stream=form == "stream"))
-        _check_served(reply, partner.NAME, form)
+        _check_served(reply, second_provider.NAME, form)
         assert rig.asked, "it was never asked"
 
 
@@ -51,7 +51,7 @@ def hands_over(subject: ProviderSubject, failure: str) -> None:
 )
 def takes_over(subject: ProviderSubject, form: str) -> None:
     """When another provider fails, it serves the same request under `auto`."""
-    order = f"{partner.NAME},{subject.provider.name}"
+    order = f"{second_provider.NAME},{subject.provider.name}"
     with Rig(subject, with_partner=True, FREERIDE_PROVIDERS=order) as rig:
         assert rig.partner is not None
         rig.partner.always("rate-limited")

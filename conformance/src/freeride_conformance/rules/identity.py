@@ -6,11 +6,11 @@ import datetime
 import re
 from urllib.parse import urlsplit
 
-from freeride_conformance.rule import Rule, rule
+from freeride_conformance.rule import ConformanceRule, rule
 from freeride_conformance.subject import ProviderSubject
-from freeride_core.plugins import Kind
+from freeride_core.plugins.discovery import Kind
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Identity"
 
 

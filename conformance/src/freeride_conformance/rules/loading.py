@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from freeride_conformance.subject import Origin
-from freeride_conformance.visit import visit
+from freeride_conformance.import_check import visit
+from freeride_conformance.subject import PluginOrigin
 from freeride_core import __version__
 
 SECTION = "Loading"
@@ -21,7 +21,7 @@ LIGHT_FIX = "import only freeride_core and what is needed to turn values into va
 VERSION_FIX = 'state `api_version = 1` as a number of your own, and depend on "freeride-core>=0.5.0,<0.6" or the like'
 
 
-def check_weight(origin: Origin) -> None:
+def check_weight(origin: PluginOrigin) -> None:
     """Loading imports nothing that connects, and touches nothing."""
     seen = visit(origin.kind, origin.entry_point, origin.package, origin.path)
     assert seen.here.status == "ok", f"it does not load: {seen.here.reason}"
@@ -30,7 +30,7 @@ def check_weight(origin: Origin) -> None:
     assert not seen.touched, f"loading it touches {', '.join(sorted(set(seen.touched)))}"
 
 
-def check_versions(origin: Origin) -> None:
+def check_versions(origin: PluginOrigin) -> None:
     """Cores of other versions refuse it, and say what to upgrade; its distribution says which cores it fits."""
     seen = visit(origin.kind, origin.entry_point, origin.package, origin.path)
     assert (seen.older_core.status, "run: " in seen.older_core.reason) == ("broken", True), (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from freeride_conformance.rule import Rule, rule
+from freeride_conformance.rule import ConformanceRule, rule
 from freeride_conformance.rules import loading
 from freeride_conformance.rules.loading import LIGHT_FIX, SECTION, VERSION_FIX
 from freeride_conformance.subject import ProviderSubject
-from freeride_core.contract import check_version, stated_version
+from freeride_core.plugins.validation import check_version, stated_version
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 
 
 @rule(RULES, SECTION, fix=LIGHT_FIX)

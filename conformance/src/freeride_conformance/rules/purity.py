@@ -8,17 +8,17 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from freeride_conformance.audit import watching
 from freeride_conformance.direct import NOW
 from freeride_conformance.evidence import EVIDENCE
-from freeride_conformance.rule import Rule, rule
+from freeride_conformance.rule import ConformanceRule, rule
 from freeride_conformance.subject import ProviderSubject
-from freeride_conformance.watch import watching
 from freeride_core.answer import Answer, Phase
 from freeride_core.call import Operation
 from freeride_core.provider import Account
 from freeride_core.simulator.reading import answer_of, catalog_of
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Purity"
 _ODD_FIELDS: tuple[dict[str, Any], ...] = (
     {"model": None},

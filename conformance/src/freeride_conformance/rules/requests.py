@@ -12,11 +12,11 @@ from typing import Any
 
 from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rig import PROMPT, Rig, chat
-from freeride_conformance.rule import Rule, rule
+from freeride_conformance.rule import ConformanceRule, rule
 from freeride_conformance.subject import OPENAI, SECRET, ProviderSubject
 from freeride_core.answer import UpstreamRequest
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Requests"
 _SHORTEST_TRACE = 4
 _COMMONPLACE = frozenset(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from freeride_conformance import partner
+from freeride_conformance import second_provider
 from freeride_conformance.direct import send
 from freeride_conformance.evidence import EVIDENCE
-from freeride_conformance.rig import ANSWER, PROMPT, Reply, Rig, chat
-from freeride_conformance.rule import Rule, rule
+from freeride_conformance.rig import ANSWER, PROMPT, GatewayResponse, Rig, chat
+from freeride_conformance.rule import ConformanceRule, rule
 from freeride_conformance.subject import OWN_FORMAT, TOOL, TOOL_PROMPT, TOOLS, ProviderSubject
 from freeride_core.call import Operation
 from freeride_core.provider import Decoder
 from freeride_core.simulator.behaviour import POLYGLOT, SEPARATED
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Streams"
 
 
@@ -39,7 +39,7 @@ def streams(subject: ProviderSubject) -> None:
             assert isinstance(chunk.get("choices"), list), f"a chunk has no `choices`: {json.dumps(chunk)[:200]}"
 
 
-def _finishes(reply: Reply) -> list[str]:
+def _finishes(reply: GatewayResponse) -> list[str]:
     choices = [choice for chunk in reply.chunks for choice in chunk.get("choices") or []]
     return [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
 
@@ -159,6 +159,6 @@ def passes_over_what_is_no_answer(subject: ProviderSubject, form: str) -> None:
         rig.simulator.always(form.partition(",")[0])
         reply = rig.ask(chat("auto", stream=is_stream))
         assert reply.status == 200, f"the client got {reply.status}"
-        assert reply.headers["x-freeride-provider"] == partner.NAME, "it was taken for an answer"
+        assert reply.headers["x-freeride-provider"] == second_provider.NAME, "it was taken for an answer"
         text = reply.text if is_stream else reply.json["choices"][0]["message"]["content"]
         assert text == ANSWER, f"the text is {text!r}"

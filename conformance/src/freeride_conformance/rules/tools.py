@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from freeride_conformance.rig import Reply, Rig, chat
-from freeride_conformance.rule import Rule, rule
+from freeride_conformance.rig import GatewayResponse, Rig, chat
+from freeride_conformance.rule import ConformanceRule, rule
 from freeride_conformance.subject import TOOL, TOOL_PROMPT, TOOLS, ProviderSubject
 
-RULES: list[Rule[ProviderSubject]] = []
+RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Tools"
 _FORMS = ("whole", "stream")
 _RESULT = "18 degrees and a light wind"
@@ -77,7 +77,7 @@ def _plain(call: dict[str, Any]) -> dict[str, Any]:
     return {"id": call["id"], "type": "function", "function": function}
 
 
-def _joined(reply: Reply) -> dict[str, Any]:
+def _joined(reply: GatewayResponse) -> dict[str, Any]:
     """The whole message out of a stream's deltas, as a client puts it together."""
     message: dict[str, Any] = {"role": "assistant", "content": None}
     calls: dict[int, dict[str, Any]] = {}

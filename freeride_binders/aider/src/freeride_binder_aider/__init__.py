@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Scope
-from freeride_core.yaml_text import YamlText
+from freeride_core.binder import FILES, Place
+from freeride_core.editing.yaml import YamlDocument
 
 _VIA = "openai/"
 """What aider asks the base URL for; the rest of the name is the gateway's."""
@@ -23,15 +23,15 @@ class AiderBinder(Binder):
     name = "aider"
     title = "aider"
     homepage = "https://aider.chat"
-    scopes = (Scope.HOME, Scope.PROJECT)
+    scopes = (Place.HOME, Place.PROJECT)
     programs = ("aider",)
     overruled_by = ("AIDER_OPENAI_API_BASE", "AIDER_OPENAI_API_KEY", "AIDER_MODEL")
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
-        return (cwd if scope is Scope.PROJECT else home) / ".aider.conf.yml"
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:
+        return (cwd if scope is Place.PROJECT else home) / ".aider.conf.yml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = YamlText(text or "")
+        document = YamlDocument(text or "")
         document.set("openai-api-base", endpoint.openai)
         document.set("openai-api-key", endpoint.key)
         # Without the prefix aider picks an upstream by the model's name and goes past the gateway.
@@ -40,7 +40,7 @@ class AiderBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = YamlText(text)
+        document = YamlDocument(text)
         if document.get("openai-api-base") != endpoint.openai:
             return ()
         wanted = [document.get(name) or "" for name in ("model", "weak-model", "editor-model")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, hookimpl
-from freeride_core.binder import Route, Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import ClientProtocol, Place
+from freeride_core.editing.json import JsonDocument
 
 
 class ClaudeBinder(Binder):
@@ -16,15 +16,15 @@ class ClaudeBinder(Binder):
     name = "claude"
     title = "Claude Code"
     homepage = "https://code.claude.com"
-    needs = Route.MESSAGES
+    needs = ClientProtocol.MESSAGES
     programs = ("claude",)
     moved_by = (("CLAUDE_CONFIG_DIR", ".claude"),)
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".claude" / "settings.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonText(text or "")
+        document = JsonDocument(text or "")
         document.set(
             ["env"],
             {
@@ -42,7 +42,7 @@ class ClaudeBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = JsonText(text)
+        document = JsonDocument(text)
         if document.get(["env", "ANTHROPIC_BASE_URL"]) != endpoint.root:
             return ()
         chosen = (document.get(["env", name]) for name in ("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import FILES, Place
+from freeride_core.editing.json import JsonDocument
 
 _PROVIDER = "openai-compatible"
 _UPDATED = "2026-11-23T00:00:00.000Z"
@@ -26,11 +26,11 @@ class ClineBinder(Binder):
         ("CLINE_DIR", ".cline"),
     )
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".cline" / "data" / "settings" / "providers.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonText(text or "")
+        document = JsonDocument(text or "")
         document.add(["version"], 1)
         document.set(["lastUsedProvider"], _PROVIDER)
         document.add(["modes"], {})
@@ -43,7 +43,7 @@ class ClineBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = JsonText(text)
+        document = JsonDocument(text)
         settings = ["providers", _PROVIDER, "settings"]
         model = document.get([*settings, "model"])
         is_bound = document.get([*settings, "baseUrl"]) == endpoint.openai

@@ -9,8 +9,8 @@ import tomlkit
 from tomlkit.items import InlineTable, Table
 
 from freeride_core import Binder, Endpoint, Unreadable, hookimpl
-from freeride_core.binder import Route, Scope
-from freeride_core.toml_text import TomlText
+from freeride_core.binder import ClientProtocol, Place
+from freeride_core.editing.toml import TomlDocument
 
 _PROVIDER = "freeride"
 
@@ -22,15 +22,15 @@ class CodexBinder(Binder):
     name = "codex"
     title = "Codex CLI"
     homepage = "https://developers.openai.com/codex/cli"
-    needs = Route.RESPONSES
+    needs = ClientProtocol.RESPONSES
     programs = ("codex",)
     moved_by = (("CODEX_HOME", ".codex"),)
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".codex" / "config.toml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        config = TomlText(text or "")
+        config = TomlDocument(text or "")
         config.set(config.document, {"model": endpoint.model, "model_provider": _PROVIDER})
         config.set(config.document, {"model_context_window": endpoint.context})
         providers = config.document.setdefault("model_providers", tomlkit.table(is_super_table=True))
@@ -49,7 +49,7 @@ class CodexBinder(Binder):
         return config.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = TomlText(text).document.unwrap()
+        document = TomlDocument(text).document.unwrap()
         providers, model = document.get("model_providers"), document.get("model")
         provider = providers.get(_PROVIDER) if isinstance(providers, dict) else None
         base_url = provider.get("base_url") if isinstance(provider, dict) else None

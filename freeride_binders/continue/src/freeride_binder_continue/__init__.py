@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Scope
-from freeride_core.yaml_text import YamlText
+from freeride_core.binder import FILES, Place
+from freeride_core.editing.yaml import YamlDocument
 
 # Continue refuses a file without these.
 _REQUIRED = {"name": "Local", "version": "1.0.0", "schema": "v1"}
@@ -25,11 +25,11 @@ class ContinueBinder(Binder):
     reloads = True
     after = "Choose FreeRide in Continue's list of models; `cn` wants a restart where it runs."
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".continue" / "config.yaml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = YamlText(text or "")
+        document = YamlDocument(text or "")
         for key, value in _REQUIRED.items():
             document.add(key, value)
         connection = {
@@ -50,7 +50,7 @@ class ContinueBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = YamlText(text)
+        document = YamlDocument(text)
         entry = document.find("models", "name", _ENTRY_NAME)
         if entry is None or document.get("apiBase", within=entry) != endpoint.openai:
             return ()

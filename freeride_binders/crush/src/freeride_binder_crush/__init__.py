@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, hookimpl
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 _PROVIDER = "freeride"
 _SMALL = "freeride/fast"
@@ -21,20 +21,20 @@ class CrushBinder(Binder):
     name = "crush"
     title = "Crush"
     homepage = "https://github.com/charmbracelet/crush"
-    scopes = (Scope.HOME, Scope.PROJECT)
+    scopes = (Place.HOME, Place.PROJECT)
     programs = ("crush",)
     key_reference = "$NAME"
     moved_by = (("CRUSH_GLOBAL_CONFIG", ".config/crush"), ("XDG_CONFIG_HOME", ".config"))
     after = "Where it goes on with a model that was chosen in it before, choose FreeRide with ctrl+l."
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         return _folder(scope, home, cwd) / "crush.json"
 
-    def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - the project has two names
-        return (cwd / ".crush.json",) if scope is Scope.PROJECT else ()
+    def other_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - the project has two names
+        return (cwd / ".crush.json",) if scope is Place.PROJECT else ()
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonText(text or "")
+        document = JsonDocument(text or "")
         document.add(["$schema"], "https://charm.land/crush.json")
         provider = ["providers", _PROVIDER]
         document.add([*provider, "name"], "FreeRide")
@@ -51,7 +51,7 @@ class CrushBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = JsonText(text)
+        document = JsonDocument(text)
         if document.get(["providers", _PROVIDER, "base_url"]) != endpoint.openai:
             return ()
         chosen = [document.get(["models", size]) for size in ("large", "small")]
@@ -59,8 +59,8 @@ class CrushBinder(Binder):
         return tuple(dict.fromkeys(model for model in ours if isinstance(model, str)))
 
 
-def _folder(scope: Scope, home: Path, cwd: Path) -> Path:
-    return cwd if scope is Scope.PROJECT else home / ".config" / "crush"
+def _folder(scope: Place, home: Path, cwd: Path) -> Path:
+    return cwd if scope is Place.PROJECT else home / ".config" / "crush"
 
 
 @hookimpl

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Unreadable, hookimpl
-from freeride_core.binder import Route, Scope
+from freeride_core.binder import ClientProtocol, Place
 
 _LINE = re.compile(
     r"(?:[ \t]*+(?:export[ \t]++)?(?P<name>[A-Za-z_]\w*+)[ \t]*+=[ \t]*+"
@@ -24,12 +24,12 @@ class GeminiBinder(Binder):
     name = "gemini"
     title = "Gemini CLI"
     homepage = "https://geminicli.com"
-    needs = Route.GENERATE_CONTENT
+    needs = ClientProtocol.GENERATE_CONTENT
     programs = ("gemini",)
     moved_by = (("GEMINI_CLI_HOME", "."),)
     after = "Choose the sign-in with an API key when it asks."
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".gemini" / ".env"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:

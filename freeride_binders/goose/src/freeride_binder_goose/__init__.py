@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 _PROVIDER = "freeride"
 _ROUTE = "v1/chat/completions"
@@ -31,11 +31,11 @@ class GooseBinder(Binder):
         self._folder = "AppData/Roaming/Block/goose/config" if is_windows else ".config/goose"
         self.moved_by = (("APPDATA", "AppData/Roaming"),) if is_windows else (("XDG_CONFIG_HOME", ".config"),)
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / self._folder / "custom_providers" / f"{_PROVIDER}.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonText(text or "")
+        document = JsonDocument(text or "")
         for member, value in (("name", _PROVIDER), ("engine", "openai"), ("display_name", "FreeRide")):
             document.set([member], value)
         document.set(["base_url"], _address(endpoint))
@@ -48,7 +48,7 @@ class GooseBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = JsonText(text)
+        document = JsonDocument(text)
         if document.get(["base_url"]) != _address(endpoint):
             return ()
         entries = document.get(["models"])

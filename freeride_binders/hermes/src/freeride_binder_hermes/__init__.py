@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import Scope
-from freeride_core.yaml_text import YamlText
+from freeride_core.binder import Place
+from freeride_core.editing.yaml import YamlDocument
 
 
 class HermesBinder(Binder):
@@ -25,11 +25,11 @@ class HermesBinder(Binder):
         system = (("LOCALAPPDATA", "AppData/Local"),) if is_windows else ()
         self.moved_by = (("HERMES_HOME", self._folder), *system)
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / self._folder / "config.yaml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = YamlText(text or "")
+        document = YamlDocument(text or "")
         connection: dict[str, str | bool | int] = {
             "default": endpoint.model,
             "provider": "custom",
@@ -41,7 +41,7 @@ class HermesBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = YamlText(text)
+        document = YamlDocument(text)
         if document.get("base_url", within="model") != endpoint.openai:
             return ()
         model = document.get("default", within="model")

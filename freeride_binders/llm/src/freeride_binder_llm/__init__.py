@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, hookimpl
-from freeride_core.binder import Scope
-from freeride_core.yaml_text import YamlText
+from freeride_core.binder import Place
+from freeride_core.editing.yaml import YamlDocument
 
 _MODEL = "freeride"
 """By this name it is asked for: `llm -m freeride`."""
@@ -30,11 +30,11 @@ class LlmBinder(Binder):
         self._folder = f"{_PLACES.get(platform, '.config')}/io.datasette.llm"
         self.moved_by = (("LLM_USER_PATH", self._folder), *_VARIABLES.get(platform, (("XDG_CONFIG_HOME", ".config"),)))
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / self._folder / "extra-openai-models.yaml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = YamlText(text or "", is_list=True)
+        document = YamlDocument(text or "", is_list=True)
         connection = {"model_name": endpoint.model, "api_base": endpoint.openai}
         # A key by name would be looked for in `keys.json`; a header stands here.
         bearer = f"Bearer {endpoint.key}"
@@ -51,7 +51,7 @@ class LlmBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = YamlText(text, is_list=True)
+        document = YamlDocument(text, is_list=True)
         entry = document.find(None, "model_id", _MODEL)
         if entry is None or document.get("api_base", within=entry) != endpoint.openai:
             return ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Scope
-from freeride_core.json_text import JsonText, Value
+from freeride_core.binder import FILES, Place
+from freeride_core.editing.json import JsonDocument, Value
 
 PROVIDER = "freeride"
 
@@ -26,15 +26,15 @@ class OpenClawBinder(Binder):
     )
     after = "With `openclaw agent --local` there is nothing to restart."
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".openclaw" / "openclaw.json"
 
-    def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - likewise
+    def other_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - likewise
         former = (".openclaw/clawdbot.json", ".clawdbot/openclaw.json", ".clawdbot/clawdbot.json")
         return tuple(home / file for file in former)  # it still reads them
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonText(text or "")
+        document = JsonDocument(text or "")
         document.add(["models", "mode"], "merge")
         provider = ["models", "providers", PROVIDER]
         connection = {"baseUrl": endpoint.openai, "apiKey": endpoint.key, "api": "openai-completions"}
@@ -54,7 +54,7 @@ class OpenClawBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = JsonText(text)
+        document = JsonDocument(text)
         if document.get(["models", "providers", PROVIDER, "baseUrl"]) != endpoint.openai:
             return ()
         chosen = document.get(["agents", "defaults", "model"])

@@ -12,9 +12,9 @@ import httpx
 from freeride_binder_openclaw.memory import Ceiling
 from freeride_binder_openclaw.ranking import FreeModel, rank
 from freeride_core import Account, Answer, ErrorKind, Failure, Key, Model, Operation, Phase, Scope, UpstreamRequest
-from freeride_core.gateway.reaction import cooled_scope, reaction_to
-from freeride_core.gateway.roster import Member
-from freeride_core.gateway.wire import parse_call
+from freeride_core.gateway.protocols.request import parse_call
+from freeride_core.gateway.walk.enabled import EnabledProvider
+from freeride_core.gateway.walk.reaction import cooled_scope, reaction_to
 
 DAY_SHARE = 0.1
 """How much of a day's free requests may go into probes. The rest is the user's."""
@@ -37,7 +37,7 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProbeVerdict:
     """What a probe showed."""
 
     kind: str
@@ -54,7 +54,7 @@ class Verdict:
 class OpenRouter:
     """Asked with the user's keys, through the installed provider package, which knows how."""
 
-    def __init__(self, member: Member, connect_timeout_s: float, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, member: EnabledProvider, connect_timeout_s: float, now: Callable[[], float] = time.time) -> None:
         self.member = member
         self._provider = member.provider
         self._now = now
@@ -98,7 +98,7 @@ class OpenRouter:
             int(published["minute"] * MINUTE_SHARE),
         )
 
-    def probe(self, model_id: str, key: Key) -> Verdict:
+    def probe(self, model_id: str, key: Key) -> ProbeVerdict:
         """Asks the model for a few words. Costs one request of the day."""
         fields = {"model": model_id, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5}
         body = json.dumps(fields, separators=(",", ":")).encode()
@@ -108,18 +108,18 @@ class OpenRouter:
         try:
             answer = self._ask(wire.prepare(call, model, key))
         except Unreachable:
-            return Verdict(ErrorKind.NETWORK, is_models_fault=False)
+            return ProbeVerdict(ErrorKind.NETWORK, is_models_fault=False)
         except httpx.TimeoutException:
-            return Verdict(ErrorKind.TIMEOUT, is_models_fault=True)
+            return ProbeVerdict(ErrorKind.TIMEOUT, is_models_fault=True)
         failure = wire.read(answer).failure
         if failure is None and answer.status == httpx.codes.OK:
-            return Verdict("", is_models_fault=False)
+            return ProbeVerdict("", is_models_fault=False)
         return self._judged(failure or Failure(kind=ErrorKind.PROTOCOL))
 
-    def _judged(self, failure: Failure) -> Verdict:
+    def _judged(self, failure: Failure) -> ProbeVerdict:
         reaction = reaction_to(failure)
         is_wide = reaction.cools and cooled_scope(failure, reaction, self._provider) in _WIDE
-        return Verdict(str(failure.kind), is_models_fault=not is_wide, retry_at=failure.retry_at)
+        return ProbeVerdict(str(failure.kind), is_models_fault=not is_wide, retry_at=failure.retry_at)
 
     def _ask(self, request: UpstreamRequest) -> Answer:
         try:

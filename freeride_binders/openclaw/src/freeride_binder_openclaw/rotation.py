@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from freeride_binder_openclaw.memory import OK, Memory
-from freeride_binder_openclaw.openrouter import OpenRouter, Unreachable, Verdict
+from freeride_binder_openclaw.openrouter import OpenRouter, ProbeVerdict, Unreachable
 from freeride_binder_openclaw.ranking import FreeModel, best_for_agents
 from freeride_binder_openclaw.selection import ROUTER, ref_of
 
@@ -23,7 +23,7 @@ class Replacement:
     """It has answered; else the share for probes was spent, and it is the next in rank."""
     tried: tuple[tuple[str, str], ...] = ()
     """Ids that did not answer, each with the kind of its failure."""
-    obstacle: Verdict | None = None
+    obstacle: ProbeVerdict | None = None
     """Why no model would answer now; then there is none."""
 
 
@@ -35,9 +35,9 @@ class Trials:
         self._memory = memory
         self._now = now
 
-    def try_model(self, model_id: str) -> Verdict | None:
+    def try_model(self, model_id: str) -> ProbeVerdict | None:
         """Asks with one key after the other, until a failure is not the key's. None: the share for probes is spent."""
-        verdict: Verdict | None = None
+        verdict: ProbeVerdict | None = None
         for key in self._openrouter.member.keys:
             ceiling = self._openrouter.ceiling(self._memory.daily_limit())
             probe = self._memory.reserve(model_id, self._now(), ceiling)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from freeride_binder_openclaw import PROVIDER, OpenClawBinder
 from freeride_core import Endpoint, Unreadable
-from freeride_core.json_text import JsonText
+from freeride_core.editing.json import JsonDocument
 
 DIRECT = "openrouter"
 """OpenClaw's name of OpenRouter, which in a record stands where a gateway's address would."""
@@ -22,7 +22,7 @@ _PROFILE = ["auth", "profiles", f"{DIRECT}:default"]
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ChosenModels:
     """What a configuration says. Models are named as OpenClaw does: `PROVIDER/ID`."""
 
     primary: str | None
@@ -63,15 +63,15 @@ def id_of(ref: str) -> str | None:
     return ref.removeprefix(f"{DIRECT}/") if ref.startswith(f"{DIRECT}/") else None
 
 
-def read_selection(text: str | None) -> Selection:
+def read_selection(text: str | None) -> ChosenModels:
     """What the configuration says; None: there is none. Raises `Unreadable`."""
-    document = JsonText(text or "")
+    document = JsonDocument(text or "")
     chosen = document.get(_MODEL)
     primary = chosen.get("primary") if isinstance(chosen, dict) else chosen
     fallbacks = chosen.get("fallbacks") if isinstance(chosen, dict) else None
     provider = ["models", "providers", PROVIDER]
     base_url = _text(document.get([*provider, "baseUrl"]))
-    return Selection(
+    return ChosenModels(
         primary=_text(primary),
         fallbacks=tuple(ref for ref in fallbacks if isinstance(ref, str)) if isinstance(fallbacks, list) else (),
         gateway=base_url.rstrip("/").removesuffix("/v1") if base_url else None,
@@ -87,7 +87,7 @@ class Chooser(OpenClawBinder):
     def __init__(
         self,
         endpoint: Endpoint | None,
-        current: Selection,
+        current: ChosenModels,
         *,
         fallbacks: Sequence[str] | None = None,
         with_profile: bool = False,
@@ -103,7 +103,7 @@ class Chooser(OpenClawBinder):
         is_this = (endpoint.root, endpoint.model) == (self.endpoint.root, self.endpoint.model)
         if not is_this:  # an earlier choice, of which only the primary is known
             return self._with_primary(text, endpoint)
-        document = JsonText(text or "" if self._keeps_primary else self._with_primary(text, endpoint))
+        document = JsonDocument(text or "" if self._keeps_primary else self._with_primary(text, endpoint))
         if self._fallbacks is not None:
             _set_fallbacks(document, self._fallbacks)
         if self._with_profile:
@@ -113,14 +113,14 @@ class Chooser(OpenClawBinder):
     def _with_primary(self, text: str | None, endpoint: Endpoint) -> str:
         if endpoint.root != DIRECT:
             return super().edit(text, endpoint)
-        document = JsonText(text or "")
+        document = JsonDocument(text or "")
         is_bare = isinstance(document.get(_MODEL), str)
         document.set(_MODEL if is_bare else [*_MODEL, "primary"], endpoint.model)
         _allow(document, [endpoint.model])
         return document.text
 
 
-def _set_fallbacks(document: JsonText, refs: Sequence[str]) -> None:
+def _set_fallbacks(document: JsonDocument, refs: Sequence[str]) -> None:
     """Item by item: comments in the list stay where they are."""
     if isinstance(document.get(_MODEL), str):  # OpenClaw's short form has no room for fallbacks
         document.wrap(_MODEL, "primary")
@@ -140,7 +140,7 @@ def _set_fallbacks(document: JsonText, refs: Sequence[str]) -> None:
     _allow(document, refs)
 
 
-def _allow(document: JsonText, refs: Sequence[str]) -> None:
+def _allow(document: JsonDocument, refs: Sequence[str]) -> None:
     """Where OpenClaw has a list of what may be used, nothing else may: so a list is filled, and never begun."""
     if document.get(_ALLOWED):
         for ref in refs:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from freeride_binder_openclaw.memory import DAY_S
 from freeride_binder_openclaw.openrouter import OpenRouter
+from freeride_binder_openclaw.rotate_once import explain, turn
 from freeride_binder_openclaw.rotation import Trials, list_models
-from freeride_binder_openclaw.scene import Scene
 from freeride_binder_openclaw.selection import ROUTER
-from freeride_binder_openclaw.turning import explain, turn
+from freeride_binder_openclaw.workspace import Workspace
 from freeride_core import Account, Model
 from freeride_core.cli.gateway_client import find_fault
 
@@ -25,7 +25,9 @@ _FALLBACKS = 5
 class Watcher:
     """Looks at one scene after the other. `say` tells people what has changed; the same thing only once."""
 
-    def __init__(self, scene_now: Callable[[], Scene], now: Callable[[], float], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, scene_now: Callable[[], Workspace], now: Callable[[], float], say: Callable[[str], None]
+    ) -> None:
         self._scene_now = scene_now
         self._now = now
         self._say = say
@@ -54,7 +56,7 @@ class Watcher:
         else:
             self._look_at(scene, selection.direct_id)
 
-    def _look_at(self, scene: Scene, model_id: str) -> None:
+    def _look_at(self, scene: Workspace, model_id: str) -> None:
         openrouter = self._open(scene)
         models = list_models(openrouter, scene.memory, self._now())
         trials = Trials(openrouter, scene.memory, self._now)
@@ -80,14 +82,14 @@ class Watcher:
         elif not self._said:
             self.tell(f"{model_id} is listed as free")
 
-    def _turn(self, scene: Scene, trials: Trials, reason: str) -> None:
+    def _turn(self, scene: Workspace, trials: Trials, reason: str) -> None:
         former = scene.selection.primary
         models = list_models(self._open(scene), scene.memory, self._now())
         turned = turn(scene, trials, models, reason, _FALLBACKS, self._now())
         proof = "" if turned.is_proven else ", which was not asked: the share of free requests for that is spent"
         self.tell(f"{former}: {reason}; OpenClaw asks {turned.primary} from its next start{proof}")
 
-    def _is_exhausted(self, scene: Scene, openrouter: OpenRouter) -> bool:
+    def _is_exhausted(self, scene: Workspace, openrouter: OpenRouter) -> bool:
         if self._allowance_at is None or not 0 <= self._now() - self._allowance_at < ALLOWANCE_S:
             allowances = [openrouter.read_allowance(key) for key in openrouter.member.keys]
             known = [allowance for allowance in allowances if allowance is not None]
@@ -98,13 +100,13 @@ class Watcher:
             self._allowance_at = self._now()
         return self._is_spent
 
-    def _is_due(self, scene: Scene, openrouter: OpenRouter, model_id: str) -> bool:
+    def _is_due(self, scene: Workspace, openrouter: OpenRouter, model_id: str) -> bool:
         """Half of the day's probes are for this, evenly; the other half finds another model when one is needed."""
         probes = openrouter.ceiling(scene.memory.daily_limit()).day // 2
         last = scene.memory.last_probe(model_id)
         return probes > 0 and (last is None or not 0 <= self._now() - last < DAY_S / probes)
 
-    def _open(self, scene: Scene) -> OpenRouter:
+    def _open(self, scene: Workspace) -> OpenRouter:
         keys = scene.find_keys()
         asked_with = (keys.member.keys, scene.settings.connect_timeout)
         if self._openrouter is None or asked_with != self._asked_with:

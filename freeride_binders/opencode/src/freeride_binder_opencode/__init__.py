@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 _PROVIDER = "freeride"
 _SMALL = "freeride/fast"
@@ -22,7 +22,7 @@ class OpenCodeBinder(Binder):
     name = "opencode"
     title = "OpenCode"
     homepage = "https://opencode.ai"
-    scopes = (Scope.HOME, Scope.PROJECT)
+    scopes = (Place.HOME, Place.PROJECT)
     programs = ("opencode",)
     key_reference = "{env:NAME}"
     overruled_by = ("OPENCODE_CONFIG_CONTENT",)
@@ -31,14 +31,14 @@ class OpenCodeBinder(Binder):
     agents: tuple[str, ...] = ("build", "plan")
     """What it begins with. A model that a file gives to one of them outranks the chosen one."""
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         return self._folder(scope, home, cwd) / f"{self.name}.json"
 
-    def other_paths(self, scope: Scope, home: Path, cwd: Path) -> tuple[Path, ...]:
+    def other_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:
         return (self._folder(scope, home, cwd) / f"{self.name}.jsonc",)
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonText(text or "")
+        document = JsonDocument(text or "")
         document.add(["$schema"], self.schema)
         document.set(["model"], f"{_PROVIDER}/{endpoint.model}")
         document.set(["small_model"], f"{_PROVIDER}/{_SMALL}")
@@ -52,7 +52,7 @@ class OpenCodeBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = JsonText(text)
+        document = JsonDocument(text)
         if document.get(["provider", _PROVIDER, "options", "baseURL"]) != endpoint.openai:
             return ()
         chosen = [document.get([member]) for member in ("model", "small_model")]
@@ -63,7 +63,7 @@ class OpenCodeBinder(Binder):
     def launch(self, endpoint: Endpoint) -> Launch | None:
         # This outranks its files, the project's too. Providers of a project's own, which its agents may name, are left out.
         # Tried: opencode-ai 1.18.33 and @kilocode/cli 7.7.7, 2026-12-01.
-        document = JsonText(self.edit(None, endpoint))
+        document = JsonDocument(self.edit(None, endpoint))
         document.set(["enabled_providers"], [_PROVIDER])
         document.set(["disabled_providers"], [])
         for agent in self.agents:
@@ -74,8 +74,8 @@ class OpenCodeBinder(Binder):
             outranked_by=(f".{self.name}/plugin", f".{self.name}/plugins"),
         )
 
-    def _folder(self, scope: Scope, home: Path, cwd: Path) -> Path:
-        return cwd if scope is Scope.PROJECT else home / ".config" / self.name
+    def _folder(self, scope: Place, home: Path, cwd: Path) -> Path:
+        return cwd if scope is Place.PROJECT else home / ".config" / self.name
 
 
 @hookimpl

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Scope
-from freeride_core.json_text import JsonText, Value
+from freeride_core.binder import FILES, Place
+from freeride_core.editing.json import JsonDocument, Value
 
 _PROVIDER: tuple[str | int, ...] = ("providers", "freeride")
 
@@ -23,11 +23,11 @@ class PiBinder(Binder):
     programs = ("pi",)
     moved_by = (("PI_CODING_AGENT_DIR", ".pi/agent"),)
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".pi" / "agent" / "models.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonText(text or "")
+        document = JsonDocument(text or "")
         connection = {"baseUrl": endpoint.openai, "apiKey": endpoint.key, "api": "openai-completions"}
         document.set(_PROVIDER, connection)
         if document.find((*_PROVIDER, "models"), "id", endpoint.model) is None:
@@ -38,7 +38,7 @@ class PiBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = JsonText(text)
+        document = JsonDocument(text)
         if document.get((*_PROVIDER, "baseUrl")) != endpoint.openai:
             return ()
         entries = document.get((*_PROVIDER, "models"))
@@ -47,7 +47,7 @@ class PiBinder(Binder):
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
         # An extension adds the provider to those of its own files.
-        provider = JsonText(self.edit(None, endpoint)).get(_PROVIDER)
+        provider = JsonDocument(self.edit(None, endpoint)).get(_PROVIDER)
         return Launch(
             program="pi",
             arguments=("-e", f"{FILES}/freeride.mjs", "--provider", "freeride", "--model", endpoint.model),

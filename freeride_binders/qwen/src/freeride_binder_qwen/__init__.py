@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import FILES, Place
+from freeride_core.editing.json import JsonDocument
 
 _ENTRIES: tuple[str | int, ...] = ("modelProviders", "openai")
 _ENTRY_NAME = "FreeRide"
@@ -23,11 +23,11 @@ class QwenBinder(Binder):
     programs = ("qwen",)
     moved_by = (("QWEN_HOME", ".qwen"),)
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".qwen" / "settings.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonText(text or "")
+        document = JsonDocument(text or "")
         document.add(["$version"], 4)
         document.set(["env", _KEY_VARIABLE], endpoint.key)  # it takes a key from a variable alone
         entry = {"id": endpoint.model, "name": _ENTRY_NAME, "baseUrl": endpoint.openai, "envKey": _KEY_VARIABLE}
@@ -41,7 +41,7 @@ class QwenBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = JsonText(text)
+        document = JsonDocument(text)
         entry = document.find(_ENTRIES, "name", _ENTRY_NAME)
         chosen = document.get(["model", "name"])
         if entry is None or document.get([*entry, "baseUrl"]) != endpoint.openai:
@@ -51,7 +51,7 @@ class QwenBinder(Binder):
     def launch(self, endpoint: Endpoint) -> Launch | None:
         # A model of this name in a project's `modelProviders` outranks the arguments, and settings of the system outrank that.
         # Tried: @qwen-code/qwen-code 0.24.4, 2026-12-01.
-        document = JsonText("")
+        document = JsonDocument("")
         entry = {"id": endpoint.model, "name": _ENTRY_NAME, "baseUrl": endpoint.openai, "envKey": "OPENAI_API_KEY"}
         document.append(_ENTRIES, entry)
         document.set(["model", "name"], endpoint.model)

@@ -10,8 +10,8 @@ import tomlkit
 from tomlkit.items import AoT, Table
 
 from freeride_core import Binder, Endpoint, Unreadable, hookimpl
-from freeride_core.binder import Scope
-from freeride_core.toml_text import TomlText, Value
+from freeride_core.binder import Place
+from freeride_core.editing.toml import TomlDocument, Value
 
 _NAME = "freeride"
 """Of the provider, and by which its model is chosen."""
@@ -27,11 +27,11 @@ class VibeBinder(Binder):
     programs = ("vibe",)
     moved_by = (("VIBE_HOME", ".vibe"),)
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - a project's file is read in trusted folders only
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - a project's file is read in trusted folders only
         return home / ".vibe" / "config.toml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        config = TomlText(text or "")
+        config = TomlDocument(text or "")
         config.set(config.document, {"active_model": _NAME})
         connection = {"api_base": endpoint.openai, "api_style": "openai", "backend": "generic"}
         # A key by name would be looked for in a variable or in the keyring; a header stands here.
@@ -43,14 +43,14 @@ class VibeBinder(Binder):
         return config.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = TomlText(text).document.unwrap()
+        document = TomlDocument(text).document.unwrap()
         provider, model = _find(document.get("providers"), "name"), _find(document.get("models"), "alias")
         is_bound = document.get("active_model") == _NAME and provider.get("api_base") == endpoint.openai
         name = model.get("name") if model.get("provider") == _NAME else None
         return (name,) if is_bound and isinstance(name, str) else ()
 
 
-def _put(config: TomlText, key: str, field: str, values: Mapping[str, Value], if_new: Mapping[str, Value]) -> None:
+def _put(config: TomlDocument, key: str, field: str, values: Mapping[str, Value], if_new: Mapping[str, Value]) -> None:
     """Gives these values to our entry of the list of tables at `key`; a new one is put at the list's end."""
     document = config.document
     if key not in document:

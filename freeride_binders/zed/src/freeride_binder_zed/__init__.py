@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, hookimpl
-from freeride_core.binder import Scope
-from freeride_core.json_text import JsonText
+from freeride_core.binder import Place
+from freeride_core.editing.json import JsonDocument
 
 _PROVIDER = "freeride"
 
@@ -33,11 +33,11 @@ class ZedBinder(Binder):
         self._folder = "AppData/Roaming/Zed" if platform == "win32" else ".config/zed"
         self.moved_by = (("XDG_CONFIG_HOME", ".config"),) if platform == "linux" else ()
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - a project's file sets no language models
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - a project's file sets no language models
         return home / self._folder / "settings.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonText(text or "")
+        document = JsonDocument(text or "")
         provider = ["language_models", "openai_compatible", _PROVIDER]
         document.set([*provider, "api_url"], endpoint.openai)
         models = [*provider, "available_models"]
@@ -48,7 +48,7 @@ class ZedBinder(Binder):
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = JsonText(text)
+        document = JsonDocument(text)
         chosen = ["agent", "default_model"]
         model = document.get([*chosen, "model"])
         is_here = document.get(["language_models", "openai_compatible", _PROVIDER, "api_url"]) == endpoint.openai

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from freeride_core.binder import SERVED, Binder, Endpoint, Unreadable
-from freeride_core.cli.place import Place, places_from_here
+from freeride_core.cli.scope_option import ScopeOption, scope_options_from_here
 from freeride_core.cli.terminal import fail, show_table, tell
 
 if TYPE_CHECKING:
-    from freeride_core.binding import Backups
+    from freeride_core.binding.change import Backups
 
 _COLUMNS = ("name", "title", "scope", "state", "url", "path")
 
@@ -35,8 +35,8 @@ def list_agents(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
 
 
 def _rows(backups: Backups, endpoint: Endpoint) -> list[dict[str, Any]]:
-    from freeride_core.agent_files import is_installed
-    from freeride_core.plugins import load_plugins
+    from freeride_core.binding.agent_files import is_installed
+    from freeride_core.plugins.discovery import load_plugins
 
     plugins = load_plugins(("binder",))
     rows: list[dict[str, Any]] = []
@@ -48,7 +48,7 @@ def _rows(backups: Backups, endpoint: Endpoint) -> list[dict[str, Any]]:
             rows.append({**shared, **unknown, "state": plugin.status, "reason": plugin.reason})
             continue
         known = {"title": binder.title, "installed": is_installed(binder, Path.home(), os.environ)}
-        for place in places_from_here(binder):
+        for place in scope_options_from_here(binder):
             found = _state(backups, binder, endpoint, place)
             if found["state"] == "not bound":
                 found["state"] = _unbound(binder, is_installed=known["installed"] is True)
@@ -62,9 +62,9 @@ def _unbound(binder: Binder, *, is_installed: bool) -> str:
     return "installed" if is_installed else "not found"
 
 
-def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: Place) -> dict[str, str | None]:
+def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: ScopeOption) -> dict[str, str | None]:
     """Whether the file is bound, where to, and why nobody can say."""
-    from freeride_core.binding import BindingError, is_bound
+    from freeride_core.binding.change import BindingError, is_bound
 
     path: Path | None = None
     try:

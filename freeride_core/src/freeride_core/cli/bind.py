@@ -12,19 +12,19 @@ from urllib.parse import urlsplit
 
 import typer
 
-from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
-from freeride_core.cli.place import Place, places
+from freeride_core.binder import Binder, Endpoint, Place, Unreadable
+from freeride_core.cli.scope_option import ScopeOption, scope_options
 from freeride_core.cli.terminal import fail, fault_of, show, tell
 
 if TYPE_CHECKING:
-    from freeride_core.binding import Backups, Change
-    from freeride_core.settings import Settings
+    from freeride_core.binding.change import Backups, Change
+    from freeride_core.settings.resolver import Settings
 
 
 def bind(
     name: Annotated[str | None, typer.Argument(help="The agent. Without one: list all that can be bound.")] = None,
     scope: Annotated[
-        Place | None,
+        ScopeOption | None,
         typer.Option(help="Whose configuration: yours, that of the folder you are in, or of its git repository."),
     ] = None,
     url: Annotated[str, typer.Option(help="Where the gateway listens.")] = "http://127.0.0.1:11343",
@@ -37,10 +37,10 @@ def bind(
     as_json: Annotated[bool, typer.Option("--json", help="Say what was done as JSON on stdout.")] = False,
 ) -> None:
     """Point an agent at the gateway, or with --undo back to where it pointed before."""
-    from freeride_core.binding import Backups, BindingError
+    from freeride_core.binding.change import Backups, BindingError
     from freeride_core.cli.agents import list_agents
-    from freeride_core.plugins import PluginError
-    from freeride_core.settings import SettingsError, load_settings
+    from freeride_core.plugins.discovery import PluginError
+    from freeride_core.settings.resolver import SettingsError, load_settings
 
     root = gateway_root(url)
     check_model(model)
@@ -57,7 +57,7 @@ def bind(
             list_agents(backups, endpoint, as_json=as_json)
             return
         binder = (_left_behind(backups, name) if undo else None) or load_installed(name)
-        place = scope or places(binder)[0]
+        place = scope or scope_options(binder)[0]
         path = place.bound_path(binder, backups) if undo else place.path(binder)
         task = _Task(settings, backups, binder, place, path, dry_run=dry_run, as_json=as_json)
         if undo:
@@ -86,7 +86,7 @@ class _Task:
         settings: Settings,
         backups: Backups,
         binder: Binder,
-        place: Place,
+        place: ScopeOption,
         path: Path,
         *,
         dry_run: bool,
@@ -101,7 +101,7 @@ class _Task:
         self._as_json = as_json
 
     def bind(self, endpoint: Endpoint) -> None:
-        from freeride_core.binding import BindingError, check_served, plan_binding
+        from freeride_core.binding.change import BindingError, check_served, plan_binding
         from freeride_core.cli.gateway_client import GatewayClient, Listener
 
         try:
@@ -177,25 +177,25 @@ class _Task:
         typer.echo(json.dumps(shown, indent=2))
 
     def _redact(self, text: str) -> str:
-        from freeride_core.keys import redactor_of
+        from freeride_core.settings.keys import redactor_of
 
         return redactor_of(self._settings.environ)(text)
 
     def _undo_command(self) -> str:
-        is_default = self._place is places(self._binder)[0]
+        is_default = self._place is scope_options(self._binder)[0]
         return f"freeride bind --undo {self._binder.name}" + ("" if is_default else f" --scope {self._place}")
 
 
 class _Uninstalled(Binder):
     """Stands for a binder that is not there any more: enough to undo what it has done to one file."""
 
-    scopes = tuple(Scope)
+    scopes = tuple(Place)
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = self.title = name
         self._path = path
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - where it was, not where it would be
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - where it was, not where it would be
         return self._path
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:  # noqa: ARG002 - nobody knows how
@@ -204,7 +204,7 @@ class _Uninstalled(Binder):
 
 def _left_behind(backups: Backups, name: str) -> Binder | None:
     """For the first file that is still bound by a binder that is not installed; None: there is none."""
-    from freeride_core.plugins import offered_names
+    from freeride_core.plugins.discovery import offered_names
 
     if name in offered_names("binder"):
         return None
@@ -214,7 +214,7 @@ def _left_behind(backups: Backups, name: str) -> Binder | None:
 
 def load_installed(name: str) -> Binder:
     """The binder, or the end of the command."""
-    from freeride_core.plugins import load_binder, offered_names
+    from freeride_core.plugins.discovery import load_binder, offered_names
 
     installed = offered_names("binder")
     if name not in installed:

@@ -15,7 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from freeride_core.demo.screen import Screen
-    from freeride_core.plugins import Plugins
+    from freeride_core.plugins.discovery import Plugins
     from freeride_core.simulator import Profile
 
 _HOST = "127.0.0.1"
@@ -46,9 +46,9 @@ def demo(
 
 def _run(port: int, *, once: bool, fast: bool, as_json: bool) -> None:
     from freeride_core.cli.terminal import fail
-    from freeride_core.demo.stage import Stage
-    from freeride_core.demo.story import FAST, HUMANE, Story, stage_for
-    from freeride_core.plugins import load_plugins
+    from freeride_core.demo.environment import DemoEnvironment
+    from freeride_core.demo.scenario import FAST, HUMANE, Scenario, environment_for
+    from freeride_core.plugins.discovery import load_plugins
 
     if not once:
         _check_port(port)
@@ -59,11 +59,14 @@ def _run(port: int, *, once: bool, fast: bool, as_json: bool) -> None:
     names = [profile.provider for profile in profiles]
     screen.open(names)
     is_slow = is_live and not fast
-    story = Story(screen, HUMANE if is_slow else FAST)
+    story = Scenario(screen, HUMANE if is_slow else FAST)
     with ExitStack() as stack:
         # From the start, so that nobody takes the port in the meantime; with quotas that the story does not touch.
-        lasting = None if once else stack.enter_context(Stage(plugins, profiles, screen.watch, port=port))
-        with stage_for(plugins, profiles, story, pace=1.0 if is_slow else 0.0) as stage, screen.board(stage.standings):
+        lasting = None if once else stack.enter_context(DemoEnvironment(plugins, profiles, screen.watch, port=port))
+        with (
+            environment_for(plugins, profiles, story, pace=1.0 if is_slow else 0.0) as stage,
+            screen.board(stage.standings),
+        ):
             if not stage.standings():
                 fail(f"no simulated provider serves its profile's default_model: {', '.join(names)}")
             story.tell(stage)

@@ -27,7 +27,7 @@ def doctor(
     Exit codes: 0 nothing is broken, 1 something is."""
     from freeride_core.cli.bind import gateway_root
     from freeride_core.cli.terminal import show
-    from freeride_core.plain_text import printable
+    from freeride_core.privacy.plain_text import printable
 
     root = gateway_root(url)
     findings: list[Finding] = []
@@ -45,11 +45,11 @@ def _examine(root: str) -> Iterator[Finding]:
     from freeride_core.binder import Endpoint
     from freeride_core.cli.checks import agents, machine, upstreams
     from freeride_core.cli.checks.finding import broken
-    from freeride_core.cli.situation import recall
-    from freeride_core.gateway.roster import make_roster
-    from freeride_core.ledger.ledger import Ledger
-    from freeride_core.plugins import load_plugins
-    from freeride_core.settings import SettingsError, load_settings
+    from freeride_core.cli.snapshot import recall
+    from freeride_core.gateway.walk.enabled import enabled_providers
+    from freeride_core.ledger.readiness import Ledger
+    from freeride_core.plugins.discovery import load_plugins
+    from freeride_core.settings.resolver import SettingsError, load_settings
 
     yield from machine.check_program()
     try:
@@ -58,7 +58,7 @@ def _examine(root: str) -> Iterator[Finding]:
         yield broken("settings", str(error))
         return
     plugins = load_plugins()
-    roster = make_roster(settings, plugins.providers)
+    roster = enabled_providers(settings, plugins.providers)
     key = settings.token or Endpoint(root).key
     parts = urlsplit(root)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80

@@ -11,9 +11,9 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from freeride_core.binder import Endpoint
-from freeride_core.identity import is_proof, new_challenge, read_secret
-from freeride_core.loopback import is_loopback
-from freeride_core.settings import Settings
+from freeride_core.settings.identity import is_proof, new_challenge, read_secret
+from freeride_core.settings.resolver import Settings
+from freeride_core.system.loopback import is_loopback
 
 _TIMEOUT_S = 5.0
 _BODY_LIMIT = 1024 * 1024

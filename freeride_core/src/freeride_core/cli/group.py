@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from freeride_core import __version__
-from freeride_core.home import SettingsError
+from freeride_core.settings.home import SettingsError
 
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter

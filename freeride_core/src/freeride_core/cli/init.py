@@ -15,7 +15,7 @@ from freeride_core.cli.terminal import NO_PROVIDER, fail, show
 
 if TYPE_CHECKING:
     from freeride_core.provider import Credential, Key, Provider
-    from freeride_core.settings import Settings
+    from freeride_core.settings.resolver import Settings
 
 _TRIES = 5
 
@@ -27,8 +27,8 @@ def init(
     ] = False,
 ) -> None:
     """Set up your keys: shows for each provider what it gives and takes, asks for a key and checks it. Can be run again."""
-    from freeride_core.plugins import load_plugins
-    from freeride_core.settings import load_settings
+    from freeride_core.plugins.discovery import load_plugins
+    from freeride_core.settings.resolver import load_settings
 
     settings = load_settings()
     found = load_plugins(("provider",)).providers.values()
@@ -56,7 +56,7 @@ def init(
 
 
 def _facts(settings: Settings, provider: Provider) -> dict[str, Any]:
-    from freeride_core.keys import key_variable
+    from freeride_core.settings.keys import key_variable
 
     about = provider.about
     return {
@@ -91,7 +91,7 @@ def _introduce(provider: Provider) -> str:
 
 
 def _keys(settings: Settings, provider: Provider) -> tuple[Key, ...]:
-    from freeride_core.keys import read_keys
+    from freeride_core.settings.keys import read_keys
 
     return read_keys(provider, settings)[0]
 
@@ -105,7 +105,7 @@ class _Question:
         self._is_checked = is_checked
 
     def ask(self) -> None:
-        from freeride_core.settings import load_settings
+        from freeride_core.settings.resolver import load_settings
 
         settings = load_settings()
         if not self._provider.credentials:
@@ -118,8 +118,8 @@ class _Question:
         self._ask_key(settings, credential)
 
     def _ask_address(self, settings: Settings) -> None:
-        from freeride_core.env_file import set_variables
-        from freeride_core.settings import SettingsError, base_url_variable, load_settings
+        from freeride_core.settings.dotenv import set_variables
+        from freeride_core.settings.resolver import SettingsError, base_url_variable, load_settings
 
         name = base_url_variable(self._provider)
         at = settings.base_url(self._provider)
@@ -157,9 +157,9 @@ class _Question:
 
     def _takes(self, settings: Settings, values: dict[str, str]) -> bool:
         """Whether the values were kept; why not is told."""
-        from freeride_core.env_file import set_variables
-        from freeride_core.keys import Redactor, read_keys
-        from freeride_core.settings import load_settings
+        from freeride_core.settings.dotenv import set_variables
+        from freeride_core.settings.keys import Redactor, read_keys
+        from freeride_core.settings.resolver import load_settings
 
         tried = load_settings({**settings.above_files, **values})
         keys, warnings = read_keys(self._provider, tried)

@@ -12,14 +12,14 @@ import httpx
 
 from freeride_core.answer import Answer, ErrorKind, Phase, UpstreamRequest
 from freeride_core.provider import Key, Provider
-from freeride_core.settings import Settings
+from freeride_core.settings.resolver import Settings
 
 _PATIENCE_S = 20.0
 _LONGEST_BODY = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class KeyVerdict:
     """What a provider said of a key."""
 
     valid: bool | None
@@ -30,49 +30,51 @@ class Verdict:
         return {True: "valid", False: "refused", None: "unknown"}[self.valid]
 
 
-def check_keys(settings: Settings, keys: Sequence[tuple[Provider, Sequence[Key]]]) -> list[Verdict]:
+def check_keys(settings: Settings, keys: Sequence[tuple[Provider, Sequence[Key]]]) -> list[KeyVerdict]:
     """A verdict on each key, in their order. All are asked at the same time, and the progress is told on stderr."""
     return asyncio.run(_check_all(settings, [(provider, key) for provider, own in keys for key in own]))
 
 
-async def _check_all(settings: Settings, keys: Sequence[tuple[Provider, Key]]) -> list[Verdict]:
+async def _check_all(settings: Settings, keys: Sequence[tuple[Provider, Key]]) -> list[KeyVerdict]:
     progress = _Progress(len(keys))
     timeout = httpx.Timeout(_PATIENCE_S, connect=settings.connect_timeout)
     async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client:
 
-        async def check(provider: Provider, key: Key) -> Verdict:
+        async def check(provider: Provider, key: Key) -> KeyVerdict:
             try:
                 async with asyncio.timeout(_PATIENCE_S):
                     return await _check(client, provider, key)
             except (httpx.TimeoutException, TimeoutError):
-                return Verdict(None, "no answer in time")
+                return KeyVerdict(None, "no answer in time")
             except (httpx.HTTPError, httpx.InvalidURL):
-                return Verdict(None, "it cannot be reached")
+                return KeyVerdict(None, "it cannot be reached")
             except Exception as fault:  # a plugin's fault with one key says nothing about the others
-                return Verdict(None, f"the provider's plugin failed: {type(fault).__name__}")
+                return KeyVerdict(None, f"the provider's plugin failed: {type(fault).__name__}")
             finally:
                 progress.step()
 
         return list(await asyncio.gather(*(check(provider, key) for provider, key in keys)))
 
 
-async def _check(client: httpx.AsyncClient, provider: Provider, key: Key) -> Verdict:
+async def _check(client: httpx.AsyncClient, provider: Provider, key: Key) -> KeyVerdict:
     if provider.probe is not None and (request := provider.probe.request(key)) is not None:
         proof = provider.probe.read(await _ask(client, request))
-        return Verdict(proof.valid, proof.note)
+        return KeyVerdict(proof.valid, proof.note)
     if (request := provider.catalog.request(key)) is None:
-        return Verdict(None, "the provider has nothing that can be asked for free")
+        return KeyVerdict(None, "the provider has nothing that can be asked for free")
     if not key.secret:
         answer = await _ask(client, request)
-        return Verdict(answer.status == 200 or None, f"it wants no key; it answered {answer.status}")
+        return KeyVerdict(answer.status == 200 or None, f"it wants no key; it answered {answer.status}")
     answer, without_key = await asyncio.gather(_ask(client, request), _ask(client, _without(key, request)))
     if answer.status == 200:
         # A list that is shown to everybody says nothing about a key.
-        return Verdict(True, "") if without_key.status in {401, 403} else Verdict(None, "its model list is public")
+        return (
+            KeyVerdict(True, "") if without_key.status in {401, 403} else KeyVerdict(None, "its model list is public")
+        )
     failure = next(iter(provider.wires.values())).read(answer).failure
     if failure is not None and failure.kind == ErrorKind.AUTH:
-        return Verdict(False, "")
-    return Verdict(None, f"it answered {answer.status}")
+        return KeyVerdict(False, "")
+    return KeyVerdict(None, f"it answered {answer.status}")
 
 
 def _without(key: Key, request: UpstreamRequest) -> UpstreamRequest:

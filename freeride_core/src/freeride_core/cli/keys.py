@@ -11,8 +11,8 @@ import typer
 from freeride_core.cli.terminal import clock, complain, fail, show_table, where_to_get_keys
 
 if TYPE_CHECKING:
-    from freeride_core.cli.situation import Situation
-    from freeride_core.gateway.roster import Member
+    from freeride_core.cli.snapshot import Snapshot
+    from freeride_core.gateway.walk.enabled import EnabledProvider
     from freeride_core.provider import Key
 
 
@@ -23,9 +23,9 @@ def keys(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
 ) -> None:
     """Show your keys, by fingerprint, and what each of them can do now."""
-    from freeride_core.cli.situation import read_situation
+    from freeride_core.cli.snapshot import read_snapshot
 
-    situation = read_situation()
+    situation = read_snapshot()
     members = situation.roster.members
     rows = [_row(situation, member, key) for member in members for key in member.keys]
     if check and rows:
@@ -47,7 +47,7 @@ def keys(
             complain(f"{row['variable']} (k{row['index']}) does not look like a key of {row['provider']}")
 
 
-def _row(situation: Situation, member: Member, key: Key) -> dict[str, Any]:
+def _row(situation: Snapshot, member: EnabledProvider, key: Key) -> dict[str, Any]:
     from freeride_core.ledger.slots import ALL_MODELS, slots_over
 
     cooling = situation.ledger.state(key, ALL_MODELS).cooldown
@@ -70,7 +70,7 @@ def _row(situation: Situation, member: Member, key: Key) -> dict[str, Any]:
     }
 
 
-def _looks_right(member: Member, key: Key) -> bool:
+def _looks_right(member: EnabledProvider, key: Key) -> bool:
     patterns = [
         credential.pattern
         for credential in member.provider.credentials

@@ -12,8 +12,8 @@ import typer
 from freeride_core.cli.terminal import complain, fail, show_table, where_to_get_keys
 
 if TYPE_CHECKING:
-    from freeride_core.cli.situation import Situation
-    from freeride_core.gateway.roster import Member, Roster
+    from freeride_core.cli.snapshot import Snapshot
+    from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders
     from freeride_core.model import Model
 
 
@@ -22,11 +22,11 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
 ) -> None:
     """Show the free models that you can use now, best first."""
-    from freeride_core.cli.situation import read_situation
-    from freeride_core.gateway.routing import usable_models
+    from freeride_core.cli.snapshot import read_snapshot
+    from freeride_core.gateway.walk.routing import usable_models
     from freeride_core.provider import Account
 
-    situation = read_situation()
+    situation = read_snapshot()
     roster = _with_keyless(situation) if show_all else situation.roster
     if not roster.members:
         if as_json:
@@ -44,19 +44,19 @@ def models(
         complain(f"no model of {names} is known to be free for you")
 
 
-def _with_keyless(situation: Situation) -> Roster:
-    from freeride_core.gateway.roster import Member
+def _with_keyless(situation: Snapshot) -> EnabledProviders:
+    from freeride_core.gateway.walk.enabled import EnabledProvider
 
     roster = situation.roster
     keyless = [
-        Member(provider, (), provider.free)
+        EnabledProvider(provider, (), provider.free)
         for name, provider in roster.registered.items()
         if name not in roster.by_name
     ]
     return replace(roster, members=(*roster.members, *keyless))
 
 
-def _row(situation: Situation, canonical: str, served: Sequence[tuple[Member, Model]]) -> dict[str, Any]:
+def _row(situation: Snapshot, canonical: str, served: Sequence[tuple[EnabledProvider, Model]]) -> dict[str, Any]:
     offered = [model for _, model in served]
     contexts = [model.context for model in offered if model.context]
     at: dict[str, dict[str, str]] = {}
@@ -74,8 +74,8 @@ def _row(situation: Situation, canonical: str, served: Sequence[tuple[Member, Mo
     }
 
 
-def _state(situation: Situation, member: Member, model: Model) -> str:
-    from freeride_core.ledger.ledger import Readiness
+def _state(situation: Snapshot, member: EnabledProvider, model: Model) -> str:
+    from freeride_core.ledger.readiness import Readiness
 
     if not member.keys:
         return "no key"

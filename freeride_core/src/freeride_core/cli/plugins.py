@@ -15,7 +15,7 @@ _COLUMNS = ("kind", "name", "distribution", "version", "api", "status", "reason"
 
 def plugins(as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False) -> None:
     """Show the installed providers and binders, and why one cannot be used."""
-    from freeride_core.plugins import load_plugins
+    from freeride_core.plugins.discovery import load_plugins
 
     rows = [asdict(row) for row in load_plugins().rows]
     if as_json:

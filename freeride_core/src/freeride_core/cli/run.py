@@ -25,7 +25,7 @@ from freeride_core.cli.terminal import complain, fail
 if TYPE_CHECKING:
     from freeride_core.binder import Launch
     from freeride_core.cli.lease import Lease
-    from freeride_core.settings import Settings
+    from freeride_core.settings.resolver import Settings
 
 _START_S = 30.0
 _STOP_S = 15.0
@@ -50,10 +50,10 @@ def run(
     """Start an agent bound to the gateway, without a change of its files. Where no gateway answers one runs as long as an
     agent needs it. Ends with the agent's exit code."""
     from freeride_core.binder import Endpoint
-    from freeride_core.binding import BindingError, check_served
-    from freeride_core.plugins import PluginError
-    from freeride_core.programs import find_program
-    from freeride_core.settings import load_settings
+    from freeride_core.binding.change import BindingError, check_served
+    from freeride_core.plugins.discovery import PluginError
+    from freeride_core.settings.resolver import load_settings
+    from freeride_core.system.programs import find_program
 
     root = gateway_root(url)
     check_model(model)
@@ -86,8 +86,8 @@ def run(
 def _gateway(settings: Settings, root: str) -> Iterator[None]:
     """A gateway at this address until the end: the one that is there, else one that ends with the last run that needs it."""
     from freeride_core.cli.gateway_client import GatewayClient, Listener
-    from freeride_core.loopback import is_loopback
-    from freeride_core.programs import python_command
+    from freeride_core.system.loopback import is_loopback
+    from freeride_core.system.programs import python_command
 
     parts = urlsplit(root)
     host, port = parts.hostname or "", parts.port or 80
@@ -133,7 +133,7 @@ def _gateway(settings: Settings, root: str) -> Iterator[None]:
 
 def _outranking(launch: Launch) -> list[Path]:
     """Return what outranks the launch in the folder that the agent works in, or in its repository."""
-    from freeride_core.cli.place import git_root, working_folder
+    from freeride_core.cli.scope_option import git_root, working_folder
 
     folder = working_folder()
     if folder is None:
@@ -148,7 +148,7 @@ def direct_to(host: str, environ: Mapping[str, str]) -> dict[str, str]:
 
     A gateway on another machine stays behind the proxy of the user's own environment.
     """
-    from freeride_core.loopback import is_loopback
+    from freeride_core.system.loopback import is_loopback
 
     if not is_loopback(host) and any(environ.get(each) for name in _PROXIES for each in (name, name.lower())):
         return {}
@@ -170,7 +170,7 @@ def _lease(path: Path) -> Lease | None:
 
 def _start(settings: Settings, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     """Start the gateway in its home, which is the user's own, and in a session or a group of its own: Ctrl-C is for the agent."""
-    from freeride_core.programs import python_environ
+    from freeride_core.system.programs import python_environ
 
     paths = {"FREERIDE_HOME": str(settings.home)}
     if settings.above_files.get("FREERIDE_EVENTS_PATH", "").strip():
@@ -217,13 +217,13 @@ def _written(launch: Launch) -> Iterator[Launch]:
 
 def _disclose(settings: Settings) -> None:
     """Here, as what the gateway itself shows goes to a file."""
-    from freeride_core.gateway.roster import make_roster
-    from freeride_core.plugins import load_plugins
-    from freeride_core.telemetry import disclose, public_names
+    from freeride_core.gateway.walk.enabled import enabled_providers
+    from freeride_core.plugins.discovery import load_plugins
+    from freeride_core.telemetry.counts import disclose, public_names
 
     if settings.telemetry:
         plugins = load_plugins(("provider",))
-        disclose(settings, public_names(plugins, make_roster(settings, plugins.providers).by_name))
+        disclose(settings, public_names(plugins, enabled_providers(settings, plugins.providers).by_name))
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from freeride_core.loopback import is_loopback
+from freeride_core.system.loopback import is_loopback
 
 if TYPE_CHECKING:
-    from freeride_core.gateway.gateway import Gateway
-    from freeride_core.gateway.roster import Roster
+    from freeride_core.gateway.runtime import Gateway
+    from freeride_core.gateway.walk.enabled import EnabledProviders
 
 _REACHABLE = "other machines can reach {}: set FREERIDE_TOKEN first, or leave --host at 127.0.0.1"
 
@@ -28,11 +28,11 @@ def serve(
     """Serve one OpenAI-compatible endpoint over every free tier that you have a key for."""
     from freeride_core.cli.lease import end_when_unneeded
     from freeride_core.cli.terminal import complain, fail, show, where_to_get_keys
-    from freeride_core.gateway.roster import make_roster
     from freeride_core.gateway.server import serve as serve_until_stopped
-    from freeride_core.plugins import load_plugins
-    from freeride_core.settings import check_settings, load_settings
-    from freeride_core.telemetry import disclose, public_names
+    from freeride_core.gateway.walk.enabled import enabled_providers
+    from freeride_core.plugins.discovery import load_plugins
+    from freeride_core.settings.resolver import check_settings, load_settings
+    from freeride_core.telemetry.counts import disclose, public_names
 
     if lease is not None:
         end_when_unneeded(lease)
@@ -40,7 +40,7 @@ def serve(
     if settings.token is None and not is_loopback(host):
         fail(_REACHABLE.format(host))
     plugins = load_plugins(("provider",))
-    roster = make_roster(settings, plugins.providers)
+    roster = enabled_providers(settings, plugins.providers)
     for row in plugins.rows:
         if row.status != "ok":
             complain(f"the provider {row.name!r} cannot be used: {row.reason}")
@@ -75,7 +75,7 @@ def _listen(host: str, port: int) -> socket.socket:
         fail(f"cannot listen on {host}:{port}: {error.strerror}")
 
 
-def _banner(roster: Roster, url: str) -> str:
+def _banner(roster: EnabledProviders, url: str) -> str:
     names = ", ".join(member.provider.name for member in roster.members)
     more = "" if len(roster.members) == len(roster.registered) else "        # add more by exporting their keys"
     return (

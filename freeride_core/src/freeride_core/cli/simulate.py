@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from freeride_core.cli.terminal import complain, fail, show, tell
-from freeride_core.plain_text import printable
+from freeride_core.privacy.plain_text import printable
 
 if TYPE_CHECKING:
-    from freeride_core.simulator import Profile, Seen, Simulator
+    from freeride_core.simulator import Profile, SeenRequest, Simulator
 
 
 def simulate(
@@ -54,7 +54,7 @@ def simulate(
 
 
 def _profiles(names: Sequence[str], *, every: bool) -> list[Profile]:
-    from freeride_core.plugins import load_plugins
+    from freeride_core.plugins.discovery import load_plugins
     from freeride_core.simulator import ProfileError
     from freeride_core.simulator.installed import installed_profile
 
@@ -137,8 +137,8 @@ class _Line:
     def __init__(self, provider: str) -> None:
         self._provider = provider
 
-    def __call__(self, seen: Seen) -> None:
-        from freeride_core.keys import fingerprint
+    def __call__(self, seen: SeenRequest) -> None:
+        from freeride_core.settings.keys import fingerprint
 
         now = time.time()
         clock = time.strftime("%H:%M:%S", time.localtime(now)) + f".{int(now * 1000) % 1000:03d}"

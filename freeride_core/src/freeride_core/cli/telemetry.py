@@ -11,7 +11,7 @@ import typer
 from freeride_core.cli.terminal import fail, fault_of, show
 
 if TYPE_CHECKING:
-    from freeride_core.settings import Settings
+    from freeride_core.settings.resolver import Settings
 
 
 class Switch(enum.StrEnum):
@@ -29,18 +29,18 @@ def telemetry(
 
     Exit codes: 0 it is as you want it, 1 something outranks you and is named.
     """
-    from freeride_core.env_file import set_variables
-    from freeride_core.gateway.roster import make_roster
-    from freeride_core.plugins import load_plugins
-    from freeride_core.settings import load_settings
-    from freeride_core.telemetry import keep_counts, payload_of, public_names, read_counts
+    from freeride_core.gateway.walk.enabled import enabled_providers
+    from freeride_core.plugins.discovery import load_plugins
+    from freeride_core.settings.dotenv import set_variables
+    from freeride_core.settings.resolver import load_settings
+    from freeride_core.telemetry.counts import keep_counts, payload_of, public_names, read_counts
 
     settings = load_settings()
     if switch is not None:
         set_variables(settings.home / ".env", {"FREERIDE_TELEMETRY": switch})
         settings = load_settings()
     plugins = load_plugins(("provider",))
-    names = public_names(plugins, make_roster(settings, plugins.providers).by_name)
+    names = public_names(plugins, enabled_providers(settings, plugins.providers).by_name)
     counts = read_counts(settings.home)
     payload = payload_of(counts, names)
     if not (settings.telemetry or counts.is_shown):
@@ -61,7 +61,7 @@ def telemetry(
 
 
 def _tell(settings: Settings, payload: dict[str, Any]) -> None:
-    from freeride_core.telemetry import render
+    from freeride_core.telemetry.counts import render
 
     reason, remedy = _reason(settings), _remedy(settings)
     show(f"telemetry is {_state(settings.telemetry)}{reason and f' ({reason})'}")
@@ -78,7 +78,7 @@ def _state(is_on: bool) -> str:
 
 def _variable(settings: Settings) -> str | None:
     """The variable that has decided it; None: none has."""
-    from freeride_core.settings import quiet_variable
+    from freeride_core.settings.resolver import quiet_variable
 
     own = "FREERIDE_TELEMETRY"
     is_set = own in settings.above_files or settings.environ.get(own, "").strip()

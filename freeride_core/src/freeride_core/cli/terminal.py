@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from freeride_core.plain_text import printable, printable_lines
+from freeride_core.privacy.plain_text import printable, printable_lines
 
 if TYPE_CHECKING:
     from freeride_core.provider import Provider
@@ -62,7 +62,7 @@ def clock(moment: float, now: float) -> str:
 def where_to_get_keys(installed: Iterable[Provider], home: Path) -> str:
     """What to do without a key: a line for each provider, with the page and the variables, or with the address where it wants no
     key."""
-    from freeride_core.settings import base_url_variable
+    from freeride_core.settings.resolver import base_url_variable
 
     providers = sorted(installed, key=lambda provider: (provider.rank, provider.name))
     if not providers:

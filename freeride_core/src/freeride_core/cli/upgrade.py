@@ -18,8 +18,8 @@ def upgrade(
 ) -> None:
     """Bring FreeRide up to date, in the way in which it was installed. Ends with the exit code of the command that does it."""
     from freeride_core.cli.terminal import complain, fail
-    from freeride_core.programs import find_program, python_environ
-    from freeride_core.upgrade import source_clone, upgrade_words
+    from freeride_core.system.programs import find_program, python_environ
+    from freeride_core.system.upgrade import source_clone, upgrade_words
 
     words = upgrade_words()
     if dry_run:

@@ -13,9 +13,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from freeride_core.cli.terminal import tell
-from freeride_core.event_log import Follower
-from freeride_core.settings import Settings, SettingsError, load_settings
-from freeride_core.timeline import render
+from freeride_core.events.log import Follower
+from freeride_core.events.rendering import render
+from freeride_core.settings.resolver import Settings, SettingsError, load_settings
 
 _POLL_S = 0.05
 

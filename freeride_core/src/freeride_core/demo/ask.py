@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from freeride_core.events import Event
+from freeride_core.events.bus import Event
 
 _TIMEOUT_S = 30.0
 _OK = "OK"
@@ -94,7 +94,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class AskResult:
     """The answer is over."""
 
     status: int
@@ -103,7 +103,7 @@ class Ending:
     duration_ms: int
 
 
-def send(url: str, *, stream: bool, put: Callable[[Words | Ending], object]) -> None:
+def send(url: str, *, stream: bool, put: Callable[[Words | AskResult], object]) -> None:
     """Asks the gateway as any client would; `put` gets the words as they come, and the ending."""
     status, headers = 0, httpx.Headers()
     body = {"model": "auto", "stream": stream, "messages": [{"role": "user", "content": "Say hello."}]}
@@ -119,7 +119,7 @@ def send(url: str, *, stream: bool, put: Callable[[Words | Ending], object]) -> 
             status = 0
         duration_ms = round((time.monotonic() - started) * 1000)
     put(
-        Ending(
+        AskResult(
             status, headers.get("x-freeride-provider", ""), int(headers.get("x-freeride-attempts", "0")), duration_ms
         )
     )

@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from freeride_core.demo.ask import Ask
+from freeride_core.demo.environment import ProviderStatus
+from freeride_core.demo.format import BOLD, DIM, EXAMPLE, GOOD, PLAIN, Piece, lines, opening, row, signs_for, summary
 from freeride_core.demo.screen import Board, invitation
-from freeride_core.demo.stage import Standing
-from freeride_core.demo.wording import BOLD, DIM, EXAMPLE, GOOD, PLAIN, Piece, lines, opening, row, signs_for, summary
-from freeride_core.events import Event
-from freeride_core.timeline import render
+from freeride_core.events.bus import Event
+from freeride_core.events.rendering import render
 
 _REFRESHES_S = 15
 _INDENT = 2
@@ -104,7 +104,7 @@ class LiveScreen:
             table.add_row(*self._row(standing, asked, now))
         return self._indented(table)
 
-    def _row(self, standing: Standing, asked: str, now: float) -> list[Text]:
+    def _row(self, standing: ProviderStatus, asked: str, now: float) -> list[Text]:
         state, style, reason = row(standing, now)
         name = Text(standing.name, style=BOLD if standing.name == asked else "")
         return [Text(self._signs.dot, style=style), name, Text(state, style=style), Text(reason, style=DIM)]

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TextIO
 
 from freeride_core.demo.ask import Ask
-from freeride_core.demo.stage import Standing
-from freeride_core.demo.wording import lines, opening, signs_for, summary
-from freeride_core.events import Event
-from freeride_core.timeline import render
+from freeride_core.demo.environment import ProviderStatus
+from freeride_core.demo.format import lines, opening, signs_for, summary
+from freeride_core.events.bus import Event
+from freeride_core.events.rendering import render
 
-Board = Callable[[], Sequence[Standing]]
+Board = Callable[[], Sequence[ProviderStatus]]
 
 
 class Screen(Protocol):

@@ -10,14 +10,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from freeride_core.call import Operation
-from freeride_core.gateway import door, explain
-from freeride_core.gateway.completion import Completion
-from freeride_core.gateway.cycle import Message, Receive, Scope, Send
-from freeride_core.gateway.dialect import ClientError
-from freeride_core.gateway.exchange import Exchange
-from freeride_core.gateway.gateway import Gateway
+from freeride_core.gateway import access, explanation
+from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.health import health_of
+from freeride_core.gateway.http.server_exchange import AsgiScope, Message, Receive, Send
 from freeride_core.gateway.listing import find_model, list_models
+from freeride_core.gateway.protocols.errors import ClientError
+from freeride_core.gateway.runtime import Gateway
+from freeride_core.gateway.transaction import Transaction
 
 _HOT = {
     "/v1/chat/completions": Operation.CHAT,
@@ -30,23 +30,23 @@ class App:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self._door = door.Door()
+        self._door = access.AccessCheck()
         self._rest = _routes(gateway)
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
             return _decline()
         gateway = self.gateway
         settings = gateway.settings
-        exchange = Exchange(scope, receive, send)
+        exchange = ClientExchange(scope, receive, send)
         headers = exchange.headers
         if b"origin" in headers:
-            exchange.extra_headers = door.cors_headers(headers, settings)
+            exchange.extra_headers = access.cors_headers(headers, settings)
         refused = self._door.refusal(exchange.method, exchange.query, headers, settings)
         if refused is None and len(headers) != len(scope["headers"]):
-            refused = door.contradiction(scope["headers"])
+            refused = access.contradiction(scope["headers"])
         if refused is None and gateway.is_stopping:
-            refused = explain.stopping()
+            refused = explanation.stopping()
         if refused is not None:
             if _is_health(exchange) and refused.status in (401, 421) and b"origin" not in headers:
                 return exchange.answer(200, [_JSON], health_of(gateway, scope, is_known=False))
@@ -54,11 +54,11 @@ class App:
         operation = _HOT.get(exchange.path) if exchange.method == "POST" else None
         if operation is None:
             return self._serve_rest(scope, receive, send, exchange)
-        return Completion(gateway, exchange, operation).run()
+        return Transaction(gateway, exchange, operation).run()
 
-    async def _serve_rest(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        if door.is_preflight(exchange.method, exchange.headers, self.gateway.settings):
-            return await exchange.answer(204, door.preflight_headers(), b"")
+    async def _serve_rest(self, scope: AsgiScope, receive: Receive, send: Send, exchange: ClientExchange) -> None:
+        if access.is_preflight(exchange.method, exchange.headers, self.gateway.settings):
+            return await exchange.answer(204, access.preflight_headers(), b"")
         if _is_health(exchange):
             return await exchange.answer(200, [_JSON], health_of(self.gateway, scope, is_known=True))
         scope["freeride.request_id"] = exchange.request_id
@@ -69,7 +69,7 @@ async def _decline() -> None:
     """Of a server's other protocols the gateway speaks none."""
 
 
-def _with_request_id(send: Send, exchange: Exchange) -> Send:
+def _with_request_id(send: Send, exchange: ClientExchange) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             request_id = (b"x-freeride-request-id", exchange.request_id.encode())
@@ -82,7 +82,7 @@ def _with_request_id(send: Send, exchange: Exchange) -> Send:
 _JSON = (b"content-type", b"application/json")
 
 
-def _is_health(exchange: Exchange) -> bool:
+def _is_health(exchange: ClientExchange) -> bool:
     return exchange.path == "/health" and exchange.method in ("GET", "HEAD")
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from freeride_core.call import Feature, Operation
-from freeride_core.gateway.gateway import Gateway
-from freeride_core.gateway.roster import Member
-from freeride_core.gateway.routing import PRESET_IDS
+from freeride_core.gateway.runtime import Gateway
+from freeride_core.gateway.walk.enabled import EnabledProvider
+from freeride_core.gateway.walk.routing import PRESET_IDS
 from freeride_core.model import Model
 
 _ALWAYS = ("max_tokens", "stop", "stream", "temperature", "top_p")
@@ -35,7 +35,7 @@ def list_models(gateway: Gateway) -> list[dict[str, Any]]:
     return presets + [_entry(canonical, entries) for canonical, entries in served.items()]
 
 
-def _entry(canonical: str, served: Sequence[tuple[Member, Model]]) -> dict[str, Any]:
+def _entry(canonical: str, served: Sequence[tuple[EnabledProvider, Model]]) -> dict[str, Any]:
     member, first = served[0]
     contexts = [model.context for _, model in served if model.context]
     provider_ids: dict[str, str] = {}

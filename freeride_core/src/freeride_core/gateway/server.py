@@ -19,13 +19,13 @@ from typing import Self
 import uvicorn
 
 from freeride_core.gateway.app import App
-from freeride_core.gateway.gateway import Gateway
-from freeride_core.gateway.keepalive import EVERY_S
-from freeride_core.gateway.listener import ClientConnection
-from freeride_core.keys import guard_output
-from freeride_core.plugins import Plugins, load_plugins
-from freeride_core.settings import Settings
-from freeride_core.telemetry import Beacon
+from freeride_core.gateway.http.listener import ClientConnection
+from freeride_core.gateway.protocols.keep_alive import EVERY_S
+from freeride_core.gateway.runtime import Gateway
+from freeride_core.plugins.discovery import Plugins, load_plugins
+from freeride_core.settings.keys import guard_output
+from freeride_core.settings.resolver import Settings
+from freeride_core.telemetry.counts import Beacon
 
 _log = logging.getLogger(__name__)
 GRACE_S = 10.0
@@ -35,7 +35,7 @@ _FILES_MOST = 10_240
 """macOS gives no process more, whatever its limit says."""
 
 
-class Server(uvicorn.Server):
+class GatewayServer(uvicorn.Server):
     """uvicorn, with a stop that lets streams end in an error event instead of silence."""
 
     def __init__(self, gateway: Gateway, on_ready: Callable[[str], None], grace_s: float) -> None:
@@ -103,7 +103,7 @@ def _report(work: asyncio.Task[None]) -> None:
 
 
 async def _serve(gateway: Gateway, listener: socket.socket, on_ready: Callable[[str], None], grace_s: float) -> None:
-    server = Server(gateway, on_ready, grace_s)
+    server = GatewayServer(gateway, on_ready, grace_s)
     _start_plugins(gateway)
     async with _background(gateway):
         await server.serve(sockets=[listener])
@@ -215,7 +215,7 @@ class GatewayThread:
         self._grace_s = grace_s
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: Server | None = None
+        self._server: GatewayServer | None = None
         self._error: BaseException | None = None
         self.url = ""
         self.gateway: Gateway
@@ -251,7 +251,7 @@ class GatewayThread:
     async def _main(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         self.gateway = Gateway(self._settings, self._plugins, keep_alive_s=self._keep_alive_s)
-        self._server = Server(self.gateway, self._on_ready, self._grace_s)
+        self._server = GatewayServer(self.gateway, self._on_ready, self._grace_s)
         async with _background(self.gateway):
             await self._server.serve(sockets=[listener])
 

@@ -10,10 +10,10 @@ from typing import NoReturn
 import httpx
 
 from freeride_core.answer import ErrorKind
-from freeride_core.gateway.alarm import NEVER
-from freeride_core.gateway.connection import Connection
-from freeride_core.gateway.pool import DirectReply, Pool
-from freeride_core.gateway.trouble import UpstreamTrouble
+from freeride_core.gateway.http.deadline import NEVER
+from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.pool import DirectResponse, Pool
+from freeride_core.gateway.http.upstream_connection import UpstreamConnection
 
 
 class FastTransport(httpx.AsyncBaseTransport):
@@ -39,8 +39,8 @@ class FastTransport(httpx.AsyncBaseTransport):
                     has_body=request.method != "HEAD",
                 )
             else:
-                reply = DirectReply(await self._upload(self._pool, request, connect_s, read_s), self._pool)
-        except UpstreamTrouble as trouble:
+                reply = DirectResponse(await self._upload(self._pool, request, connect_s, read_s), self._pool)
+        except UpstreamError as trouble:
             _raise(trouble)
         return httpx.Response(
             reply.status, headers=reply.connection.headers, stream=_Body(reply, read_s), request=request
@@ -48,7 +48,7 @@ class FastTransport(httpx.AsyncBaseTransport):
 
     async def _upload(
         self, pool: Pool, request: httpx.Request, connect_s: float | None, read_s: float | None
-    ) -> Connection:
+    ) -> UpstreamConnection:
         """Sends a body as it comes into being. That cannot be done twice, so a kept connection, which may be stale, is no use."""
         assert isinstance(request.stream, httpx.AsyncByteStream)
         connection = await pool.connect(connect_s, NEVER)
@@ -78,7 +78,7 @@ class FastTransport(httpx.AsyncBaseTransport):
 class _Body(httpx.AsyncByteStream):
     """An answer's body; closing it gives the connection back, or drops it where something was left unread."""
 
-    def __init__(self, reply: DirectReply, read_s: float | None) -> None:
+    def __init__(self, reply: DirectResponse, read_s: float | None) -> None:
         self._reply = reply
         self._read_s = read_s
         self._is_closed = False
@@ -91,7 +91,7 @@ class _Body(httpx.AsyncByteStream):
                 if not data:
                     return
                 yield data
-        except UpstreamTrouble as trouble:
+        except UpstreamError as trouble:
             _raise(trouble)
 
     async def aclose(self) -> None:
@@ -113,7 +113,7 @@ def _head(request: httpx.Request) -> bytes:
     return b"".join((*lines, b"\r\n"))
 
 
-def _raise(trouble: UpstreamTrouble) -> NoReturn:
+def _raise(trouble: UpstreamError) -> NoReturn:
     """The same in httpx's words."""
     is_late = trouble.failure.kind == ErrorKind.TIMEOUT
     if trouble.is_connect:

@@ -6,7 +6,7 @@ Nothing here ever contacts anything; it listens on 127.0.0.1 only.
 from freeride_core.simulator.behaviour import BEHAVIOURS
 from freeride_core.simulator.profile import Case, Profile, ProfileError, read_profile
 from freeride_core.simulator.reading import answer_of, catalog_of, expectation_of, reading_of
-from freeride_core.simulator.seen import Seen
+from freeride_core.simulator.seen import SeenRequest
 from freeride_core.simulator.server import Simulator
 from freeride_core.simulator.thread import SimulatorThread
 
@@ -15,7 +15,7 @@ __all__ = [
     "Case",
     "Profile",
     "ProfileError",
-    "Seen",
+    "SeenRequest",
     "Simulator",
     "SimulatorThread",
     "answer_of",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from freeride_core.simulator.dialect import (
-    Turn,
+    PlayedRequest,
     block,
     blocks_before_finish,
     blocks_from_finish,
@@ -20,7 +20,7 @@ from freeride_core.simulator.dialect import (
     unstreamed,
     whole_body,
 )
-from freeride_core.simulator.reply import EVENTS, Ending, Reply, json_reply
+from freeride_core.simulator.reply import EVENTS, ResponseEnding, SimulatedResponse, json_reply
 
 _ERROR = (
     '{"error":{"message":"The upstream is overloaded, please try again later.","type":"server_error",'
@@ -38,10 +38,10 @@ class Behaviour:
 
     name: str
     does: str
-    reply: Callable[[Turn], Reply]
+    reply: Callable[[PlayedRequest], SimulatedResponse]
 
 
-def _error_block(turn: Turn) -> bytes:
+def _error_block(turn: PlayedRequest) -> bytes:
     """The upstream's own way of failing midway, where the profile knows it."""
     case = turn.profile.case("mid-stream-error")
     if case is not None and case.sse:
@@ -49,7 +49,7 @@ def _error_block(turn: Turn) -> bytes:
     return event(_ERROR)
 
 
-def _first_half(turn: Turn) -> list[bytes]:
+def _first_half(turn: PlayedRequest) -> list[bytes]:
     """A stream's beginning, at least up to its first word."""
     blocks = blocks_before_finish(turn)
     stream = turn.profile.stream
@@ -57,7 +57,7 @@ def _first_half(turn: Turn) -> list[bytes]:
     return blocks[: max(before_words + 1, len(blocks) // 2)]
 
 
-def _broken_off(turn: Turn, ending: Ending) -> Reply:
+def _broken_off(turn: PlayedRequest, ending: ResponseEnding) -> SimulatedResponse:
     """Content, and then no more."""
     if turn.stream:
         return events_reply(turn, tuple(_first_half(turn)), ending)
@@ -66,8 +66,8 @@ def _broken_off(turn: Turn, ending: Ending) -> Reply:
     return replace(whole, pieces=(body[: len(body) // 2],), length=len(body), ending=ending)
 
 
-def _reset_midway(turn: Turn) -> Reply:
-    reply = _broken_off(turn, Ending.RESET)
+def _reset_midway(turn: PlayedRequest) -> SimulatedResponse:
+    reply = _broken_off(turn, ResponseEnding.RESET)
     if not turn.stream:
         return reply
     # The reset hits in the middle of an event.
@@ -75,45 +75,45 @@ def _reset_midway(turn: Turn) -> Reply:
     return replace(reply, pieces=(*others, last, last[: len(last) // 2]))
 
 
-def _ended_midway(turn: Turn) -> Reply:
+def _ended_midway(turn: PlayedRequest) -> SimulatedResponse:
     if turn.stream:
-        return events_reply(turn, tuple(_first_half(turn)), Ending.CLOSE)
+        return events_reply(turn, tuple(_first_half(turn)), ResponseEnding.CLOSE)
     return _truncated(turn)
 
 
-def _truncated(turn: Turn) -> Reply:
+def _truncated(turn: PlayedRequest) -> SimulatedResponse:
     """JSON that stops halfway while HTTP says that it is whole."""
     if turn.stream:
         first = event(whole_body(turn))
-        return events_reply(turn, (first[: len(first) // 2] + b"\n\n",), Ending.CLOSE)
+        return events_reply(turn, (first[: len(first) // 2] + b"\n\n",), ResponseEnding.CLOSE)
     whole = unstreamed(turn)
     return replace(whole, pieces=(whole.pieces[0][: len(whole.pieces[0]) // 2],))
 
 
-def _empty(turn: Turn) -> Reply:
+def _empty(turn: PlayedRequest) -> SimulatedResponse:
     """A finish without a word before it, and not a token counted."""
     return good_chat(turn.saying_instead(""))
 
 
-def _error_first(turn: Turn) -> Reply:
+def _error_first(turn: PlayedRequest) -> SimulatedResponse:
     if turn.stream:
-        return events_reply(turn, (_error_block(turn),), Ending.CLOSE)
+        return events_reply(turn, (_error_block(turn),), ResponseEnding.CLOSE)
     return json_reply(_ERROR)
 
 
-def _error_midway(turn: Turn) -> Reply:
+def _error_midway(turn: PlayedRequest) -> SimulatedResponse:
     if turn.stream:
-        return events_reply(turn, (*_first_half(turn), _error_block(turn)), Ending.CLOSE)
+        return events_reply(turn, (*_first_half(turn), _error_block(turn)), ResponseEnding.CLOSE)
     return json_reply(_ERROR)
 
 
-def _comments_only(turn: Turn) -> Reply:
+def _comments_only(turn: PlayedRequest) -> SimulatedResponse:
     comments = tuple(block(text) for text in turn.profile.stream.before if text.startswith(":"))
-    reply = events_reply(turn, comments or (b": keep-alive\n\n",), Ending.REPEAT)
+    reply = events_reply(turn, comments or (b": keep-alive\n\n",), ResponseEnding.REPEAT)
     return replace(reply, gap_s=max(reply.gap_s, _COMMENT_GAP_S))
 
 
-def _split_characters(turn: Turn) -> Reply:
+def _split_characters(turn: PlayedRequest) -> SimulatedResponse:
     """Every character of more than one byte arrives in two writes."""
     reply = good_chat(turn.saying_instead(POLYGLOT))
     pieces = [piece for whole in reply.pieces for piece in _split_within_characters(whole)]
@@ -131,7 +131,7 @@ def _split_within_characters(data: bytes) -> Iterable[bytes]:
     yield data[start:]
 
 
-def _split_everywhere(turn: Turn) -> Reply:
+def _split_everywhere(turn: PlayedRequest) -> SimulatedResponse:
     """Writes of 1 to 7 bytes, then the rest with several events at once."""
     reply = good_chat(turn)
     data = b"".join(reply.pieces)
@@ -143,19 +143,19 @@ def _split_everywhere(turn: Turn) -> Reply:
     return replace(reply, pieces=(*pieces, *rest), length=None if reply.chunked else len(data), gap_s=0.001)
 
 
-def _all_at_once(turn: Turn) -> Reply:
+def _all_at_once(turn: PlayedRequest) -> SimulatedResponse:
     reply = good_chat(turn)
     return replace(reply, pieces=(b"".join(reply.pieces),))
 
 
-def _line_ends(turn: Turn) -> Reply:
+def _line_ends(turn: PlayedRequest) -> SimulatedResponse:
     reply = good_chat(turn)
     if not turn.stream:
         return reply
     return replace(reply, pieces=tuple(piece.replace(b"\n", b"\r\n") for piece in reply.pieces))
 
 
-def _compressed(turn: Turn) -> Reply:
+def _compressed(turn: PlayedRequest) -> SimulatedResponse:
     reply = good_chat(turn)
     if turn.stream:
         squeeze = zlib.compressobj(wbits=31)
@@ -166,13 +166,13 @@ def _compressed(turn: Turn) -> Reply:
     return replace(reply, pieces=tuple(pieces), headers=reply.with_header("content-encoding", "gzip"))
 
 
-def _without_done(turn: Turn) -> Reply:
+def _without_done(turn: PlayedRequest) -> SimulatedResponse:
     if not turn.stream:
         return good_chat(turn)
-    return events_reply(turn, (*blocks_before_finish(turn), *blocks_from_finish(turn)), Ending.CLOSE)
+    return events_reply(turn, (*blocks_before_finish(turn), *blocks_from_finish(turn)), ResponseEnding.CLOSE)
 
 
-def _odd_line(turn: Turn) -> Reply:
+def _odd_line(turn: PlayedRequest) -> SimulatedResponse:
     if not turn.stream:
         return good_chat(turn)
     blocks = blocks_before_finish(turn)
@@ -180,7 +180,7 @@ def _odd_line(turn: Turn) -> Reply:
     return events_reply(turn, (*blocks[:-1], odd, *blocks[-1:], *blocks_from_finish(turn), *done_blocks(turn)))
 
 
-def _many_lines(turn: Turn) -> Reply:
+def _many_lines(turn: PlayedRequest) -> SimulatedResponse:
     """Each event's data on two `data:` lines, without the space that most put after the colon."""
     reply = good_chat(turn)
     if not turn.stream:
@@ -189,34 +189,46 @@ def _many_lines(turn: Turn) -> Reply:
     return replace(reply, pieces=tuple(pieces))
 
 
-def _slow(turn: Turn) -> Reply:
+def _slow(turn: PlayedRequest) -> SimulatedResponse:
     return replace(good_chat(turn), delay_s=turn.slow_s)
 
 
 _ALL = (
-    Behaviour("hang", "accepts the request and never says a word", lambda _: Reply(head=False, ending=Ending.HANG)),
-    Behaviour("reset", "resets the TCP connection", lambda _: Reply(head=False, ending=Ending.RESET)),
-    Behaviour("close", "closes the connection without a byte", lambda _: Reply(head=False, ending=Ending.CUT)),
+    Behaviour(
+        "hang",
+        "accepts the request and never says a word",
+        lambda _: SimulatedResponse(head=False, ending=ResponseEnding.HANG),
+    ),
+    Behaviour(
+        "reset", "resets the TCP connection", lambda _: SimulatedResponse(head=False, ending=ResponseEnding.RESET)
+    ),
+    Behaviour(
+        "close",
+        "closes the connection without a byte",
+        lambda _: SimulatedResponse(head=False, ending=ResponseEnding.CUT),
+    ),
     Behaviour(
         "silence",
         "sends 200 and the headers of a stream, then nothing",
-        lambda _: Reply(headers=(EVENTS,), chunked=True, ending=Ending.HANG),
+        lambda _: SimulatedResponse(headers=(EVENTS,), chunked=True, ending=ResponseEnding.HANG),
     ),
     Behaviour("slow-first-byte", "answers well, but late", _slow),
     Behaviour(
         "html-200",
         "answers 200 with an HTML page",
-        lambda _: Reply(headers=(("content-type", "text/html; charset=utf-8"),), pieces=(_PAGE.encode(),)),
+        lambda _: SimulatedResponse(headers=(("content-type", "text/html; charset=utf-8"),), pieces=(_PAGE.encode(),)),
     ),
     Behaviour("truncated-json", "answers 200 with half of a JSON text", _truncated),
     Behaviour("empty", "answers 200 and says nothing", _empty),
     Behaviour("error-in-200", "answers 200 with an error as its JSON body", lambda _: json_reply(_ERROR)),
     Behaviour("error-first-event", "starts a stream with an error event", _error_first),
     Behaviour("error-mid-stream", "sends content, then an error event", _error_midway),
-    Behaviour("cut-mid-stream", "sends content, then drops the connection", lambda t: _broken_off(t, Ending.CUT)),
+    Behaviour(
+        "cut-mid-stream", "sends content, then drops the connection", lambda t: _broken_off(t, ResponseEnding.CUT)
+    ),
     Behaviour("eof-mid-stream", "sends content, then ends the body properly, without a finish", _ended_midway),
     Behaviour("reset-mid-stream", "sends content, then resets the connection within an event", _reset_midway),
-    Behaviour("idle-mid-stream", "sends content, then falls silent", lambda t: _broken_off(t, Ending.HANG)),
+    Behaviour("idle-mid-stream", "sends content, then falls silent", lambda t: _broken_off(t, ResponseEnding.HANG)),
     Behaviour("comments-only", "sends SSE comments and nothing else", _comments_only),
     Behaviour("split-utf8", "splits characters across writes", _split_characters),
     Behaviour("split-everywhere", "splits events across tiny writes, then joins many in one", _split_everywhere),

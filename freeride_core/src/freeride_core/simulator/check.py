@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from freeride_core.midnight import Midnight
+from freeride_core.compatible.midnight import Midnight
 from freeride_core.simulator.behaviour import BEHAVIOURS
 from freeride_core.simulator.profile import GOOD, Case, Profile, ProfileError, read_profile
-from freeride_core.simulator.quota import Standing
-from freeride_core.simulator.render import COMMON, EMBEDDED, SPOKEN, Raw, UnknownPlaceholder, Values
+from freeride_core.simulator.quota import QuotaStatus
+from freeride_core.simulator.render import COMMON, EMBEDDED, SPOKEN, RawText, UnknownPlaceholder, Values
 
 _NUMBERS = frozenset({"created", "prompt_tokens", "completion_tokens", "total_tokens"})
-_RAW = {"embeddings": Raw("[]"), "tool_arguments_json": Raw("{}")}
+_RAW = {"embeddings": RawText("[]"), "tool_arguments_json": RawText("{}")}
 _CASE_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -154,7 +154,7 @@ class _Templates:
         texts: Mapping[str, str | int] = {
             name: 1 if name in _NUMBERS else _RAW.get(name, 'a "sample"\\') for name in names
         }
-        standings = {quota.name: Standing(quota.amount, 0.0, 0.0, 1.0, 0.0) for quota in profile.quotas}
+        standings = {quota.name: QuotaStatus(quota.amount, 0.0, 0.0, 1.0, 0.0) for quota in profile.quotas}
         self._values = tuple(Values(texts, 1.8e9, standings, defaults=defaults) for defaults in (False, True))
 
     def filled(self, place: str, template: str) -> Iterator[str]:

@@ -15,23 +15,23 @@ from urllib.parse import parse_qs, unquote
 
 import httptools
 
-from freeride_core.simulator.reply import Ending, Reply
-from freeride_core.simulator.seen import Seen
+from freeride_core.simulator.reply import ResponseEnding, SimulatedResponse
+from freeride_core.simulator.seen import SeenRequest
 
-Respond = Callable[[Seen], Reply]
+Respond = Callable[[SeenRequest], SimulatedResponse]
 _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
-class Connection(asyncio.Protocol):
+class SimulatorConnection(asyncio.Protocol):
     """Requests of one keep-alive connection are answered in order."""
 
-    def __init__(self, respond: Respond, pace: float, alive: set[Connection]) -> None:
+    def __init__(self, respond: Respond, pace: float, alive: set[SimulatorConnection]) -> None:
         self._respond = respond
         self._pace = pace
         self._alive = alive
         self._parser = httptools.HttpRequestParser(self)
-        self._waiting: deque[tuple[Seen, bool]] = deque()
-        self._current: Seen | None = None
+        self._waiting: deque[tuple[SeenRequest, bool]] = deque()
+        self._current: SeenRequest | None = None
         self._worker: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         parts = httptools.parse_url(self._url)
         query = (parts.query or b"").decode("latin-1")
-        seen = Seen(
+        seen = SeenRequest(
             method=self._parser.get_method().decode("ascii"),
             path=unquote((parts.path or b"/").decode("latin-1")),
             query=query,
@@ -119,10 +119,10 @@ class Connection(asyncio.Protocol):
             if self._current is not None:
                 self._transport.abort()
 
-    async def _play(self, reply: Reply, *, keep_alive: bool) -> None:
+    async def _play(self, reply: SimulatedResponse, *, keep_alive: bool) -> None:
         await self._sleep(reply.delay_s)
         if reply.head:
-            head = _head(reply, close=reply.ending is Ending.CLOSE or not keep_alive)
+            head = _head(reply, close=reply.ending is ResponseEnding.CLOSE or not keep_alive)
             pieces = [_framed(piece) if reply.chunked else piece for piece in reply.pieces]
             if not reply.chunked and pieces:
                 # A plain answer leaves in one write, as servers do.
@@ -132,21 +132,21 @@ class Connection(asyncio.Protocol):
                 if index or not reply.chunked:
                     await self._sleep(reply.gap_s)
                 await self._write(piece)
-            if reply.chunked and reply.ending in {Ending.KEEP, Ending.CLOSE}:
+            if reply.chunked and reply.ending in {ResponseEnding.KEEP, ResponseEnding.CLOSE}:
                 await self._write(b"0\r\n\r\n")
         await self._end(reply)
 
-    async def _end(self, reply: Reply) -> None:
-        if reply.ending is Ending.RESET:
+    async def _end(self, reply: SimulatedResponse) -> None:
+        if reply.ending is ResponseEnding.RESET:
             self._reset()
-        elif reply.ending in {Ending.CLOSE, Ending.CUT}:
+        elif reply.ending in {ResponseEnding.CLOSE, ResponseEnding.CUT}:
             self._current = None
             self._transport.close()
-        elif reply.ending is Ending.REPEAT:
+        elif reply.ending is ResponseEnding.REPEAT:
             while True:
                 await self._sleep(reply.gap_s)
                 await self._write(_framed(reply.pieces[-1]))
-        elif reply.ending is Ending.HANG:
+        elif reply.ending is ResponseEnding.HANG:
             # connection_lost cancels it.
             await asyncio.get_running_loop().create_future()
 
@@ -175,7 +175,7 @@ def _key(headers: dict[str, str], query: str) -> str:
     return named or next(iter(parse_qs(query).get("key", [])), "")
 
 
-def _head(reply: Reply, *, close: bool) -> bytes:
+def _head(reply: SimulatedResponse, *, close: bool) -> bytes:
     try:
         phrase = HTTPStatus(reply.status).phrase
     except ValueError:

@@ -11,16 +11,16 @@ from typing import Any
 from freeride_core.simulator.embedding import rows_of
 from freeride_core.simulator.model import Saying
 from freeride_core.simulator.profile import Case, Listing, Page, Profile
-from freeride_core.simulator.quota import Standing
-from freeride_core.simulator.render import Raw, Values
-from freeride_core.simulator.reply import EVENTS, Ending, Reply, json_reply
+from freeride_core.simulator.quota import QuotaStatus
+from freeride_core.simulator.render import RawText, Values
+from freeride_core.simulator.reply import EVENTS, ResponseEnding, SimulatedResponse, json_reply
 
 _THOUGHT = "The user wants a short answer."
 DONE = b"data: [DONE]\n\n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class PlayedRequest:
     """One request on its way to an answer."""
 
     profile: Profile
@@ -35,7 +35,7 @@ class Turn:
     now: float
     slow_s: float
     """How slow `slow-first-byte` is."""
-    standings: Mapping[str, Standing] = field(default_factory=dict)
+    standings: Mapping[str, QuotaStatus] = field(default_factory=dict)
 
     @property
     def wants_usage(self) -> bool:
@@ -71,15 +71,15 @@ class Turn:
             "tool_arguments": arguments,
             "tool_arguments_head": arguments[:middle],
             "tool_arguments_tail": arguments[middle:],
-            "tool_arguments_json": Raw(arguments or "{}"),
+            "tool_arguments_json": RawText(arguments or "{}"),
         }
 
-    def saying_instead(self, text: str) -> Turn:
+    def saying_instead(self, text: str) -> PlayedRequest:
         """The same turn with other words."""
         return replace(self, saying=Saying(text))
 
 
-def headers_of(turn: Turn) -> tuple[tuple[str, str], ...]:
+def headers_of(turn: PlayedRequest) -> tuple[tuple[str, str], ...]:
     """The headers of a good answer."""
     return _filled(turn.profile.answer.headers, turn.values())
 
@@ -88,14 +88,14 @@ def _filled(headers: Mapping[str, str], values: Values) -> tuple[tuple[str, str]
     return tuple((name.lower(), values.fill(text, escape=False)) for name, text in headers.items())
 
 
-def whole_body(turn: Turn) -> str:
+def whole_body(turn: PlayedRequest) -> str:
     """The body of a good chat answer that is not streamed."""
     answer = turn.profile.answer
     template = answer.tool_call_body if turn.saying.tool and answer.tool_call_body else answer.body
     return turn.values().fill(template.strip())
 
 
-def blocks_before_finish(turn: Turn) -> list[bytes]:
+def blocks_before_finish(turn: PlayedRequest) -> list[bytes]:
     """The stream's events up to the last of its content, in the upstream's order."""
     stream, values = turn.profile.stream, turn.values()
     blocks = [block(text) for text in stream.before]
@@ -106,7 +106,7 @@ def blocks_before_finish(turn: Turn) -> list[bytes]:
     return blocks + [event(turn.values(text=word).fill(stream.text)) for word in words_of(turn.saying.text)]
 
 
-def blocks_from_finish(turn: Turn) -> list[bytes]:
+def blocks_from_finish(turn: PlayedRequest) -> list[bytes]:
     """The finish, the usage where it is due, and what follows, without `[DONE]`."""
     stream = turn.profile.stream
     data = [stream.finish, stream.usage if turn.wants_usage else None, *stream.after]
@@ -114,7 +114,7 @@ def blocks_from_finish(turn: Turn) -> list[bytes]:
     return [event(values.fill(template)) for template in data if template]
 
 
-def done_blocks(turn: Turn) -> list[bytes]:
+def done_blocks(turn: PlayedRequest) -> list[bytes]:
     """`[DONE]`, where the upstream has it."""
     return [DONE] if turn.profile.stream.done else []
 
@@ -134,24 +134,26 @@ def block(text: str) -> bytes:
     return text.strip("\n").encode("utf-8", "surrogatepass") + b"\n\n"
 
 
-def good_chat(turn: Turn) -> Reply:
+def good_chat(turn: PlayedRequest) -> SimulatedResponse:
     """A good chat answer, streamed or not as it was asked for."""
     return streamed(turn) if turn.stream else unstreamed(turn)
 
 
-def streamed(turn: Turn) -> Reply:
+def streamed(turn: PlayedRequest) -> SimulatedResponse:
     return events_reply(turn, (*blocks_before_finish(turn), *blocks_from_finish(turn), *done_blocks(turn)))
 
 
-def unstreamed(turn: Turn) -> Reply:
+def unstreamed(turn: PlayedRequest) -> SimulatedResponse:
     delay_s = turn.profile.answer.delay_ms / 1000
     return replace(json_reply(whole_body(turn), headers=headers_of(turn)), delay_s=delay_s)
 
 
-def events_reply(turn: Turn, pieces: tuple[bytes, ...], ending: Ending = Ending.KEEP) -> Reply:
+def events_reply(
+    turn: PlayedRequest, pieces: tuple[bytes, ...], ending: ResponseEnding = ResponseEnding.KEEP
+) -> SimulatedResponse:
     """A 200 stream of these pieces at the profile's pace."""
     profile = turn.profile
-    return Reply(
+    return SimulatedResponse(
         headers=(EVENTS, ("cache-control", "no-cache"), *headers_of(turn)),
         pieces=pieces,
         chunked=True,
@@ -161,47 +163,47 @@ def events_reply(turn: Turn, pieces: tuple[bytes, ...], ending: Ending = Ending.
     )
 
 
-def good_embeddings(turn: Turn) -> Reply:
+def good_embeddings(turn: PlayedRequest) -> SimulatedResponse:
     """One vector for each input."""
     embeddings = turn.profile.embeddings
     if embeddings is None:
         raise ValueError(f"the profile of {turn.profile.provider} has no embeddings")
-    rows = Raw(rows_of(turn.request, turn.model, embeddings.dimensions))
+    rows = RawText(rows_of(turn.request, turn.model, embeddings.dimensions))
     values = turn.values(embeddings=rows, total_tokens=turn.prompt_tokens)
     delay_s = turn.profile.answer.delay_ms / 1000
     return replace(json_reply(values.fill(embeddings.body.strip()), headers=headers_of(turn)), delay_s=delay_s)
 
 
-def page_reply(page: Listing | Page, turn: Turn) -> Reply:
+def page_reply(page: Listing | Page, turn: PlayedRequest) -> SimulatedResponse:
     """The catalog, or another page."""
     values = turn.values()
     status = page.status if isinstance(page, Page) else 200
     return json_reply(values.fill(page.body.strip()), status=status, headers=_filled(page.headers, values))
 
 
-def case_reply(case: Case, turn: Turn, *, by_quota: bool) -> Reply:
+def case_reply(case: Case, turn: PlayedRequest, *, by_quota: bool) -> SimulatedResponse:
     """A case of the profile. Quota placeholders are real where a quota caused it, their defaults otherwise."""
     values = turn.values(defaults=not by_quota)
     headers = _filled(case.headers, values)
     if case.play == "silence":
-        return Reply(headers=_typed(headers, EVENTS[1]), chunked=True, ending=Ending.HANG)
+        return SimulatedResponse(headers=_typed(headers, EVENTS[1]), chunked=True, ending=ResponseEnding.HANG)
     if case.play is not None:
-        ending = {"hang": Ending.HANG, "reset": Ending.RESET, "close": Ending.CUT}[case.play]
-        return Reply(head=False, ending=ending)
+        ending = {"hang": ResponseEnding.HANG, "reset": ResponseEnding.RESET, "close": ResponseEnding.CUT}[case.play]
+        return SimulatedResponse(head=False, ending=ending)
     if case.sse is not None:
-        return Reply(
+        return SimulatedResponse(
             status=case.status,
             headers=_typed(headers, EVENTS[1]),
             pieces=tuple(block(values.fill(text)) for text in case.sse),
             chunked=True,
             gap_s=turn.profile.stream.chunk_delay_ms / 1000,
-            ending=Ending.CLOSE,
+            ending=ResponseEnding.CLOSE,
         )
     body = values.fill(case.body or "")
     usual = "application/json" if body.lstrip()[:1] in {"{", "["} else "text/plain; charset=utf-8"
     if usual == "application/json":
         body = body.strip()
-    return Reply(
+    return SimulatedResponse(
         status=case.status,
         headers=_typed(headers, usual) if body else headers,
         pieces=(body.encode("utf-8", "surrogatepass"),),

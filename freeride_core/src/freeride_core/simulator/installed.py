@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from freeride_core.plugins import Plugins
+from freeride_core.plugins.discovery import Plugins
 from freeride_core.simulator.profile import Profile, ProfileError, parse_profile
 
 FILE = "simulator.toml"

@@ -18,7 +18,7 @@ import msgspec
 
 from freeride_core.answer import ErrorKind, Scope
 from freeride_core.call import Feature
-from freeride_core.midnight import Midnight
+from freeride_core.compatible.midnight import Midnight
 from freeride_core.simulator import standard
 
 REQUIRED_CASES = ("rate-limited", "bad-key", "unknown-model", "server-error")
@@ -30,11 +30,11 @@ GOOD = ("chat", "chat-stream", EMBEDDINGS, MODELS)
 """Names for the good answers, wherever the name of a case may stand."""
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProfileTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 
-class Facts(_Table, frozen=True, kw_only=True):
+class Facts(ProfileTable, frozen=True, kw_only=True):
     """What an entry of the catalog says of its model; what is left out is not checked."""
 
     context: int | None = None
@@ -50,7 +50,7 @@ class Facts(_Table, frozen=True, kw_only=True):
     """Names of facts that it leaves open."""
 
 
-class Listing(_Table, frozen=True, kw_only=True):
+class Listing(ProfileTable, frozen=True, kw_only=True):
     """The catalog."""
 
     path: str
@@ -72,7 +72,7 @@ class Listing(_Table, frozen=True, kw_only=True):
     """How some of the list's models must be read, by id."""
 
 
-class Requests(_Table, frozen=True, kw_only=True):
+class Requests(ProfileTable, frozen=True, kw_only=True):
     """What chat requests look like when they arrive."""
 
     path: str | None = None
@@ -91,7 +91,7 @@ class Requests(_Table, frozen=True, kw_only=True):
     """Types of tools that must not arrive, because the upstream runs them itself and they can cost money."""
 
 
-class Page(_Table, frozen=True, kw_only=True):
+class Page(ProfileTable, frozen=True, kw_only=True):
     """A further GET: what a probe asks."""
 
     path: str
@@ -101,7 +101,7 @@ class Page(_Table, frozen=True, kw_only=True):
     public: bool = False
 
 
-class GoodAnswer(_Table, frozen=True, kw_only=True):
+class GoodAnswer(ProfileTable, frozen=True, kw_only=True):
     """A good answer that is not streamed; the headers are those of all good answers."""
 
     body: str
@@ -110,7 +110,7 @@ class GoodAnswer(_Table, frozen=True, kw_only=True):
     delay_ms: float = 0
 
 
-class Stream(_Table, frozen=True, kw_only=True):
+class StreamTemplate(ProfileTable, frozen=True, kw_only=True):
     """The upstream's SSE dialect, as templates of event data in the order in which they are sent."""
 
     before: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ class Stream(_Table, frozen=True, kw_only=True):
     chunk_delay_ms: float = 15
 
 
-class Embeddings(_Table, frozen=True, kw_only=True):
+class Embeddings(ProfileTable, frozen=True, kw_only=True):
     path: str
     body: str = standard.EMBEDDINGS
     models: tuple[str, ...]
@@ -139,7 +139,7 @@ class Embeddings(_Table, frozen=True, kw_only=True):
     """Likewise, parameters that arrive although no client gave them."""
 
 
-class Quota(_Table, frozen=True, kw_only=True):
+class Quota(ProfileTable, frozen=True, kw_only=True):
     """A window that depletes."""
 
     name: str
@@ -163,7 +163,7 @@ class Quota(_Table, frozen=True, kw_only=True):
     """Answer tokens reserved for a request that does not say how many it wants."""
 
 
-class Match(_Table, frozen=True, kw_only=True):
+class Match(ProfileTable, frozen=True, kw_only=True):
     """Regular expressions; all that are given must be found."""
 
     key: str | None = None
@@ -176,7 +176,7 @@ class Match(_Table, frozen=True, kw_only=True):
         return all(pattern is None or re.search(pattern, value, re.DOTALL) for pattern, value in pairs)
 
 
-class Expectation(_Table, frozen=True, kw_only=True):
+class Expectation(ProfileTable, frozen=True, kw_only=True):
     """How the package must read a case."""
 
     kind: ErrorKind
@@ -198,7 +198,7 @@ class Expectation(_Table, frozen=True, kw_only=True):
         return Midnight(zone).after(now) - now
 
 
-class Case(_Table, frozen=True, kw_only=True):
+class Case(ProfileTable, frozen=True, kw_only=True):
     """One thing that the upstream was seen, or is documented, to answer."""
 
     name: str
@@ -219,7 +219,7 @@ class Case(_Table, frozen=True, kw_only=True):
     """Why the expectation is known not to hold."""
 
 
-class ProbeAnswer(_Table, frozen=True, kw_only=True):
+class ProbeAnswer(ProfileTable, frozen=True, kw_only=True):
     """What the upstream was seen, or is documented, to answer a probe, and what that proves."""
 
     status: int = 200
@@ -234,7 +234,7 @@ class ProbeAnswer(_Table, frozen=True, kw_only=True):
     confidence: Literal["seen live", "documented", "community", "guess"]
 
 
-class Profile(_Table, frozen=True, kw_only=True):
+class Profile(ProfileTable, frozen=True, kw_only=True):
     """One simulated upstream."""
 
     provider: str
@@ -250,7 +250,7 @@ class Profile(_Table, frozen=True, kw_only=True):
     request: Requests = Requests()
     pages: tuple[Page, ...] = msgspec.field(default=(), name="route")
     answer: GoodAnswer = GoodAnswer(body=standard.BODY, tool_call_body=standard.TOOL_CALL_BODY)
-    stream: Stream = Stream(
+    stream: StreamTemplate = StreamTemplate(
         role=standard.ROLE,
         text=standard.TEXT,
         tool_call=standard.TOOL_CALL,

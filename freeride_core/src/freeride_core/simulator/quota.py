@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from freeride_core.midnight import Midnight
+from freeride_core.compatible.midnight import Midnight
 from freeride_core.simulator.profile import Quota
 
 _WINDOW_S = {"minute": 60, "day": 86400}
@@ -28,7 +28,7 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuotaStatus:
     """How one quota stands for one request."""
 
     limit: float
@@ -170,12 +170,12 @@ class Meter:
             if _concerns(quota, demand):
                 self._bucket(quota, demand).charge(_cost(quota, demand, demand.answer_tokens), now)
 
-    def standings(self, demand: Demand, now: float) -> Mapping[str, Standing]:
+    def standings(self, demand: Demand, now: float) -> Mapping[str, QuotaStatus]:
         """How every quota stands for this request, by name."""
         result = {}
         for quota in self._quotas:
             bucket, needed = self._bucket(quota, demand), _needed(quota, demand)
-            result[quota.name] = Standing(
+            result[quota.name] = QuotaStatus(
                 quota.amount, bucket.used(now), bucket.reset_s(now), needed, bucket.wait_s(needed, now)
             )
         return result

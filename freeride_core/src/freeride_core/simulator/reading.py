@@ -7,7 +7,7 @@ import math
 from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Scope
 from freeride_core.call import Feature, Operation
 from freeride_core.provider import Provider
-from freeride_core.simulator.dialect import Turn, case_reply, page_reply
+from freeride_core.simulator.dialect import PlayedRequest, case_reply, page_reply
 from freeride_core.simulator.model import Saying
 from freeride_core.simulator.profile import CHAT, EMBEDDINGS, Case, Expectation, Profile
 from freeride_core.simulator.quota import Demand, Meter
@@ -60,7 +60,7 @@ def catalog_of(profile: Profile, now: float) -> Answer:
     return Answer(reply.status, dict(reply.headers), b"".join(reply.pieces), now)
 
 
-def _turn(profile: Profile, now: float) -> Turn:
+def _turn(profile: Profile, now: float) -> PlayedRequest:
     demand = Demand(
         key=profile.good_key,
         account=profile.good_key,
@@ -70,7 +70,7 @@ def _turn(profile: Profile, now: float) -> Turn:
         answer_tokens=1,
         asked_tokens=0,
     )
-    return Turn(
+    return PlayedRequest(
         profile=profile,
         request={},
         model=profile.default_model,

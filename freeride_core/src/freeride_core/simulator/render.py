@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from freeride_core.midnight import Midnight
-from freeride_core.simulator.quota import Standing
+from freeride_core.compatible.midnight import Midnight
+from freeride_core.simulator.quota import QuotaStatus
 
 COMMON = frozenset({"id", "uuid", "hex", "created", "model", "account", "key_hint"})
 """What every template of a profile may hold, besides times and quotas."""
@@ -41,7 +41,7 @@ class UnknownPlaceholder(ValueError):
     """A template asks for something that nobody gives."""
 
 
-class Raw(str):
+class RawText(str):
     """JSON that is inserted as it is."""
 
     __slots__ = ()
@@ -54,7 +54,7 @@ class Values:
         self,
         texts: Mapping[str, str | int],
         now: float,
-        standings: Mapping[str, Standing] | None = None,
+        standings: Mapping[str, QuotaStatus] | None = None,
         *,
         defaults: bool = False,
     ) -> None:
@@ -84,12 +84,12 @@ class Values:
             value = moment_text(name, self._now)
             if value is None:
                 raise UnknownPlaceholder(f"unknown placeholder {{{{{name}}}}}")
-        if isinstance(value, (int, Raw)) or not escape:
+        if isinstance(value, (int, RawText)) or not escape:
             return str(value)
         return json.dumps(value, ensure_ascii=False)[1:-1]
 
 
-def _aspect(standings: Mapping[str, Standing], quota: str, aspect: str, now: float) -> str:
+def _aspect(standings: Mapping[str, QuotaStatus], quota: str, aspect: str, now: float) -> str:
     standing = standings.get(quota)
     if standing is None:
         raise UnknownPlaceholder(f"unknown placeholder {{{{{quota}.{aspect}}}}}: there is no quota {quota!r}")

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 
-class Ending(enum.Enum):
+class ResponseEnding(enum.Enum):
     """What happens after the last piece."""
 
     KEEP = "keep"
@@ -24,7 +24,7 @@ class Ending(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class SimulatedResponse:
     """One answer. Every piece is a write of its own."""
 
     status: int = 200
@@ -40,7 +40,7 @@ class Reply:
     """Before the first byte."""
     gap_s: float = 0.0
     """Between pieces."""
-    ending: Ending = Ending.KEEP
+    ending: ResponseEnding = ResponseEnding.KEEP
 
     def with_header(self, name: str, value: str) -> tuple[tuple[str, str], ...]:
         """The headers, with one replaced or added."""
@@ -51,11 +51,11 @@ JSON = ("content-type", "application/json")
 EVENTS = ("content-type", "text/event-stream; charset=utf-8")
 
 
-def json_reply(body: str, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+def json_reply(body: str, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> SimulatedResponse:
     """A whole JSON answer."""
-    return Reply(status=status, headers=(JSON, *headers), pieces=(body.encode("utf-8", "surrogatepass"),))
+    return SimulatedResponse(status=status, headers=(JSON, *headers), pieces=(body.encode("utf-8", "surrogatepass"),))
 
 
-def error_reply(status: int, message: str, kind: str) -> Reply:
+def error_reply(status: int, message: str, kind: str) -> SimulatedResponse:
     """An error in the plain OpenAI form, for what no profile describes."""
     return json_reply(f'{{"error":{{"message":"{message}","type":"{kind}","code":null}}}}', status=status)

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(eq=False, slots=True)
-class Seen:
+class SeenRequest:
     """One request. Times are `time.monotonic()`."""
 
     method: str

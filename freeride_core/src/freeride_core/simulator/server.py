@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar
 
-from freeride_core.simulator.connection import Connection
+from freeride_core.simulator.connection import SimulatorConnection
 from freeride_core.simulator.profile import Profile
-from freeride_core.simulator.reply import Reply
-from freeride_core.simulator.seen import Seen
-from freeride_core.simulator.upstream import Upstream
+from freeride_core.simulator.reply import SimulatedResponse
+from freeride_core.simulator.seen import SeenRequest
+from freeride_core.simulator.upstream import SimulatedUpstream
 
 HOST = "127.0.0.1"
 _POLL_S = 0.005
@@ -33,21 +33,21 @@ class Simulator:
         text: str | None = None,
         pace: float = 1.0,
         slow_s: float = 2.0,
-        on_answer: Callable[[Seen], None] | None = None,
+        on_answer: Callable[[SeenRequest], None] | None = None,
     ) -> None:
         """`accounts` maps keys to accounts (a key that is not in it is an account of its own); `text` is all that the model
         ever says; `pace` stretches every pause (0: none); `slow_s` is how late `slow-first-byte` is; `on_answer` is
         called when it is decided what a request gets."""
         self.profile = profile
-        self.requests: list[Seen] = []
+        self.requests: list[SeenRequest] = []
         """What arrived, in order."""
         self.port = 0
-        self._upstream = Upstream(
+        self._upstream = SimulatedUpstream(
             profile, quotas=quotas, seed=seed, now=now, accounts=accounts, text=text, slow_s=slow_s
         )
         self._pace = pace
         self._on_answer = on_answer
-        self._connections: set[Connection] = set()
+        self._connections: set[SimulatorConnection] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> None:
@@ -111,10 +111,10 @@ class Simulator:
             await asyncio.sleep(_POLL_S)
         return value
 
-    def _connect(self) -> Connection:
-        return Connection(self._respond, self._pace, self._connections)
+    def _connect(self) -> SimulatorConnection:
+        return SimulatorConnection(self._respond, self._pace, self._connections)
 
-    def _respond(self, seen: Seen) -> Reply:
+    def _respond(self, seen: SeenRequest) -> SimulatedResponse:
         reply = self._upstream.answer(seen)
         self.requests.append(seen)
         if self._on_answer is not None:

@@ -11,17 +11,17 @@ from dataclasses import replace
 from typing import Any
 
 from freeride_core.simulator.behaviour import BEHAVIOURS
-from freeride_core.simulator.dialect import Turn, case_reply, good_chat, good_embeddings, page_reply
+from freeride_core.simulator.dialect import PlayedRequest, case_reply, good_chat, good_embeddings, page_reply
 from freeride_core.simulator.embedding import inputs_of
 from freeride_core.simulator.model import Saying, conversation_of, count_tokens, last_user_text, say
 from freeride_core.simulator.orders import Orders
 from freeride_core.simulator.profile import CHAT, EMBEDDINGS, GOOD, MODELS, Case, Page, Profile, is_known
 from freeride_core.simulator.quota import Demand, Meter
-from freeride_core.simulator.reply import Reply, error_reply
-from freeride_core.simulator.seen import Seen
+from freeride_core.simulator.reply import SimulatedResponse, error_reply
+from freeride_core.simulator.seen import SeenRequest
 
 
-class Upstream:
+class SimulatedUpstream:
     """One simulated upstream, without a socket."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Upstream:
         self._pages = {page.path: page for page in profile.pages}
         self._chat_paths = _chat_paths(profile)
 
-    def answer(self, seen: Seen) -> Reply:
+    def answer(self, seen: SeenRequest) -> SimulatedResponse:
         """The reply to a request; completes what `seen` says about it."""
         request = _decoded(seen.body)
         model = request.get("model")
@@ -65,7 +65,7 @@ class Upstream:
         """As if others had spent all that chat may use in this window; False: no quota counts that."""
         return self._meter.use_up(window, CHAT, self._now(), back_in_s)
 
-    def _operation(self, seen: Seen) -> str:
+    def _operation(self, seen: SeenRequest) -> str:
         """What is asked for. A path that says which model, or whether to stream, is believed."""
         for pattern, streams in self._chat_paths:
             if seen.method == "POST" and (found := pattern.fullmatch(seen.path)):
@@ -77,11 +77,11 @@ class Upstream:
             places["POST", self.profile.embeddings.path] = EMBEDDINGS
         return places.get((seen.method, seen.path), "")
 
-    def _turn(self, seen: Seen, request: Mapping[str, Any]) -> Turn:
+    def _turn(self, seen: SeenRequest, request: Mapping[str, Any]) -> PlayedRequest:
         model = seen.model or self.profile.default_model
         is_chat = seen.operation == CHAT
         prompt = conversation_of(request) if is_chat else request.get("input")
-        return Turn(
+        return PlayedRequest(
             profile=self.profile,
             request=request,
             model=model,
@@ -94,7 +94,7 @@ class Upstream:
             slow_s=self._slow_s,
         )
 
-    def _decide(self, seen: Seen, turn: Turn) -> tuple[str, Reply]:
+    def _decide(self, seen: SeenRequest, turn: PlayedRequest) -> tuple[str, SimulatedResponse]:
         ordered = None
         if seen.operation:
             ordered = self.orders.take(is_catalog=seen.operation == MODELS, key=seen.key, model=seen.model)
@@ -106,13 +106,13 @@ class Upstream:
                 return case.name, case_reply(case, self._metered(seen, turn), by_quota=False)
         return self._good(seen, turn, is_free=ordered is not None)
 
-    def _ordered_reply(self, name: str, seen: Seen, turn: Turn) -> Reply:
+    def _ordered_reply(self, name: str, seen: SeenRequest, turn: PlayedRequest) -> SimulatedResponse:
         case = self.profile.case(name)
         if case is None:
             return BEHAVIOURS[name].reply(self._metered(seen, turn))
         return case_reply(case, self._metered(seen, turn), by_quota=False)
 
-    def _fault(self, seen: Seen, turn: Turn) -> Case | None:
+    def _fault(self, seen: SeenRequest, turn: PlayedRequest) -> Case | None:
         """What is wrong with the request itself, where a case of the profile says so."""
         text = last_user_text(turn.request)
         body = seen.body.decode("utf-8", "replace")
@@ -128,7 +128,7 @@ class Upstream:
             return self.profile.case("unknown-model")
         return None
 
-    def _is_public(self, seen: Seen) -> bool:
+    def _is_public(self, seen: SeenRequest) -> bool:
         place = self.profile.catalog if seen.operation == MODELS else self._pages.get(seen.path)
         return place is not None and place.public
 
@@ -140,7 +140,7 @@ class Upstream:
         match = case.match if case is not None else None
         return match is not None and match.key is not None and match.fits(key, "", "", "")
 
-    def _good(self, seen: Seen, turn: Turn, *, is_free: bool) -> tuple[str, Reply]:
+    def _good(self, seen: SeenRequest, turn: PlayedRequest, *, is_free: bool) -> tuple[str, SimulatedResponse]:
         if seen.operation == MODELS:
             return MODELS, page_reply(self.profile.catalog, turn)
         if not seen.operation:
@@ -164,17 +164,17 @@ class Upstream:
             return EMBEDDINGS, good_embeddings(metered)
         return "chat-stream" if turn.stream else "chat", good_chat(metered)
 
-    def _page(self, page: Page | None, seen: Seen, turn: Turn) -> tuple[str, Reply]:
+    def _page(self, page: Page | None, seen: SeenRequest, turn: PlayedRequest) -> tuple[str, SimulatedResponse]:
         if page is not None:
             return page.path, page_reply(page, self._metered(seen, turn))
         case = self.profile.case("unknown-path")
         reply = case_reply(case, self._metered(seen, turn), by_quota=False) if case else None
         return "unknown-path", reply or error_reply(404, "There is nothing at this path.", "not_found_error")
 
-    def _metered(self, seen: Seen, turn: Turn) -> Turn:
+    def _metered(self, seen: SeenRequest, turn: PlayedRequest) -> PlayedRequest:
         return replace(turn, standings=self._meter.standings(self._demand(seen, turn), turn.now))
 
-    def _demand(self, seen: Seen, turn: Turn) -> Demand:
+    def _demand(self, seen: SeenRequest, turn: PlayedRequest) -> Demand:
         asked = turn.request.get("max_completion_tokens", turn.request.get("max_tokens"))
         return Demand(
             key=seen.key,

@@ -11,7 +11,7 @@ import pytest
 
 from freeride_binder_acmecode import freeride_register_binder
 from freeride_core import Endpoint, Unreadable
-from freeride_core.binder import Scope
+from freeride_core.binder import Place
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -45,5 +45,5 @@ def test_an_agent_that_is_not_bound_asks_the_gateway_for_nothing() -> None:
 
 def test_each_scope_has_its_own_file() -> None:
     home, cwd = Path("/home/me"), Path("/work")
-    assert BINDER.path(Scope.HOME, home, cwd) == home / ".acmecode" / "settings.conf"
-    assert BINDER.path(Scope.PROJECT, home, cwd) == cwd / ".acmecode" / "settings.conf"
+    assert BINDER.path(Place.HOME, home, cwd) == home / ".acmecode" / "settings.conf"
+    assert BINDER.path(Place.PROJECT, home, cwd) == cwd / ".acmecode" / "settings.conf"

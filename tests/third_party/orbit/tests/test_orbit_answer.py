@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeride_core import Answer, Decoder, ErrorKind, Operation, Phase
-from freeride_core.gateway import sse
-from freeride_core.gateway.wire import parse_call
+from freeride_core.gateway.http import sse
+from freeride_core.gateway.protocols.request import parse_call
 from freeride_provider_orbit import freeride_register_provider
 
 NOW = 1_795_406_400.0

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeride_core import Call, Key, Model, Operation, UpstreamRequest
-from freeride_core.gateway.wire import parse_call
+from freeride_core.gateway.protocols.request import parse_call
 from freeride_provider_orbit import MODELS, freeride_register_provider
 
 WIRE = freeride_register_provider().wires[Operation.CHAT]

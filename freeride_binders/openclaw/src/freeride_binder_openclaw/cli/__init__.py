@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from freeride_core.programs import forget_working_folder
+from freeride_core.system.programs import forget_working_folder
 
 __all__ = ["main"]
 

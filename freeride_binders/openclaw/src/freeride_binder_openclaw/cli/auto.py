@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from freeride_binder_openclaw.cli.options import AsJson, Count, DryRun, FallbackOnly, SetupAuth, ViaOption
-from freeride_binder_openclaw.cli.telling import Via, told, via_of
+from freeride_binder_openclaw.cli.output import Via, told, via_of
 from freeride_core.cli.terminal import tell
 
 
@@ -26,14 +26,14 @@ def auto(
       freeride auto --via gateway
     """
     with told():
-        from freeride_binder_openclaw.cli.choosing import choose, gateway_endpoint, ranked_models
+        from freeride_binder_openclaw.cli.apply import choose, gateway_endpoint, ranked_models
         from freeride_binder_openclaw.ranking import best_for_agents
         from freeride_binder_openclaw.rotation import fallbacks_of
-        from freeride_binder_openclaw.scene import read_scene
         from freeride_binder_openclaw.selection import DIRECT, ref_of
+        from freeride_binder_openclaw.workspace import read_workspace
         from freeride_core import Endpoint
 
-        scene = read_scene()
+        scene = read_workspace()
         if via_of(scene, via) is Via.GATEWAY and not fallback_only:
             endpoint = gateway_endpoint(scene, "auto")
             choose(scene, endpoint, None, with_profile=setup_auth, dry_run=dry_run, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from freeride_binder_openclaw.cli.options import AsJson, DryRun
-from freeride_binder_openclaw.cli.telling import told
+from freeride_binder_openclaw.cli.output import told
 
 
 def fallbacks(
@@ -27,10 +27,10 @@ def fallbacks(
       freeride fallbacks --count 3
     """
     with told():
-        from freeride_binder_openclaw.cli.choosing import choose, ranked_models
+        from freeride_binder_openclaw.cli.apply import choose, ranked_models
         from freeride_binder_openclaw.rotation import fallbacks_of
-        from freeride_binder_openclaw.scene import read_scene
+        from freeride_binder_openclaw.workspace import read_workspace
 
-        scene = read_scene()
+        scene = read_workspace()
         refs = fallbacks_of(ranked_models(scene), scene.selection.primary, count, ())
         choose(scene, None, refs, dry_run=dry_run, as_json=as_json)

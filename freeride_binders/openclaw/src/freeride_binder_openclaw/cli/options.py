@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from freeride_binder_openclaw.cli.telling import Via
+from freeride_binder_openclaw.cli.output import Via
 
 Count: TypeAlias = Annotated[
     int, typer.Option("--fallback-count", "-c", min=0, max=50, help="How many fallbacks, OpenRouter's router included.")

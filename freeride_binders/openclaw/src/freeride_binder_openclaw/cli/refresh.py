@@ -7,7 +7,7 @@ import json
 import typer
 
 from freeride_binder_openclaw.cli.options import AsJson
-from freeride_binder_openclaw.cli.telling import told
+from freeride_binder_openclaw.cli.output import told
 from freeride_core.cli.terminal import show
 
 
@@ -21,11 +21,11 @@ def refresh(as_json: AsJson = False) -> None:
       freeride refresh && freeride fallbacks
     """
     with told():
-        from freeride_binder_openclaw.cli.choosing import ranked_models
+        from freeride_binder_openclaw.cli.apply import ranked_models
         from freeride_binder_openclaw.rotation import FRESH_S
-        from freeride_binder_openclaw.scene import read_scene
+        from freeride_binder_openclaw.workspace import read_workspace
 
-        models = ranked_models(read_scene(), oldest_s=0)
+        models = ranked_models(read_workspace(), oldest_s=0)
         hours = int(FRESH_S / 3600)
         if as_json:
             typer.echo(json.dumps({"count": len(models), "models": [model.id for model in models]}, indent=2))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from freeride_binder_openclaw.cli.options import AsJson, Count
-from freeride_binder_openclaw.cli.telling import find_keys, show_written, told
+from freeride_binder_openclaw.cli.output import find_keys, show_written, told
 from freeride_core.cli.terminal import tell
 
 if TYPE_CHECKING:
-    from freeride_binder_openclaw.openrouter import Verdict
+    from freeride_binder_openclaw.openrouter import ProbeVerdict
     from freeride_binder_openclaw.rotation import Trials
-    from freeride_binder_openclaw.scene import Scene
+    from freeride_binder_openclaw.workspace import Workspace
 
 
 def rotate(
@@ -36,11 +36,11 @@ def rotate(
       freeride rotate --force
     """
     with told():
+        from freeride_binder_openclaw.rotate_once import turn
         from freeride_binder_openclaw.rotation import Trials, list_models
-        from freeride_binder_openclaw.scene import read_scene
-        from freeride_binder_openclaw.turning import turn
+        from freeride_binder_openclaw.workspace import read_workspace
 
-        scene = read_scene()
+        scene = read_workspace()
         if scene.selection.via_gateway:
             _say_unchanged(scene, "OpenClaw asks the gateway, which rotates within each request.", as_json=as_json)
             return
@@ -70,9 +70,9 @@ def rotate(
     )
 
 
-def _fault(scene: Scene, trials: Trials) -> str:
+def _fault(scene: Workspace, trials: Trials) -> str:
     """What is wrong with the primary; empty: it answers."""
-    from freeride_binder_openclaw.scene import Unusable
+    from freeride_binder_openclaw.workspace import Unusable
 
     model = scene.selection.direct_id
     if model is None:
@@ -91,14 +91,14 @@ def _fault(scene: Scene, trials: Trials) -> str:
     return f"it does not answer ({verdict.kind})" if verdict.kind else ""
 
 
-def _refuse(verdict: Verdict) -> NoReturn:
-    from freeride_binder_openclaw.scene import Unusable
-    from freeride_binder_openclaw.turning import explain
+def _refuse(verdict: ProbeVerdict) -> NoReturn:
+    from freeride_binder_openclaw.rotate_once import explain
+    from freeride_binder_openclaw.workspace import Unusable
 
     raise Unusable(explain(verdict, time.time()))
 
 
-def _say_unchanged(scene: Scene, why: str, *, as_json: bool) -> None:
+def _say_unchanged(scene: Workspace, why: str, *, as_json: bool) -> None:
     import json
 
     if as_json:

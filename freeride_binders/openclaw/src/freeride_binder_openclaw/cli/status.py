@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from freeride_binder_openclaw.cli.options import AsJson
-from freeride_binder_openclaw.cli.telling import GATEWAY, told
+from freeride_binder_openclaw.cli.output import GATEWAY, told
 from freeride_core.cli.terminal import show
 
 if TYPE_CHECKING:
-    from freeride_binder_openclaw.scene import Scene
+    from freeride_binder_openclaw.workspace import Workspace
 
 _WIDTH = 12
 
@@ -26,9 +26,9 @@ def status(as_json: AsJson = False) -> None:
       freeride status --json
     """
     with told():
-        from freeride_binder_openclaw.scene import read_scene
+        from freeride_binder_openclaw.workspace import read_workspace
 
-        found = _found(read_scene(), time.time())
+        found = _found(read_workspace(), time.time())
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -36,12 +36,12 @@ def status(as_json: AsJson = False) -> None:
         show(f"{title:<{_WIDTH}}{text}")
 
 
-def _found(scene: Scene, now: float) -> dict[str, Any]:
+def _found(scene: Workspace, now: float) -> dict[str, Any]:
     from freeride_binder_openclaw.memory import DAY_S
     from freeride_binder_openclaw.openrouter import Unreachable
-    from freeride_binder_openclaw.scene import Unusable
+    from freeride_binder_openclaw.workspace import Unusable
     from freeride_core.cli.gateway_client import find_fault
-    from freeride_core.plugins import PluginError
+    from freeride_core.plugins.discovery import PluginError
 
     selection, memory = scene.selection, scene.memory
     root = selection.gateway or GATEWAY

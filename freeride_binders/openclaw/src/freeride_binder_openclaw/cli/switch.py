@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from freeride_binder_openclaw.cli.options import AsJson, DryRun, FallbackOnly, SetupAuth, ViaOption
-from freeride_binder_openclaw.cli.telling import Via, told, via_of
+from freeride_binder_openclaw.cli.output import Via, told, via_of
 from freeride_core.cli.terminal import tell
 
 if TYPE_CHECKING:
-    from freeride_binder_openclaw.scene import Scene
+    from freeride_binder_openclaw.workspace import Workspace
     from freeride_core import Endpoint
 
 _COUNT = 5
@@ -38,13 +38,13 @@ def switch(
       freeride switch freeride/auto
     """
     with told():
-        from freeride_binder_openclaw.cli.choosing import choose, ranked_models
+        from freeride_binder_openclaw.cli.apply import choose, ranked_models
         from freeride_binder_openclaw.rotation import fallbacks_of
-        from freeride_binder_openclaw.scene import read_scene
         from freeride_binder_openclaw.selection import DIRECT, ROUTER, id_of, ref_of
+        from freeride_binder_openclaw.workspace import read_workspace
         from freeride_core import Endpoint
 
-        scene = read_scene()
+        scene = read_workspace()
         is_gateways = model.startswith("freeride/") and via is None
         if is_gateways or via_of(scene, via) is Via.GATEWAY:
             endpoint = _at_gateway(scene, model)
@@ -64,8 +64,8 @@ def switch(
         choose(scene, direct, refs, with_profile=setup_auth, dry_run=dry_run, as_json=as_json)
 
 
-def _at_gateway(scene: Scene, model: str) -> Endpoint:
-    from freeride_binder_openclaw.cli.choosing import gateway_endpoint
+def _at_gateway(scene: Workspace, model: str) -> Endpoint:
+    from freeride_binder_openclaw.cli.apply import gateway_endpoint
     from freeride_binder_openclaw.listing import listed_ids
 
     endpoint = gateway_endpoint(scene, "auto")
@@ -76,7 +76,7 @@ def _at_gateway(scene: Scene, model: str) -> Endpoint:
 
 def _match(wanted: str, ids: Sequence[str], where: str) -> str:
     """The id itself, else the first that it is a part of."""
-    from freeride_binder_openclaw.scene import Unusable
+    from freeride_binder_openclaw.workspace import Unusable
 
     if wanted in ids:
         return wanted

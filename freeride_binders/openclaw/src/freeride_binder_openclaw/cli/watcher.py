@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_binder_openclaw.cli.telling import faults_of_a_command, told
+from freeride_binder_openclaw.cli.output import faults_of_a_command, told
 from freeride_core import __version__
 from freeride_core.cli.group import make_app
 from freeride_core.cli.terminal import show
 
 if TYPE_CHECKING:
-    from freeride_binder_openclaw.scene import Scene
+    from freeride_binder_openclaw.workspace import Workspace
 
 _SHORTEST_S = 15
 
@@ -54,12 +54,12 @@ def watcher(
         show(f"freeride-watcher {__version__}")
         return
     with told():
-        from freeride_binder_openclaw.scene import read_scene
+        from freeride_binder_openclaw.workspace import read_workspace
 
         if status:
-            _show(read_scene(), as_json=as_json)
+            _show(read_workspace(), as_json=as_json)
         elif clear:
-            read_scene().memory.clear()
+            read_workspace().memory.clear()
             show("Forgotten. The probes of the last 24 hours still count.")
         elif once:
             _watch(None)
@@ -69,18 +69,18 @@ def watcher(
 
 def _watch(interval_s: int | None) -> None:
     """Until it is asked to stop; None: once, and then what keeps it from looking ends it."""
-    from freeride_binder_openclaw.scene import read_scene
     from freeride_binder_openclaw.watching import Watcher
+    from freeride_binder_openclaw.workspace import read_workspace
 
     faults = faults_of_a_command()
     # Without a key it is of no use, and a daemon that says so for ever helps nobody.
-    scene = read_scene()
+    scene = read_workspace()
     if not scene.selection.via_gateway:
         scene.find_keys()
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    watcher = Watcher(read_scene, time.time, _say)
+    watcher = Watcher(read_workspace, time.time, _say)
     try:
         while True:
             try:
@@ -100,7 +100,7 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _show(scene: Scene, *, as_json: bool) -> None:
+def _show(scene: Workspace, *, as_json: bool) -> None:
     from freeride_binder_openclaw.memory import DAY_S
     from freeride_core.cli.terminal import clock
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from freeride_core.agent_files import paths_of
-from freeride_core.binder import Binder, Endpoint, Scope, Unreadable
-from freeride_core.binding import Backups, BindingError, is_bound, read_configuration
+from freeride_core.binder import Binder, Endpoint, Place, Unreadable
+from freeride_core.binding.agent_files import paths_of
+from freeride_core.binding.change import Backups, BindingError, is_bound, read_configuration
+from freeride_core.binding.project import reference_to_token
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
 from freeride_core.cli.gateway_client import GatewayClient, Listener
-from freeride_core.cli.place import working_folder
-from freeride_core.plugins import Plugins
-from freeride_core.project import reference_to_token
-from freeride_core.settings import Settings
+from freeride_core.cli.scope_option import working_folder
+from freeride_core.plugins.discovery import Plugins
+from freeride_core.settings.resolver import Settings
 
 
 def check_agents(settings: Settings, plugins: Plugins, root: str, key: str) -> Iterator[Finding]:
@@ -33,17 +33,17 @@ def check_agents(settings: Settings, plugins: Plugins, root: str, key: str) -> I
     yield from findings or [ok("agents", "none is bound; `freeride bind` lists those that can be")]
 
 
-def _paths(binder: Binder) -> dict[Path, Scope]:
+def _paths(binder: Binder) -> dict[Path, Place]:
     """All that it may read from here, each with whose it is."""
     cwd = working_folder()
-    scopes = [scope for scope in binder.scopes if scope is Scope.HOME or cwd]
+    scopes = [scope for scope in binder.scopes if scope is Place.HOME or cwd]
     home = Path.home()
     found = [(path, scope) for scope in scopes for path in paths_of(binder, scope, home, cwd or home, os.environ)]
     return dict(reversed(found))  # in the home folder, its file is the user's
 
 
 def _check(
-    settings: Settings, backups: Backups, binder: Binder, path: Path, scope: Scope, root: str, key: str
+    settings: Settings, backups: Backups, binder: Binder, path: Path, scope: Place, root: str, key: str
 ) -> Iterator[Finding]:
     try:
         record = backups.record(path)
@@ -77,7 +77,7 @@ def _check(
 
 
 def _prove(
-    settings: Settings, binder: Binder, path: Path, scope: Scope, root: str, key: str, models: tuple[str, ...]
+    settings: Settings, binder: Binder, path: Path, scope: Place, root: str, key: str, models: tuple[str, ...]
 ) -> Iterator[Finding]:
     """Asks the gateway at the address that stands in the file for each model that stands there."""
     subject = f"{binder.title} ({path})"
@@ -87,7 +87,7 @@ def _prove(
     has_token = settings.token is not None and any(
         is_bound(binder, Endpoint(root, key, model), path) for model in models
     )
-    is_project = scope is Scope.PROJECT
+    is_project = scope is Place.PROJECT
     if has_token and is_project:
         yield warning(
             "agents",

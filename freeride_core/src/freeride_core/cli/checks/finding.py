@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 
-class State(enum.StrEnum):
+class FindingState(enum.StrEnum):
     """How something is."""
 
     OK = "ok"
@@ -20,18 +20,18 @@ class Finding:
     """One line of the report."""
 
     subject: str
-    state: State
+    state: FindingState
     text: str
     """For people; holds no key."""
 
 
 def ok(subject: str, text: str) -> Finding:
-    return Finding(subject, State.OK, text)
+    return Finding(subject, FindingState.OK, text)
 
 
 def warning(subject: str, text: str) -> Finding:
-    return Finding(subject, State.WARNING, text)
+    return Finding(subject, FindingState.WARNING, text)
 
 
 def broken(subject: str, text: str) -> Finding:
-    return Finding(subject, State.BROKEN, text)
+    return Finding(subject, FindingState.BROKEN, text)

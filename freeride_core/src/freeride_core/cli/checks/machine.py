@@ -13,9 +13,9 @@ from pathlib import Path
 from freeride_core import __version__
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
 from freeride_core.cli.gateway_client import GatewayClient, Listener
-from freeride_core.loopback import is_loopback
-from freeride_core.programs import find_program
-from freeride_core.settings import Settings
+from freeride_core.settings.resolver import Settings
+from freeride_core.system.loopback import is_loopback
+from freeride_core.system.programs import find_program
 
 _PRIVATE = (".env", "config.toml", "state.db", "events.jsonl", "telemetry.json")
 

@@ -10,11 +10,11 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
-from freeride_core.gateway.roster import Member, Roster
-from freeride_core.ledger.ledger import Ledger
+from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders
+from freeride_core.ledger.readiness import Ledger
 from freeride_core.ledger.slots import ALL_MODELS
-from freeride_core.plugins import Plugins
-from freeride_core.settings import Settings, check_settings
+from freeride_core.plugins.discovery import Plugins
+from freeride_core.settings.resolver import Settings, check_settings
 
 _PATIENCE_S = 10.0
 _SKEW_S = 60.0
@@ -33,7 +33,7 @@ def check_plugins(plugins: Plugins) -> Iterator[Finding]:
         yield broken("plugins", "none is installed; the usual ones come with: pip install freeride-gateway")
 
 
-def check_keys(settings: Settings, roster: Roster, ledger: Ledger) -> Iterator[Finding]:
+def check_keys(settings: Settings, roster: EnabledProviders, ledger: Ledger) -> Iterator[Finding]:
     """Which keys can be used, which were dropped, and why."""
     for line in (*check_settings(settings, roster.registered), *roster.warnings):
         yield warning("keys", line)
@@ -48,7 +48,7 @@ def check_keys(settings: Settings, roster: Roster, ledger: Ledger) -> Iterator[F
         yield broken("keys", "no provider has a key: freeride init")
 
 
-def check_reach(settings: Settings, roster: Roster) -> Iterator[Finding]:
+def check_reach(settings: Settings, roster: EnabledProviders) -> Iterator[Finding]:
     """Who can be reached, and what their clocks say. Shows no key and spends no quota."""
     moments: list[float] = []
     for member, answer in zip(roster.members, asyncio.run(_knock_all(settings, roster)), strict=True):
@@ -70,11 +70,11 @@ def _judge(ahead_s: float) -> Finding:
     return ok("clock", "as the providers' are")
 
 
-def _origin(member: Member) -> httpx.URL:
+def _origin(member: EnabledProvider) -> httpx.URL:
     return httpx.URL(member.keys[0].base_url).copy_with(path="/", query=None)
 
 
-async def _knock_all(settings: Settings, roster: Roster) -> list[float | str | None]:
+async def _knock_all(settings: Settings, roster: EnabledProviders) -> list[float | str | None]:
     """For each why it cannot be reached, or by how many seconds its clock is ahead; None: it does not say."""
     timeout = httpx.Timeout(_PATIENCE_S, connect=settings.connect_timeout)
     async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client:

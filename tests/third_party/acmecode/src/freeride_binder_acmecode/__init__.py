@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from freeride_core import Binder, Endpoint, Unreadable, hookimpl
-from freeride_core.binder import Scope
+from freeride_core.binder import Place
 
 _LINE = re.compile(r"\s*(?:(?P<name>[a-z_]+)[ \t]*=[ \t]*(?P<value>.*?))?\s*(?:#.*)?\s*")
 """A setting, a comment, both, or nothing."""
@@ -19,10 +19,10 @@ class AcmeCodeBinder(Binder):
     name = "acmecode"
     title = "Acme Code"
     homepage = "https://acme.example/code"
-    scopes = (Scope.HOME, Scope.PROJECT)
+    scopes = (Place.HOME, Place.PROJECT)
 
-    def path(self, scope: Scope, home: Path, cwd: Path) -> Path:
-        return (cwd if scope is Scope.PROJECT else home) / ".acmecode" / "settings.conf"
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:
+        return (cwd if scope is Place.PROJECT else home) / ".acmecode" / "settings.conf"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         wanted = {"base_url": endpoint.openai, "api_key": endpoint.key, "model": endpoint.model}

@@ -1,0 +1,118 @@
+"""Where a configuration is, as people say it."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freeride_core.binder import Binder, Endpoint, Place
+
+if TYPE_CHECKING:
+    from freeride_core.binding.change import Backups
+
+
+class ScopeOption(enum.StrEnum):
+    """Whose configuration is edited, as people say it."""
+
+    HOME = "home"
+    CWD = "cwd"
+    GIT = "git"
+
+    @property
+    def scope(self) -> Place:
+        """A project's configuration is in the folder, or in the root of the repository that this is in."""
+        return Place.HOME if self is ScopeOption.HOME else Place.PROJECT
+
+    def path(self, binder: Binder) -> Path:
+        """The file to edit there. `BindingError`: `binder` has none there, or nobody can say which."""
+        from freeride_core.binding.agent_files import path_of
+
+        return path_of(binder, self.scope, Path.home(), self._folder(binder), os.environ)
+
+    def paths(self, binder: Binder) -> tuple[Path, ...]:
+        """All files that may be edited there, the usual one first. `BindingError`: `binder` has none there."""
+        return self._paths(binder, os.environ)
+
+    def _paths(self, binder: Binder, environ: Mapping[str, str]) -> tuple[Path, ...]:
+        from freeride_core.binding.agent_files import paths_of
+
+        return paths_of(binder, self.scope, Path.home(), self._folder(binder), environ)
+
+    def bound_path(self, binder: Binder, backups: Backups) -> Path:
+        """The file that is bound there, whichever is there by now, and be it where it was before a variable of the agent's was
+        set; where none is, the one to edit."""
+        from freeride_core.binding.change import BindingError
+
+        damage: BindingError | None = None
+        paths: dict[Path, None] = {}
+        for environ in (dict(os.environ), {}):
+            with contextlib.suppress(BindingError):  # is told at the end, where nothing is bound
+                paths |= dict.fromkeys(self._paths(binder, environ))
+        for path in paths:
+            try:
+                if backups.record(path) is not None:
+                    return path
+            except BindingError as error:
+                damage = damage or error
+        if damage is not None:
+            raise damage
+        return self.path(binder)
+
+    def check(self, binder: Binder, path: Path) -> None:
+        """Raise `BindingError` if a project's file is not the user's own, or not the project's."""
+        from freeride_core.binding.project import check_project
+
+        if self is not ScopeOption.HOME:
+            check_project(self._folder(binder), path)
+
+    def endpoint(self, binder: Binder, endpoint: Endpoint) -> Endpoint:
+        """Return the endpoint as it is written there. Raise `BindingError` if that would put a token into a project."""
+        from freeride_core.binding.project import reference_to_token
+
+        return endpoint if self is ScopeOption.HOME else reference_to_token(binder, endpoint)
+
+    def _folder(self, binder: Binder) -> Path:
+        from freeride_core.binding.change import BindingError
+
+        if self not in scope_options(binder):
+            raise BindingError(f"{binder.name} has no scope {self.value!r}; it has: {', '.join(scope_options(binder))}")
+        if self is ScopeOption.HOME:
+            return Path.home()  # the folder in which the command runs plays no part, and may be gone
+        cwd = working_folder()
+        if cwd is None:
+            raise BindingError("the folder that you are in is gone")
+        folder = git_root(cwd) if self is ScopeOption.GIT else cwd
+        if folder is None:
+            raise BindingError(f"{cwd} is in no git repository")
+        return folder
+
+
+def scope_options(binder: Binder) -> list[ScopeOption]:
+    """Those in which `binder` has a file, its default first."""
+    return [place for scope in binder.scopes for place in ScopeOption if place.scope is scope]
+
+
+def scope_options_from_here(binder: Binder) -> list[ScopeOption]:
+    """Those that are files of their own from the folder that the user is in."""
+    cwd = working_folder()
+    if cwd is None:
+        return [place for place in scope_options(binder) if place is ScopeOption.HOME]
+    root = git_root(cwd)
+    return [place for place in scope_options(binder) if place is not ScopeOption.GIT or root not in (None, cwd)]
+
+
+def working_folder() -> Path | None:
+    """The folder that the user is in; None: it is gone."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def git_root(cwd: Path) -> Path | None:
+    """The root of the repository that `cwd` is in."""
+    return next((folder for folder in (cwd, *cwd.parents) if (folder / ".git").exists()), None)

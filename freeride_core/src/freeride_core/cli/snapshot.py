@@ -1,0 +1,70 @@
+"""The situation that `keys` and `models` report: settings, plugins, keys, and what the state remembers of them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from freeride_core.answer import Answer, UpstreamRequest
+from freeride_core.cli.terminal import complain
+from freeride_core.gateway.walk.enabled import EnabledProviders, enabled_providers
+from freeride_core.ledger.catalogs import Catalogs
+from freeride_core.ledger.readiness import Ledger
+from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.plugins.discovery import load_plugins
+from freeride_core.provider import Provider
+from freeride_core.settings.resolver import Settings, check_settings, load_settings
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """As it was at one moment."""
+
+    settings: Settings
+    roster: EnabledProviders
+    ledger: Ledger
+    catalogs: Catalogs
+    now: float
+    """Seconds since the epoch."""
+
+
+def read_snapshot() -> Snapshot:
+    """The situation now; what is wrong with it is told on stderr. Raises `SettingsError`."""
+    settings = load_settings()
+    plugins = load_plugins(("provider",))
+    roster = enabled_providers(settings, plugins.providers)
+    for row in plugins.rows:
+        if row.reason:
+            complain(f"the provider {row.name!r} cannot be used: {row.reason}")
+    for line in (*check_settings(settings, plugins.providers), *roster.warnings):
+        complain(line)
+    now = time.time()
+    ledger = Ledger(lambda: now, _keep)
+    catalogs = Catalogs(plugins.providers, lambda: now, _keep, _fetch)
+    entries, notice = recall(settings)
+    if notice:
+        complain(notice)
+    ledger.apply(entries)
+    catalogs.apply(entries)
+    catalogs.expect(roster.keys())
+    return Snapshot(settings, roster, ledger, catalogs, now)
+
+
+def recall(settings: Settings) -> tuple[list[Entry], str]:
+    """All that the state remembers, and what is wrong with it; empty where nothing is."""
+    path = settings.home / "state.db"
+    if not path.exists():
+        return [], ""
+    store = StateStore(path)
+    try:
+        return store.read_all(), store.notice or ""
+    finally:
+        store.close()
+
+
+def _keep(_entry: Entry) -> None:
+    """A report changes nothing."""
+
+
+async def _fetch(_provider: Provider, _request: UpstreamRequest) -> Answer:
+    raise AssertionError("a report shows what is known and asks nobody")

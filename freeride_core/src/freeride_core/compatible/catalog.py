@@ -1,0 +1,133 @@
+"""What an OpenAI-compatible upstream serves, and whether a key is good there: dated and live lists, names, probes."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from freeride_core.answer import Answer, UpstreamRequest
+from freeride_core.compatible.wire import bearer
+from freeride_core.model import Model, is_model_name
+from freeride_core.provider import Catalog, Key, Probe, Proof
+
+_QUANTISATION = re.compile(
+    r"(?:-(?:fp4|fp8|nvfp4|mxfp4|fp16|bf16|int4|int8|awq|gptq|gguf|q[1-8](?:_[a-z0-9]++)*+)(?:-fast)?)++(?P<end>$)?"
+)
+"""Such marks, of which those at the end count. Each row of them is taken as a whole: a name may hold thousands."""
+
+
+def without_quantisation(name: str) -> str:
+    """Return a lower-case name without the end that says how the weights are stored: `-fp8`, `-awq-int4`, `-q4_k_m`.
+
+    The model behaves alike."""
+    return _QUANTISATION.sub(lambda found: found[0] if found["end"] is None else "", name)
+
+
+def canonical_of(model_id: str, makers: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The canonical name of a model that nobody has named by hand: in lower case, without quantisation, its maker as
+    `makers` spells it. The upstream's own marks, such as a suffix for free variants, are the package's to cut off first."""
+    maker, slash, name = without_quantisation(model_id.lower()).partition("/")
+    return makers.get(maker, maker) + slash + name
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompatibleCatalog(Catalog):
+    """A dated list, and a live one in the shape that `parse_entry` understands."""
+
+    models: tuple[Model, ...] = ()
+    checked: str
+    fresh_s: float | None = None
+    path: str | None = "/models"
+    """Appended to the key's base URL; None: no live list."""
+    base_suffix: str = ""
+    """What the base URL must end in, and what is cut off before `path`, where the list lives beside the API: `/v1`."""
+    rows: str = "data"
+    """The member of the answer that holds the entries."""
+    parse_entry: Callable[[Mapping[str, Any], Mapping[str, Model]], Sequence[Model]] | None = None
+    """One entry, and the dated models by id, into models: usually one, none if it is not one of ours. None for the whole: the
+    entries' ids only confirm the dated list."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key_header: str = ""
+    """As with the wire."""
+
+    def request(self, key: Key) -> UpstreamRequest | None:
+        if self.path is None:
+            return None
+        return _get(key, self.base_suffix, self.path, bearer(key, self.headers, self.key_header))
+
+    def parse(self, answer: Answer) -> tuple[Model, ...]:
+        body = answer.json
+        rows = body if isinstance(body, list) else body.get(self.rows) if isinstance(body, dict) else None
+        if not isinstance(rows, list):
+            raise ValueError(f"the catalog answer has no list under {self.rows!r}")
+        dated = {model.id: model for model in self.models}
+        live: dict[str, Model] = {}
+        parse_entry = self.parse_entry or _dated_entry
+        for row in rows:
+            with contextlib.suppress(*_ODD):  # one odd entry drops no other
+                for model in parse_entry(row, dated):
+                    if not (is_model_name(model.id) and is_model_name(model.canonical)):
+                        continue
+                    first = live.setdefault(model.id, model)
+                    if (first.price, first.promoted) != (model.price, model.promoted):
+                        live[model.id] = _dearer(first, model)
+        return tuple(live.values())
+
+
+_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What comes of reading JSON that is not shaped as expected."""
+
+
+def _dearer(first: Model, other: Model) -> Model:
+    """The first of two entries of one id, which disagree on what it costs: it is as dear as the dearer says."""
+    prices = [first.price, other.price]
+    known = [price for price in prices if price is not None]
+    price = None if len(known) < 2 else min(known) if min(known) < 0 else max(known)
+    return replace(first, price=price, promoted=first.promoted and other.promoted)
+
+
+def _dated_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> Sequence[Model]:
+    return (dated[row["id"]],)
+
+
+def _get(key: Key, base_suffix: str, path: str, headers: tuple[tuple[str, str], ...]) -> UpstreamRequest | None:
+    """Asks for what lies beside the API; None where the base URL does not end as it must."""
+    if not key.base_url.endswith(base_suffix):
+        return None
+    return UpstreamRequest("GET", key.base_url.removesuffix(base_suffix) + path, headers)
+
+
+def _is_valid(body: Any) -> Proof:  # noqa: ARG001 - the status has said it
+    return Proof(valid=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompatibleProbe(Probe):
+    """A GET that answers 200 to a good key."""
+
+    path: str
+    base_suffix: str = ""
+    """As with the catalog."""
+    key_header: str = ""
+    """As with the wire."""
+    refusals: Mapping[int, str] = field(default_factory=lambda: {401: "", 403: ""})
+    """The statuses that a bad key gets, each with a note."""
+    describe: Callable[[Any], Proof] = _is_valid
+    """What the body of a 200 says."""
+
+    def request(self, key: Key) -> UpstreamRequest | None:
+        return _get(key, self.base_suffix, self.path, bearer(key, {}, self.key_header))
+
+    def read(self, answer: Answer) -> Proof:
+        if answer.status in self.refusals:
+            return Proof(valid=False, note=self.refusals[answer.status])
+        if answer.status != 200:
+            return Proof(valid=None)
+        try:
+            return self.describe(answer.json)
+        except _ODD:
+            return Proof(valid=True)

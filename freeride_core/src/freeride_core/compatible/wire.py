@@ -1,0 +1,266 @@
+"""The declarative provider for OpenAI-compatible upstreams: data in, a complete `Provider` out.
+
+Each knob is here because a shipped package needs it. A wire format of its own overrides one `Wire` and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import msgspec
+
+from freeride_core.answer import Answer, Failure, Phase, Reading, Scope, UpstreamRequest
+from freeride_core.call import Call, Operation
+from freeride_core.compatible import retry_after
+from freeride_core.compatible.errors import USUAL, Rule, UpstreamErrorBody, by_status, error_in
+from freeride_core.model import Model
+from freeride_core.provider import About, Catalog, Credential, FreePolicy, Key, Limit, Probe, Provider, Wire
+
+
+def bearer(key: Key, headers: Mapping[str, str], key_header: str = "") -> tuple[tuple[str, str], ...]:
+    """The usual request headers: JSON, the key where there is one, as a bearer token unless `key_header` names a place for
+    it, and a package's own."""
+    place = (key_header, key.secret) if key_header else ("authorization", f"Bearer {key.secret}")
+    return (
+        *((place,) if key.secret else ()),
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        *headers.items(),
+    )
+
+
+_GOOD = Reading()
+_SAYINGS_MOST = 64
+_SHORT = 2048
+"""Bytes of an error that may come again word for word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompatibleWire(Wire):
+    """One operation of an OpenAI-compatible upstream."""
+
+    path: str
+    """Appended to the key's base URL: `/chat/completions`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Attribution and the like."""
+    key_header: str = ""
+    """The header that holds the bare key, such as `x-api-key`; empty: it goes as a bearer token."""
+    response_headers: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Parameters that the upstream knows by another name: `{"max_completion_tokens": "max_tokens"}`."""
+    dropped: frozenset[str] = frozenset()
+    """Parameters that the upstream rejects."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that the upstream needs where the client gives none or null; like the client's, clamped by the model."""
+    rules: tuple[Rule, ...] = ()
+    """What this upstream is known to say, before what all say."""
+    reset_headers: tuple[str, ...] = ()
+    """Headers that say when a 429 is over, where nothing better does."""
+    account_pattern: str | None = None
+    """Regular expression with one group: the account's name as it stands in the upstream's error bodies."""
+
+    @cached_property
+    def _rules(self) -> dict[int, tuple[Rule, ...]]:
+        """Those that can hold for a status, sorted out once for each."""
+        return {}
+
+    @cached_property
+    def _bearers(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """The headers, made once for each key."""
+        return {}
+
+    @cached_property
+    def _sayings(self) -> dict[tuple[object, ...], tuple[Rule, UpstreamErrorBody, str | None]]:
+        return {}
+
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        headers = self._bearers.get(key.secret)
+        if headers is None:
+            headers = self._bearers[key.secret] = bearer(key, self.headers, self.key_header)
+        return UpstreamRequest("POST", key.base_url + self.path, headers, call.body_with(self.changes(call, model)))
+
+    def changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
+        """The top-level values that are replaced, added, or (None) left out; all others reach the upstream byte for byte. The place
+        to override where a request must differ in a way that no field describes: add to what this gives."""
+        changes: dict[str, bytes | None] = {}
+        if call.model != model.id or "model" not in call.fields:
+            changes["model"] = _quoted(model.id)
+        if not self.dropped.isdisjoint(call.fields):
+            for name in self.dropped & call.fields.keys():
+                changes[name] = None
+        for old, new in self.renamed.items():
+            if old in call.fields:
+                changes[old] = None
+                if _is_null(call.fields.get(new)):
+                    changes[new] = bytes(call.fields[old])
+        for name, value in self.defaults.items():
+            if _is_null(changes.get(name, call.fields.get(name))):
+                changes[name] = json.dumps(value).encode()
+        if model.max_output is not None:
+            for name in ("max_tokens", "max_completion_tokens"):
+                if (name in call.fields or name in changes) and _number(
+                    changes.get(name, call.fields.get(name))
+                ) > model.max_output:
+                    changes[name] = str(model.max_output).encode()
+        return changes
+
+    def read(self, answer: Answer) -> Reading:
+        status = answer.status
+        if answer.phase is not Phase.STATUS:
+            status = _status_within(answer)
+            if status == 0:
+                return _GOOD
+        rule, complaint, account = self._understood(status, answer)
+        return Reading(self._failure(rule, status, complaint, answer), account)
+
+    def _understood(self, status: int, answer: Answer) -> tuple[Rule, UpstreamErrorBody, str | None]:
+        """What is said, and which rule it falls under. An upstream in trouble says the same to everyone, and is looked at once."""
+        rules = self._rules.get(status)
+        if rules is None:
+            rules = self._rules[status] = tuple(rule for rule in (*self.rules, *USUAL) if rule.concerns(status))
+        saying = (status, answer.body, *[rule.header in answer.headers for rule in rules if rule.header is not None])
+        understood = self._sayings.get(saying)
+        if understood is None:
+            complaint = UpstreamErrorBody.of(answer)
+            usual = Rule(kind=by_status(status))
+            rule = next((rule for rule in rules if rule.fits(status, complaint, answer)), usual)
+            understood = (rule, complaint, self._account(answer))
+            if len(answer.body) <= _SHORT:
+                if len(self._sayings) >= _SAYINGS_MOST:
+                    self._sayings.clear()
+                self._sayings[saying] = understood
+        return understood
+
+    def _failure(self, rule: Rule, status: int, complaint: UpstreamErrorBody, answer: Answer) -> Failure:
+        hint = retry_after.of(answer, complaint.message, self._reset_headers(status))
+        scope = rule.scope
+        if scope is None and status >= 500 and _is_page(answer):
+            # An edge's own error page speaks of the whole upstream, not of one model behind it.
+            scope = Scope.PROVIDER
+        return Failure(
+            kind=rule.kind,
+            scope=scope,
+            retry_at=rule.retry_at(answer.now, hint),
+            message=complaint.message,
+            feature=rule.feature,
+            param=complaint.param,
+        )
+
+    def _reset_headers(self, status: int) -> tuple[str, ...]:
+        return self.reset_headers if status == 429 else ()
+
+    def _account(self, answer: Answer) -> str | None:
+        if self.account_pattern is None:
+            return None
+        found = re.search(self.account_pattern, answer.text)
+        return found[1] if found else None
+
+
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> bytes:
+    return json.dumps(name).encode()
+
+
+def _is_null(raw: bytes | msgspec.Raw | None) -> bool:
+    return raw is None or bytes(raw) == b"null"
+
+
+def _number(raw: bytes | msgspec.Raw | None) -> float:
+    """0 for whatever is none."""
+    try:
+        return 0.0 if raw is None else float(bytes(raw))
+    except ValueError:
+        return 0.0
+
+
+def _is_page(answer: Answer) -> bool:
+    return answer.headers.get("content-type", "").startswith("text/html")
+
+
+_ESCAPED_LETTER = re.compile(rb"\\u00[67]")
+"""A name may be spelled with these."""
+
+# What the protocol calls things, where an error within a 200 has no number.
+_STATUS_BY_WORD = {
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "insufficient_quota": 402,
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "invalid_request_error": 400,
+}
+
+
+def _status_within(answer: Answer) -> int:
+    """The status of an error inside a 200; 0 where there is none."""
+    text = answer.body
+    if answer.event != "error" and b'"error' not in text and not (b"\\u00" in text and _ESCAPED_LETTER.search(text)):
+        return 0  # nothing of what follows can be there
+    body = answer.json
+    if isinstance(body, list):
+        body = body[0] if body else None
+    is_error = answer.event == "error"
+    if not isinstance(body, dict):
+        return 500 if is_error else 0
+    error = error_in(body)
+    if not (error or is_error or body.get("object") == "error" or _is_broken(body.get("choices"))):
+        return 0
+    for place in (error, body):
+        if isinstance(place, dict):
+            for name in ("status_code", "http_status", "status", "code"):
+                value = place.get(name)
+                if isinstance(value, (str, int)) and re.fullmatch("[45][0-9]{2}", str(value)):
+                    return int(value)
+    codes = UpstreamErrorBody.of(answer).codes
+    return next((status for word, status in _STATUS_BY_WORD.items() if word in codes), 500)
+
+
+def _is_broken(choices: Any) -> bool:
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return isinstance(first, dict) and first.get("finish_reason") == "error"
+
+
+class CompatibleProvider(Provider):
+    """A provider that is all data."""
+
+    def __init__(
+        self,
+        *,
+        api_version: int,
+        name: str,
+        about: About,
+        credentials: tuple[Credential, ...],
+        base_url: str,
+        free: FreePolicy,
+        catalog: Catalog,
+        chat: Wire | None = None,
+        embeddings: Wire | None = None,
+        limits: tuple[Limit, ...] = (),
+        probe: Probe | None = None,
+        meter: Scope = Scope.ACCOUNT,
+        first_byte_timeout: float | None = None,
+        free_models_variables: tuple[str, ...] = (),
+        former_names: tuple[str, ...] = (),
+        rank: int = 100,
+    ) -> None:
+        self.api_version = api_version
+        self.name = name
+        self.rank = rank
+        self.about = about
+        self.credentials = credentials
+        self.base_url = base_url
+        self.free = free
+        self.catalog = catalog
+        wires = {Operation.CHAT: chat, Operation.EMBEDDINGS: embeddings}
+        self.wires = {operation: wire for operation, wire in wires.items() if wire is not None}
+        self.limits = limits
+        self.probe = probe
+        self.meter = meter
+        self.first_byte_timeout = first_byte_timeout
+        self.free_models_variables = free_models_variables
+        self.former_names = former_names

@@ -1,0 +1,252 @@
+"""JSON, JSON with comments or JSON5 that is edited in place: every byte that is not replaced stays as its owner wrote it.
+
+For binders of agents with such files. Comments, order, quotes and trailing commas survive, because the text is never written
+anew: it is parsed for where things stand, and new text, which is plain JSON, is put there. It reads JSON5, of which the
+others are a part.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import NoReturn, TypeAlias
+
+from freeride_core.binder import Unreadable
+from freeride_core.editing.json_syntax import BREAK, JsonNode, parse, place, skip_blank
+
+Value: TypeAlias = "str | int | bool | Sequence[Value] | Mapping[str, Value]"
+Path = Sequence[str | int]
+"""Names of members and indexes of items, from the root."""
+
+_INDENT = re.compile(r"[ \t]*")
+_REST_OF_LINE = re.compile(r"[ \t]*(?://[^\r\n]*)?(?:\r\n|\n|\r)")
+
+
+class JsonDocument:
+    """One document whose root is an object, or nothing yet. `text` is the document as edited so far.
+
+    Every method raises `Unreadable`, with line and column, where it cannot do what it is asked for.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._root = parse(text)
+
+    def set(self, path: Path, value: Value) -> None:
+        """Gives the member at `path` this value, and makes the objects above it. An object that is there keeps its other
+        members: `value` is set member by member."""
+        self._reach(path)
+        found = self._find(path)
+        if found is None:
+            self._insert(path, value)
+        elif isinstance(value, Mapping) and found.kind == "object":
+            for name, part in value.items():
+                self.set([*path, name], part)
+        elif found.value != value or type(found.value) is not type(value):
+            is_scalar = not isinstance(value, Mapping | list | tuple)
+            if found.kind != "null" and (found.kind in ("object", "array")) == is_scalar:
+                self._refuse(found, f"`{_name(path)}` is not {'a plain value' if is_scalar else 'a collection'}")
+            quote = self.text[found.start] if found.kind == "string" else '"'
+            self._splice(found.start, found.end, self._write(value, self._indent_at(found.start), quote))
+
+    def add(self, path: Path, value: Value) -> None:
+        """Like `set`, but leaves what is at `path` as it is."""
+        if self._find(path) is None:
+            self.set(path, value)
+
+    def append(self, path: Path, item: Value) -> None:
+        """Puts `item` at the end of the list at `path`, which is made where it is missing."""
+        found = self._find(path)
+        if found is None or found.kind == "null":
+            self.set(path, [item])
+            return
+        if found.kind != "array":
+            self._refuse(found, f"`{_name(path)}` is not a list")
+        self._insert_into(found, None, item)
+
+    def wrap(self, path: Path, name: str) -> None:
+        """Puts an object in the place of the plain value at `path`, and that value, as it is written, into it as `name`."""
+        found = self._find(path)
+        if found is None:
+            raise KeyError(path)
+        if found.kind in ("object", "array"):
+            self._refuse(found, f"`{_name(path)}` is not a plain value")
+        indent = self._indent_at(found.start) if self._is_open(found) else None
+        member = f"{json.dumps(name)}: {self.text[found.start : found.end]}"
+        self._splice(found.start, found.end, self._bracketed("{", "}", [member], indent))
+
+    def remove(self, path: Path) -> None:
+        """Takes away the member or the item at `path`, where there is one, with its comma and the comment behind it on its line."""
+        found, parent = self._find(path), self._find(path[:-1])
+        if found is None or parent is None:
+            return
+        spans = [(part.start, part.end) for part in parent.members or parent.items]
+        index = next(at for at, (_, end) in enumerate(spans) if end == found.end)
+        start, end = spans[index]
+        comma = skip_blank(self.text, end)
+        has_comma = comma < parent.end - 1
+        end = comma + 1 if has_comma else end
+        rest = _REST_OF_LINE.match(self.text, end)
+        if rest is not None and self._begins_line(start):
+            start, end = self._line_start(start), rest.end()
+        elif has_comma:
+            end += len(self._indent_from(end))
+        else:
+            start = len(self.text[:start].rstrip(" \t"))
+        text = self.text[:start] + self.text[end:]
+        if index and not has_comma:  # the one before is the last one now
+            before = skip_blank(text, spans[index - 1][1])
+            text = text[:before] + text[before + 1 :]
+        self._replace(text, start)
+
+    def get(self, path: Path) -> object:
+        """What is at `path` as Python has it: `dict`, `list`, `str` and so on; None where there is nothing, or null."""
+        found = self._find(path)
+        return None if found is None else found.value
+
+    def find(self, path: Path, field: str, value: str) -> list[str | int] | None:
+        """The path of the first object with this `field` in the list at `path`."""
+        found = self._find(path)
+        for index, item in enumerate(found.items if found else ()):
+            if isinstance(item.value, dict) and item.value.get(field) == value:
+                return [*path, index]
+        return None
+
+    def _find(self, path: Path) -> JsonNode | None:
+        node = self._root
+        for step in path:
+            if node is None:
+                return None
+            if isinstance(step, int):
+                node = node.items[step]
+                continue
+            members = [member for member in node.members if member.name == step]
+            if len(members) > 1:
+                raise Unreadable(f"{place(self.text, members[1].start)}: `{step}` stands here for the second time")
+            node = members[0].node if members else None
+        return node
+
+    def _reach(self, path: Path) -> None:
+        """Makes sure that there are objects above what is at `path`."""
+        if self._root is None:
+            gap = "" if not self.text.strip("\ufeff") or self.text[-1] in "\r\n" else self._eol(len(self.text))
+            self._splice(len(self.text), len(self.text), f"{gap}{{}}{self._eol(len(self.text))}")
+        for depth in range(1, len(path)):
+            step, found = path[:depth], self._find(path[:depth])
+            if found is None:
+                self._insert(step, {})
+            elif found.kind == "null":
+                self._splice(found.start, found.end, "{}")
+            elif found.kind != ("array" if isinstance(path[depth], int) else "object"):
+                self._refuse(found, f"`{_name(step)}` is not an object")
+
+    def _insert(self, path: Path, value: Value) -> None:
+        parent = self._find(path[:-1])
+        if parent is None or isinstance(path[-1], int):
+            raise KeyError(path)
+        self._insert_into(parent, path[-1], value)
+
+    def _insert_into(self, node: JsonNode, name: str | None, value: Value) -> None:
+        """Puts a member, or without a name an item, at the end of an object or a list."""
+        lead = "" if name is None else f"{json.dumps(name, ensure_ascii=False)}: "
+        parts = [member.node for member in node.members] or list(node.items)
+        starts = [member.start for member in node.members] or [item.start for item in node.items]
+        last = parts[-1].end if parts else node.start + 1
+        closing = node.end - 1
+        comma = skip_blank(self.text, last)
+        has_comma = bool(parts) and comma < closing
+        after = comma + 1 if has_comma else last
+        line_starts = [start for start in starts if self._begins_line(start)]
+        if not (line_starts if parts else self._is_open(node)):
+            piece = lead + self._write(value, None)
+            if parts:
+                piece = f" {piece}," if has_comma else f", {piece}"
+            self._splice(after, after, piece)
+            return
+        outer = self._indent_at(node.start)
+        indent = self._indent_at(line_starts[-1]) if parts else outer + self._unit()
+        # Below the comments at the end: there, most often, entries stand that are switched off.
+        at = len(self.text[:closing].rstrip())
+        eol = self._eol(closing)
+        piece = eol + indent + lead + self._write(value, indent) + ("," if has_comma else "")
+        if not parts and not BREAK.search(self.text, at, closing):
+            piece += eol + outer
+        text = self.text[:at] + piece + self.text[at:]
+        if parts and not has_comma:
+            text = text[:last] + "," + text[last:]
+        self._replace(text, last)
+
+    def _is_open(self, node: JsonNode) -> bool:
+        """Whether what is put into a collection at this place gets lines of its own: where its neighbours have."""
+        root = self._root or node
+        return root is node or BREAK.search(self.text, root.start, node.end) is not None
+
+    def _begins_line(self, index: int) -> bool:
+        # Backwards over blanks alone: there may be thousands of members, and all of them on one line.
+        while index > 0 and self.text[index - 1].isspace() and self.text[index - 1] not in "\r\n":
+            index -= 1
+        return index > 0 and self.text[index - 1] in "\r\n"
+
+    def _line_start(self, index: int) -> int:
+        return max(self.text.rfind("\n", 0, index), self.text.rfind("\r", 0, index)) + 1
+
+    def _indent_at(self, index: int) -> str:
+        return self._indent_from(self._line_start(index))
+
+    def _indent_from(self, index: int) -> str:
+        found = _INDENT.match(self.text, index)
+        return found[0] if found else ""
+
+    def _unit(self) -> str:
+        """By what this document indents."""
+        for member in self._root.members if self._root else ():
+            if self._begins_line(member.start):
+                return self._indent_at(member.start).removeprefix(
+                    self._indent_at(self._root.start if self._root else 0)
+                )
+        return "  "
+
+    def _eol(self, index: int) -> str:
+        breaks = BREAK.findall(self.text, 0, index) or BREAK.findall(self.text)[:1] or ["\n"]
+        return str(breaks[-1])
+
+    def _write(self, value: Value, indent: str | None, quote: str = '"') -> str:
+        """`value` as JSON; with an indent, objects and lists of objects get a line for each part."""
+        if isinstance(value, Mapping):
+            parts = [f"{json.dumps(name)}: {self._write(part, self._deeper(indent))}" for name, part in value.items()]
+            return self._bracketed("{", "}", parts, indent)
+        if isinstance(value, list | tuple):
+            is_tall = any(isinstance(item, Mapping) for item in value)
+            inner = indent if is_tall else None
+            return self._bracketed("[", "]", [self._write(item, self._deeper(inner)) for item in value], inner)
+        written = json.dumps(value, ensure_ascii=False)
+        return f"'{written[1:-1]}'" if quote == "'" and not set("'\"\\") & set(written[1:-1]) else written
+
+    def _deeper(self, indent: str | None) -> str | None:
+        return None if indent is None else indent + self._unit()
+
+    def _bracketed(self, opening: str, closing: str, parts: Sequence[str], indent: str | None) -> str:
+        if indent is None or not parts:
+            pad = " " if parts and opening == "{" else ""
+            return f"{opening}{pad}{', '.join(parts)}{pad}{closing}"
+        eol = self._eol(len(self.text))
+        lines = f",{eol}".join(f"{self._deeper(indent)}{part}" for part in parts)
+        return f"{opening}{eol}{lines}{eol}{indent}{closing}"
+
+    def _splice(self, start: int, end: int, piece: str) -> None:
+        self._replace(self.text[:start] + piece + self.text[end:], start)
+
+    def _replace(self, text: str, near: int) -> None:
+        try:
+            self._root = parse(text)
+        except Unreadable as error:
+            raise Unreadable(f"{place(self.text, near)}: cannot be edited safely ({error})") from error
+        self.text = text
+
+    def _refuse(self, node: JsonNode, reason: str) -> NoReturn:
+        raise Unreadable(f"{place(self.text, node.start)}: {reason}")
+
+
+def _name(path: Path) -> str:
+    return ".".join(map(str, path))

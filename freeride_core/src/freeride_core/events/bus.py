@@ -1,0 +1,195 @@
+"""What the gateway tells about itself while it works: events, the bus that takes them, the drain that hands them on.
+
+    request_start              model, stream, operation
+    provider_attempt           provider, key_index, model, operation
+    provider_response          provider, key_index, model, duration_ms, status, retry_after_s?, first_chunk?
+    request_complete           provider, model, attempts, duration_ms
+    request_failed             code, tried
+    request_mid_stream_error   provider, model, kind
+    events_dropped             dropped
+
+Each also has `ts` (seconds since the epoch), `type` and `request_id`. `status` is `OK` or an error kind in upper case,
+`tried` the names of the providers. No event holds a key, a prompt or an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import pluggy
+
+Event = Mapping[str, Any]
+Observer = Callable[[Event], object]
+"""Called with one event after the other, in order, by one worker thread at a time; must not block for long."""
+
+_CAPACITY = 10_000
+_log = logging.getLogger(__name__)
+
+
+class EventRecord(msgspec.Struct, gc=False, tag_field="type", omit_defaults=True):
+    """An event of the kinds that every request has, which costs its request little; a mapping is made of it off the path."""
+
+    ts: float
+    request_id: str
+
+
+class RequestStart(EventRecord, gc=False, tag="request_start"):
+    model: str
+    stream: bool
+    operation: str
+
+
+class ProviderAttempt(EventRecord, gc=False, tag="provider_attempt"):
+    provider: str
+    key_index: int
+    model: str
+    operation: str
+
+
+class ProviderResponse(EventRecord, gc=False, tag="provider_response"):
+    provider: str
+    key_index: int
+    model: str
+    duration_ms: int
+    status: str
+    retry_after_s: int | None = None
+    first_chunk: bool = False
+
+
+class RequestComplete(EventRecord, gc=False, tag="request_complete"):
+    provider: str
+    model: str
+    attempts: int
+    duration_ms: int
+
+
+class Sink(Protocol):
+    """Where events are kept."""
+
+    def write(self, events: Sequence[Event | EventRecord]) -> int:
+        """Keeps the events; returns how many were lost. Never raises."""
+
+
+def as_mapping(event: Event | EventRecord) -> Event:
+    """As observers see it."""
+    mapping: Event = msgspec.to_builtins(event) if isinstance(event, EventRecord) else event
+    return mapping
+
+
+class EventBus:
+    """Takes events on the request path and keeps them until the drain comes. Belongs to the event loop's thread."""
+
+    def __init__(self, *, capacity: int = _CAPACITY, now: Callable[[], float] = time.time) -> None:
+        self.now = now
+        """Seconds since the epoch."""
+        self._capacity = capacity
+        self._pending: deque[Event | EventRecord] = deque(maxlen=capacity)
+        self._lost = 0
+
+    def emit(self, type: str, request_id: str, **fields: Any) -> None:  # noqa: A002 - the field's name
+        """Notes an event. When the drain cannot keep up the oldest one makes room and is counted."""
+        self.note({"ts": self.now(), "type": type, "request_id": request_id, **fields})
+
+    def note(self, event: Event | EventRecord) -> None:
+        """The same for an event that is made already, its `ts` from `now`."""
+        pending = self._pending
+        if len(pending) == self._capacity:
+            self._lost += 1
+        pending.append(event)
+
+    def count_lost(self, number: int) -> None:
+        """Notes that events were taken and could not be kept."""
+        self._lost += number
+
+    def take(self) -> list[Any]:
+        """The events, mappings and records, since the last call, oldest first. If some were lost, `events_dropped` with their
+        number leads."""
+        pending = self._pending
+        events = [pending.popleft() for _ in range(len(pending))]
+        if events and self._lost:
+            lost, self._lost = self._lost, 0
+            first = events[0]
+            ts = first.ts if isinstance(first, EventRecord) else first["ts"]
+            events.insert(0, {"ts": ts, "type": "events_dropped", "request_id": "", "dropped": lost})
+        return events
+
+
+async def drain(bus: EventBus, sink: Sink | None, observers: Sequence[Observer] = (), *, every_s: float = 0.1) -> None:
+    """Hands the bus's events to the sink and the observers until it is cancelled, and what is left then.
+
+    A worker thread does it, so that neither a slow disk nor a slow observer holds up a request."""
+    delivery = _Delivery(sink, observers)
+    try:
+        while True:
+            await asyncio.sleep(every_s)
+            await _deliver(bus, delivery)
+    finally:
+        await _deliver(bus, delivery)
+
+
+async def _deliver(bus: EventBus, delivery: _Delivery) -> None:
+    events = bus.take()
+    if not events:
+        return
+    work = asyncio.ensure_future(asyncio.to_thread(delivery.deliver, events))
+    is_cancelled = False
+    while not work.done():
+        # The thread goes on regardless of how often we are told to stop; what follows must not overtake it.
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            is_cancelled = True
+    bus.count_lost(work.result())
+    if is_cancelled:
+        raise asyncio.CancelledError
+
+
+class _Delivery:
+    """One batch after the other to a sink and to observers, whatever they do."""
+
+    def __init__(self, sink: Sink | None, observers: Sequence[Observer]) -> None:
+        self._sink = sink
+        self._observers = observers
+        self._reported: set[int] = set()
+
+    def deliver(self, events: Sequence[Event | EventRecord]) -> int:
+        """Returns how many events the sink lost."""
+        lost = self._sink.write(events) if self._sink is not None else 0
+        mappings = [as_mapping(event) for event in events] if self._observers else ()
+        for number, observer in enumerate(self._observers):
+            for event in mappings:
+                try:
+                    observer(event)
+                except BaseException as error:  # a plugin's SystemExit in this thread would stop the gateway's loop
+                    self._report(number, observer, error)
+        return lost
+
+    def _report(self, number: int, observer: Observer, error: BaseException) -> None:
+        if number not in self._reported:
+            self._reported.add(number)
+            # Without the error's text: nobody knows what a plugin puts there.
+            name = getattr(observer, "__qualname__", type(observer).__qualname__)
+            _log.warning("an observer of events failed (%s: %s); reported once", name, type(error).__name__)
+
+
+def plugin_observers(hooks: pluggy.PluginManager) -> list[Observer]:
+    """One observer for each plugin that implements `freeride_event`, so that none can keep an event from another."""
+    return [
+        _plugin_observer(hooks, implementation.plugin) for implementation in hooks.hook.freeride_event.get_hookimpls()
+    ]
+
+
+def _plugin_observer(hooks: pluggy.PluginManager, plugin: object) -> Observer:
+    call = hooks.subset_hook_caller("freeride_event", [other for other in hooks.get_plugins() if other is not plugin])
+
+    def observe(event: Event) -> None:
+        call(event=event)
+
+    observe.__qualname__ = f"plugin {hooks.get_name(plugin)}"
+    return observe

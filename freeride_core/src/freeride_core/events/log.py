@@ -1,0 +1,276 @@
+"""The event log: a file of JSON lines with one backup, written by one class here and followed by the other.
+
+Whoever writes holds the lock beside the file, opens it, appends whole lines in one write and closes it. So a file that
+has been renamed to the backup's name never grows again, and a reader that has read it to the end has all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from io import FileIO
+from pathlib import Path
+
+import msgspec
+
+from freeride_core.events.bus import Event, EventRecord, as_mapping
+
+_LIMIT_BYTES = 1024 * 1024
+_LOCK_WAIT_S = 1.0
+_LOCK_RETRY_S = 0.005
+_READ_BYTES = 1024 * 1024
+_TAIL_BYTES = 256
+_encoder = msgspec.json.Encoder(enc_hook=str)
+_log = logging.getLogger(__name__)
+_ODD = "it is not a regular file"
+"""A pipe without a reader, for one, would hold up its writer for ever."""
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def backup_of(path: Path) -> Path:
+    """Where the log goes when it is full."""
+    return path.with_name(path.name + ".1")
+
+
+def _encode(events: Sequence[Event | EventRecord]) -> bytes:
+    try:
+        return _encoder.encode_lines(events)
+    except UnicodeEncodeError:  # a client may name a model with a lone surrogate
+        return b"".join(
+            json.dumps(as_mapping(event), separators=(",", ":"), default=str).encode() + b"\n" for event in events
+        )
+
+
+class JsonlSink:
+    """Appends events to a log that other processes may append to as well.
+
+    The file is readable by its owner only. Before it grows beyond `limit_bytes` it becomes the backup, in place of the
+    one before.
+    """
+
+    def __init__(self, path: Path, *, limit_bytes: int = _LIMIT_BYTES) -> None:
+        self._path = path
+        self._limit_bytes = limit_bytes
+        self._is_failing = False
+
+    def write(self, events: Sequence[Event | EventRecord]) -> int:
+        """Appends the events in one write; returns how many were lost, which is logged once until it works again.
+
+        Never raises."""
+        try:
+            lost = self._append(_encode(events))
+        except Exception as error:
+            lost = len(events)
+            reason = getattr(error, "strerror", None) or type(error).__name__
+        else:
+            reason = "it could not be written as a whole"
+        if lost and not self._is_failing:
+            _log.warning("events are not being recorded in %s: %s", self._path, reason)
+        self._is_failing = lost > 0
+        return lost
+
+    def _append(self, lines: bytes) -> int:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(self._path.with_name(self._path.name + ".lock")):
+            descriptor, size = self._open()
+            if size > 0 and size + len(lines) > self._limit_bytes:
+                os.close(descriptor)
+                # Where another program holds the file open and the system minds, it grows on until a later batch.
+                with contextlib.suppress(PermissionError):
+                    self._path.replace(backup_of(self._path))
+                descriptor, size = self._open()
+            try:
+                if size and not _ends_a_line(descriptor, size):
+                    lines = b"\n" + lines  # a full disk or a killed process left half a line
+                written = os.write(descriptor, lines)
+            finally:
+                os.close(descriptor)
+        return lines[written:].count(b"\n")
+
+    def _open(self) -> tuple[int, int]:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(self._path, flags, 0o600)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, _ODD)
+        return descriptor, found.st_size
+
+
+class WantedSink:
+    """A log at the place that is wanted at the moment; `path` gives None where none is."""
+
+    def __init__(self, path: Callable[[], Path | None]) -> None:
+        self._path = path
+        self._sinks: dict[Path, JsonlSink] = {}
+
+    def write(self, events: Sequence[Event | EventRecord]) -> int:
+        """As `JsonlSink`."""
+        path = self._path()
+        if path is None:
+            return 0
+        if path not in self._sinks:
+            self._sinks = {path: JsonlSink(path)}
+        return self._sinks[path].write(events)
+
+
+def _ends_a_line(descriptor: int, size: int) -> bool:
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return os.read(descriptor, 1) == b"\n"
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds the lock, for which it waits a second at most: a stopped process that has it must not stop this one."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        deadline = time.monotonic() + _LOCK_WAIT_S
+        while True:
+            try:
+                _lock(descriptor)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOCK_RETRY_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Follower:
+    """Reads a log's lines as they come, each once and in order, through rotations and truncations.
+
+    A file is told from another by its identity, which is reliable only while it is open: so the one being read and the
+    last backup that has been read are kept open. Two rotations between two polls lose nothing.
+    """
+
+    def __init__(self, path: Path, *, from_start: bool = False) -> None:
+        """Begins with what is written from now on, or `from_start` with the backup and what the file holds already.
+
+        There need not be a file yet."""
+        self._path = path
+        self._backup_path = backup_of(path)
+        self._file: FileIO | None = None
+        self._known_backup: FileIO | None = None
+        self._start_over()
+        if not from_start:
+            self._known_backup, self._file = self._open_both()
+            self._read()
+
+    def poll(self) -> list[bytes]:
+        """The lines that are complete and new, without their ends. OSError if the log is there and cannot be read."""
+        lines: list[bytes] = []
+        while True:
+            # First whether there is a next file, then the rest of this one: after its rotation a file does not grow.
+            following = self._open_following()
+            lines += self._read()
+            if following is None:
+                return lines
+            self._move_on(following)
+
+    def close(self) -> None:
+        """Lets go of the files."""
+        _close(self._file, self._known_backup)
+
+    def _open_following(self) -> FileIO | None:
+        """The file after the one being read; None while that one is the last."""
+        if self._file is not None and _is_at(self._file, self._path):
+            return None
+        backup, current = self._open_both()
+        if backup is None or self._is_known(backup):
+            _close(backup)
+            return current
+        _close(current)
+        return backup
+
+    def _open_both(self) -> tuple[FileIO | None, FileIO | None]:
+        """The backup and the file, of one moment: no rotation lies between them."""
+        while True:
+            backup = _open(self._backup_path)
+            current = _open(self._path)
+            if _is_at(backup, self._backup_path):
+                return backup, current
+            _close(backup, current)
+
+    def _is_known(self, file: FileIO) -> bool:
+        return any(known is not None and _is_same(known, file) for known in (self._file, self._known_backup))
+
+    def _move_on(self, following: FileIO) -> None:
+        if self._file is not None and _is_at(self._file, self._backup_path):
+            _close(self._known_backup)
+            self._known_backup = self._file
+        else:
+            _close(self._file)
+        self._file = following
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._offset = 0
+        self._tail = b""
+        self._partial = b""
+
+    def _read(self) -> list[bytes]:
+        if self._file is None:
+            return []
+        if not self._is_continued(self._file):
+            self._start_over()
+        lines: list[bytes] = []
+        self._file.seek(self._offset)
+        while chunk := self._file.read(_READ_BYTES):
+            self._offset += len(chunk)
+            self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+            *complete, self._partial = (self._partial + chunk).split(b"\n")
+            lines += complete
+        return lines
+
+    def _is_continued(self, file: FileIO) -> bool:
+        """Whether what was read last is still where it was: a truncated file may have grown beyond that again."""
+        file.seek(self._offset - len(self._tail))
+        return file.read(len(self._tail)) == self._tail
+
+
+def _open(path: Path) -> FileIO | None:
+    try:
+        if stat.S_ISFIFO(path.stat().st_mode):  # to open one waits for a writer
+            raise OSError(errno.EINVAL, _ODD)
+        return FileIO(path)
+    except FileNotFoundError:
+        return None
+
+
+def _close(*files: FileIO | None) -> None:
+    for file in files:
+        if file is not None:
+            file.close()
+
+
+def _is_same(one: FileIO, other: FileIO) -> bool:
+    return os.path.samestat(os.fstat(one.fileno()), os.fstat(other.fileno()))
+
+
+def _is_at(file: FileIO | None, path: Path) -> bool:
+    """Whether `file` is what `path` names; None is what a path names where there is nothing."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return file is None
+    return file is not None and os.path.samestat(os.fstat(file.fileno()), found)

@@ -1,0 +1,170 @@
+"""The door: who may speak to the gateway at all. Checked on every route, before anything else."""
+
+from __future__ import annotations
+
+import functools
+import hmac
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import parse_qsl
+
+from freeride_core.gateway.protocols.errors import ClientError
+from freeride_core.settings.resolver import Settings
+from freeride_core.system.loopback import is_loopback
+
+Headers = Mapping[bytes, bytes]
+_KNOWN_MOST = 256
+_SELDOM = frozenset({b"origin", b"upgrade", b"sec-fetch-site"})
+"""Headers that no agent sends, and that are looked at each time."""
+_ONCE = (
+    *(b"host", b"origin", b"content-type", b"content-length"),
+    *(b"authorization", b"x-api-key", b"x-goog-api-key", b"sec-fetch-site"),
+)
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^\s\[\]/?#@\\:,]+)(?::[0-9]*)?", re.ASCII | re.IGNORECASE)
+
+
+class AccessCheck:
+    """Knows who comes often: an agent's next request brings the same few headers as the last."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[bytes | None, bytes | None]] = set()
+        self._settings: Settings | None = None
+
+    def refusal(self, method: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
+        """As the function of this name says."""
+        if settings is not self._settings:
+            self._known.clear()
+            self._settings = settings
+        visitor = (headers.get(b"host"), headers.get(b"content-type"))
+        is_plain = settings.token is None and headers.keys().isdisjoint(_SELDOM)
+        if is_plain and visitor in self._known:
+            return None
+        refused = refusal(method, query, headers, settings)
+        if refused is None and is_plain and _is_json(headers.get(b"content-type", b"")):
+            if len(self._known) >= _KNOWN_MOST:
+                self._known.clear()
+            self._known.add(visitor)
+        return refused
+
+
+def refusal(method: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
+    """Why this request is turned away; None: it may come in. An SDK is always told not to try again."""
+    host = _hostname(headers.get(b"host", b"").decode("latin-1"))
+    if not _is_host_allowed(host, settings):
+        return _refuse(
+            421,
+            "This gateway does not answer to that Host. Names besides loopback go into FREERIDE_ALLOWED_HOSTS.",
+            "host_not_allowed",
+        )
+    origin = headers.get(b"origin")
+    if origin is not None and not _is_origin_allowed(origin.decode("latin-1"), settings):
+        return _refuse(
+            403,
+            "Requests from this web origin are not allowed. Origins besides loopback go into FREERIDE_ALLOWED_ORIGINS.",
+            "origin_not_allowed",
+        )
+    # A browser names the origin of what a page may read; without one, the page only wants the request to be made.
+    if origin is None and headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
+        return _refuse(403, "A web page of another origin may not send this request.", "origin_not_allowed")
+    if headers.get(b"upgrade", b"").lower() == b"websocket":
+        return _refuse(426, "This gateway does not speak WebSocket; use HTTP.", "upgrade_required")
+    if settings.token is not None and not (
+        is_preflight(method, headers, settings) or _has_token(query, headers, settings.token)
+    ):
+        return _refuse(401, "A token is required: send FREERIDE_TOKEN as a bearer token.", "invalid_api_key")
+    if _has_body(headers) and not _is_json(headers.get(b"content-type", b"")):
+        return _refuse(
+            415, "The request body must be JSON: send Content-Type: application/json.", "unsupported_media_type"
+        )
+    return None
+
+
+def contradiction(headers: Sequence[tuple[bytes, bytes]]) -> ClientError | None:
+    """Why a request is turned away that says twice what the door looks at once: who reads the other one would be deceived."""
+    names = [name for name, _ in headers]
+    if all(names.count(name) < 2 for name in _ONCE):
+        return None
+    return _refuse(400, "A header of the request that may stand only once stands there twice.", "repeated_header")
+
+
+def cors_headers(headers: Headers, settings: Settings) -> list[tuple[bytes, bytes]]:
+    """For origins that the user allowed by name; loopback pages get none, and need none."""
+    origin = headers.get(b"origin")
+    if origin is None or origin.decode("latin-1") not in settings.allowed_origins:
+        return []
+    return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
+
+
+def is_preflight(method: str, headers: Headers, settings: Settings) -> bool:
+    """Whether a page that the user allowed by name asks what it may send. A browser does not show a token for that."""
+    return method == "OPTIONS" and bool(cors_headers(headers, settings))
+
+
+def preflight_headers() -> list[tuple[bytes, bytes]]:
+    """What an allowed origin may send."""
+    return [
+        (b"access-control-allow-methods", b"GET, POST"),
+        (b"access-control-allow-headers", b"authorization, content-type, x-api-key, x-freeride-force-provider"),
+        (b"access-control-max-age", b"600"),
+    ]
+
+
+def _refuse(status: int, message: str, code: str) -> ClientError:
+    return ClientError(status=status, message=message, type="invalid_request_error", code=code, is_hopeless=True)
+
+
+@functools.lru_cache(maxsize=256)
+def _hostname(authority: str) -> str:
+    """The host without its port, in lower case; empty if it cannot be one."""
+    found = _AUTHORITY.fullmatch(authority)
+    return found[1].strip("[]").lower().rstrip(".") if found else ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_host_allowed(host: str, settings: Settings) -> bool:
+    if is_loopback(host) or host in settings.allowed_hosts:
+        return True
+    # A page can rebind its own name to this machine, but not an address; without a token even that is refused.
+    return settings.token is not None and _is_address(host)
+
+
+def _is_origin_allowed(origin: str, settings: Settings) -> bool:
+    if origin in settings.allowed_origins:
+        return True
+    scheme, _, authority = origin.partition("://")
+    return scheme in ("http", "https") and is_loopback(_hostname(authority))
+
+
+def _has_body(headers: Headers) -> bool:
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b"0") != b""
+
+
+def _is_json(content_type: bytes) -> bool:
+    media_type = content_type.split(b";", 1)[0].strip().lower()
+    return media_type == b"application/json" or (
+        media_type.startswith(b"application/") and media_type.endswith(b"+json")
+    )
+
+
+def _has_token(query: bytes, headers: Headers, token: str) -> bool:
+    offered = [headers.get(b"x-api-key", b""), headers.get(b"x-goog-api-key", b"")]
+    scheme, _, credential = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        offered.append(credential.strip())
+    if b"key=" in query:
+        offered += [value.encode() for name, value in parse_qsl(query.decode("latin-1")) if name == "key"]
+    return _is_any(offered, token.encode())
+
+
+def _is_any(offered: Iterable[bytes], token: bytes) -> bool:
+    """Compares every offer, each in constant time."""
+    matches = [hmac.compare_digest(offer, token) for offer in offered]
+    return any(matches)

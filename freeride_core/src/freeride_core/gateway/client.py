@@ -1,0 +1,166 @@
+"""One exchange with a client: its request in, its answer out, and whether it is still there."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from freeride_core.gateway.http.server_exchange import EXTENSION, AsgiScope, Receive, Send, ServerExchange
+from freeride_core.gateway.protocols.errors import SSE_HEADERS, ClientError
+
+HeaderList = list[tuple[bytes, bytes]]
+
+
+_random = random.Random()  # noqa: S311 - for names, not for secrets
+
+
+class BodyTooLarge(Exception):
+    """The request's body is larger than is read."""
+
+
+class ClientExchange:
+    """Wraps the ASGI callables of one HTTP request."""
+
+    __slots__ = (
+        "_cycle",
+        "_receive",
+        "_send",
+        "_task",
+        "_watcher",
+        "extra_headers",
+        "headers",
+        "is_aborted",
+        "is_gone",
+        "is_started",
+        "method",
+        "path",
+        "query",
+        "request_id",
+    )
+
+    def __init__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+        self.request_id = f"req_{_random.getrandbits(32):08x}"
+        self.extra_headers: HeaderList = []
+        """What else the answer carries, whatever it is."""
+        self.is_started = False
+        """The head of an answer has been sent."""
+        self.is_gone = False
+        """The client has left."""
+        self.is_aborted = False
+        """The gateway is stopping and can wait no longer."""
+        self._receive = receive
+        self._send = send
+        self._cycle: ServerExchange | None = scope.get("extensions", {}).get(EXTENSION)
+        self._task: asyncio.Task[Any] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    def whole_body(self, limit: int) -> bytes | None:
+        """As `read_body`, where there is nothing to wait for."""
+        body = None if self._cycle is None else self._cycle.take_whole()
+        if body is not None and len(body) > limit:
+            raise BodyTooLarge
+        return body
+
+    async def read_body(self, limit: int) -> bytes:
+        """The whole body. Raises `BodyTooLarge` before more than `limit` bytes are held."""
+        announced = self.headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > limit:
+            raise BodyTooLarge
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self.is_gone = True
+                raise asyncio.CancelledError
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise BodyTooLarge
+            if not message.get("more_body", False):
+                return b"".join((*parts, part)) if parts else part
+            parts.append(part)
+
+    # Whether the client is still there
+
+    def watch(self) -> None:
+        """From here on the current task is cancelled as soon as the client leaves. Ends with `unwatch`."""
+        if self._cycle is not None:
+            self._task = self._cycle.task
+            self._cycle.on_disconnect(self._leave)
+        else:  # under another server than ours
+            self._task = asyncio.current_task()
+            self._watcher = asyncio.ensure_future(self._until_gone())
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _leave(self) -> None:
+        self.is_gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def abort(self) -> None:
+        """The gateway is stopping: ends the exchange with an error."""
+        self.is_aborted = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def unwatch(self) -> None:
+        """Whoever leaves now leaves an answer that is whole."""
+        if self._task is None:
+            return
+        self._task = None
+        if self._watcher is not None:
+            self._watcher.cancel()
+        elif self._cycle is not None:
+            self._cycle.on_disconnect(None)
+
+    # The answer
+
+    async def start(self, status: int, headers: HeaderList) -> None:
+        """Takes the list over."""
+        self._complete(headers)
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def _complete(self, headers: HeaderList) -> None:
+        self.is_started = True
+        headers.append((b"x-freeride-request-id", self.request_id.encode()))
+        headers += self.extra_headers
+
+    async def start_stream(self, headers: HeaderList) -> None:
+        await self.start(200, [*SSE_HEADERS, *headers])
+
+    async def write(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def write_now(self, data: bytes) -> Callable[[], Awaitable[None]] | None:
+        """As `write`; what to wait with, if the client takes its time."""
+        return partial(self.write, data) if self._cycle is None else self._cycle.write(data)
+
+    async def end(self, data: bytes = b"") -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def answer(self, status: int, headers: HeaderList, body: bytes) -> None:
+        """A whole answer at once. Takes the list over."""
+        if self._cycle is not None:
+            self._complete(headers)
+            return self._cycle.answer(status, headers, body)
+        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        return await self._send({"type": "http.response.body", "body": body})
+
+    async def fail(self, error: ClientError, headers: HeaderList | None = None) -> None:
+        """The error as an answer; where one has begun, as the stream's last event."""
+        if self.is_started:
+            await self.end(error.event(self.request_id))
+        else:
+            await self.answer(error.status, [*error.headers(), *(headers or [])], error.body(self.request_id))

@@ -1,0 +1,253 @@
+"""What the client is told when it gets no answer: what happened, and in one sentence what its user can do."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+
+from freeride_core.answer import ErrorKind, Failure
+from freeride_core.call import Call
+from freeride_core.gateway.protocols.errors import ClientError, bad_request
+from freeride_core.gateway.walk.candidate import Candidate
+from freeride_core.gateway.walk.enabled import EnabledProviders
+from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, RuledOut, Served, Tried
+from freeride_core.gateway.walk.routing import PRESET_IDS, RoutingPlan
+from freeride_core.privacy.plain_text import without_controls
+from freeride_core.privacy.prompt_redaction import without_echo
+from freeride_core.settings.keys import key_variable
+
+_LONGEST_MESSAGE = 2000
+_CODES = {
+    ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
+    ErrorKind.TOO_LARGE: "request_too_large",
+    ErrorKind.CONTENT_FILTER: "content_filter",
+    ErrorKind.UNSUPPORTED: "unsupported",
+    ErrorKind.MODEL_NOT_FOUND: "model_not_found",
+}
+
+
+def outcome(ended: Outcome, call: Call, roster: EnabledProviders, now: float) -> ClientError:
+    """Of a walk that served nobody."""
+    assert not isinstance(ended, Served)
+    if isinstance(ended, RuledOut):
+        return _ruled_out(ended)
+    return _fault(ended, call, roster) if isinstance(ended, Faulted) else _exhausted(ended, roster, now)
+
+
+def _fault(ended: Faulted, call: Call, roster: EnabledProviders) -> ClientError:
+    failure, name = ended.failure, ended.candidate.provider.name
+
+    def discreet(words: str) -> str:
+        return without_echo(roster.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
+
+    return bad_request(
+        discreet(failure.message) or f"The request was refused ({failure.kind}).",
+        param=None if failure.param is None else discreet(failure.param),
+        code=_CODES.get(ErrorKind(failure.kind)) if failure.kind in _CODES else str(failure.kind),
+        status=ended.status,
+        more={"provider": name, "model": ended.candidate.model.id},
+    )
+
+
+def _ruled_out(ended: RuledOut) -> ClientError:
+    if ended.missing:
+        return _unsupported(ended.missing)
+    is_too_large = ended.size == ErrorKind.TOO_LARGE
+    return bad_request(
+        "The request is too large for every free model here; each has refused one of this size lately.",
+        param=None if is_too_large else "messages",
+        code=_CODES[ErrorKind.TOO_LARGE if is_too_large else ErrorKind.CONTEXT_LENGTH],
+        status=413 if is_too_large else 400,
+    )
+
+
+def _unsupported(missing: Iterable[str]) -> ClientError:
+    return bad_request(
+        f"No free model here supports what the request needs: {', '.join(sorted(missing))}.", code="unsupported"
+    )
+
+
+def _exhausted(ended: Exhausted, roster: EnabledProviders, now: float) -> ClientError:
+    kinds = {entry.last_error for entry in ended.tried}
+    code = kinds.pop() if len(kinds) == 1 else "mixed"
+    wait_s = 1 if ended.retry_at is None else max(1, math.ceil(ended.retry_at - now))
+    return ClientError(
+        status=503,
+        message=_summary(ended.tried, wait_s),
+        type="all_upstreams_failed",
+        code=code,
+        more={
+            "tried": [_entry(entry, now) for entry in ended.tried],
+            "suggestion": _suggestion(ended.tried, roster, now),
+        },
+        retry_after_s=wait_s,
+    )
+
+
+def _entry(entry: Tried, now: float) -> dict[str, object]:
+    return {
+        "provider": entry.provider,
+        "model": entry.model,
+        "keys_tried": entry.keys_tried,
+        "last_error": entry.last_error,
+        "status": entry.status,
+        "retry_after_s": None if entry.retry_at is None else max(0, math.ceil(entry.retry_at - now)),
+    }
+
+
+def _summary(tried: Sequence[Tried], wait_s: int) -> str:
+    if not tried:
+        return "No free upstream could answer in time."
+    asked = ", ".join(dict.fromkeys(f"{entry.provider}: {entry.last_error}" for entry in tried))
+    if any(entry.keys_tried for entry in tried):
+        return f"No free upstream could answer ({asked}). The soonest can be asked again in {wait_s} s."
+    return f"All free upstreams are cooling down ({asked}). The soonest can be asked again in {wait_s} s."
+
+
+def _suggestion(tried: Sequence[Tried], roster: EnabledProviders, now: float) -> str:
+    """One sentence, about what helps soonest."""
+    kinds = {entry.last_error for entry in tried}
+    back = min((entry.retry_at for entry in tried if entry.retry_at is not None), default=None)
+    if kinds == {ErrorKind.AUTH}:
+        names = dict.fromkeys(entry.provider for entry in tried)
+        return f"Replace the refused keys: {_variables(roster, names)}; `freeride keys --check` shows which."
+    if kinds and kinds <= {ErrorKind.NETWORK, ErrorKind.TIMEOUT}:
+        return "Check this machine's network connection, or wait a moment."
+    if kinds == {ErrorKind.MODEL_NOT_FOUND}:
+        return "Ask for 'auto' or for a model that `freeride models` lists."
+    idle = [name for name in roster.registered if name not in roster.by_name]
+    more = f", or add a key of another provider ({_variables(roster, idle)})" if idle else ""
+    if back is not None:
+        return f"Wait until {_clock(back, now)}{more}."
+    return f"Try again in a moment{more}."
+
+
+def _clock(moment: float, now: float) -> str:
+    """Local time, with the date where it is not today."""
+    local = time.localtime(moment)
+    is_today = time.strftime("%F", local) == time.strftime("%F", time.localtime(now))
+    return time.strftime("%H:%M:%S" if is_today else "%F %H:%M", local)
+
+
+def _variables(roster: EnabledProviders, names: Iterable[str]) -> str:
+    return ", ".join(key_variable(roster.registered[name]) for name in names)
+
+
+def no_usable_keys(roster: EnabledProviders, name: str | None = None) -> ClientError:
+    """No key at all, or none of one provider."""
+    names = [name] if name is not None else list(roster.registered)
+    variables = _variables(roster, names)
+    if not roster.registered:
+        message, suggestion = "No provider is installed.", "Install the usual ones: pip install freeride-gateway."
+    else:
+        message = f"There is no usable key{f' for {name}' if name else ''}."
+        suggestion = f"Set {variables}; `freeride keys` says where a free key is made."
+    return ClientError(
+        status=503,
+        message=f"{message} {suggestion}",
+        type="no_usable_keys",
+        code="no_usable_keys",
+        more={"tried": [], "suggestion": suggestion},
+        is_hopeless=True,
+    )
+
+
+def force_provider_unknown(roster: EnabledProviders) -> ClientError:
+    names = ", ".join(roster.registered) or "none"
+    return bad_request(
+        f"X-FreeRide-Force-Provider names no installed provider. Installed: {names}.",
+        param="X-FreeRide-Force-Provider",
+        code="force_provider_unknown",
+    )
+
+
+def unknown_preset() -> ClientError:
+    return bad_request(
+        f"There is no such preset. Presets: {', '.join(PRESET_IDS)}.", param="model", code="unknown_preset"
+    )
+
+
+def embedding_model_needed(names: Sequence[str]) -> ClientError:
+    return bad_request(
+        f"Embeddings of different models cannot be mixed, so name one model. {_usable(names)}",
+        param="model",
+        code="model_required",
+    )
+
+
+def _usable(names: Sequence[str]) -> str:
+    return (
+        f"Free embedding models usable now: {', '.join(names)}." if names else "No free embedding model is usable now."
+    )
+
+
+def catalog_unavailable(names: Sequence[str]) -> ClientError:
+    return ClientError(
+        status=503,
+        message=f"Whether this model exists cannot be told yet: no model list from {', '.join(names)}.",
+        type="catalog_unavailable",
+        code="catalog_unavailable",
+        more={"tried": [], "suggestion": "Try again in a few seconds, or ask for 'auto'."},
+        retry_after_s=5,
+    )
+
+
+def no_route(
+    call: Call, route: RoutingPlan, roster: EnabledProviders, embedding_models: Sequence[str] | None
+) -> ClientError:
+    """Nobody could answer this request, whatever the time."""
+    if route.largest_context:
+        return bad_request(
+            f"The prompt of about {call.prompt_tokens} tokens fits no free model here; the largest takes {route.largest_context}.",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    if route.missing:
+        return _unsupported(route.missing)
+    if embedding_models is not None:
+        return _model_not_found(f"No free embedding model has this name. {_usable(embedding_models)}")
+    without_key = [name for name in route.listed_at if name not in roster.by_name]
+    if route.listed_at and len(without_key) == len(route.listed_at):
+        return no_usable_keys(roster, without_key[0])
+    if route.listed_at:
+        return _model_not_found(
+            f"This model is not free at {', '.join(route.listed_at)}. `freeride models` lists what is."
+        )
+    return _model_not_found(
+        "No provider lists this model. `freeride models` lists what is free; 'auto' lets FreeRide choose."
+    )
+
+
+def _model_not_found(message: str) -> ClientError:
+    return bad_request(message, param="model", code="model_not_found", status=404)
+
+
+def broken_stream(candidate: Candidate, failure: Failure) -> ClientError:
+    """An answer that broke off after its first words."""
+    return ClientError(
+        status=502,
+        message=f"{candidate.provider.name} broke off in the middle of the answer ({failure.kind}); what came is incomplete.",
+        type="upstream_error",
+        code=str(failure.kind),
+        more={"provider": candidate.provider.name, "model": candidate.model.id},
+    )
+
+
+def stopping() -> ClientError:
+    return ClientError(
+        status=503,
+        message="The gateway is stopping.",
+        type="gateway_stopping",
+        code="gateway_stopping",
+        retry_after_s=2,
+    )
+
+
+def internal_error() -> ClientError:
+    return ClientError(
+        status=500,
+        message="The gateway itself failed; its terminal says where.",
+        type="internal_error",
+        code="internal_error",
+    )

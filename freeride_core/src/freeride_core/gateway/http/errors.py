@@ -1,0 +1,24 @@
+"""What can go wrong between here and an upstream."""
+
+from __future__ import annotations
+
+from freeride_core.answer import ErrorKind, Failure
+
+
+class UpstreamError(Exception):
+    """A connection failed; `failure` says how, in our own words: a library's may quote a header, and headers hold keys."""
+
+    def __init__(self, kind: ErrorKind, message: str, *, is_connect: bool = False) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind=kind, message=message)
+        self.is_connect = is_connect
+        """The upstream was never reached."""
+
+
+class Withdrawn(Exception):
+    """The request was not sent: its slot cooled while it waited for a connection."""
+
+
+def silence() -> UpstreamError:
+    """The upstream took too long."""
+    return UpstreamError(ErrorKind.TIMEOUT, "no answer in time")

@@ -1,0 +1,131 @@
+"""Upstreams: requests out, replies in, each over a connection that is kept for the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+import time
+import urllib.request
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from freeride_core.answer import ErrorKind, UpstreamRequest
+from freeride_core.gateway.http.deadline import NEVER
+from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.pool import Pool
+from freeride_core.gateway.http.response import UpstreamResponse
+from freeride_core.system.loopback import is_loopback
+
+if TYPE_CHECKING:
+    from freeride_core.gateway.http.proxied import ProxiedOrigin
+
+__all__ = ["UpstreamError", "Upstreams"]
+
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_PORTS = {"http": 80, "https": 443}
+
+
+class UpstreamOrigin(NamedTuple):
+    """Where a URL leads."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class Upstreams:
+    """All upstream connections of the process: one TLS context, and one pool for each origin, for life."""
+
+    def __init__(self, connect_timeout_s: float, now: Callable[[], float] = time.time) -> None:
+        """`now` gives seconds since the epoch."""
+        self.connect_timeout_s = connect_timeout_s
+        self._now = now
+        self._tls: ssl.SSLContext | None = None
+        self._origins: dict[UpstreamOrigin, Pool | ProxiedOrigin] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def clock(self) -> float:
+        """The loop's, in which all of them live: asking asyncio for it costs a system call."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
+
+    def send(
+        self, request: UpstreamRequest, is_wanted: Callable[[], bool] | None = None, *, within_s: float = NEVER
+    ) -> Awaitable[UpstreamResponse]:
+        """Sends and waits for the head. `within_s` goes on counting for what is read of the reply, until that says otherwise.
+        `is_wanted` is asked once more just before the first byte goes out.
+
+        Raises `UpstreamError` or `Withdrawn`; being cancelled drops the connection.
+        """
+        due = self.clock() + within_s
+        origin, head = _addressed(request.method, request.url, request.headers)
+        pool = self._origins.get(origin)
+        if pool is None:
+            pool = self._origins[origin] = self._open(origin)
+        if not isinstance(pool, Pool):
+            return pool.ask(request, connect_s=self.connect_timeout_s, due=due, is_wanted=is_wanted)
+        body = request.body
+        head += b"content-length: %d\r\n\r\n" % len(body) if body else b"\r\n"
+        return pool.ask(head, body, connect_s=self.connect_timeout_s, due=due, is_wanted=is_wanted)
+
+    def _open(self, origin: UpstreamOrigin) -> Pool | ProxiedOrigin:
+        """Ours; httpx's own transport where the environment names a proxy."""
+        if self._tls is None and origin.scheme == "https":
+            self._tls = ssl.create_default_context()
+        tls = self._tls if origin.scheme == "https" else None
+        proxy = _proxy_for(origin)
+        if proxy is None:
+            return Pool(origin.host, origin.port, tls, self._now)
+        try:
+            from freeride_core.gateway.http.proxied import ProxiedOrigin  # not above: httpx is slow to import
+
+            return ProxiedOrigin(proxy, tls)
+        except (ImportError, ValueError):  # it needs what is not installed, or is none
+            raise UpstreamError(ErrorKind.NETWORK, "the proxy cannot be used", is_connect=True) from None
+
+    async def close(self) -> None:
+        for pool in self._origins.values():
+            if isinstance(pool, Pool):
+                pool.close()
+            else:
+                await pool.close()
+        self._origins.clear()
+
+
+def _proxy_for(origin: UpstreamOrigin) -> str | None:
+    """The proxy that the environment names for this host, as every other tool reads it; never for this machine."""
+    address = urllib.request.getproxies().get(origin.scheme)
+    if not address or urllib.request.proxy_bypass(origin.host) or is_loopback(origin.host):
+        return None
+    return address if "://" in address else f"http://{address}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _addressed(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[UpstreamOrigin, bytes]:
+    """Where a request goes, and its head but for the body's length: the same for all that go there with one key."""
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+        if scheme not in _PORTS or not host:
+            raise ValueError(scheme)
+        origin = UpstreamOrigin(
+            scheme, host if host.isascii() else host.encode("idna").decode(), port or _PORTS[scheme]
+        )
+        authority = f"[{origin.host}]" if ":" in host else origin.host
+        target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_PRINTABLE)
+        lines = [
+            f"{method} {target} HTTP/1.1",
+            f"host: {authority}" if port is None else f"host: {authority}:{port}",
+            *(f"{name}: {value}" for name, value in headers),
+            "accept-encoding: identity",
+            "user-agent: freeride",
+        ]
+        head = "".join(f"{line}\r\n" for line in lines).encode()
+    except ValueError:
+        raise UpstreamError(ErrorKind.NETWORK, "the upstream's address cannot be used", is_connect=True) from None
+    if not head.count(b"\r") == head.count(b"\n") == len(lines) or b"\0" in head:
+        raise UpstreamError(ErrorKind.PROTOCOL, "the request cannot be sent")
+    return origin, head

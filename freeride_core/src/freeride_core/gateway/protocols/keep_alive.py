@@ -1,0 +1,37 @@
+"""Keep-alive: a client whose stream has not begun hears that it was not forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+
+from freeride_core.gateway.client import ClientExchange
+
+EVERY_S = 10.0
+
+
+class KeepAlive:
+    """Starts the answer after `every_s` seconds and sends a comment as often, until `stop`.
+
+    A timer, not a task: a request that is answered in time pays for nothing else.
+    """
+
+    def __init__(self, exchange: ClientExchange, every_s: float = EVERY_S) -> None:
+        self._exchange = exchange
+        self._every_s = every_s
+        self._tick: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(every_s, self._fire)
+
+    def _fire(self) -> None:
+        self._tick = asyncio.ensure_future(self._beat())
+
+    async def _beat(self) -> None:
+        if not self._exchange.is_started:
+            await self._exchange.start_stream([])
+        await self._exchange.write(b": looking for a free model that can answer now\n\n")
+        self._timer = asyncio.get_running_loop().call_later(self._every_s, self._fire)
+
+    async def stop(self) -> None:
+        """No comment is sent from here on."""
+        if self._tick is not None and not self._tick.done():
+            await self._tick
+        self._timer.cancel()

@@ -1,0 +1,286 @@
+"""The request as a client sent it, decoded once and shallowly; and the headers that pass through."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from freeride_core.call import Call, Feature, Operation
+from freeride_core.gateway.http.headers import ResponseHeaders
+
+_ONCE = frozenset({"model", "stream", "stream_options"})
+"""Fields that decide where a request goes; twice is a contradiction."""
+_MARKS = tuple((name, f'"{name}"'.encode()) for name in _ONCE)
+_GLANCE = 16 * 1024
+_ESCAPED_LETTER = re.compile(rb"\\u00[567]")
+"""A name may be spelled with these."""
+_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SKIP = re.compile(r"[ \t\n\r]*")
+_VALUE = json.JSONDecoder()
+# Read only where the whole is known to be JSON.
+_NAME = re.compile(rb'[ \t\n\r]*[{,][ \t\n\r]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\n\r]*:[ \t\n\r]*')
+_END = re.compile(rb"[ \t\n\r]*}[ \t\n\r]*")
+_IMAGE = re.compile(rb'"image_url"\s*:|"input_image"')
+_PERHAPS_IMAGE = re.compile(rb'_(?:url|image)"')
+"""Finds the rare byte first: in a large body that is many times quicker than to look at every quote."""
+_PARTS = re.compile(rb'"content"\s*:\s*(?:\[|null)')
+_NONE: frozenset[str] = frozenset()
+_LONGEST_NAME = 1024
+_DATA_URL = b'"data:'
+
+Pair = tuple[bytes, str, msgspec.Raw]
+"""A top-level member: its name as raw JSON, its name, its value as raw JSON."""
+
+
+class BadRequest(Exception):
+    """The client's own fault, in words that hold nothing of the body."""
+
+    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+
+
+def decode(body: bytes) -> list[Pair]:
+    """The top-level members of a JSON object, as they are written. Whatever Python's `json` accepts is accepted.
+    Raises `BadRequest`."""
+    members = _decode_quickly(body)
+    pairs = None if members is None else _locate(body, members)
+    return _decode_patiently(body) if pairs is None else pairs
+
+
+def _decode_quickly(body: bytes) -> dict[str, msgspec.Raw] | None:
+    """The members by name, of a repeated name the last; None: this takes patience."""
+    try:
+        members = _DECODER.decode(body)
+        if not body.isascii():
+            body.decode("utf-8", "surrogatepass")  # the quick decoder does not look into the values
+    except RecursionError:
+        raise BadRequest("The request body is nested too deep.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return members
+
+
+def _locate(body: bytes, members: Mapping[str, msgspec.Raw]) -> list[Pair] | None:
+    """The members with their names as they are written; None: one of them stands there twice."""
+    pairs: list[Pair] = []
+    at = 0
+    for name, value in members.items():
+        found = _NAME.match(body, at)
+        # Of a repeated name the quick decoder keeps the first place and the last value: then the body reads otherwise.
+        if found is None or not body.startswith(memoryview(value), found.end()):
+            return None
+        pairs.append((found[1], name, value))
+        at = found.end() + len(memoryview(value))
+    return pairs if _END.fullmatch(body, at) else None
+
+
+class _Pairs:
+    """The pairs of a body, located where they are wanted."""
+
+    __slots__ = ("_body", "_members", "_pairs")
+
+    def __init__(self, body: bytes, members: Mapping[str, msgspec.Raw]) -> None:
+        self._body = body
+        self._members = members
+        self._pairs: list[Pair] | None = None
+
+    def __iter__(self) -> Iterator[Pair]:
+        if self._pairs is None:
+            self._pairs = _locate(self._body, self._members) or _decode_patiently(self._body)
+        return iter(self._pairs)
+
+
+def _is_plain(body: bytes, members: Mapping[str, msgspec.Raw]) -> bool:
+    """Whether it is plain at a glance that no field that must stand once stands twice. In a large body looking is dearer
+    than locating every member."""
+    if len(body) > _GLANCE or (b"\\u00" in body and _ESCAPED_LETTER.search(body)):
+        return False
+    for name, mark in _MARKS:  # noqa: SIM110 - a generator for three names costs as much as the looking
+        if name in members and body.count(mark) != 1:
+            return False
+    return True
+
+
+def _decode_patiently(body: bytes) -> list[Pair]:
+    try:
+        text = body.decode(json.detect_encoding(body), "surrogatepass")
+        pairs = _members(text)
+    except RecursionError:
+        raise BadRequest("The request body is nested too deep.") from None
+    except (ValueError, StopIteration, IndexError):
+        raise BadRequest("The request body is not valid JSON.") from None
+    names = [name for _, name, _ in pairs]
+    for name in _ONCE:
+        if names.count(name) > 1:
+            raise BadRequest(f"The field '{name}' stands twice in the request.", param=name)
+    return pairs
+
+
+def _members(text: str) -> list[Pair]:
+    """Each member of the top-level object as it is written; ValueError if the text is not JSON."""
+    at = _skip(text, 0)
+    if text[at] != "{":
+        _, end = _VALUE.raw_decode(text, at)
+        if _skip(text, end) != len(text):
+            raise ValueError
+        raise BadRequest("The request body is not a JSON object.")
+    pairs: list[Pair] = []
+    at = _skip(text, at + 1)
+    while text[at] != "}":
+        if pairs:
+            if text[at] != ",":
+                raise ValueError
+            at = _skip(text, at + 1)
+        if text[at] != '"':
+            raise ValueError
+        name, end = _VALUE.raw_decode(text, at)
+        raw_name = text[at:end]
+        at = _skip(text, end)
+        if text[at] != ":":
+            raise ValueError
+        at = _skip(text, at + 1)
+        _, end = _VALUE.raw_decode(text, at)
+        raw = text[at:end].encode("utf-8", "surrogatepass")
+        pairs.append((raw_name.encode("utf-8", "surrogatepass"), name, msgspec.Raw(raw)))
+        at = _skip(text, end)
+    if _skip(text, at + 1) != len(text):
+        raise ValueError
+    return pairs
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SKIP.match(text, at)
+    return match.end() if match else at
+
+
+def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
+    """A client's request, received `now`, as a `Call`. Raises `BadRequest`."""
+    members = _decode_quickly(body)
+    pairs: Iterable[Pair]
+    if members is not None and _is_plain(body, members):
+        pairs, fields, once = _Pairs(body, members), members, _ONCE
+    else:
+        if not body.strip():
+            raise BadRequest("The request has no body.")
+        located = None if members is None else _locate(body, members)
+        pairs = _decode_patiently(body) if located is None else located
+        fields, once = {name: value for _, name, value in pairs}, _NONE
+    is_chat = operation is Operation.CHAT
+    model = _model(fields)
+    required = "messages" if is_chat else "input"
+    if required not in fields:
+        raise BadRequest(f"The field '{required}' is missing.", param=required)
+    most, most_completion = fields.get("max_tokens"), fields.get("max_completion_tokens")
+    return Call(
+        operation=operation,
+        model=model,
+        stream=is_chat and "stream" in fields and bytes(fields["stream"]) == b"true",
+        pairs=pairs,
+        body=body,
+        features=functools.partial(_features, fields),
+        prompt_tokens=functools.partial(_prompt_tokens, fields),
+        output_tokens=max(_whole(most), _whole(most_completion)) if most or most_completion else 0,
+        fields=fields,
+        abilities=_abilities(body, fields),
+        received_at=now,
+        once=once,
+    )
+
+
+def _model(fields: Mapping[str, msgspec.Raw]) -> str:
+    if "model" not in fields:
+        raise BadRequest("The field 'model' is missing. Use 'auto' to let FreeRide choose.", param="model")
+    raw = bytes(fields["model"])
+    if raw == b"null":
+        return ""
+    if not raw.startswith(b'"'):
+        raise BadRequest("The field 'model' is neither a string nor null.", param="model")
+    if len(raw) > _LONGEST_NAME:
+        raise BadRequest("The field 'model' is too long to be a model's name.", param="model")
+    return _name(raw)
+
+
+@functools.lru_cache(maxsize=256)
+def _name(raw: bytes) -> str:
+    return str(json.loads(raw))
+
+
+def _abilities(body: bytes, fields: Mapping[str, msgspec.Raw]) -> frozenset[str]:
+    """What a model must be able to do. Found by byte tests: inside a JSON string a quote is escaped, so these cannot be text."""
+    found: list[str] = []
+    if _holds_any(fields.get("tools")) or _holds_any(fields.get("functions")):
+        found.append(Feature.TOOLS)
+    if _PERHAPS_IMAGE.search(body) and _IMAGE.search(bytes(fields.get("messages", b""))):
+        found.append(Feature.IMAGES)
+    if "response_format" in fields and b'"json_schema"' in bytes(fields["response_format"]):
+        found.append(Feature.JSON_SCHEMA)
+    return frozenset(found) if found else _NONE
+
+
+def _holds_any(array: msgspec.Raw | None) -> bool:
+    return array is not None and bytes(array).strip(b"[] \t\r\n") not in (b"", b"null")
+
+
+def _features(fields: Mapping[str, msgspec.Raw]) -> frozenset[str]:
+    messages = bytes(fields.get("messages", b""))
+    abilities = _abilities(messages, fields)
+    return abilities | {Feature.CONTENT_PARTS} if _PARTS.search(messages) else abilities
+
+
+def _prompt_tokens(fields: Mapping[str, msgspec.Raw]) -> int:
+    """About four bytes a token; an escaped character is one, and an inline file is not text at all."""
+    messages = bytes(fields.get("messages", b""))
+    size = -_inline_size(messages)
+    for raw in (messages, bytes(fields.get("tools", b"")), bytes(fields.get("input", b""))):
+        size += len(raw) - 2 * raw.count(b"\\u")
+    return size // 4
+
+
+def _inline_size(messages: bytes) -> int:
+    """Bytes of all strings that are `data:` URLs."""
+    size = 0
+    at = messages.find(_DATA_URL)
+    while at >= 0:
+        end = messages.find(b'"', at + 1)
+        size += end - at
+        at = messages.find(_DATA_URL, end)
+    return size
+
+
+def _whole(raw: msgspec.Raw | None) -> int:
+    if raw is None:
+        return 0
+    digits = bytes(raw)
+    return int(digits) if digits.isdigit() and len(digits) < 12 else 0
+
+
+_RELAYED = frozenset({"x-request-id", "request-id"})
+
+
+def relayed_headers(headers: Mapping[str, str], more: Iterable[str]) -> list[tuple[bytes, bytes]]:
+    """The upstream's rate-limit and request-id headers, and those that a package names."""
+    if isinstance(headers, ResponseHeaders):
+        raw = headers.raw
+    else:
+        raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    picks = _picks(tuple([name for name, _ in raw]), tuple(more))
+    # Beyond ASCII there are control characters too, and none of these headers needs anything there.
+    return [(name, value) for at, name in picks if (value := raw[at][1]).isascii()]
+
+
+@functools.lru_cache(maxsize=256)
+def _picks(names: tuple[bytes, ...], more: tuple[str, ...]) -> tuple[tuple[int, bytes], ...]:
+    """Which of the headers are relayed, each once: an upstream sends much the same ones every time."""
+    picks: dict[str, int] = {}
+    for at, name in enumerate(names):
+        text = name.decode("latin-1").lower()
+        if text in _RELAYED or text in more or text.startswith(("x-ratelimit-", "ratelimit")):
+            picks.setdefault(text, at)
+    return tuple((at, text.encode("latin-1")) for text, at in picks.items())

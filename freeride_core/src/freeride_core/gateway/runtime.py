@@ -1,0 +1,206 @@
+"""The gateway: one live object that holds everything a request needs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import functools
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from freeride_core.answer import Answer, Phase, UpstreamRequest
+from freeride_core.call import Call, Operation
+from freeride_core.events.bus import EventBus, drain, plugin_observers
+from freeride_core.events.log import WantedSink
+from freeride_core.gateway.client import ClientExchange
+from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.upstreams import Upstreams
+from freeride_core.gateway.protocols.keep_alive import EVERY_S
+from freeride_core.gateway.walk.billing_proofs import BillingProofs
+from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders, enabled_providers
+from freeride_core.gateway.walk.routing import Router, RoutingPlan, usable_models
+from freeride_core.gateway.walk.walk import Walk
+from freeride_core.ledger.catalogs import Catalogs
+from freeride_core.ledger.readiness import Ledger
+from freeride_core.ledger.store.legacy import import_cooldowns
+from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.sync import StateSync
+from freeride_core.model import Model
+from freeride_core.plugins.discovery import Plugins
+from freeride_core.privacy.plain_text import printable_lines
+from freeride_core.provider import Provider
+from freeride_core.settings.keys import SecretFilter
+from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch, check_settings
+from freeride_core.telemetry.counts import Beacon, UsageCounts, public_names
+
+_RELOAD_EVERY_S = 2.0
+_CATALOG_TIMEOUT_S = 20.0
+_COUNT_EVERY_S = 1.0
+_POST_TIMEOUT_S = 5.0
+_SHOWN_MOST = 256
+
+
+class Gateway:
+    """Composed once; `run` keeps its background work going until it is cancelled."""
+
+    def __init__(self, settings: Settings, plugins: Plugins, *, keep_alive_s: float = EVERY_S) -> None:
+        self.settings = settings
+        self.plugins = plugins
+        self.keep_alive_s = keep_alive_s
+        self.now = time.time
+        self.roster: EnabledProviders = enabled_providers(settings, plugins.providers)
+        self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
+        """What a client named, without any key that it may hold."""
+        self.events = EventBus()
+        self.store = StateStore(settings.home / "state.db")
+        self._sync = StateSync(self.store, self._apply)
+        self.ledger = Ledger(self.now, self._sync.put)
+        self.catalogs = Catalogs(plugins.providers, self.now, self._sync.put, self._fetch)
+        self.upstreams = Upstreams(settings.connect_timeout, lambda: self.now())
+        self.proofs = BillingProofs(self._fetch, self.now)
+        self.router = Router(
+            self.catalogs.models, lambda: self.catalogs.version + self.proofs.version, self.proofs.account
+        )
+        self.beacon: Beacon | None = None
+        """Who sends counts; None: nobody does, and nothing is counted."""
+        self.tally: UsageCounts | None = None
+        """Where answers are counted now."""
+        self.exchanges: set[ClientExchange] = set()
+        self.secrets = SecretFilter(self.roster.redact)
+        self.is_stopping = False
+        self._watch = SettingsWatch(settings)
+        self._apply(self.store.read_all())
+        self.catalogs.expect(self.roster.keys())
+
+    def _apply(self, entries: Sequence[Entry]) -> None:
+        self.ledger.apply(entries)
+        self.catalogs.apply(entries)
+
+    def import_legacy(self) -> list[str]:
+        """Takes over an older version's cooldowns, once. Gives lines for people."""
+        entries, lines = import_cooldowns(self.settings.home, self.plugins.providers, self.roster.keys(), self.now())
+        for entry in entries:
+            self._sync.put(entry)
+        self._apply(entries)
+        return lines
+
+    # What requests ask
+
+    def walk(self, call: Call, route: RoutingPlan, request_id: str) -> Walk:
+        return Walk(
+            call,
+            route,
+            request_id,
+            ledger=self.ledger,
+            upstreams=self.upstreams,
+            settings=self.settings,
+            events=self.events,
+        )
+
+    def undecided(self, force: str | None) -> list[str]:
+        """Providers with a key whose model list is not known yet."""
+        names = [member.provider.name for member in self.roster.members]
+        return [name for name in names if force in (None, name) and not self.catalogs.is_known(name)]
+
+    def usable_models(self) -> Mapping[str, list[tuple[EnabledProvider, Model]]]:
+        """Free models by canonical name, with who serves them."""
+        return usable_models(self.roster, self.catalogs.models, self.proofs.account)
+
+    def embedding_models(self) -> list[str]:
+        """Names of free embedding models that can be used now."""
+        return [
+            canonical
+            for canonical, served in self.usable_models().items()
+            if any(Operation.EMBEDDINGS in model.operations for _, model in served)
+        ]
+
+    # Background work
+
+    async def run(self) -> None:
+        """Catalogs, state, events and settings, all off the request path; until cancelled."""
+        sink = WantedSink(lambda: self.settings.events_path if self.settings.events else None)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sync.run())
+            group.create_task(drain(self.events, sink, plugin_observers(self.plugins.hooks)))
+            group.create_task(self.catalogs.run(lambda: self.roster.keys()))
+            group.create_task(self.proofs.run(lambda: self.roster.members))
+            group.create_task(self._reload())
+            if self.beacon is not None:
+                group.create_task(self._count(self.beacon))
+
+    async def _reload(self) -> None:
+        """Follows changes of `.env` and `config.toml`."""
+        while True:
+            await asyncio.sleep(_RELOAD_EVERY_S)
+            now = self.now()
+            self.ledger.cooldowns.follow_clock(now)
+            self.ledger.cooldowns.forget_old(now)
+            try:
+                settings = await asyncio.to_thread(self._watch.changed)
+            except SettingsError as error:
+                _tell(f"the changed settings are ignored: {error}")
+                continue
+            if settings is not None:
+                if settings.token is None and self.settings.token is not None:
+                    # The gateway may listen where others can reach it, and half a file is no decision.
+                    _tell("FREERIDE_TOKEN stays until the gateway is started anew")
+                    settings = dataclasses.replace(settings, token=self.settings.token)
+                self.settings = settings
+                self.roster = enabled_providers(settings, self.plugins.providers)
+                self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
+                self.secrets.redact = self.roster.redact
+                self.upstreams.connect_timeout_s = settings.connect_timeout
+                for line in (*check_settings(settings, self.plugins.providers), *self.roster.warnings):
+                    _tell(line)
+
+    async def _count(self, beacon: Beacon) -> None:
+        """Counts answers while telemetry is on."""
+        tally = UsageCounts()
+        try:
+            while True:
+                self.tally = tally if self.settings.telemetry else None
+                await asyncio.sleep(_COUNT_EVERY_S)
+                await beacon.beat(self.settings, self._public_names, tally.take())
+        finally:
+            await asyncio.to_thread(beacon.end, self.settings, tally.take())
+
+    def _public_names(self) -> list[str]:
+        return public_names(self.plugins, [member.provider.name for member in self.roster.members])
+
+    async def post(self, request: UpstreamRequest) -> None:
+        """Sends a request whose answer does not matter. Raises `UpstreamError` or `TimeoutError`."""
+        async with asyncio.timeout(_POST_TIMEOUT_S):
+            (await self.upstreams.send(request)).close()
+
+    async def _fetch(self, provider: Provider, request: UpstreamRequest) -> Answer:
+        """A catalog's answer. Raises OSError where there is none."""
+        try:
+            async with asyncio.timeout(_CATALOG_TIMEOUT_S):
+                upstream = await self.upstreams.send(request)
+                try:
+                    body = await upstream.body()
+                finally:
+                    upstream.close()
+        except (UpstreamError, TimeoutError) as error:
+            raise OSError(f"no catalog from {provider.name}") from error
+        phase = Phase.BODY if upstream.status == 200 else Phase.STATUS
+        return Answer(upstream.status, upstream.headers, body, self.now(), phase)
+
+    def abort(self) -> None:
+        """Ends what is still in flight with an error."""
+        for exchange in tuple(self.exchanges):
+            exchange.abort()
+
+    async def close(self) -> None:
+        await self.upstreams.close()
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self._sync.flush)
+        self.store.close()
+
+
+def _tell(line: str) -> None:
+    """Says it to whoever looks at the terminal. Where that has gone, the work goes on."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"freeride: {printable_lines(line)}", file=sys.stderr)  # noqa: T201

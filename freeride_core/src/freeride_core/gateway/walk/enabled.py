@@ -1,0 +1,76 @@
+"""The roster: the providers that can be asked, in order, with their keys and what is free there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from freeride_core.free import Allowlist
+from freeride_core.model import Model
+from freeride_core.provider import Account, FreePolicy, Key, Provider
+from freeride_core.settings.keys import Redactor, read_keys
+from freeride_core.settings.resolver import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class EnabledProvider:
+    """One provider with at least one key."""
+
+    provider: Provider
+    keys: tuple[Key, ...]
+    free: FreePolicy
+    """The user's list where there is one, else the package's policy."""
+
+    def is_free(self, model: Model, account: Account) -> bool:
+        try:
+            return self.free.allows(model, account) is True
+        except BaseException:  # a policy that cannot say yes says no
+            return False
+
+
+@dataclass(frozen=True)
+class EnabledProviders:
+    """A snapshot; a change of settings makes a new one."""
+
+    members: tuple[EnabledProvider, ...]
+    is_users_order: bool
+    """The user set the order of providers, so it outranks tier."""
+    registered: Mapping[str, Provider]
+    """Every installed provider, with or without a key."""
+    warnings: tuple[str, ...]
+    redact: Redactor
+    by_name: Mapping[str, EnabledProvider] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {member.provider.name: member for member in self.members})
+
+    def keys(self) -> dict[str, tuple[Key, ...]]:
+        return {member.provider.name: member.keys for member in self.members}
+
+
+def enabled_providers(settings: Settings, installed: Mapping[str, Provider]) -> EnabledProviders:
+    """Who can be asked under these settings."""
+    if settings.providers is None:
+        order = sorted(installed, key=lambda name: (installed[name].rank, name))
+    else:
+        order = [name for name in settings.providers if name in installed]
+    members: list[EnabledProvider] = []
+    warnings: list[str] = []
+    found = {name: read_keys(provider, settings) for name, provider in installed.items()}
+    secrets = [key.secret for keys, _ in found.values() for key in keys]  # also of those who are not to be asked
+    secrets += [settings.token] if settings.token else []
+    for name in order:
+        provider = installed[name]
+        keys, complaints = found[name]
+        warnings += complaints
+        if keys:
+            listed = settings.free_models(provider)
+            free = provider.free if listed is None else Allowlist(listed)
+            members.append(EnabledProvider(provider, keys, free))
+    return EnabledProviders(
+        members=tuple(members),
+        is_users_order=settings.providers is not None,
+        registered=installed,
+        warnings=tuple(warnings),
+        redact=Redactor(secrets),
+    )

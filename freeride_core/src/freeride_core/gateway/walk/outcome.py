@@ -1,0 +1,63 @@
+"""How a walk ended, and what became of everyone who was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from freeride_core.answer import Failure
+from freeride_core.gateway.walk.attempt import Attempt, AttemptSuccess
+from freeride_core.gateway.walk.candidate import Candidate
+
+
+@dataclass(slots=True)
+class Tried:
+    """What became of one (provider, model)."""
+
+    provider: str
+    model: str
+    keys_tried: int = 0
+    """0: it was cooling."""
+    last_error: str = ""
+    status: int | None = None
+    retry_at: float | None = None
+    """When its cooldown ends, seconds since the epoch."""
+
+
+class Served(msgspec.Struct):
+    """Somebody answers. Close `attempt` when the answer has been passed on."""
+
+    served: AttemptSuccess
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """The client's own fault, or a request that no candidate can do; in the upstream's words."""
+
+    failure: Failure
+    status: int
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """Nobody could answer now."""
+
+    tried: tuple[Tried, ...]
+    retry_at: float | None
+    """When the soonest slot is back; None: no cooldown stands in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuledOut:
+    """Nobody was asked: everyone has refused such a request lately."""
+
+    missing: frozenset[str]
+    """Features that were refused."""
+    size: str | None
+    """How a request of this size was refused, a kind; None: its size is not the reason."""
+
+
+Outcome = Served | Faulted | Exhausted | RuledOut

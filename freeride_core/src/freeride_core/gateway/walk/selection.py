@@ -1,0 +1,216 @@
+"""Selection: who is asked next in one walk, by what the ledger knows at that very moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from freeride_core.call import Call
+from freeride_core.gateway.walk.candidate import Candidate
+from freeride_core.gateway.walk.outcome import RuledOut
+from freeride_core.gateway.walk.routing import Choice, RoutingPlan
+from freeride_core.ledger.readiness import Ledger, Readiness
+
+_VERDICT_WAIT_S = 1.0
+"""How long a walk with no other choice waits for what becomes of another's request on the same key."""
+
+
+class Selection:
+    """Candidates of one walk, lazily and in order. A (key, model) is given out once."""
+
+    __slots__ = (
+        "_asked",
+        "_began",
+        "_call",
+        "_given",
+        "_last_resort",
+        "_ledger",
+        "_left",
+        "_only",
+        "_route",
+        "_shaken",
+        "_too_small",
+        "_unreachable",
+    )
+
+    def __init__(self, call: Call, route: RoutingPlan, ledger: Ledger) -> None:
+        self._route = route
+        self._ledger = ledger
+        self._call = call
+        self._given: set[tuple[str, str, str]] = set()
+        self._asked: set[str] = set()
+        self._only: set[str] | None = None
+        self._left: frozenset[tuple[str, str]] = frozenset()
+        self._unreachable: frozenset[str] = frozenset()
+        self._shaken: frozenset[str] = frozenset()
+        self._too_small = 0
+        self._last_resort: Candidate | None = None
+        self._began = ledger.now()
+
+    # What the walk tells
+
+    def leave_model(self, candidate: Candidate) -> None:
+        """No other key would fare better with this model."""
+        self._left |= {candidate.pair}
+
+    def leave_provider(self, candidate: Candidate) -> None:
+        """It cannot be reached."""
+        self._unreachable |= {candidate.provider.name}
+
+    def shake(self, candidate: Candidate) -> None:
+        """A key failed as a key: its siblings may, so others' verdicts on them are worth waiting for."""
+        self._shaken |= {candidate.provider.name}
+
+    def outgrow(self, candidate: Candidate) -> None:
+        """The prompt does not fit into this model's window: only larger ones are left."""
+        self._too_small = max(self._too_small, candidate.model.context or 0)
+
+    # What the walk asks
+
+    async def next(self, attempts_left: int, *, is_all_outages: bool) -> Candidate | None:
+        """The next candidate; None: nobody is left. `is_all_outages`: whoever was asked so far is down.
+
+        The last attempts go to providers that have had none: one with many dead keys must not use them all up."""
+        self._only = None
+        if attempts_left <= len(self._route.providers):
+            unasked = self._unasked()
+            self._only = unasked if attempts_left <= len(unasked) else None
+        candidate = self._free() or await self._after_verdicts() or (self._soonest() if is_all_outages else None)
+        return self._give(candidate)
+
+    def usual(self) -> Candidate | None:
+        """The first choice's only key, where nothing that is known speaks against anyone: as `next`, without a wait."""
+        ledger, choices = self._ledger, self._route.choices
+        if self._given or ledger.cooldowns or ledger.learned or not choices or len(choices[0].candidates) != 1:
+            return None
+        return self._give(choices[0].candidates[0])
+
+    def _give(self, candidate: Candidate | None) -> Candidate | None:
+        if candidate is not None:
+            self._given.add(candidate.name)
+            self._asked.add(candidate.provider.name)
+        return candidate
+
+    def is_wanted(self, candidate: Candidate) -> bool:
+        """Whether nothing has been read since that speaks against sending to it."""
+        return self._readiness(candidate) is not Readiness.COOLING or candidate is self._last_resort
+
+    def cooling(self) -> Iterator[tuple[Choice, str, float]]:
+        """Choices that a cooldown keeps from answering this request: with its kind and end."""
+        for choice in self._route.choices:
+            pair = (choice.member.provider.name, choice.model.id)
+            if pair in self._left or not self._can_fit(choice):
+                continue
+            for key in choice.member.keys:
+                cooldown = self._ledger.state(key, choice.model.id).cooldown
+                if cooldown is not None:
+                    yield choice, cooldown.kind, cooldown.until
+
+    def ruled_out(self) -> RuledOut | None:
+        """What upstreams taught, where that keeps choices from being asked."""
+        now, learned = self._ledger.now(), self._ledger.learned
+        features, tokens = self._call.features, self._tokens
+        pairs = [(choice.member.provider.name, choice.model.id) for choice in self._route.choices]
+        missing = frozenset[str]().union(*(learned.missing(*pair, features, now) for pair in pairs))
+        kinds = [kind for pair in pairs if (kind := learned.refuses(*pair, tokens, now)) is not None]
+        return RuledOut(missing, kinds[0] if kinds else None) if missing or kinds else None
+
+    @property
+    def _tokens(self) -> int:
+        return self._call.prompt_tokens + self._call.output_tokens
+
+    def _can_fit(self, choice: Choice) -> bool:
+        learned = self._ledger.learned
+        if not learned and not self._too_small:
+            return True
+        name, model, now = choice.member.provider.name, choice.model, self._ledger.now()
+        return (
+            (model.context is None or model.context > self._too_small)
+            and not learned.missing(name, model.id, self._call.features, now)
+            and not learned.refuses(name, model.id, self._tokens, now)
+        )
+
+    def _open(self) -> Iterator[tuple[Choice, Sequence[Candidate]]]:
+        """Choices that this walk has not ruled out, with the candidates not given out yet."""
+        given = self._given
+        for choice in self._route.choices:
+            if given or self._left or self._unreachable:
+                name, model_id = choice.member.provider.name, choice.model.id
+                if name in self._unreachable or (name, model_id) in self._left:
+                    continue
+                if self._only is not None and name not in self._only:
+                    continue
+            if not self._can_fit(choice):
+                continue
+            candidates = choice.candidates
+            if given:
+                candidates = tuple(candidate for candidate in candidates if candidate.name not in given)
+            if candidates:
+                yield choice, candidates
+
+    def _unasked(self) -> set[str]:
+        """Providers that could be asked now and have not been."""
+        return {
+            choice.member.provider.name
+            for choice, candidates in self._open()
+            if choice.member.provider.name not in self._asked
+            and any(self._readiness(candidate) is not Readiness.COOLING for candidate in candidates)
+        }
+
+    def _free(self, *, joins_suspects: bool = False) -> Candidate | None:
+        """The first choice with a free key: fewest requests in flight, then the lowest index. One that another request is
+        probing after an outage only when there is no other."""
+        probed: Candidate | None = None
+        traffic, shaken = self._ledger.traffic, self._shaken
+        for _, candidates in self._open():
+            fewest = 0
+            chosen: Candidate | None = None
+            for candidate in candidates:
+                readiness = self._readiness(candidate)
+                if readiness is Readiness.COOLING:
+                    continue
+                if not joins_suspects and candidate.provider.name in shaken and traffic.is_suspect(candidate.key):
+                    continue
+                if readiness is Readiness.PROBING:
+                    probed = probed or candidate
+                    continue
+                in_flight = traffic.on(candidate.key).in_flight
+                if chosen is None or in_flight < fewest:  # keys come by their index
+                    fewest, chosen = in_flight, candidate
+            if chosen is not None:
+                return chosen
+        return probed
+
+    def _readiness(self, candidate: Candidate) -> Readiness:
+        return self._ledger.state(candidate.key, candidate.model.id).readiness
+
+    async def _after_verdicts(self) -> Candidate | None:
+        """Keys on which others wait for a first word are asked once that is in, or does not come."""
+        until = time.monotonic() + _VERDICT_WAIT_S
+        while (suspect := self._free(joins_suspects=True)) is not None:
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                return suspect
+            await self._ledger.traffic.verdict(left_s)
+            candidate = self._free()
+            if candidate is not None:
+                return candidate
+        return None
+
+    def _soonest(self) -> Candidate | None:
+        """If nothing but outages stands in the way, the one that ends first is tried all the same; once. An outage that was
+        read since this walk began is fresh enough to be believed."""
+        if self._last_resort is not None:
+            return None
+        soonest: tuple[float, Candidate] | None = None
+        for _, candidates in self._open():
+            for candidate in candidates:
+                state = self._ledger.state(candidate.key, candidate.model.id)
+                if state.cooldown is None or not state.is_outage:
+                    return None
+                if state.cooldown.noted >= self._began:
+                    continue
+                if soonest is None or state.cooldown.until < soonest[0]:
+                    soonest = (state.cooldown.until, candidate)
+        self._last_resort = soonest[1] if soonest else None
+        return self._last_resort

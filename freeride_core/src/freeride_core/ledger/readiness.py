@@ -1,0 +1,162 @@
+"""The ledger: what is known of every slot right now. Reads are dictionary look-ups; writes are queued."""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from freeride_core.answer import Scope
+from freeride_core.ledger.accounts import Accounts
+from freeride_core.ledger.cooldowns import Cooldown, Cooldowns
+from freeride_core.ledger.learned import Learned
+from freeride_core.ledger.slots import Slot, slot_of, slots_over
+from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.traffic import Traffic
+from freeride_core.provider import Key
+
+_OUTAGE_WINDOW_S = 60.0
+_OUTAGE_MODELS = 3
+"""A provider is down when this many of its models are, within the window."""
+
+
+class Readiness(enum.Enum):
+    READY = enum.auto()
+    PROBING = enum.auto()
+    """Back from an outage, and another request is finding out."""
+    COOLING = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SlotState:
+    """Whether a key can ask a model now."""
+
+    readiness: Readiness
+    cooldown: Cooldown | None = None
+    """With COOLING: the one that ends last."""
+    is_outage: bool = False
+    """Nothing but outages stands in the way."""
+
+
+READY = SlotState(Readiness.READY)
+
+
+class Ledger:
+    """One per process. `now` gives seconds since the epoch; `put` queues an entry for the store."""
+
+    def __init__(self, now: Callable[[], float], put: Callable[[Entry], None]) -> None:
+        self.now = now
+        self.cooldowns = Cooldowns(put)
+        self.accounts = Accounts(put)
+        self.learned = Learned(put)
+        self.traffic = Traffic(put)
+        self._probing: set[Slot] = set()
+        self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
+        self._slots_version = 0
+        self._outages: defaultdict[str, deque[tuple[float, str]]] = defaultdict(deque)
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Takes over what the store holds or another process wrote."""
+        self.cooldowns.apply(entries)
+        self.accounts.apply(entries)
+        self.learned.apply(entries)
+        self.traffic.apply(entries)
+
+    def state(self, key: Key, model_id: str) -> SlotState:
+        """Whether `key` can ask `model_id` now."""
+        if not self.cooldowns:
+            return READY
+        now = 0.0
+        last: Cooldown | None = None
+        is_outage = True
+        is_probing = False
+        cooldown_of = self.cooldowns.get
+        for slot in self._slots_over(key, model_id):
+            cooldown = cooldown_of(slot)
+            if cooldown is None:
+                continue
+            now = now or self.now()
+            if cooldown.until > now:
+                is_outage = is_outage and cooldown.is_outage
+                if last is None or cooldown.until > last.until:
+                    last = cooldown
+            elif slot in self._probing:
+                is_probing = True
+        if last is not None:
+            return SlotState(Readiness.COOLING, last, is_outage)
+        return SlotState(Readiness.PROBING, None, is_outage=True) if is_probing else READY
+
+    def _slots_over(self, key: Key, model_id: str) -> tuple[Slot, ...]:
+        """Worked out once for each key and model, until more is known of accounts."""
+        if self._slots_version != self.accounts.version:
+            self._slots_version = self.accounts.version
+            self._slots.clear()
+        name = (key.provider, key.fingerprint, model_id)
+        slots = self._slots.get(name)
+        if slots is None:
+            slots = self._slots[name] = slots_over(key, self.accounts.of(key), model_id)
+        return slots
+
+    def begin_probe(self, key: Key, model_id: str) -> tuple[Slot, ...]:
+        """Marks the slots that this attempt is the first to try after an outage; pass them to `end_probe` whatever happens."""
+        if not self.cooldowns:
+            return ()
+        cooldown_of = self.cooldowns.get
+        slots = self._slots_over(key, model_id)
+        known = [slot for slot in slots if cooldown_of(slot) is not None and slot not in self._probing]
+        if not known:
+            return ()
+        probed = tuple(slot for slot in known if (cooldown := cooldown_of(slot)) is not None and cooldown.is_outage)
+        self._probing.update(probed)
+        return probed
+
+    def end_probe(self, probed: tuple[Slot, ...]) -> None:
+        self._probing.difference_update(probed)
+
+    def recover(self, key: Key, model_id: str) -> None:
+        """A good answer came: outages are over, and failures in a row are forgotten."""
+        if not self.cooldowns:
+            return
+        now = self.now()
+        for slot in self._slots_over(key, model_id):
+            cooldown = self.cooldowns.get(slot)
+            if cooldown is not None and (cooldown.until <= now or cooldown.is_outage):
+                self.cooldowns.clear(slot)
+
+    def cool(
+        self,
+        key: Key,
+        model_id: str,
+        scope: Scope,
+        *,
+        kind: str,
+        wait_s: Callable[[int], float],
+        is_outage: bool,
+        sent_at: float,
+    ) -> Cooldown:
+        """Cools what a failure is about. `wait_s` gives seconds from the number of failures in a row; a failure of a request
+        that was sent before the slot began to cool is the same failure seen again, not one more."""
+        now = self.now()
+        slot = slot_of(scope, key, self.accounts.of(key), model_id)
+        before = self.cooldowns.get(slot)
+        strikes = self.cooldowns.strikes(slot, kind, now)
+        is_same = before is not None and before.kind == kind and before.noted >= sent_at
+        if not is_same:
+            strikes += 1
+        cooldown = Cooldown(kind, now + wait_s(strikes), strikes, now, is_outage)
+        if before is not None and before.until > now and before.until >= cooldown.until:
+            return before
+        if cooldown.until <= now and not is_outage:
+            return cooldown  # over as it begins, by the upstream's own word: nothing to remember
+        self.cooldowns.set(slot, cooldown)
+        return cooldown
+
+    def note_outage(self, key: Key, model_id: str) -> bool:
+        """Remembers that a model was down; True when so many of the provider's models are that it is the provider."""
+        now = self.now()
+        recent = self._outages[key.provider]
+        recent.append((now, model_id))
+        while not 0 <= now - recent[0][0] <= _OUTAGE_WINDOW_S:  # less than 0: the clock was set back
+            recent.popleft()
+        return len({model for _, model in recent}) >= _OUTAGE_MODELS

@@ -1,0 +1,154 @@
+"""The home folder, and the settings that its files hold: `.env` and `config.toml`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from freeride_core.system.ownership import risk_of
+
+PREFIX = "FREERIDE_"
+_FILES = (".env", "config.toml")
+
+Stamp = tuple[int, int, int] | None
+"""When a file was changed (ns), its size and its inode; None: there is no such file."""
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used. Its text is one line for people and never holds the value."""
+
+    def __init__(self, name: str, value_kind: str, hint: str) -> None:
+        shown = name if name.isprintable() else ascii(name)  # in a file, anything can be a name
+        super().__init__(f"{shown} is not {value_kind}: {hint}")
+        self.name = name
+        self.value_kind = value_kind
+        self.hint = hint
+
+
+def home_of(environ: Mapping[str, str]) -> Path:
+    """Where the home folder is, or would be."""
+    name = PREFIX + "HOME"
+    return as_path(name, environ.get(name, "").strip() or "~/.freeride")
+
+
+def make_home(environ: Mapping[str, str]) -> Path:
+    """The home folder, only for its owner's eyes if it has to be made.
+
+    It need not come to be: on a disk that is full or read-only a gateway serves without, and who misses a file says so."""
+    name = PREFIX + "HOME"
+    home = home_of(environ)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise SettingsError(name, "a folder that can be used", f"{home}: {error.strerror}") from error
+    except OSError:
+        return home
+    if not environ.get(name, "").strip() and home.stat().st_mode & 0o077:
+        with contextlib.suppress(OSError):
+            home.chmod(0o700)  # made by hand, for a first .env; an explicit folder may be shared on purpose
+    return home
+
+
+def check_ownership(home: Path) -> None:
+    """Raise `SettingsError` if another user can change the settings: prompts and keys go where these say."""
+    for path in (home, *(home / name for name in _FILES)):
+        if risk := risk_of(path):
+            kind = "a folder" if path == home else "a file"
+            way = (
+                f"run `chmod go-w {path}`"
+                if "write" in risk
+                else f"make it yours with `chown`, or name {kind} of your own"
+            )
+            raise SettingsError(str(path), f"{kind} that only you can change", f"{risk}; {way}")
+
+
+def stamps_of(home: Path) -> tuple[Stamp, ...]:
+    """What the files with settings look like now."""
+    return tuple(_stamp(home / name) for name in _FILES)
+
+
+def read_files(home: Path) -> dict[str, str]:
+    """What `.env` and, below it, `config.toml` set, under full names."""
+    return {**_read_former(home / "config.json"), **_read_toml(home / "config.toml"), **_read_dotenv(home / ".env")}
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _read_text(path: Path) -> str:
+    """The file's text; empty where there is no file."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(str(path), "a readable file", str(reason)) from None  # the cause would show bytes of it
+
+
+def _read_former(path: Path) -> dict[str, str]:
+    """A no to telemetry that an older version was given."""
+    try:
+        answers = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    refuses = isinstance(answers, dict) and answers.get("telemetry") is False
+    return {f"{PREFIX}TELEMETRY": "off"} if refuses else {}
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    text = _read_text(path)
+    if not text:
+        return {}
+    from dotenv import dotenv_values  # costs every command some 20 ms, and most homes have no .env
+
+    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _read_toml(path: Path) -> dict[str, str]:
+    try:
+        document = tomllib.loads(_read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(str(path), "TOML", str(error)) from None
+    keys = document.pop("keys", {})
+    if not isinstance(keys, dict):
+        raise SettingsError(f"{path}: keys", "a table", 'write [keys] and below it NAME = "..."')
+    values = {name: _toml_text(path, name, value) for name, value in keys.items()}
+    for name, value in document.items():
+        values[name if name.isupper() else PREFIX + name.upper()] = _toml_text(path, name, value)
+    return values
+
+
+def _toml_text(path: Path, name: str, value: Any) -> str:
+    is_list = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if is_list or isinstance(value, (str, int, float)):
+        return as_text(value)
+    raise SettingsError(f"{path}: {name}", "a setting", "write a text, a number, true, false or a list of texts")
+
+
+def as_text(value: Any) -> str:
+    """As the value would stand in a variable."""
+    if isinstance(value, bool):
+        return str(int(value))
+    return json.dumps(value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def as_path(name: str, text: str) -> Path:
+    """The path that a setting names, absolute."""
+    if "\0" in text:
+        raise SettingsError(name, "a path", "it holds a NUL")
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise SettingsError(name, "a path", str(error)) from None

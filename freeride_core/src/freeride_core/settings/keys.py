@@ -1,0 +1,283 @@
+"""Keys: found in the settings, known by fingerprint, and kept out of everything that is printed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from freeride_core.binder import Endpoint
+from freeride_core.privacy.plain_text import printable_lines
+from freeride_core.provider import Credential, Key, Provider
+from freeride_core.settings.resolver import Settings, base_url_variable
+
+_ACCOUNT = "{account}"
+_ACCOUNT_ID = re.compile(r"[A-Za-z0-9._-]+")
+_RUN = 8
+"""The shortest part of a key that must not be seen."""
+_MASK = "‹key›"
+"""Its ends are no letters of a key, so that it cannot form a part of one with what stands beside it."""
+
+
+def fingerprint(secret: str) -> str:
+    """The only form in which a key appears in state, events and listings."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def read_keys(provider: Provider, settings: Settings) -> tuple[tuple[Key, ...], tuple[str, ...]]:
+    """The provider's usable keys, and one warning for each that is not. No warning holds a key."""
+    if not provider.credentials:
+        return _read_keyless(provider, settings), ()
+    warnings: list[str] = []
+    for credential in provider.credentials:
+        keys = _read_credential(provider, credential, settings, warnings)
+        if keys:
+            return keys, tuple(warnings)
+    return (), tuple(warnings)
+
+
+def key_variable(provider: Provider) -> str:
+    """What a user sets to make the provider usable."""
+    return provider.credentials[0].variable if provider.credentials else base_url_variable(provider)
+
+
+def _read_keyless(provider: Provider, settings: Settings) -> tuple[Key, ...]:
+    """An upstream that wants no key is used only where the user has asked for it."""
+    address = settings.base_url(provider)
+    if address is None and provider.name not in (settings.providers or ()):
+        return ()
+    base_url = address or provider.base_url
+    keyless = Key(
+        provider=provider.name,
+        secret="",
+        fingerprint=fingerprint(base_url),
+        index=0,
+        variable=base_url_variable(provider),
+        base_url=base_url,
+    )
+    return (keyless,)
+
+
+def _read_credential(
+    provider: Provider, credential: Credential, settings: Settings, warnings: list[str]
+) -> tuple[Key, ...]:
+    template = settings.base_url(provider) or provider.base_url
+    accounts = _read_accounts(credential, settings.environ, warnings)
+    keys: dict[str, Key] = {}
+    for name in (credential.variable, *credential.aliases):
+        for ordinal, found in enumerate(_find(name, settings.environ, warnings)):
+            if found.secret in keys or not found.is_usable(warnings):
+                continue
+            account_id = _pair(accounts, found, ordinal)
+            if account_id is None and _ACCOUNT in template:
+                wanted = credential.account_variable or "a variable"
+                warnings.append(f"{found.label} is not used: it needs an account id in {wanted}")
+                continue
+            keys[found.secret] = Key(
+                provider=provider.name,
+                secret=found.secret,
+                fingerprint=fingerprint(found.secret),
+                index=len(keys),
+                variable=found.variable,
+                account_id=account_id,
+                base_url=template.replace(_ACCOUNT, account_id or ""),
+            )
+        if keys:
+            break
+    return tuple(keys.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One value of a variable's family: `NAME`, `NAME_2`, ..., or a member of a JSON array in one of them."""
+
+    variable: str
+    suffix: int
+    """1 for the name without a suffix."""
+    position: int
+    secret: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.variable}[{self.position}]"
+
+    def is_usable(self, warnings: list[str]) -> bool:
+        if any(letter.isspace() for letter in self.secret):
+            reason = "white space"
+        elif not self.secret.isprintable():
+            reason = "a control character"
+        elif not self.secret.isascii():
+            reason = "a character outside ASCII"
+        else:
+            return True
+        warnings.append(f"{self.label} is not used: it holds {reason}")
+        return False
+
+
+def _find(name: str, environ: Mapping[str, str], warnings: list[str]) -> Iterator[_Found]:
+    """All values of a family, by suffix and position."""
+    numbered = re.compile(re.escape(name) + r"_([2-9]|[1-9][0-9]+)")
+    suffixes = sorted(int(match[1]) for variable in environ if (match := numbered.fullmatch(variable)))
+    for suffix in (1, *suffixes):
+        variable = name if suffix == 1 else f"{name}_{suffix}"
+        for position, secret in enumerate(_members(variable, environ.get(variable, ""), warnings)):
+            if secret:
+                yield _Found(variable, suffix, position, secret)
+
+
+def _members(variable: str, text: str, warnings: list[str]) -> list[str]:
+    """The members of a JSON array, or the text itself. What is unusable stays as an empty one: positions count."""
+    if not text.strip():
+        return []
+    if not text.lstrip().startswith("["):
+        return [text]
+    try:
+        array = json.loads(text)
+    except (ValueError, RecursionError):
+        warnings.append(f"{variable} is not used: it begins like a JSON array and is none")
+        return []
+    for position, item in enumerate(array):
+        if not isinstance(item, str):
+            warnings.append(f"{variable}[{position}] is not used: it is not a text")
+    return [item if isinstance(item, str) and item.strip() else "" for item in array]
+
+
+def _read_accounts(
+    credential: Credential, environ: Mapping[str, str], warnings: list[str]
+) -> dict[int, dict[int, str]]:
+    """Account ids by suffix and position."""
+    for name in (credential.account_variable, *credential.account_aliases):
+        accounts: dict[int, dict[int, str]] = {}
+        for found in _find(name, environ, warnings) if name else ():
+            if _ACCOUNT_ID.fullmatch(found.secret.strip()):
+                accounts.setdefault(found.suffix, {})[found.position] = found.secret.strip()
+            else:
+                warnings.append(f"{found.label} is not used: an account id has letters, digits, '-', '_' and '.' only")
+        if accounts:
+            return accounts
+    return {}
+
+
+def _pair(accounts: Mapping[int, Mapping[int, str]], key: _Found, ordinal: int) -> str | None:
+    """The account id of the same suffix, or of the same place in the line; else the base one, if there is but one."""
+    base = accounts.get(1, {})
+    if key.suffix > 1 and key.suffix in accounts:
+        own = accounts[key.suffix]
+        return own.get(key.position, own[0] if list(own) == [0] else None)
+    if list(base) not in ([], [0]):
+        return base.get(key.position if key.suffix == 1 else ordinal)
+    if key.suffix == 1 and key.position > 0 and key.position + 1 in accounts:
+        return accounts[key.position + 1].get(0)
+    return base.get(0)
+
+
+class Redactor:
+    """Masks every part of `run` characters or more of the secrets it was made with, in plain and in URL-encoded form."""
+
+    def __init__(self, secrets: Iterable[str], run: int = _RUN) -> None:
+        self._run = run
+        self._parts: frozenset[str] = frozenset(
+            form[start : start + run]
+            for secret in secrets
+            for form in _forms(secret)
+            for start in range(len(form) - run + 1)
+        )
+
+    def finds_in(self, *texts: str) -> bool:
+        """Whether one of them holds such a part."""
+        return any(self(text) != text for text in texts)
+
+    def __call__(self, text: str) -> str:
+        kept: list[str] = []
+        clean_from, covered_to = 0, -1
+        run = self._run
+        for start in range(len(text) - run + 1) if self._parts else ():
+            if text[start : start + run] in self._parts:
+                if start > covered_to:
+                    kept += (text[clean_from:start], _MASK)
+                clean_from = covered_to = start + run
+        kept.append(text[clean_from:])
+        return "".join(kept)
+
+
+_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_\d+)?")
+_NO_SECRET = frozenset({Endpoint("").key})
+
+
+def redactor_of(environ: Mapping[str, str]) -> Redactor:
+    """Masks whatever is in a variable that is named like a secret, for text of a plugin: nobody has said which keys it knows."""
+    return Redactor(
+        value for name, value in environ.items() if _SECRET_VARIABLE.search(name) and value not in _NO_SECRET
+    )
+
+
+def _forms(secret: str) -> set[str]:
+    encoded = quote(secret, safe="", errors="surrogatepass")
+    return {secret, encoded, re.sub("%..", lambda match: match[0].lower(), encoded)}
+
+
+class SecretFilter(logging.Filter):
+    """Redacts what a log handler is about to write: the message and the traceback. `redact` may be replaced."""
+
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__()
+        self.redact = redact
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        try:
+            message = record.getMessage()
+        except Exception:  # a call of the logger whose arguments do not fit its text, or have none
+            message = str(record.msg)
+        record.msg = self.redact(printable_lines(message))
+        record.args = None
+        if record.exc_info:
+            record.exc_text = self.redact(printable_lines(_traceback_of(record.exc_info[1])).rstrip("\n"))
+            record.exc_info = None
+        elif record.exc_text:
+            record.exc_text = self.redact(record.exc_text)
+        if record.stack_info:
+            record.stack_info = self.redact(record.stack_info)
+        return True
+
+
+def _traceback_of(error: BaseException | None) -> str:
+    """Where it was raised and what it is, without its words: a library's or a package's may quote a prompt."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        lines[:0] = [
+            "Traceback (most recent call last):\n",
+            *traceback.format_tb(error.__traceback__),
+            f"{type(error).__qualname__}\n",
+            "\n" if lines else "",
+        ]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "".join(lines)
+
+
+def guard_output(secrets: SecretFilter) -> None:
+    """Puts the filter on every log handler that there is, and on the tracebacks that nobody caught."""
+    loggers = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    handlers = {handler for logger in (logging.root, *loggers) for handler in logger.handlers}
+    if logging.lastResort is not None:
+        handlers.add(logging.lastResort)
+    for handler in handlers:
+        handler.addFilter(secrets)
+
+    def write_traceback(error: BaseException | None) -> None:
+        sys.stderr.write(secrets.redact(printable_lines(_traceback_of(error))))
+
+    def write_last_words(end: sys.UnraisableHookArgs | threading.ExceptHookArgs) -> None:
+        write_traceback(end.exc_value)
+
+    sys.excepthook = lambda _kind, error, _origin: write_traceback(error)
+    sys.unraisablehook = write_last_words
+    threading.excepthook = write_last_words

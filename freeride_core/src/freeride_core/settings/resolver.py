@@ -1,0 +1,271 @@
+"""Settings: one resolver for every command. Flag, OS environment, `.env`, `config.toml`, default, in this order.
+
+A value that is set and empty says "nothing": it hides what stands further down, and the default applies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from freeride_core.provider import Provider
+from freeride_core.settings.home import (
+    PREFIX,
+    SettingsError,
+    Stamp,
+    as_path,
+    as_text,
+    check_ownership,
+    make_home,
+    read_files,
+    stamps_of,
+)
+from freeride_core.system.loopback import is_loopback
+
+__all__ = [
+    "Settings",
+    "SettingsError",
+    "SettingsWatch",
+    "base_url_variable",
+    "check_settings",
+    "load_settings",
+    "quiet_variable",
+]
+
+TELEMETRY_ENDPOINT = "https://telemetry.free-ride.xyz/v1/beacon"
+_BASE_URL = "_BASE_URL"
+_FREE_MODELS = "_FREE_MODELS"
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+_MIB = 1024 * 1024
+_SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Settings:
+    """All settings at one moment. Times are seconds, sizes bytes."""
+
+    home: Path
+    providers: tuple[str, ...] | None
+    """Only these, in this order; None: all, in their own order."""
+    connect_timeout: float
+    first_byte_timeout: float | None
+    """None: the user set none, so a package's own or the default counts."""
+    answer_timeout: float
+    idle_timeout: float
+    total_timeout: float
+    max_body: int
+    token: str | None = field(repr=False)
+    allowed_hosts: frozenset[str]
+    allowed_origins: frozenset[str]
+    stamp_body: bool
+    events: bool
+    events_path: Path
+    telemetry: bool
+    telemetry_endpoint: str
+    environ: Mapping[str, str] = field(repr=False)
+    """Every variable as it counts, wherever it was set; `config.toml`'s under their full names. Holds keys."""
+    above_files: Mapping[str, str] = field(repr=False)
+    """The part of `environ` that no file can change: flags and the OS environment."""
+    stamps: tuple[Stamp, ...] = field(repr=False)
+    """What the files looked like when they were read."""
+
+    def base_url(self, provider: Provider) -> str | None:
+        """What replaces the provider's own base URL, without a trailing slash; None: nothing does."""
+        return self.environ.get(base_url_variable(provider), "").strip().rstrip("/") or None
+
+    def free_models(self, provider: Provider) -> frozenset[str] | None:
+        """The ids that the user counts as free at this provider; None: the package decides."""
+        for name in (f"{PREFIX}{provider.name.upper()}{_FREE_MODELS}", *provider.free_models_variables):
+            if listed := _split(self.environ.get(name, "")):
+                return frozenset(listed)
+        return None
+
+
+def base_url_variable(provider: Provider) -> str:
+    """The variable that replaces the provider's base URL."""
+    return f"{PREFIX}{provider.name.upper()}{_BASE_URL}"
+
+
+def quiet_variable(environ: Mapping[str, str]) -> str | None:
+    """The variable, of those that all tools share, that asks for no telemetry; None: none does."""
+    for name in ("DO_NOT_TRACK", "CI"):
+        if environ.get(name, "").strip().lower() not in _FALSE | {""}:
+            return name
+    return None
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
+    """The settings as they are now; `SettingsError` where one cannot be used. Makes the home folder.
+
+    A flag is a setting's name without prefix, in lower case (`connect_timeout=5`); None: not given.
+    """
+    above_files = dict(os.environ if environ is None else environ)
+    above_files |= {PREFIX + name.upper(): as_text(value) for name, value in flags.items() if value is not None}
+    return _load(MappingProxyType(above_files))
+
+
+def check_settings(settings: Settings, installed: Mapping[str, Provider]) -> tuple[str, ...]:
+    """One line for each setting that can be used and is probably not what the user means."""
+    unknown = [name for name in settings.providers or () if name not in installed]
+    warnings = [
+        f"{PREFIX}PROVIDERS names {name!r}, which is not installed; installed: {', '.join(installed) or 'none'}"
+        for name in unknown
+    ]
+    for name, provider in installed.items():
+        if (
+            (url := settings.base_url(provider))
+            and urlsplit(url).scheme == "http"
+            and not is_loopback(urlsplit(url).hostname or "")
+        ):
+            warnings.append(f"{PREFIX}{name.upper()}{_BASE_URL} is http: keys and prompts travel unencrypted")
+    if settings.token is not None and len(settings.token) < _SHORTEST_TOKEN:
+        warnings.append(
+            f"{PREFIX}TOKEN has fewer than {_SHORTEST_TOKEN} characters and can be guessed: use a longer one, such as 32 "
+            "random letters"
+        )
+    if _Values(settings.environ).switch("EVENTS", default=True) and _is_odd(settings.events_path):
+        warnings.append(
+            f"events are off, because {settings.events_path} is not a regular file: set {PREFIX}EVENTS_PATH to another path"
+        )
+    return tuple(warnings)
+
+
+class SettingsWatch:
+    """Tells when `.env` or `config.toml` has changed. Flags and the OS environment stay as they were at the start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._above_files = settings.above_files
+        self._home = settings.home
+        self._stamps = settings.stamps
+
+    def changed(self) -> Settings | None:
+        """The new settings, or a `SettingsError` where they cannot be used; once for each change. None: nothing new."""
+        stamps = stamps_of(self._home)
+        if stamps == self._stamps:
+            return None
+        self._stamps = stamps
+        return _load(self._above_files)
+
+
+def _load(above_files: Mapping[str, str]) -> Settings:
+    home = make_home(above_files)
+    check_ownership(home)
+    stamps = stamps_of(home)  # before the reading: a change in between is seen by the next look
+    environ = MappingProxyType({**read_files(home), **above_files})
+    values = _Values(environ)
+    for name in environ:
+        if name.startswith(PREFIX) and name.endswith(_BASE_URL):
+            values.check_url(name)
+    events_path = values.path("EVENTS_PATH", home / "events.jsonl")
+    return Settings(
+        home=home,
+        providers=tuple(dict.fromkeys(name.lower() for name in values.names("PROVIDERS"))) or None,
+        connect_timeout=values.seconds("CONNECT_TIMEOUT", 5.0),
+        first_byte_timeout=values.seconds_if_set("FIRST_BYTE_TIMEOUT"),
+        answer_timeout=values.seconds("ANSWER_TIMEOUT", 300.0),
+        idle_timeout=values.seconds("IDLE_TIMEOUT", 120.0),
+        total_timeout=values.seconds("TOTAL_TIMEOUT", 300.0),
+        max_body=values.byte_count("MAX_BODY", 32 * _MIB),
+        token=values.token("TOKEN"),
+        allowed_hosts=frozenset(name.lower() for name in values.names("ALLOWED_HOSTS")),
+        allowed_origins=frozenset(name.lower().rstrip("/") for name in values.names("ALLOWED_ORIGINS")),
+        stamp_body=values.switch("STAMP_BODY", default=True),
+        events=values.switch("EVENTS", default=True) and not _is_odd(events_path),
+        events_path=events_path,
+        telemetry=values.switch("TELEMETRY", default=True) and quiet_variable(environ) is None,
+        telemetry_endpoint=values.text("TELEMETRY_ENDPOINT") or TELEMETRY_ENDPOINT,
+        environ=environ,
+        above_files=above_files,
+        stamps=stamps,
+    )
+
+
+class _Values:
+    """Reads values out of the merged environment, each in its form."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str) -> str:
+        return self._environ.get(PREFIX + name, "").strip()
+
+    def names(self, name: str) -> tuple[str, ...]:
+        return _split(self.text(name))
+
+    def path(self, name: str, default: Path) -> Path:
+        return as_path(PREFIX + name, self.text(name)) if self.text(name) else default
+
+    def seconds(self, name: str, default: float) -> float:
+        return default if (seconds := self.seconds_if_set(name)) is None else seconds
+
+    def seconds_if_set(self, name: str) -> float | None:
+        text = self.text(name)
+        if not text:
+            return None
+        with contextlib.suppress(ValueError):
+            seconds = float(text)
+            if math.isfinite(seconds) and seconds > 0:
+                return seconds
+        raise SettingsError(PREFIX + name, "a number of seconds above 0", "write for example 5 or 2.5")
+
+    def byte_count(self, name: str, default: int) -> int:
+        text = self.text(name)
+        if not text:
+            return default
+        if text.isascii() and text.isdigit() and int(text) > 0:
+            return int(text)
+        raise SettingsError(PREFIX + name, "a number of bytes above 0", "write for example 1048576 for 1 MiB")
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        text = self.text(name).lower()
+        if not text:
+            return default
+        if text in _TRUE or text in _FALSE:
+            return text in _TRUE
+        raise SettingsError(PREFIX + name, "a switch", "write 1 or 0")
+
+    def token(self, name: str) -> str | None:
+        text = self.text(name)
+        if text and not all("!" <= letter <= "~" for letter in text):
+            raise SettingsError(PREFIX + name, "a token", "use ASCII letters, digits and signs, without white space")
+        return text or None
+
+    def check_url(self, name: str) -> None:
+        text = self._environ[name].strip()
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(text)
+            is_plain = not (parts.query or parts.fragment or parts.username is not None)
+            if not text or (parts.scheme in {"http", "https"} and parts.hostname and is_plain and parts.port != 0):
+                return
+        raise SettingsError(
+            name,
+            "a base URL",
+            "write scheme, host and path, such as https://host/v1, without user name, query or fragment",
+        )
+
+
+def _is_odd(path: Path) -> bool:
+    """Whether something is there that is not a regular file: a pipe without a reader would hold up its writer."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _split(text: str) -> tuple[str, ...]:
+    """The members of a comma list, or of a JSON array of texts."""
+    items: Iterable[Any] = text.split(",")
+    if text.lstrip().startswith("["):
+        with contextlib.suppress(ValueError):
+            items = json.loads(text)
+    return tuple(stripped for item in items if isinstance(item, str) and (stripped := item.strip()))
