@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from freeride_core.answer import Answer, ErrorKind
 from freeride_core.call import Feature
-from freeride_core.compatible.errors import USUAL, Rule, UpstreamErrorBody, by_status
+from freeride_core.compatible.errors import UpstreamErrorBody
+from freeride_core.compatible.rules import USUAL, Rule, by_status
 
 NOW = 1_795_406_400.0
 

@@ -11,7 +11,7 @@ import pytest
 from command_page import commands
 from freeride_core import hookspecs
 from freeride_core.cli.group import ALIASES
-from freeride_core.events.bus import EventRecord
+from freeride_core.events.records import EventRecord
 from page_parts import ROOT
 from vocabulary import (
     CORE,

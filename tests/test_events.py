@@ -22,9 +22,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from freeride_core import hookspecs
+from freeride_core.events import follower as follower_module
 from freeride_core.events import log as event_log
-from freeride_core.events.bus import Event, EventBus, drain, plugin_observers
-from freeride_core.events.log import Follower, JsonlSink, WantedSink, backup_of
+from freeride_core.events.bus import EventBus, drain, plugin_observers
+from freeride_core.events.follower import Follower
+from freeride_core.events.log import JsonlSink, WantedSink, backup_of
+from freeride_core.events.records import Event
 from programs import started
 
 DEADLINE_S = 20.0
@@ -657,7 +660,7 @@ def test_every_line_is_read_once_and_in_order_while_the_log_rotates_during_a_pol
 
         follower = Follower(log.path, from_start=from_start)
         for function in ("_open", "_is_at", "_is_same"):
-            patch.setattr(event_log, function, between(getattr(event_log, function)))
+            patch.setattr(follower_module, function, between(getattr(follower_module, function)))
         patch.setattr(Follower, "_read", between(Follower._read))
         seen: list[int] = []
         for _ in range(polls):

@@ -16,7 +16,8 @@ from freeride_core.binding.masked_diff import show_difference
 from freeride_core.call import Call, Operation
 from freeride_core.compatible import retry_after
 from freeride_core.compatible.catalog import without_quantisation
-from freeride_core.compatible.errors import USUAL, UpstreamErrorBody
+from freeride_core.compatible.errors import UpstreamErrorBody
+from freeride_core.compatible.rules import USUAL
 from freeride_core.editing.json import JsonDocument
 from freeride_core.editing.yaml import YamlDocument
 from freeride_core.gateway.access import _parsed
@@ -24,8 +25,8 @@ from freeride_core.gateway.http import sse
 from freeride_core.gateway.protocols.request import parse_call
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.privacy.prompt_redaction import without_echo
+from freeride_core.privacy.redaction import Redactor
 from freeride_core.settings.dotenv import _ASSIGNMENT
-from freeride_core.settings.keys import Redactor
 
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 PLUGINS = load_plugins()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from fake_upstream import until
-from freeride_core.events.log import Follower, JsonlSink
+from freeride_core.events.follower import Follower
+from freeride_core.events.log import JsonlSink
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.settings.resolver import SettingsError, check_settings, load_settings
 from freeride_core.simulator import Simulator, SimulatorThread

@@ -225,7 +225,7 @@ def test_a_hook_that_gives_no_provider_is_a_row(broken: Any, body: str, reason: 
     ("api", "reason"),
     [
         (2, "it speaks plugin API 2, and this core speaks 1; run: <upgrade>"),
-        (-1, "it speaks plugin API -1, and this core speaks 1 and 0; get a newer acme-dist"),
+        (0, "it speaks plugin API 0, and this core speaks 1; get a newer acme-dist"),
         ("'1'", "it does not say for which version of the contract it was written, such as api_version = 1"),
         (True, "it does not say for which version of the contract it was written, such as api_version = 1"),
     ],
@@ -297,7 +297,7 @@ def test_a_member_of_another_type_is_a_row(broken: Any, statement: str, reason: 
         ('    homepage = "h"\n', "    homepage = 3\n", "`homepage` is an int, not a str"),
         ('    def edit(self, text, endpoint): return ""\n', "", "TypeError: Can't instantiate abstract class Acme"),
         ('    title = "Acme"\n', '    title = "Acme"\n    scopes = ()\n', "`scopes` is empty"),
-        ('    title = "Acme"\n', '    title = "Acme"\n    scopes = ("home",)\n', "`scopes` holds a str, not a Scope"),
+        ('    title = "Acme"\n', '    title = "Acme"\n    scopes = ("home",)\n', "`scopes` holds a str, not a Place"),
     ],
 )
 def test_a_binder_is_held_to_its_contract_too(install: Any, old: str, new: str, reason: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeride_core.settings.keys import Redactor, SecretFilter, guard_output
+from freeride_core.privacy.redaction import Redactor, SecretFilter, guard_output
 
 SECRET = "gsk_Zx81/qW+7vLmNp02RtYe"
 LETTERS = st.characters(min_codepoint=0x21, max_codepoint=0x7E)

@@ -14,13 +14,13 @@ from freeride_core.gateway.http.sse import (
     DONE,
     MAX_HELD,
     StreamEvent,
-    StreamScanner,
     completion_tokens,
     finish_of,
     parse,
     shows_content,
     split,
 )
+from freeride_core.gateway.http.stream_scanner import StreamScanner
 
 FAILURE = Failure(kind="rate_limit")
 LINE_ENDS = (b"\n", b"\r\n", b"\r")

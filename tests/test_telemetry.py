@@ -21,23 +21,14 @@ import pytest
 from fake_upstream import DONE, HANG, FakeUpstream, chunk, completion, plugins, provider, reply, until
 from freeride_core import __version__
 from freeride_core.answer import UpstreamRequest
-from freeride_core.gateway.http.sse import StreamScanner
+from freeride_core.gateway.http.stream_scanner import StreamScanner
 from freeride_core.gateway.runtime import Gateway
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.settings.resolver import Settings, load_settings
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
-from freeride_core.telemetry.counts import (
-    EVERY_S,
-    Beacon,
-    Counts,
-    disclose,
-    keep_counts,
-    payload_of,
-    public_names,
-    read_counts,
-    tokens_in,
-)
+from freeride_core.telemetry.beacon import EVERY_S, Beacon, disclose, payload_of, public_names
+from freeride_core.telemetry.counts import Counts, keep_counts, read_counts, tokens_in
 from programs import Program, clean_environ, post, run
 from served_gateway import FREERIDE
 
@@ -218,7 +209,7 @@ class TestBeacon:
             raise OSError(30, "Read-only file system")
 
         settings = settings_with(home)
-        monkeypatch.setattr("freeride_core.telemetry.counts.replace_file", refuse)
+        monkeypatch.setattr("freeride_core.telemetry.counts.write_atomically", refuse)
         assert "nothing will be sent" in shown(settings)
         clock = Clock()
         for _ in range(3):
@@ -236,7 +227,7 @@ class TestBeacon:
 
         settings = settings_with(home)
         shown(settings)
-        monkeypatch.setattr("freeride_core.telemetry.counts.replace_file", refuse)
+        monkeypatch.setattr("freeride_core.telemetry.counts.write_atomically", refuse)
         clock = Clock()
         clock.pass_(EVERY_S, settings, ANSWER)
         for _ in range(60):
@@ -256,7 +247,7 @@ class TestBeacon:
         settings = settings_with(home)
         clock = Clock()
         clock.beacon._count([ANSWER])
-        monkeypatch.setattr("freeride_core.telemetry.counts.keep_counts", keep_slowly)
+        monkeypatch.setattr("freeride_core.telemetry.beacon.keep_counts", keep_slowly)
         save = threading.Thread(target=clock.beacon._save, args=(home,))
         end = threading.Thread(target=clock.beacon.end, args=(settings, []))
         save.start()

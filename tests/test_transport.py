@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fake_upstream import HANG, RESET, FakeUpstream, Script, Step, framed, until
-from freeride_core.gateway.transport import FastTransport
+from fast_transport import FastTransport
 
 OK = b"HTTP/1.1 200 OK\r\n"
 PIECES = st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=8)

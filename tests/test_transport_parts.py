@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-import httpx
 import pytest
 
 from freeride_core.answer import ErrorKind, UpstreamRequest
@@ -19,7 +18,6 @@ from freeride_core.gateway.http.proxied import ProxiedOrigin
 from freeride_core.gateway.http.upstreams import Upstreams
 from freeride_core.gateway.http.write_batch import WriteBatch, write_batch_of
 from freeride_core.gateway.server import _loop_factory
-from freeride_core.gateway.transport import FastTransport
 
 OK = b"HTTP/1.1 200 OK\r\n"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -425,78 +423,6 @@ def test_a_broken_encoding_is_trouble() -> None:
             assert caught.value.failure.kind is ErrorKind.PROTOCOL
             reply.close()
             await upstreams.close()
-
-    run(main())
-
-
-async def _pieces() -> AsyncIterator[bytes]:
-    for number in range(50):
-        yield b"%d," % number
-        await asyncio.sleep(0)
-
-
-@pytest.mark.parametrize("is_long", [False, True], ids=["chunked", "of known length"])
-def test_a_body_that_comes_into_being_is_sent_as_it_does(is_long: bool) -> None:
-    expected = b"".join(b"%d," % number for number in range(50))
-    seen: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        if b"chunked" in head:
-            body = b""
-            while size := int(await reader.readuntil(b"\r\n"), 16):
-                body += await reader.readexactly(size)
-                await reader.readexactly(2)
-            await reader.readexactly(2)
-        else:
-            body = await reader.readexactly(len(expected))
-        seen.append(body)
-        writer.write(OK + b"content-length: 2\r\n\r\nok")
-        await reader.read()
-
-    async def main() -> None:
-        async with Server(serve) as server:
-            transport = FastTransport(None)
-            headers = {"content-length": str(len(expected))} if is_long else {}
-            request = httpx.Request("POST", server.url, content=_pieces(), headers=headers)
-            response = await transport.handle_async_request(request)
-            assert await response.aread() == b"ok"
-            await transport.aclose()
-        assert seen == [expected]
-
-    run(main())
-
-
-def test_an_upstream_that_has_heard_enough_ends_an_upload() -> None:
-    async def endless() -> AsyncIterator[bytes]:
-        while True:
-            yield b"x" * 1000
-            await asyncio.sleep(0)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 413 Enough\r\ncontent-length: 2\r\n\r\nno")
-        await writer.drain()
-        while await reader.read(65536):
-            pass
-
-    async def main() -> None:
-        async with Server(serve) as server:
-            transport = FastTransport(None)
-            response = await transport.handle_async_request(httpx.Request("POST", server.url, content=endless()))
-            assert (response.status_code, await response.aread()) == (413, b"no")
-            await response.aclose()
-            await transport.aclose()
-
-    run(main())
-
-
-def test_a_client_of_httpx_works_over_the_transport() -> None:
-    async def main() -> None:
-        async with Server(always(OK + b"content-length: 2\r\n\r\nok")) as server:
-            async with httpx.AsyncClient(transport=FastTransport(None)) as client:
-                assert [(await client.get(server.url)).text for _ in range(3)] == ["ok"] * 3
-            assert server.connections == 1
 
     run(main())
 

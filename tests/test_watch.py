@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeride_core.events.bus import Event
 from freeride_core.events.log import JsonlSink, backup_of
+from freeride_core.events.records import Event
 from freeride_core.events.rendering import render
 
 DEADLINE_S = 30.0

@@ -15,7 +15,7 @@ import pytest
 from fake_upstream import FakeUpstream, GatewayBench, chunk, completion, plugins, provider, refusal
 from freeride_core.answer import Answer, Phase
 from freeride_core.call import Call, Operation
-from freeride_core.gateway.http import sse
+from freeride_core.gateway.http.stream_scanner import StreamScanner
 from freeride_core.gateway.protocols.request import parse_call
 from freeride_core.gateway.runtime import Gateway
 from freeride_core.gateway.server import GatewayThread
@@ -72,13 +72,13 @@ def test_splice(benchmark: Any, body: bytes) -> None:
 
 @pytest.mark.parametrize("events", [1, 4, 64])
 def test_scan(benchmark: Any, events: int) -> None:
-    relay = sse.StreamScanner(lambda _: None)
+    relay = StreamScanner(lambda _: None)
     data = EVENT * events
     assert benchmark(relay.feed, data) == data
 
 
 def test_scan_of_an_event_in_two_halves(benchmark: Any) -> None:
-    relay = sse.StreamScanner(lambda _: None)
+    relay = StreamScanner(lambda _: None)
 
     def halves() -> bytes:
         return relay.feed(EVENT[:50]) + relay.feed(EVENT[50:])

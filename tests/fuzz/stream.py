@@ -6,6 +6,7 @@ import json
 
 from freeride_core.answer import Failure
 from freeride_core.gateway.http import sse
+from freeride_core.gateway.http.stream_scanner import StreamScanner
 from fuzz.target import Bytes, Target, cut
 
 _FAILURE = Failure(kind="rate_limit")
@@ -23,7 +24,7 @@ def _find_failure(event: sse.StreamEvent) -> Failure | None:
 
 def _relayed(pieces: list[bytes]) -> tuple[bytes, list[sse.StreamEvent], tuple[bool, bool, bool]]:
     """What came out, the events in it, and how it ended."""
-    relay = sse.StreamScanner(_find_failure)
+    relay = StreamScanner(_find_failure)
     out = b"".join(map(relay.feed, pieces)) + relay.end()
     blocks, rest = sse.split(out)
     events = [event for event in map(sse.parse, [*blocks, rest]) if event.data is not None]

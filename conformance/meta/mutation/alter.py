@@ -10,7 +10,7 @@ from typing import Any
 from freeride_conformance.rules.cases import usual_scope
 from freeride_core.answer import ErrorKind, Scope
 from freeride_core.call import Feature, Operation
-from freeride_core.compatible.errors import Rule
+from freeride_core.compatible.rules import Rule
 from freeride_core.free import Allowlist, WholeCatalog
 from freeride_core.model import Model
 from freeride_core.provider import Account, Proof, Provider

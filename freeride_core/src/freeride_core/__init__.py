@@ -3,10 +3,12 @@
 from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Scope, UpstreamRequest
 from freeride_core.binder import Binder, Endpoint, Launch, Unreadable
 from freeride_core.call import Call, Feature, Operation
-from freeride_core.compatible.catalog import CompatibleCatalog, CompatibleProbe, canonical_of
-from freeride_core.compatible.errors import Rule
+from freeride_core.compatible.catalog import CompatibleCatalog, canonical_of
 from freeride_core.compatible.midnight import Midnight
-from freeride_core.compatible.wire import CompatibleProvider, CompatibleWire, bearer
+from freeride_core.compatible.probe import CompatibleProbe
+from freeride_core.compatible.provider import CompatibleProvider
+from freeride_core.compatible.rules import Rule
+from freeride_core.compatible.wire import CompatibleWire, bearer
 from freeride_core.free import Allowlist, AnyOf, FreeSuffix, Promoted, UnbillableAccount, WholeCatalog, ZeroPrice
 from freeride_core.hookspecs import API_VERSION, hookimpl
 from freeride_core.model import Model

@@ -17,8 +17,8 @@ from typing import Any
 
 from freeride_binder_openclaw.ranking import FreeModel
 from freeride_core.cli.terminal import complain
-from freeride_core.damage import keep_aside
 from freeride_core.model import is_model_name
+from freeride_core.system.files import set_aside
 
 DAY_S = 86_400.0
 MINUTE_S = 60.0
@@ -176,7 +176,7 @@ class Memory:
         if _is_sound(database):
             return database
         database.close()
-        if (aside := keep_aside(self.path, inode, time.time())) is not None:
+        if (aside := set_aside(self.path, inode, time.time())) is not None:
             self._tell(f"{self.path} is damaged; it is kept as {aside.name}, and a new one begins")
         return self._open()
 

@@ -19,8 +19,8 @@ from freeride_core.binding.change import Backups, Change, plan_binding
 from freeride_core.cli.terminal import with_tilde
 from freeride_core.gateway.walk.enabled import EnabledProvider, enabled_providers
 from freeride_core.plugins.discovery import load_provider, offered_names
+from freeride_core.privacy.redaction import Redactor
 from freeride_core.provider import Provider
-from freeride_core.settings.keys import Redactor
 from freeride_core.settings.resolver import Settings, load_settings
 
 _VARIABLE = "OPENROUTER_API_KEY"

@@ -177,7 +177,7 @@ class _Task:
         typer.echo(json.dumps(shown, indent=2))
 
     def _redact(self, text: str) -> str:
-        from freeride_core.settings.keys import redactor_of
+        from freeride_core.privacy.redaction import redactor_of
 
         return redactor_of(self._settings.environ)(text)
 

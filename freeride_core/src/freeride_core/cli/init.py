@@ -157,8 +157,9 @@ class _Question:
 
     def _takes(self, settings: Settings, values: dict[str, str]) -> bool:
         """Whether the values were kept; why not is told."""
+        from freeride_core.privacy.redaction import Redactor
         from freeride_core.settings.dotenv import set_variables
-        from freeride_core.settings.keys import Redactor, read_keys
+        from freeride_core.settings.keys import read_keys
         from freeride_core.settings.resolver import load_settings
 
         tried = load_settings({**settings.above_files, **values})

@@ -219,7 +219,7 @@ def _disclose(settings: Settings) -> None:
     """Here, as what the gateway itself shows goes to a file."""
     from freeride_core.gateway.walk.enabled import enabled_providers
     from freeride_core.plugins.discovery import load_plugins
-    from freeride_core.telemetry.counts import disclose, public_names
+    from freeride_core.telemetry.beacon import disclose, public_names
 
     if settings.telemetry:
         plugins = load_plugins(("provider",))

@@ -32,7 +32,7 @@ def serve(
     from freeride_core.gateway.walk.enabled import enabled_providers
     from freeride_core.plugins.discovery import load_plugins
     from freeride_core.settings.resolver import check_settings, load_settings
-    from freeride_core.telemetry.counts import disclose, public_names
+    from freeride_core.telemetry.beacon import disclose, public_names
 
     if lease is not None:
         end_when_unneeded(lease)

@@ -33,7 +33,8 @@ def telemetry(
     from freeride_core.plugins.discovery import load_plugins
     from freeride_core.settings.dotenv import set_variables
     from freeride_core.settings.resolver import load_settings
-    from freeride_core.telemetry.counts import keep_counts, payload_of, public_names, read_counts
+    from freeride_core.telemetry.beacon import payload_of, public_names
+    from freeride_core.telemetry.counts import keep_counts, read_counts
 
     settings = load_settings()
     if switch is not None:
@@ -61,7 +62,7 @@ def telemetry(
 
 
 def _tell(settings: Settings, payload: dict[str, Any]) -> None:
-    from freeride_core.telemetry.counts import render
+    from freeride_core.telemetry.beacon import render
 
     reason, remedy = _reason(settings), _remedy(settings)
     show(f"telemetry is {_state(settings.telemetry)}{reason and f' ({reason})'}")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from freeride_core.cli.terminal import tell
-from freeride_core.events.log import Follower
+from freeride_core.events.follower import Follower
 from freeride_core.events.rendering import render
 from freeride_core.settings.resolver import Settings, SettingsError, load_settings
 

@@ -12,7 +12,7 @@ from typing import Any
 from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.compatible.wire import bearer
 from freeride_core.model import Model, is_model_name
-from freeride_core.provider import Catalog, Key, Probe, Proof
+from freeride_core.provider import Catalog, Key
 
 _QUANTISATION = re.compile(
     r"(?:-(?:fp4|fp8|nvfp4|mxfp4|fp16|bf16|int4|int8|awq|gptq|gguf|q[1-8](?:_[a-z0-9]++)*+)(?:-fast)?)++(?P<end>$)?"
@@ -57,7 +57,7 @@ class CompatibleCatalog(Catalog):
     def request(self, key: Key) -> UpstreamRequest | None:
         if self.path is None:
             return None
-        return _get(key, self.base_suffix, self.path, bearer(key, self.headers, self.key_header))
+        return request_beside(key, self.base_suffix, self.path, bearer(key, self.headers, self.key_header))
 
     def parse(self, answer: Answer) -> tuple[Model, ...]:
         body = answer.json
@@ -68,7 +68,7 @@ class CompatibleCatalog(Catalog):
         live: dict[str, Model] = {}
         parse_entry = self.parse_entry or _dated_entry
         for row in rows:
-            with contextlib.suppress(*_ODD):  # one odd entry drops no other
+            with contextlib.suppress(*MISSHAPED):  # one odd entry drops no other
                 for model in parse_entry(row, dated):
                     if not (is_model_name(model.id) and is_model_name(model.canonical)):
                         continue
@@ -78,7 +78,7 @@ class CompatibleCatalog(Catalog):
         return tuple(live.values())
 
 
-_ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+MISSHAPED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What comes of reading JSON that is not shaped as expected."""
 
 
@@ -94,40 +94,10 @@ def _dated_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> Sequence
     return (dated[row["id"]],)
 
 
-def _get(key: Key, base_suffix: str, path: str, headers: tuple[tuple[str, str], ...]) -> UpstreamRequest | None:
+def request_beside(
+    key: Key, base_suffix: str, path: str, headers: tuple[tuple[str, str], ...]
+) -> UpstreamRequest | None:
     """Asks for what lies beside the API; None where the base URL does not end as it must."""
     if not key.base_url.endswith(base_suffix):
         return None
     return UpstreamRequest("GET", key.base_url.removesuffix(base_suffix) + path, headers)
-
-
-def _is_valid(body: Any) -> Proof:  # noqa: ARG001 - the status has said it
-    return Proof(valid=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompatibleProbe(Probe):
-    """A GET that answers 200 to a good key."""
-
-    path: str
-    base_suffix: str = ""
-    """As with the catalog."""
-    key_header: str = ""
-    """As with the wire."""
-    refusals: Mapping[int, str] = field(default_factory=lambda: {401: "", 403: ""})
-    """The statuses that a bad key gets, each with a note."""
-    describe: Callable[[Any], Proof] = _is_valid
-    """What the body of a 200 says."""
-
-    def request(self, key: Key) -> UpstreamRequest | None:
-        return _get(key, self.base_suffix, self.path, bearer(key, {}, self.key_header))
-
-    def read(self, answer: Answer) -> Proof:
-        if answer.status in self.refusals:
-            return Proof(valid=False, note=self.refusals[answer.status])
-        if answer.status != 200:
-            return Proof(valid=None)
-        try:
-            return self.describe(answer.json)
-        except _ODD:
-            return Proof(valid=True)

@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from freeride_core.answer import Answer, Failure, Phase, Reading, Scope, UpstreamRequest
-from freeride_core.call import Call, Operation
+from freeride_core.call import Call
 from freeride_core.compatible import retry_after
-from freeride_core.compatible.errors import USUAL, Rule, UpstreamErrorBody, by_status, error_in
+from freeride_core.compatible.errors import UpstreamErrorBody, error_in
+from freeride_core.compatible.rules import USUAL, Rule, by_status
 from freeride_core.model import Model
-from freeride_core.provider import About, Catalog, Credential, FreePolicy, Key, Limit, Probe, Provider, Wire
+from freeride_core.provider import Key, Wire
 from freeride_core.system.json_values import LARGE
 
 
@@ -229,44 +230,3 @@ def _status_within(answer: Answer) -> int:
 def _is_broken(choices: Any) -> bool:
     first = choices[0] if isinstance(choices, list) and choices else None
     return isinstance(first, dict) and first.get("finish_reason") == "error"
-
-
-class CompatibleProvider(Provider):
-    """A provider that is all data."""
-
-    def __init__(
-        self,
-        *,
-        api_version: int,
-        name: str,
-        about: About,
-        credentials: tuple[Credential, ...],
-        base_url: str,
-        free: FreePolicy,
-        catalog: Catalog,
-        chat: Wire | None = None,
-        embeddings: Wire | None = None,
-        limits: tuple[Limit, ...] = (),
-        probe: Probe | None = None,
-        meter: Scope = Scope.ACCOUNT,
-        first_byte_timeout: float | None = None,
-        free_models_variables: tuple[str, ...] = (),
-        former_names: tuple[str, ...] = (),
-        rank: int = 100,
-    ) -> None:
-        self.api_version = api_version
-        self.name = name
-        self.rank = rank
-        self.about = about
-        self.credentials = credentials
-        self.base_url = base_url
-        self.free = free
-        self.catalog = catalog
-        wires = {Operation.CHAT: chat, Operation.EMBEDDINGS: embeddings}
-        self.wires = {operation: wire for operation, wire in wires.items() if wire is not None}
-        self.limits = limits
-        self.probe = probe
-        self.meter = meter
-        self.first_byte_timeout = first_byte_timeout
-        self.free_models_variables = free_models_variables
-        self.former_names = former_names

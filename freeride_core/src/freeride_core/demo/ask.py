@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from freeride_core.events.bus import Event
+from freeride_core.events.records import Event
 
 _TIMEOUT_S = 30.0
 _OK = "OK"

@@ -15,7 +15,7 @@ from typing import Literal, Self
 import pluggy
 
 from freeride_core import hookspecs
-from freeride_core.events.bus import Event
+from freeride_core.events.records import Event
 from freeride_core.gateway.server import GatewayThread
 from freeride_core.ledger.cooldowns import Cooldown
 from freeride_core.ledger.readiness import Readiness

@@ -17,7 +17,7 @@ from freeride_core.demo.ask import Ask
 from freeride_core.demo.environment import ProviderStatus
 from freeride_core.demo.format import BOLD, DIM, EXAMPLE, GOOD, PLAIN, Piece, lines, opening, row, signs_for, summary
 from freeride_core.demo.screen import Board, invitation
-from freeride_core.events.bus import Event
+from freeride_core.events.records import Event
 from freeride_core.events.rendering import render
 
 _REFRESHES_S = 15

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from freeride_core.demo.ask import Ask, AskResult, Words, send
 from freeride_core.demo.environment import DemoEnvironment
 from freeride_core.demo.screen import Screen
-from freeride_core.events.bus import Event
+from freeride_core.events.records import Event
 from freeride_core.plugins.discovery import Plugins
 from freeride_core.simulator import Profile, Simulator
 

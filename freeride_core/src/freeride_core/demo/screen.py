@@ -10,7 +10,7 @@ from typing import Protocol, TextIO
 from freeride_core.demo.ask import Ask
 from freeride_core.demo.environment import ProviderStatus
 from freeride_core.demo.format import lines, opening, signs_for, summary
-from freeride_core.events.bus import Event
+from freeride_core.events.records import Event
 from freeride_core.events.rendering import render
 
 Board = Callable[[], Sequence[ProviderStatus]]

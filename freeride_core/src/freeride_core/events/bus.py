@@ -18,13 +18,13 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import msgspec
 import pluggy
 
-Event = Mapping[str, Any]
+from freeride_core.events.records import Event, EventRecord, as_mapping
+
 Observer = Callable[[Event], object]
 """Called with one event after the other, in order, by one worker thread at a time; must not block for long."""
 
@@ -32,54 +32,11 @@ _CAPACITY = 10_000
 _log = logging.getLogger(__name__)
 
 
-class EventRecord(msgspec.Struct, gc=False, tag_field="type", omit_defaults=True):
-    """An event of the kinds that every request has, which costs its request little; a mapping is made of it off the path."""
-
-    ts: float
-    request_id: str
-
-
-class RequestStart(EventRecord, gc=False, tag="request_start"):
-    model: str
-    stream: bool
-    operation: str
-
-
-class ProviderAttempt(EventRecord, gc=False, tag="provider_attempt"):
-    provider: str
-    key_index: int
-    model: str
-    operation: str
-
-
-class ProviderResponse(EventRecord, gc=False, tag="provider_response"):
-    provider: str
-    key_index: int
-    model: str
-    duration_ms: int
-    status: str
-    retry_after_s: int | None = None
-    first_chunk: bool = False
-
-
-class RequestComplete(EventRecord, gc=False, tag="request_complete"):
-    provider: str
-    model: str
-    attempts: int
-    duration_ms: int
-
-
 class Sink(Protocol):
     """Where events are kept."""
 
     def write(self, events: Sequence[Event | EventRecord]) -> int:
         """Keeps the events; returns how many were lost. Never raises."""
-
-
-def as_mapping(event: Event | EventRecord) -> Event:
-    """As observers see it."""
-    mapping: Event = msgspec.to_builtins(event) if isinstance(event, EventRecord) else event
-    return mapping
 
 
 class EventBus:

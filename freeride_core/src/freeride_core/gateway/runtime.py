@@ -31,10 +31,11 @@ from freeride_core.ledger.store.sync import StateSync
 from freeride_core.model import Model
 from freeride_core.plugins.discovery import Plugins
 from freeride_core.privacy.plain_text import printable_lines
+from freeride_core.privacy.redaction import SecretFilter
 from freeride_core.provider import Provider
-from freeride_core.settings.keys import SecretFilter
 from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch, check_settings
-from freeride_core.telemetry.counts import Beacon, UsageCounts, public_names
+from freeride_core.telemetry.beacon import Beacon, public_names
+from freeride_core.telemetry.counts import UsageCounts
 
 _RELOAD_EVERY_S = 2.0
 _CATALOG_TIMEOUT_S = 20.0

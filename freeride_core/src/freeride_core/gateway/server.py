@@ -25,9 +25,9 @@ from freeride_core.gateway.http.listener import ClientConnection
 from freeride_core.gateway.protocols.keep_alive import EVERY_S
 from freeride_core.gateway.runtime import Gateway, tell
 from freeride_core.plugins.discovery import Plugins, load_plugins
-from freeride_core.settings.keys import guard_output
+from freeride_core.privacy.redaction import guard_output
 from freeride_core.settings.resolver import Settings
-from freeride_core.telemetry.counts import Beacon
+from freeride_core.telemetry.beacon import Beacon
 
 _log = logging.getLogger(__name__)
 GRACE_S = 10.0

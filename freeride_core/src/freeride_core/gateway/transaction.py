@@ -1,4 +1,4 @@
-"""A completion: one client's request from its body to the last byte of its answer."""
+"""A transaction: one request of a client, from its body to the last byte of the response."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from freeride_core.answer import ErrorKind, Failure
+from freeride_core.answer import Failure
 from freeride_core.call import Call, Operation
-from freeride_core.events.bus import RequestComplete, RequestStart
+from freeride_core.events.records import RequestComplete, RequestStart
 from freeride_core.gateway import explanation
 from freeride_core.gateway.client import BodyTooLarge, ClientExchange, HeaderList
 from freeride_core.gateway.http import sse
 from freeride_core.gateway.http.aside import aside
 from freeride_core.gateway.http.budget import NoRoom
-from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.encoding import EncodingFault
-from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.response import AT_ONCE
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.protocols.keep_alive import KeepAlive
 from freeride_core.gateway.protocols.request import BadRequest, parse_call, relayed_headers
-from freeride_core.gateway.walk.attempt import Attempt, PluginFault
+from freeride_core.gateway.relay import StreamRelay
+from freeride_core.gateway.walk.attempt import Attempt
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.outcome import Outcome, Served
 from freeride_core.gateway.walk.routing import RoutingPlan, UnknownPreset, Wanted
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _LONG = 64 * 1024
 """Bytes of a request in which an upstream's words are looked for beside the event loop."""
-_DRAIN_S = 1.0
-"""How long an upstream may take to end its answer after `[DONE]`, so that its connection can be used again."""
 
 
 class Transaction:
@@ -228,66 +225,22 @@ class Transaction:
 
     async def _pass_stream(self, walk: Walk, serves: Served) -> None:
         exchange, candidate = self._exchange, serves.attempt.candidate
-        relay = sse.StreamScanner(serves.attempt.find_failure)
-        first = relay.feed(serves.served.body)
+        relay = StreamRelay(exchange, serves, self._gateway.settings.idle_timeout)
+        first = relay.scanner.feed(serves.served.body)
         if exchange.is_started:
             first = f": provider={candidate.provider.name} model={candidate.model.id}\n\n".encode() + first
         else:
             await exchange.start_stream(self._headers(candidate, serves))
-        failure, last = relay.failure, first
-        if failure is None and not relay.is_done:
-            if first:
-                await exchange.write(first)
-            failure, last = await self._relay(relay, serves)
-        if failure is not None:
-            if last:
-                await exchange.write(last)
-            return await self._break_off(walk, serves.attempt, failure)
+        await relay.run(first)
+        if relay.failure is not None:
+            if relay.last:
+                await exchange.write(relay.last)
+            return await self._break_off(walk, serves.attempt, relay.failure)
         exchange.unwatch()
-        await exchange.end(last if relay.is_done else last + sse.DONE)
-        self._complete(candidate, relay.ending)
-        await _drain(serves)
+        await exchange.end(relay.last if relay.scanner.is_done else relay.last + sse.DONE)
+        self._complete(candidate, relay.scanner.ending)
+        await relay.drain()
         return None
-
-    async def _relay(self, relay: sse.StreamScanner, serves: Served) -> tuple[Failure | None, bytes]:
-        """Passes the rest on as it comes. What it gives is why the stream did not end cleanly, and what is still to be sent."""
-        idle_s = self._gateway.settings.idle_timeout
-        exchange, reply = self._exchange, serves.served.reply
-        clock = asyncio.get_running_loop().time
-        data = b""
-        drain: Callable[[], Awaitable[None]] | None = None
-
-        def take(chunk: bytes) -> bool:
-            nonlocal data, drain
-            data = relay.feed(chunk)
-            if relay.is_done or relay.failure is not None:
-                return False
-            drain = exchange.write_now(data) if data else None
-            reply.expect_by(clock() + idle_s)
-            return drain is None
-
-        assert serves.served.rest is not None
-        reply.expect_by(clock() + idle_s)
-        try:
-            while await serves.served.rest.pass_on(take):
-                if drain is None:
-                    return relay.failure, data
-                reply.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
-                await drain()
-                drain = None
-                reply.expect_by(clock() + idle_s)
-            cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
-        except UpstreamError as trouble:
-            is_silence = trouble.failure.kind == ErrorKind.TIMEOUT
-            cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent") if is_silence else trouble.failure
-        except PluginFault as fault:
-            _log.warning("provider %s: its package failed: %s", serves.attempt.candidate.provider.name, fault)
-            cut = Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed")
-        data = relay.end()
-        if data and not data.endswith(b"\n\n"):
-            data += b"\n\n"
-        # After a finish reason the answer is whole, however its connection ended.
-        return relay.failure or (None if relay.is_done or relay.is_finished else cut), data
 
     async def _break_off(self, walk: Walk, attempt: Attempt, failure: Failure) -> None:
         candidate = attempt.candidate
@@ -338,15 +291,3 @@ def _stamped(body: bytes, provider: str) -> bytes:
     """The object with who served as its last member; no other byte is touched."""
     end = body.rfind(b"}")
     return b"".join((body[:end], b',"_freeride_provider":"', provider.encode(), b'"', body[end:]))
-
-
-async def _drain(serves: Served) -> None:
-    rest = serves.served.rest
-    if rest is None:
-        return
-    serves.served.reply.expect_by(asyncio.get_running_loop().time() + _DRAIN_S)
-    try:
-        while await rest.read():
-            pass
-    except (UpstreamError, PluginFault):
-        return

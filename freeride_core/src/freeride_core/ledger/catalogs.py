@@ -20,8 +20,9 @@ from freeride_core.call import Operation
 from freeride_core.ledger.store.sqlite import Entry
 from freeride_core.model import Model
 from freeride_core.plugins.validation import Faulty, check_model
+from freeride_core.privacy.redaction import Redactor
 from freeride_core.provider import Key, Provider
-from freeride_core.settings.keys import Redactor, fingerprint
+from freeride_core.settings.keys import fingerprint
 
 SECTION = "catalog"
 _FRESH_S = 6 * 3600.0

@@ -16,7 +16,7 @@ from stevedore.named import NamedExtensionManager
 
 from freeride_core import __version__, hookspecs
 from freeride_core.binder import Binder
-from freeride_core.former import adapt_provider
+from freeride_core.plugins.adapters import PROVIDER_ADAPTERS
 from freeride_core.plugins.validation import (
     Faulty,
     article,
@@ -149,7 +149,7 @@ class _Loader:
             api = stated_version(plugin)
             check_version(api, origin_of(offer)[0])
             if isinstance(plugin, Provider):
-                provider = adapt_provider(plugin) if api < hookspecs.API_VERSION else plugin
+                provider = PROVIDER_ADAPTERS[api](plugin) if api in PROVIDER_ADAPTERS else plugin
                 check_provider(provider, offer.name)
                 self.providers[offer.name] = provider
             else:
@@ -245,8 +245,8 @@ def _reason(fault: BaseException, offer: EntryPoint) -> str:
 
 
 def _redacted(text: str) -> str:
+    from freeride_core.privacy.redaction import redactor_of
     from freeride_core.settings.home import SettingsError, home_of, read_files
-    from freeride_core.settings.keys import redactor_of
 
     environ = dict(os.environ)
     with contextlib.suppress(SettingsError):

@@ -8,11 +8,11 @@ from types import NoneType
 from typing import Any, NoReturn, TypeVar
 
 from freeride_core.answer import Scope
-from freeride_core.binder import Binder
-from freeride_core.binder import Place as BinderScope
+from freeride_core.binder import Binder, Place
 from freeride_core.call import Operation
 from freeride_core.hookspecs import API_VERSION
 from freeride_core.model import Model, is_model_name
+from freeride_core.plugins.adapters import PROVIDER_ADAPTERS
 from freeride_core.provider import About, Catalog, Credential, Limit, Probe, Provider, Wire
 from freeride_core.system.upgrade import upgrade_command
 
@@ -47,11 +47,9 @@ def check_version(api: int, distribution: str) -> None:
     """`Faulty` unless this core speaks that version."""
     if api > API_VERSION:
         fault(f"it speaks plugin API {api}, and this core speaks {API_VERSION}; run: {upgrade_command()}")
-    if api < API_VERSION - 1:
-        fault(
-            f"it speaks plugin API {api}, and this core speaks {API_VERSION} and {API_VERSION - 1}; "
-            f"get a newer {distribution}"
-        )
+    if api < API_VERSION and api not in PROVIDER_ADAPTERS:
+        spoken = " and ".join(map(str, (API_VERSION, *PROVIDER_ADAPTERS)))
+        fault(f"it speaks plugin API {api}, and this core speaks {spoken}; get a newer {distribution}")
 
 
 def check_provider(provider: Provider, name: str) -> None:
@@ -117,7 +115,7 @@ def check_binder(binder: Binder, name: str) -> None:
     _check_name(binder, name)
     _member(binder, "title", str)
     _member(binder, "homepage", str)
-    if not _members(binder, "scopes", BinderScope):
+    if not _members(binder, "scopes", Place):
         fault("`scopes` is empty")
 
 

@@ -1,4 +1,4 @@
-"""Replaces a file's content as a whole, so that nobody ever reads half of it."""
+"""Files: replaced as a whole, so that a reader never sees half of one, and set aside where they are damaged."""
 
 from __future__ import annotations
 
@@ -35,3 +35,25 @@ def write_atomically(target: Path, content: bytes, mode_if_new: int) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+# The file itself last, so that no new companions are taken for the old ones.
+_DATABASE_FILES = ("-wal", "-shm", "-journal", "")
+
+
+def set_aside(path: Path, inode: int, now: float) -> Path | None:
+    """Rename a damaged database with its companions, and return its new path, which tells the time.
+
+    None if another process was quicker: the file at `path` no longer has this `inode`. Raises OSError."""
+    epoch_s = int(now)
+    while (aside := path.with_name(f"{path.name}.damaged-{epoch_s}")).exists():
+        epoch_s += 1
+    try:
+        if path.stat().st_ino != inode:
+            return None
+    except FileNotFoundError:
+        return None
+    for companion in _DATABASE_FILES:
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}{companion}").rename(f"{aside}{companion}")
+    return aside

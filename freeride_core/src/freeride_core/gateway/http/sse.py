@@ -1,25 +1,18 @@
-"""Server-sent events on the byte path: finding events, judging the first ones, relaying the rest."""
+"""Server-sent events: where they begin and end, and what one says."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
-
-from freeride_core.answer import Failure
 
 MAX_HELD = 64 * 1024
 """Bytes held back before a stream commits, and of an event that does not end."""
 DONE = b"data: [DONE]\n\n"
-_KEPT = 4096
-"""Bytes of an ending."""
 
-_LONGEST_BLANK = 4
+LONGEST_BLANK = 4
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_FINISH = re.compile(rb'_reason(?<="finish_reason)"[ \t]*:[ \t]*"[^"]')
-"""Begins with the rare byte, which is looked for first."""
 _CONTENT = (
     "content",
     "reasoning",
@@ -70,7 +63,7 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
 def block_ends(data: bytes, known: int = 0) -> Iterator[int]:
     """Where each whole block ends, found as it is asked for. So many bytes are `known` to hold no end: looking at them again with
     each byte of an event that does not end would take more time than all else."""
-    at = max(0, known - _LONGEST_BLANK)
+    at = max(0, known - LONGEST_BLANK)
     if data.find(b"\r", at) >= 0:
         for blank in _BLANK_LINE.finditer(data, at):
             yield blank.end()
@@ -115,92 +108,7 @@ def completion_tokens(body: Any) -> int:
     return 0
 
 
-class StreamScanner:
-    """Passes a committed stream on, whole events as soon as they are whole, and notices how it ends.
-
-    `find_failure` reads an event that may hold an error; it is asked only about events with a marker.
-    """
-
-    def __init__(self, find_failure: Callable[[StreamEvent], Failure | None]) -> None:
-        self._find_failure = find_failure
-        self._tail = b""
-        self._is_amid = False
-        self.is_finished = False
-        """A finish reason was seen."""
-        self.ending = b""
-        """What came with the finish reason and after it, the last of it: usage is reported there."""
-        self.is_done = False
-        """`[DONE]` was seen; what follows is not relayed."""
-        self.failure: Failure | None = None
-        """An error event was seen; it and what follows are not relayed."""
-
-    def feed(self, chunk: bytes) -> bytes:
-        """What can be sent on now."""
-        if self.is_done or self.failure is not None:
-            return b""
-        data = self._tail + chunk if self._tail else chunk
-        if data.endswith((b"\n\n", b"\r\n\r\n")):
-            self._tail = b""
-            self._is_amid = False
-            return self._inspect(data)
-        cut = _last_blank_line(data, max(0, len(self._tail) - _LONGEST_BLANK))
-        if cut:
-            self._is_amid = False
-        elif len(data) > MAX_HELD:
-            # An event of such a size is content; holding it back any longer helps nobody. What is looked for has no comma.
-            cut = data.rfind(b",", MAX_HELD // 2) + 1 or len(data)
-            self._is_amid = True
-        self._tail = data[cut:]
-        return self._inspect(data[:cut]) if cut else b""
-
-    def end(self) -> bytes:
-        """What is left when the upstream's stream has ended, be it cleanly or not. Half an event is not passed on, but the
-        half that was passed on already is ended, so that something else can be said."""
-        tail, self._tail = self._tail, b""
-        if self.is_done or self.failure is not None:
-            return b""
-        if self._is_amid:
-            return self._inspect(tail) + b"\n\n"
-        return self._inspect(tail) if _is_whole(tail) else b""
-
-    def _inspect(self, data: bytes) -> bytes:
-        if b'"error' in data or b"event:" in data:
-            data = self._inspect_closely(data)
-        elif b"[DONE]" in data:
-            # As it usually ends; anywhere else the mark may be text.
-            self.is_done = data.count(b"[DONE]") == 1 and (data == DONE or data.endswith(b"\n\n" + DONE))
-            if not self.is_done:
-                data = self._inspect_closely(data)
-        if self.is_finished:
-            self.ending = (self.ending + data)[-_KEPT:]
-        elif _FINISH.search(data):
-            self.is_finished = True
-            self.ending = data
-        return data
-
-    def _inspect_closely(self, data: bytes) -> bytes:
-        blocks, rest = split(data)
-        if rest:
-            blocks.append(rest)
-        passed: list[bytes] = []
-        for block in blocks:
-            if not (b'"error' in block or b"[DONE]" in block or b"event:" in block):
-                passed.append(block)  # nothing that is looked for, and there may be thousands of it
-                continue
-            event = parse(block)
-            if event.is_done:
-                self.is_done = True
-                passed.append(DONE if block is rest else block)
-                break
-            if event.data is not None and (b'"error' in block or event.name):
-                self.failure = self._find_failure(event)
-                if self.failure is not None:
-                    break
-            passed.append(block)
-        return b"".join(passed)
-
-
-def _last_blank_line(data: bytes, start: int) -> int:
+def last_blank_line(data: bytes, start: int) -> int:
     """Where the last whole event ends, found from `start` on; 0: there is none."""
     at = data.rfind(b"\n\n", start)
     end = at + 2 if at >= 0 else 0
@@ -208,15 +116,3 @@ def _last_blank_line(data: bytes, start: int) -> int:
         for blank in _BLANK_LINE.finditer(data, max(start, end)):
             end = blank.end()
     return end
-
-
-def _is_whole(block: bytes) -> bool:
-    """Whether what a stream ended with lacks nothing but its blank line."""
-    event = parse(block)
-    if event.data is None or event.is_done:
-        return not block.strip() or event.is_done
-    try:
-        json.loads(event.data)
-    except (ValueError, RecursionError):
-        return False
-    return True

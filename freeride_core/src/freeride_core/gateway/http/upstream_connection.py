@@ -33,7 +33,6 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_chunks",
-        "_drained",
         "_error",
         "_fault",
         "_has_body",
@@ -67,7 +66,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._parser: Any = None
         self._waiter: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
         self._chunks: list[bytes] = []
         self._waiting_bytes = 0
         self._wordless_bytes = 0
@@ -139,14 +137,6 @@ class UpstreamConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         return False
 
-    def pause_writing(self) -> None:
-        self._drained = self.loop.create_future()
-
-    def resume_writing(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
-
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
         self.alarm.cancel()
@@ -157,7 +147,6 @@ class UpstreamConnection(asyncio.Protocol):
                 self._fail(_broken("the connection broke"))
         if self._waiter is not None:
             self._outbox.resume(self._waiter)
-        self.resume_writing()
         self._parser = None  # which refers to this object
         self._on_lost(self)
 
@@ -234,13 +223,6 @@ class UpstreamConnection(asyncio.Protocol):
             self._outbox.write(self._transport, head, body)
         else:
             self._outbox.write(self._transport, head + body)
-
-    async def write(self, data: bytes) -> None:
-        """Sends more of a request's body, as fast as the upstream takes it."""
-        self._outbox.flush()
-        self._transport.write(data)
-        if self._drained is not None:
-            await self._drained
 
     def encodings(self) -> list[str]:
         """What the answer's `Content-Encoding` headers say."""

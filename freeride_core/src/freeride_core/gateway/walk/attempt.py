@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
-from types import NoneType
 
 import msgspec
 
@@ -22,6 +20,7 @@ from freeride_core.gateway.http.upstreams import Upstreams
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.opening import EMPTY, AttemptFailure, Opening
 from freeride_core.gateway.walk.outline import outline_of
+from freeride_core.gateway.walk.plugin_guard import PluginFault, decode_guarded, is_actionable, is_sendable
 from freeride_core.provider import Decoder, Wire
 from freeride_core.settings.resolver import Settings
 from freeride_core.system.json_values import LARGE
@@ -48,12 +47,6 @@ class AttemptSuccess(msgspec.Struct):
     """What a committed stream says from here on; None: this is not a stream."""
     is_empty: bool = False
     """It says nothing; the walk may look for a better one."""
-
-
-class PluginFault(Exception):
-    """A provider's package raised where it should have answered. Its text names the exception's type and no more: the
-    exception's own words may quote a prompt or a key. Whatever is raised becomes one: a package's SystemExit would end the
-    gateway, and nobody else raises in its code, which never waits."""
 
 
 class Attempt:
@@ -148,7 +141,7 @@ class Attempt:
     def _decode(self, body: bytes) -> bytes:
         """A whole body in the client's wire format."""
         decoder = self._decoder()
-        return body if decoder is None else _guarded(decoder.decode, body) + _guarded(decoder.flush)
+        return body if decoder is None else decode_guarded(decoder.decode, body) + decode_guarded(decoder.flush)
 
     def _prepare(self) -> UpstreamRequest | Failure:
         try:
@@ -156,7 +149,7 @@ class Attempt:
             request = refusal or self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
         except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in prepare") from None
-        if isinstance(request, Failure) or _is_sound(request):
+        if isinstance(request, Failure) or is_sendable(request):
             return request
         raise PluginFault("no sound request from prepare")
 
@@ -190,7 +183,7 @@ class Attempt:
             reading = self._wire.read(answer)
         except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in read") from None
-        if type(reading) is not Reading or not _is_readable(reading):
+        if type(reading) is not Reading or not is_actionable(reading):
             raise PluginFault("no sound reading from read")
         return answer, reading
 
@@ -309,7 +302,7 @@ class AnswerStream:
         while not self._is_over:
             data = await self.reply.read()
             self._is_over = not data
-            decoded = _guarded(self._decoder.decode, data) if data else _guarded(self._decoder.flush)
+            decoded = decode_guarded(self._decoder.decode, data) if data else decode_guarded(self._decoder.flush)
             if len(data) >= AT_ONCE:  # more may be waiting
                 await asyncio.sleep(0)
             if decoded:
@@ -321,43 +314,3 @@ class AnswerStream:
             if self._kept > _MAX_EVENT:
                 raise UpstreamError(ErrorKind.PROTOCOL, f"an event of the stream is larger than {_MAX_EVENT} bytes")
         return b""
-
-
-def _guarded(decode: Callable[..., bytes], *data: bytes) -> bytes:
-    try:
-        decoded = decode(*data)
-    except BaseException as error:
-        raise PluginFault(f"{type(error).__name__} in decode") from None
-    if type(decoded) is not bytes:
-        raise PluginFault("no bytes from decode")
-    return decoded
-
-
-def _is_sound(request: object) -> bool:
-    """Whether it is a request that can be sent."""
-    return (
-        isinstance(request, UpstreamRequest)
-        and (
-            type(request.url),
-            type(request.headers),
-            type(request.body),
-        )
-        == _SENDABLE
-    )
-
-
-_SENDABLE = (str, tuple, bytes)
-_MOMENTS = (NoneType, int, float)
-_KIND = re.compile("[a-z]+(_[a-z]+){0,3}")
-"""A kind that a later core knows is a word. An upstream's own words are none, and a kind is shown to everyone."""
-
-
-def _is_readable(reading: object) -> bool:
-    """Whether it is a reading that can be acted on."""
-    failure = reading.failure if isinstance(reading, Reading) else reading
-    if failure is None:
-        return True
-    if not isinstance(failure, Failure) or type(failure.retry_at) not in _MOMENTS:
-        return False
-    kind: object = failure.kind
-    return isinstance(kind, ErrorKind) or (isinstance(kind, str) and _KIND.fullmatch(kind) is not None)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from freeride_core.free import Allowlist
 from freeride_core.model import Model
+from freeride_core.privacy.redaction import Redactor
 from freeride_core.provider import Account, FreePolicy, Key, Provider
-from freeride_core.settings.keys import Redactor, read_keys
+from freeride_core.settings.keys import read_keys
 from freeride_core.settings.resolver import Settings
 
 

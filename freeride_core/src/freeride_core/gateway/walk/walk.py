@@ -8,7 +8,8 @@ import time
 
 from freeride_core.answer import ErrorKind, Failure, Scope
 from freeride_core.call import Call
-from freeride_core.events.bus import EventBus, ProviderAttempt, ProviderResponse
+from freeride_core.events.bus import EventBus
+from freeride_core.events.records import ProviderAttempt, ProviderResponse
 from freeride_core.gateway.http.errors import Withdrawn
 from freeride_core.gateway.http.upstreams import Upstreams
 from freeride_core.gateway.walk.attempt import Attempt, AttemptSuccess

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freeride_core.damage import keep_aside
+from freeride_core.system.files import set_aside
 
 _SCHEMA_VERSION = 1
 _TABLE = """
@@ -139,7 +139,7 @@ class StateStore:
             try:
                 return self._open_file()
             except _DamagedError:
-                if (aside := keep_aside(self.path, self._inode, self._now())) is not None:
+                if (aside := set_aside(self.path, self._inode, self._now())) is not None:
                     self.notice = f"{self.path} is damaged; it is kept as {aside.name}, and a new state begins"
                 return self._open_file()
         except (OSError, sqlite3.Error, _DamagedError) as error:

@@ -1,4 +1,4 @@
-"""The transport: our connections behind httpx's interface, for whoever speaks httpx."""
+"""The upstream pool behind httpx's interface, so that tests can drive it by a client that they know."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from freeride_core.answer import ErrorKind
 from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.pool import DirectResponse, Pool
-from freeride_core.gateway.http.upstream_connection import UpstreamConnection
 
 
 class FastTransport(httpx.AsyncBaseTransport):
-    """Speaks with one origin, the one of its first request. httpx's own transport costs more CPU than all of the gateway."""
+    """Speaks with one origin, the one of its first request."""
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self._tls = tls
@@ -30,45 +29,18 @@ class FastTransport(httpx.AsyncBaseTransport):
         limits = request.extensions.get("timeout", {})
         connect_s, read_s = limits.get("connect"), limits.get("read")
         try:
-            if isinstance(request.stream, httpx.ByteStream):
-                reply = await self._pool.ask(
-                    _head(request),
-                    request.content,
-                    connect_s=connect_s,
-                    due=_due(read_s),
-                    has_body=request.method != "HEAD",
-                )
-            else:
-                reply = DirectResponse(await self._upload(self._pool, request, connect_s, read_s), self._pool)
+            reply = await self._pool.ask(
+                _head(request),
+                request.content,
+                connect_s=connect_s,
+                due=_due(read_s),
+                has_body=request.method != "HEAD",
+            )
         except UpstreamError as trouble:
             _raise(trouble)
         return httpx.Response(
             reply.status, headers=reply.connection.headers, stream=_Body(reply, read_s), request=request
         )
-
-    async def _upload(
-        self, pool: Pool, request: httpx.Request, connect_s: float | None, read_s: float | None
-    ) -> UpstreamConnection:
-        """Sends a body as it comes into being. That cannot be done twice, so a kept connection, which may be stale, is no use."""
-        assert isinstance(request.stream, httpx.AsyncByteStream)
-        connection = await pool.connect(connect_s, NEVER)
-        is_chunked = "content-length" not in request.headers
-        try:
-            connection.send(_head(request), b"", has_body=request.method != "HEAD")
-            async for data in request.stream:
-                if connection.status or not connection.is_open:
-                    connection.is_last = True
-                    break  # the upstream has heard enough
-                if data:
-                    await connection.write(b"%x\r\n%b\r\n" % (len(data), data) if is_chunked else data)
-            else:
-                await connection.write(b"0\r\n\r\n" if is_chunked else b"")
-            connection.alarm.set(_due(read_s))
-            await connection.head()
-        except BaseException:
-            connection.drop()
-            raise
-        return connection
 
     async def aclose(self) -> None:
         if self._pool is not None:
@@ -108,8 +80,6 @@ def _head(request: httpx.Request) -> bytes:
     lines = [request.method.encode(), b" ", request.url.raw_path, b" HTTP/1.1\r\n"]
     for name, value in request.headers.raw:
         lines += (name, b": ", value, b"\r\n")
-    if b"".join(lines).count(b"\n") != len(request.headers.raw) + 1:
-        raise httpx.LocalProtocolError("a header that would be two")
     return b"".join((*lines, b"\r\n"))
 
 

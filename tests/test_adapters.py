@@ -1,7 +1,10 @@
-"""A plugin for the contract before this one serves through today's gateway; one adapter module knows the difference."""
+"""A plugin for an older version of the contract serves through the gateway, where an adapter knows the difference.
+
+No older version was published yet: the one here is made up, to keep the way open."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import msgspec
@@ -10,17 +13,20 @@ import pytest
 from freeride_conformance import second_provider
 from freeride_conformance.rig import ANSWER, Rig, chat, wait_until_closed
 from freeride_conformance.subject import PluginOrigin, ProviderSubject
-from freeride_core.answer import Answer, ErrorKind
-from freeride_core.call import Operation
+from freeride_core.answer import Answer, ErrorKind, Reading, UpstreamRequest
+from freeride_core.call import Call, Operation
+from freeride_core.model import Model
+from freeride_core.plugins.adapters import PROVIDER_ADAPTERS
 from freeride_core.plugins.discovery import load_plugins
+from freeride_core.provider import Decoder, Key, Provider, Wire
 
-FORMER = """
+OLDER = """
 from freeride_core import (
     About, Answer, CompatibleCatalog, CompatibleProvider, CompatibleWire, Credential, Failure, Model, Provider,
     WholeCatalog, hookimpl,
 )
 
-class FormerWire(CompatibleWire):
+class OlderWire(CompatibleWire):
     def read(self, answer: Answer) -> Failure | None:
         return super().read(answer).failure
 
@@ -36,13 +42,43 @@ def freeride_register_provider() -> Provider:
                     checked="2026-11-23"),
         credentials=(Credential(variable="ACME_API_KEY"),), base_url="https://acme.example/v1", free=WholeCatalog(),
         catalog=CompatibleCatalog(checked="2026-11-23", models=(Model(id="acme/large", canonical="acme/large"),)),
-        chat=FormerWire(path="/chat/completions"),
+        chat=OlderWire(path="/chat/completions"),
     )
 """
 
 
-def test_a_plugin_for_the_contract_before_this_one_is_used(install: Any) -> None:
-    install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=FORMER)
+class AdaptedWire(Wire):
+    """`read` gave a `Failure` or None, `decoder` was asked for streams only, and there was no `refusal`."""
+
+    def __init__(self, older: Any) -> None:
+        self._older = older
+        self.response_headers = older.response_headers
+
+    def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
+        request: UpstreamRequest = self._older.prepare(call, model, key)
+        return request
+
+    def read(self, answer: Answer) -> Reading:
+        return Reading(self._older.read(answer))
+
+    def decoder(self, call: Call, model: Model) -> Decoder | None:
+        decoder: Decoder | None = self._older.decoder(call) if call.stream else None
+        return decoder
+
+
+def adapt(older: Provider) -> Provider:
+    provider = copy.copy(older)
+    provider.wires = {operation: AdaptedWire(wire) for operation, wire in older.wires.items()}
+    return provider
+
+
+@pytest.fixture(autouse=True)
+def an_older_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROVIDER_ADAPTERS, 0, adapt)
+
+
+def test_a_plugin_for_an_older_contract_is_adapted(install: Any) -> None:
+    install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=OLDER)
     plugins = load_plugins(("provider",))
     (row,) = [row for row in plugins.rows if row.name == "acme"]
     assert (row.status, row.api) == ("ok", 0)
@@ -58,8 +94,8 @@ PROFILE = msgspec.structs.replace(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_it_serves_and_fails_over_through_todays_gateway(install: Any, stream: bool) -> None:
-    install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=FORMER)
+def test_an_older_plugin_serves_and_fails_over(install: Any, stream: bool) -> None:
+    install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=OLDER)
     provider = load_plugins(("provider",)).providers["acme"]
     subject = ProviderSubject(
         provider, PROFILE, PluginOrigin("provider", "acme", "acme-dist", "1.2.3", "acme_plugin", ())

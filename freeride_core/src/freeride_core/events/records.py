@@ -1,0 +1,53 @@
+"""The events themselves: one record a kind, with the members that docs/events.md lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+Event = Mapping[str, Any]
+
+
+class EventRecord(msgspec.Struct, gc=False, tag_field="type", omit_defaults=True):
+    """An event of the kinds that every request has, which costs its request little; a mapping is made of it off the path."""
+
+    ts: float
+    request_id: str
+
+
+class RequestStart(EventRecord, gc=False, tag="request_start"):
+    model: str
+    stream: bool
+    operation: str
+
+
+class ProviderAttempt(EventRecord, gc=False, tag="provider_attempt"):
+    provider: str
+    key_index: int
+    model: str
+    operation: str
+
+
+class ProviderResponse(EventRecord, gc=False, tag="provider_response"):
+    provider: str
+    key_index: int
+    model: str
+    duration_ms: int
+    status: str
+    retry_after_s: int | None = None
+    first_chunk: bool = False
+
+
+class RequestComplete(EventRecord, gc=False, tag="request_complete"):
+    provider: str
+    model: str
+    attempts: int
+    duration_ms: int
+
+
+def as_mapping(event: Event | EventRecord) -> Event:
+    """As observers see it."""
+    mapping: Event = msgspec.to_builtins(event) if isinstance(event, EventRecord) else event
+    return mapping

@@ -1,0 +1,95 @@
+"""The relay: passes a committed stream on to the client as it comes, and tells how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from freeride_core.answer import ErrorKind, Failure
+from freeride_core.gateway.client import ClientExchange
+from freeride_core.gateway.http.deadline import NEVER
+from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.stream_scanner import StreamScanner
+from freeride_core.gateway.walk.outcome import Served
+from freeride_core.gateway.walk.plugin_guard import PluginFault
+
+_log = logging.getLogger(__name__)
+_DRAIN_S = 1.0
+"""How long an upstream may take to end its answer after `[DONE]`, so that its connection can be used again."""
+
+
+class StreamRelay:
+    """Relays one answer. `idle_s` is how long the upstream may be silent between two chunks."""
+
+    __slots__ = ("_exchange", "_idle_s", "_served", "failure", "last", "scanner")
+
+    def __init__(self, exchange: ClientExchange, served: Served, idle_s: float) -> None:
+        self._exchange = exchange
+        self._served = served
+        self._idle_s = idle_s
+        self.scanner = StreamScanner(served.attempt.find_failure)
+        self.failure: Failure | None = None
+        """Why the stream did not end cleanly, or None if it did."""
+        self.last = b""
+        """What is still to be sent after `run`."""
+
+    async def run(self, first: bytes) -> None:
+        """Passes on `first`, the part that was held back until the commit, and the rest as it comes."""
+        scanner = self.scanner
+        self.failure, self.last = scanner.failure, first
+        if self.failure is not None or scanner.is_done:
+            return
+        if first:
+            await self._exchange.write(first)
+        self.failure, self.last = await self._pass_on()
+
+    async def _pass_on(self) -> tuple[Failure | None, bytes]:
+        scanner, exchange, response, idle_s = self.scanner, self._exchange, self._served.served.reply, self._idle_s
+        clock = asyncio.get_running_loop().time
+        data = b""
+        drain: Callable[[], Awaitable[None]] | None = None
+
+        def take(chunk: bytes) -> bool:
+            nonlocal data, drain
+            data = scanner.feed(chunk)
+            if scanner.is_done or scanner.failure is not None:
+                return False
+            drain = exchange.write_now(data) if data else None
+            response.expect_by(clock() + idle_s)
+            return drain is None
+
+        rest = self._served.served.rest
+        assert rest is not None
+        response.expect_by(clock() + idle_s)
+        try:
+            while await rest.pass_on(take):
+                if drain is None:
+                    return scanner.failure, data
+                response.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
+                await drain()
+                drain = None
+                response.expect_by(clock() + idle_s)
+            cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
+        except UpstreamError as trouble:
+            is_silence = trouble.failure.kind == ErrorKind.TIMEOUT
+            cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent") if is_silence else trouble.failure
+        except PluginFault as fault:
+            _log.warning("provider %s: its package failed: %s", self._served.attempt.candidate.provider.name, fault)
+            cut = Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed")
+        data = scanner.end()
+        if data and not data.endswith(b"\n\n"):
+            data += b"\n\n"
+        # After a finish reason the answer is whole, however its connection ended.
+        return scanner.failure or (None if scanner.is_done or scanner.is_finished else cut), data
+
+    async def drain(self) -> None:
+        """Reads what the upstream sends after `[DONE]`, for a second at most, so that its connection can be used again."""
+        self._served.served.reply.expect_by(asyncio.get_running_loop().time() + _DRAIN_S)
+        rest = self._served.served.rest
+        assert rest is not None
+        try:
+            while await rest.read():
+                pass
+        except (UpstreamError, PluginFault):
+            return
