@@ -1,4 +1,4 @@
-"""Imports point downwards only; `.importlinter` says which way that is."""
+"""Imports point downwards only; `pyproject.toml` says which way that is."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from fake_upstream import (
 from freeride_core.gateway.http import budget as budgets
 from freeride_core.gateway.http import listener
 from freeride_core.gateway.http.budget import PATIENCE_S, Budget, NoRoom
-from freeride_core.gateway.notice import Notice
+from freeride_core.gateway.http.notice import Notice
 
 LIMIT = 1_000_000
 UNCOUNTED = 256 * 1024

@@ -33,7 +33,7 @@ from freeride_core.ledger.catalogs import Catalogs
 from freeride_core.ledger.store.sqlite import Entry
 from freeride_core.model import is_model_name
 from freeride_core.plugins.validation import Faulty, check_model
-from freeride_core.privacy.plain_text import printable, printable_lines, without_controls
+from freeride_core.system.plain_text import printable, printable_lines, without_controls
 from programs import clean_environ, run
 from served_gateway import FREERIDE
 

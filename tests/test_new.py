@@ -20,7 +20,8 @@ from freeride_conformance.template import KINDS, NEEDS, Package, new_files, shar
 from freeride_core import Endpoint, Unreadable, __version__
 from freeride_core.cli.group import app
 from freeride_core.plugins.discovery import Kind
-from freeride_core.simulator.profile import REQUIRED_CASES, parse_profile
+from freeride_core.simulator.profile import REQUIRED_CASES
+from freeride_core.simulator.profile_file import parse_profile
 from programs import run
 
 MOST_EDITS = 5

@@ -10,8 +10,8 @@ import pytest
 
 from freeride_core.answer import ErrorKind, Scope
 from freeride_core.call import Feature
-from freeride_core.simulator.check import main
-from freeride_core.simulator.profile import ProfileError, is_known, parse_profile, read_profile
+from freeride_core.simulator.profile import ProfileError, is_known
+from freeride_core.simulator.profile_file import main, parse_profile, read_profile
 
 ACME = Path(__file__).parent / "profiles" / "acme.toml"
 

@@ -13,9 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeride_core.call import Call, Feature, Operation
+from freeride_core.gateway.http import relayed_headers as relayed_module
 from freeride_core.gateway.http.headers import ResponseHeaders
-from freeride_core.gateway.protocols import request
-from freeride_core.gateway.protocols.request import BadRequest, decode, parse_call, relayed_headers
+from freeride_core.gateway.http.relayed_headers import relayed_headers
+from freeride_core.gateway.protocols.request import BadRequest, decode, parse_call
 
 CHAT, EMBEDDINGS = Operation.CHAT, Operation.EMBEDDINGS
 ONCE = ("model", "stream", "stream_options")
@@ -536,7 +537,7 @@ def test_names_of_headers_are_not_kept_without_end() -> None:
         relayed_headers(
             ResponseHeaders([(b"x-%d" % number, b"1"), (b"y" * 60_000 + b"%d" % number, b"1")]), ("x-mine",)
         )
-    kept = request._relayed_names["x-mine",]
+    kept = relayed_module._relayed_names["x-mine",]
     assert len(kept) <= 1024
     assert max(map(len, kept)) < 100
     assert relayed_headers(ResponseHeaders([(b"X-Mine", b"1"), (b"x-mine", b"2")]), ("x-mine",)) == [(b"x-mine", b"1")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from freeride_core import About, CompatibleCatalog, CompatibleProvider, CompatibleWire, Credential, Model, WholeCatalog
-from freeride_core.simulator.profile import parse_profile
+from freeride_core.simulator.profile_file import parse_profile
 
 NAME = "conformance_partner"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from freeride_core.privacy.plain_text import printable
+from freeride_core.system.plain_text import printable
 
 
 class Place(enum.StrEnum):

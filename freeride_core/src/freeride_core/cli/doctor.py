@@ -27,7 +27,7 @@ def doctor(
     Exit codes: 0 nothing is broken, 1 something is."""
     from freeride_core.cli.bind import gateway_root
     from freeride_core.cli.terminal import show
-    from freeride_core.privacy.plain_text import printable
+    from freeride_core.system.plain_text import printable
 
     root = gateway_root(url)
     findings: list[Finding] = []

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from freeride_core.cli.terminal import complain, fail, show, tell
-from freeride_core.privacy.plain_text import printable
+from freeride_core.system.plain_text import printable
 
 if TYPE_CHECKING:
     from freeride_core.simulator import Profile, SeenRequest, Simulator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from freeride_core.privacy.plain_text import printable, printable_lines
+from freeride_core.system.plain_text import printable, printable_lines
 
 if TYPE_CHECKING:
     from freeride_core.provider import Provider

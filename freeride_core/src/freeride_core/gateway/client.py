@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from freeride_core.gateway.http.encoding import Decompressor, coding_of
+from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.http.response import Hold
 from freeride_core.gateway.http.server_exchange import EXTENSION, AsgiScope, Receive, Send, ServerExchange
 from freeride_core.gateway.protocols.errors import SSE_HEADERS, ClientError
@@ -21,10 +22,6 @@ _UNHELD_MOST = 256 * 1024
 _MANY = 1024
 """Parts that are put together before the body is whole: in a list, a part of one byte takes forty."""
 _random = random.Random()  # noqa: S311 - for names, not for secrets
-
-
-class BodyTooLarge(Exception):
-    """The request's body is larger than is read."""
 
 
 class _Body:

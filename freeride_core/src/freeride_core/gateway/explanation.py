@@ -8,17 +8,17 @@ from collections.abc import Iterable, Sequence
 
 from freeride_core.answer import ErrorKind, Failure
 from freeride_core.call import Call
-from freeride_core.gateway.client import BodyTooLarge
 from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.encoding import DecodedTooLarge, EncodingFault, UnknownCoding
+from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.enabled import EnabledProviders
 from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, RuledOut, Served, Tried
 from freeride_core.gateway.walk.routing import PRESET_IDS, RoutingPlan
-from freeride_core.privacy.plain_text import without_controls
 from freeride_core.privacy.prompt_redaction import without_echo
 from freeride_core.settings.keys import key_variable
+from freeride_core.system.plain_text import without_controls
 
 _LONGEST_MESSAGE = 2000
 _BUSY_S = 5

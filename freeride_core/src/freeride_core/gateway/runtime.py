@@ -24,16 +24,16 @@ from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders
 from freeride_core.gateway.walk.routing import Router, RoutingPlan, usable_models
 from freeride_core.gateway.walk.walk import Walk
 from freeride_core.ledger.catalogs import Catalogs
+from freeride_core.ledger.legacy import import_cooldowns
 from freeride_core.ledger.readiness import Ledger
-from freeride_core.ledger.store.legacy import import_cooldowns
 from freeride_core.ledger.store.sqlite import Entry, StateStore
 from freeride_core.ledger.store.sync import StateSync
 from freeride_core.model import Model
 from freeride_core.plugins.discovery import Plugins
-from freeride_core.privacy.plain_text import printable_lines
 from freeride_core.privacy.redaction import SecretFilter
 from freeride_core.provider import Provider
 from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch, check_settings
+from freeride_core.system.plain_text import printable_lines
 from freeride_core.telemetry.beacon import Beacon, public_names
 from freeride_core.telemetry.counts import UsageCounts
 

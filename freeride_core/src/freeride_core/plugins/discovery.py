@@ -26,8 +26,8 @@ from freeride_core.plugins.validation import (
     fault,
     stated_version,
 )
-from freeride_core.privacy.plain_text import printable
 from freeride_core.provider import Provider
+from freeride_core.system.plain_text import printable
 from freeride_core.system.upgrade import upgrade_command
 
 Kind: TypeAlias = Literal["provider", "binder"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 from freeride_core.binder import Endpoint
-from freeride_core.privacy.plain_text import printable_lines
+from freeride_core.system.plain_text import printable_lines
 
 _RUN = 8
 """The shortest part of a key that must not be seen."""

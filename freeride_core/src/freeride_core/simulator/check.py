@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 from freeride_core.compatible.midnight import Midnight
 from freeride_core.simulator.behaviour import BEHAVIOURS
-from freeride_core.simulator.profile import GOOD, Case, Profile, ProfileError, read_profile
+from freeride_core.simulator.profile import GOOD, Case, Profile
 from freeride_core.simulator.quota import QuotaStatus
 from freeride_core.simulator.render import COMMON, EMBEDDED, SPOKEN, RawText, UnknownPlaceholder, Values
 
@@ -185,21 +183,3 @@ class _Templates:
         if template is not None and "\n" in template.strip():
             yield f"{place}: the data of an event stands on one line"
         yield from self.json(place, template)
-
-
-def main(paths: Iterable[str]) -> int:
-    """Checks files: one line a mistake. For authors of profiles: `python -P -m freeride_core.simulator.check FILE`."""
-    failed = 0
-    for path in paths:
-        try:
-            profile = read_profile(Path(path))
-        except ProfileError as error:
-            failed = 1
-            sys.stdout.write(f"{error}\n")
-        else:
-            sys.stdout.write(f"{path}: ok, {len(profile.cases)} cases, {len(profile.quotas)} quotas\n")
-    return failed
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

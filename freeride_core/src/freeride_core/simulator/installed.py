@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import resources
 
 from freeride_core.plugins.discovery import Plugins
-from freeride_core.simulator.profile import Profile, ProfileError, parse_profile
+from freeride_core.simulator.profile import Profile, ProfileError
+from freeride_core.simulator.profile_file import parse_profile
 
 FILE = "simulator.toml"
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from freeride_core.gateway.notice import Notice
+from freeride_core.gateway.http.notice import Notice
 
 PATIENCE_S = 30.0
 """How long a body may wait for its client while others need the room."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from freeride_core.gateway.notice import Notice
+from freeride_core.gateway.http.notice import Notice
 
 _AT_ONCE = 16
 """Idle connections that are closed together: to look for one takes as long."""

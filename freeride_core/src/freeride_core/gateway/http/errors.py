@@ -22,3 +22,7 @@ class Withdrawn(Exception):
 def silence() -> UpstreamError:
     """The upstream took too long."""
     return UpstreamError(ErrorKind.TIMEOUT, "no answer in time")
+
+
+class BodyTooLarge(Exception):
+    """The request's body is larger than is read."""

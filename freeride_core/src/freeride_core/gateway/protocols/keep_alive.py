@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
-from freeride_core.gateway.client import ClientExchange
+if TYPE_CHECKING:
+    from freeride_core.gateway.client import ClientExchange
 
 EVERY_S = 10.0
 

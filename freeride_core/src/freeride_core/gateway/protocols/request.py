@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from freeride_core.call import Call, Feature, Operation
-from freeride_core.gateway.http.headers import ResponseHeaders
 from freeride_core.system.json_values import LARGE, MOST_VALUES, PATIENT_MOST, decoded, has_too_many_values, is_utf8
 
 _ONCE = frozenset({"model", "stream", "stream_options"})
@@ -300,42 +299,3 @@ def _whole(raw: msgspec.Raw | None) -> int:
         return 0
     digits = bytes(raw)
     return int(digits) if digits.isdigit() and len(digits) < 12 else 0
-
-
-_RELAYED = frozenset({"x-request-id", "request-id"})
-
-
-def relayed_headers(headers: Mapping[str, str], more: Iterable[str]) -> list[tuple[bytes, bytes]]:
-    """The upstream's rate-limit and request-id headers, and those that a package names, each once."""
-    if isinstance(headers, ResponseHeaders):
-        raw = headers.raw
-    else:
-        raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
-    more = tuple(more)
-    names = _relayed_names.get(more)
-    if names is None:
-        names = _relayed_names[more] = {}
-    found: dict[bytes, bytes] = {}
-    for name, value in raw:
-        relayed = names[name] if name in names else _relayed_as(name, more, names)
-        # Beyond ASCII there are control characters too, and none of these headers needs anything there.
-        if relayed is not None and value.isascii():
-            found.setdefault(relayed, value)
-    return list(found.items())
-
-
-_relayed_names: dict[tuple[str, ...], dict[bytes, bytes | None]] = {}
-"""How headers are called in our answers; None: they are not in them. An upstream sends much the same ones every time."""
-_NAMES_MOST = 1024
-_NAME_LONGEST = 64
-
-
-def _relayed_as(name: bytes, more: tuple[str, ...], names: dict[bytes, bytes | None]) -> bytes | None:
-    text = name.decode("latin-1").lower()
-    is_relayed = text in _RELAYED or text in more or text.startswith(("x-ratelimit-", "ratelimit"))
-    relayed = text.encode("latin-1") if is_relayed else None
-    if len(names) >= _NAMES_MOST:
-        names.clear()
-    if len(name) <= _NAME_LONGEST:
-        names[name] = relayed
-    return relayed
