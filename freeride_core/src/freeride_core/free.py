@@ -1,4 +1,4 @@
-"""Free policies: what may be called without anyone being billed. Everything not allowed is denied."""
+"""Free policies: what may be called without a charge. Everything that is not allowed is denied."""
 
 from __future__ import annotations
 

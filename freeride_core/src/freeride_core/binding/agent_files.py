@@ -1,4 +1,4 @@
-"""Where an agent's files are, for somebody who starts it with these variables set."""
+"""Where an agent keeps its files, given the environment that it starts in."""
 
 from __future__ import annotations
 

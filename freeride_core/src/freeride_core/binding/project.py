@@ -1,4 +1,4 @@
-"""A project's files: others may have put them there, and a commit may take them along."""
+"""The files of a project: others may have written them, and a commit may publish them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection from a command to whatever answers at the gateway's address."""
+"""One connection from a command to the program at the gateway's address."""
 
 from __future__ import annotations
 

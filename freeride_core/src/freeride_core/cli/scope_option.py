@@ -1,4 +1,4 @@
-"""Where a configuration is, as people say it."""
+"""The option `--scope`: where a configuration is, in the words of people."""
 
 from __future__ import annotations
 

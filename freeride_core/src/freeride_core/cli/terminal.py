@@ -1,4 +1,4 @@
-"""What several commands say in the same words."""
+"""What several commands print in the same words."""
 
 from __future__ import annotations
 

@@ -1,0 +1,15 @@
+"""The declarative provider for OpenAI-compatible upstreams: a package gives data, these modules give the behaviour.
+
+In reading order:
+
+- `provider`: `CompatibleProvider`, a complete `Provider` made of the parts below
+- `wire`: from a call to an upstream request, and from an answer to a reading
+- `catalog`: the dated list of models, the live one, and canonical names
+- `probe`: the request that shows whether a key is valid
+- `errors`: an error body in one shape, whichever shape it came in
+- `rules`: which words, codes and statuses mean which kind of failure
+- `retry_after`: when an upstream says that it can be asked again
+- `midnight`: daily quotas that return at midnight of a time zone
+
+Imports the front room and `system`.
+"""

@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible upstream serves, and whether a key is good there: dated and live lists, names, probes."""
+"""Catalogs of OpenAI-compatible upstreams: the dated list, the live list, and canonical names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An upstream's error in one shape, whichever shape it came in, and the rules that say what it means."""
+"""An upstream's error in one shape, whichever shape it came in."""
 
 from __future__ import annotations
 

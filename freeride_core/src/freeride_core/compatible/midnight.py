@@ -1,4 +1,4 @@
-"""Midnight in a named time zone: when the allowance of a day is full again at upstreams that count calendar days."""
+"""Midnight in a time zone: when a daily quota returns at upstreams that count calendar days."""
 
 from __future__ import annotations
 

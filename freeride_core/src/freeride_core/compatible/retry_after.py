@@ -1,4 +1,4 @@
-"""Reads when an upstream says that it can be asked again.
+"""Retry-after: when an upstream says that it can be asked again.
 
 Every function gives seconds to wait, rounded up to whole ones, from 0 to `LONGEST`; None where the text says nothing usable
 (negative, in the past, or senseless).

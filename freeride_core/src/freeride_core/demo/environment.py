@@ -1,4 +1,4 @@
-"""The stage: simulators of installed providers, and a real gateway in front of them, all on this machine."""
+"""The environment of the demo: simulators of installed providers, and a real gateway in front of them."""
 
 from __future__ import annotations
 

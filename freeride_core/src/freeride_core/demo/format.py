@@ -1,4 +1,4 @@
-"""The demo's words and signs: what a request, an attempt and a provider look like in a line."""
+"""The demo's words and signs: a request, an attempt and a provider in one line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The story on a terminal: finished requests scroll up, the one under way and the board are redrawn below them."""
+"""The demo on a terminal: finished requests scroll up, the running one and the board are redrawn below."""
 
 from __future__ import annotations
 

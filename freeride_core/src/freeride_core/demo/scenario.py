@@ -1,4 +1,4 @@
-"""The story: a few requests, and before each of them something happens to a provider."""
+"""The scenario: a few requests, and what happens to a provider before each of them."""
 
 from __future__ import annotations
 

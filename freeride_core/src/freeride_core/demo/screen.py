@@ -1,4 +1,4 @@
-"""Where the story is shown: as plain lines, or as JSON for a script. The terminal's own screen is in `live`."""
+"""The demo as plain lines, or as JSON for a script. `live` is for terminals."""
 
 from __future__ import annotations
 

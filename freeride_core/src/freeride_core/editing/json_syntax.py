@@ -1,4 +1,4 @@
-"""Where the parts of a JSON5 document stand: what `json_text` edits by."""
+"""The positions of the parts of a JSON5 document, which the JSON editor works by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway tells about itself while it works: events, the bus that takes them, the drain that hands them on.
+"""The event bus: takes events on the request path, and hands them on off it.
 
     request_start              model, stream, operation
     provider_attempt           provider, key_index, model, operation

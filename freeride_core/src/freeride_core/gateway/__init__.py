@@ -1,0 +1,24 @@
+"""The gateway. One request, top down:
+
+`http` (bytes in) -> `access` -> `protocols` -> `walk` (routing, selection, attempts) -> `relay` -> `http` (bytes
+out).
+
+In reading order:
+
+- `server`: runs the gateway under uvicorn
+- `app`: the ASGI application: which path leads where
+- `access`: which requests are let in
+- `transaction`: one request of a client, from its body to the last byte of the response
+- `relay`: a committed stream, passed on as it comes
+- `client`: the client's side of a request: its body, its response, whether it is still there
+- `explanation`: what a client is told when no provider answered
+- `runtime`: `Gateway`: everything that requests share, and the background work
+- `listing`: `GET /v1/models`
+- `health`: `GET /health`
+- `protocols`: what clients speak
+- `walk`: which candidate is next, and what a failure means
+- `http`: connections and bytes
+
+Imports `ledger`, `telemetry`, `plugins`, `settings`, `events`, `privacy`, the front room and `system`. Inside:
+`transaction` -> `protocols`, `walk` -> `http`.
+"""

@@ -1,4 +1,4 @@
-"""The door: who may speak to the gateway at all. Checked on every route, before anything else."""
+"""Access: which requests are let in, checked on every route before anything else: Host, Origin, token, content type."""
 
 from __future__ import annotations
 

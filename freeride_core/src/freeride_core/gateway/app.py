@@ -1,4 +1,4 @@
-"""The ASGI application: the door, the hot routes, and Starlette for the rest."""
+"""The ASGI application: access, the hot routes, and Starlette for the rest."""
 
 from __future__ import annotations
 

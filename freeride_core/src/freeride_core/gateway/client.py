@@ -1,4 +1,4 @@
-"""One exchange with a client: its request in, its answer out, and whether it is still there."""
+"""The client's side of one request: its body, its response, and whether it is still connected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client is told when it gets no answer: what happened, and in one sentence what its user can do."""
+"""Explanations: what the client is told when no provider answered, and what its user can do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`GET /v1/models`: what is free at every provider with a usable key."""
+"""`GET /v1/models`: the free models of every provider with a usable key."""
 
 from __future__ import annotations
 

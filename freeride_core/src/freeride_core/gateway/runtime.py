@@ -1,4 +1,4 @@
-"""The gateway: one live object that holds everything a request needs."""
+"""The gateway as one live object: everything that requests share, and the background work."""
 
 from __future__ import annotations
 

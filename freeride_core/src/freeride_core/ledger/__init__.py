@@ -1,0 +1,16 @@
+"""The ledger: what is known of every slot (a provider, a key or account, and a model) right now.
+
+In reading order:
+
+- `readiness`: `Ledger`: may this slot be asked now, and if not, when
+- `slots`: what a slot is
+- `cooldowns`: which slots are not asked, until when, and why
+- `learned`: features and sizes that a model was seen to refuse
+- `traffic`: requests under way, and how soon models answer
+- `accounts`: which keys are metered together
+- `catalogs`: the models of every provider, fetched in the background
+- `legacy`: cooldowns of older versions, taken over once
+- `store`: where the state is kept
+
+Imports `plugins`, `settings`, `privacy`, the front room and `system`.
+"""

@@ -1,4 +1,4 @@
-"""Accounts: which keys are metered together. Each key counts as an account of its own until there is evidence."""
+"""Accounts: which keys are metered together. Each key counts as its own account until there is evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cooldowns: which slots are not tried, until when, and why."""
+"""Cooldowns: which slots are not asked, until when, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What upstreams taught: features that a model lacks at a provider, and sizes that it refused."""
+"""Learned limits: features that a model lacks at a provider, and sizes that it refused."""
 
 from __future__ import annotations
 

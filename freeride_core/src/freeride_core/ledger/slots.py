@@ -1,4 +1,4 @@
-"""Slots: what a cooldown holds. A slot is a provider, a subject (an account, a key or everyone) and a model (or all)."""
+"""Slots: what a cooldown applies to: a provider, a subject (an account, a key or all keys) and a model (or all)."""
 
 from __future__ import annotations
 

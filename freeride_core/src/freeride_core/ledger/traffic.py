@@ -1,4 +1,4 @@
-"""Traffic: what is under way on each key, and how soon models answer. In memory, but for the latencies."""
+"""Traffic: the requests under way on each key, and how soon models answer. In memory, except for latencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plugin must bring: checked once, when it is loaded."""
+"""Validation: what a plugin must have, checked once when it is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Echo: what a client said, taken out of what an upstream says about it."""
+"""Prompt redaction: what a client said, taken out of what an upstream says about it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,12 @@
+"""Settings: one resolver for every command, the home folder, and the keys that are found in them.
+
+In reading order:
+
+- `resolver`: all settings of docs/settings.md: environment, `.env`, `config.toml`, default
+- `home`: the home folder and its files
+- `dotenv`: changes one variable in `.env`
+- `keys`: the keys and accounts of each provider
+- `identity`: how a gateway proves that it belongs to a home
+
+Imports `privacy`, the front room and `system`.
+"""

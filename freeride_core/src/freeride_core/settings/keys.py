@@ -1,4 +1,4 @@
-"""Keys: found in the settings, known by fingerprint, and kept out of everything that is printed."""
+"""Keys: found in the settings, and known by fingerprint."""
 
 from __future__ import annotations
 

@@ -1,6 +1,28 @@
-"""Simulated upstreams: they play a provider package's `simulator.toml` over real sockets.
+"""Simulated upstreams: they play the `simulator.toml` of a provider package over real sockets, on 127.0.0.1 only.
 
-Nothing here ever contacts anything; it listens on 127.0.0.1 only.
+In reading order:
+
+- `profile`: what a `simulator.toml` holds
+- `profile_file`: reads one, and names its mistakes
+- `check`: the mistakes that types cannot find
+- `standard`: the answers of a profile that describes none of its own
+- `upstream`: decides what a simulated upstream answers
+- `orders`: answers that a test or a person has ordered
+- `behaviour`: misbehaviour by name: silence, resets, broken streams
+- `dialect`: good answers in the dialect of the profile
+- `render`: fills placeholders
+- `model`: what the simulated model says
+- `embedding`: simulated embeddings
+- `quota`: quotas that deplete and return
+- `reply`: the response, down to the single write
+- `connection`: one client's connection
+- `seen`: what was seen of one request
+- `server`: a simulator on a socket
+- `thread`: simulators for code without an event loop
+- `reading`: what a provider package reads from the cases of its own profile
+- `installed`: the profiles of installed packages
+
+Imports `plugins`, `compatible`, the front room and `system`.
 """
 
 from freeride_core.simulator.behaviour import BEHAVIOURS

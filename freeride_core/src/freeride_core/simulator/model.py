@@ -1,4 +1,4 @@
-"""The simulated model: what it says to a conversation, without a thought."""
+"""The simulated model: what it says to a conversation."""
 
 from __future__ import annotations
 

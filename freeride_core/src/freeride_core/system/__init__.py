@@ -1,0 +1,14 @@
+"""The machine: files, programs, addresses, and text of strangers. Knows nothing of FreeRide's own terms.
+
+In reading order:
+
+- `files`: replaced as a whole, or set aside where damaged
+- `ownership`: who can change a file
+- `programs`: the programs that a command starts
+- `loopback`: what never leaves this machine
+- `plain_text`: text of strangers, made safe to show
+- `json_values`: JSON of strangers, counted before it is built
+- `upgrade`: the command that upgrades this installation
+
+Imports nothing of the core.
+"""

@@ -1,4 +1,4 @@
-"""Who may change a file: what a user's settings and keys depend on must be the work of that user, or of root."""
+"""Ownership: who can change a file that a user's settings and keys depend on."""
 
 from __future__ import annotations
 

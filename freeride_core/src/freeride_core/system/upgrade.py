@@ -1,4 +1,4 @@
-"""How this installation is brought up to date."""
+"""The command that upgrades this installation."""
 
 from __future__ import annotations
 

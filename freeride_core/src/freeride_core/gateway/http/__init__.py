@@ -1,0 +1,26 @@
+"""HTTP: the connections of both sides, and the bytes on them.
+
+In reading order:
+
+- `listener`: a client's connection
+- `server_exchange`: one request and response on it
+- `write_batch`: writes joined to one system call
+- `connection_limit`: how many clients are connected at most
+- `budget`: how many bytes of bodies are held at most
+- `aside`: work on large bodies, in a thread of its own
+- `upstreams`: requests to upstreams
+- `pool`: kept connections to one origin
+- `upstream_connection`: one connection to an upstream
+- `proxied`: requests by way of a proxy
+- `response`: an upstream's response
+- `headers`: header fields, decoded where they are read
+- `relayed_headers`: which of them the client gets
+- `encoding`: gzip and deflate, undone in bounded pieces
+- `sse`: server-sent events: their ends and their data
+- `stream_scanner`: what is noticed of a stream while it is relayed
+- `deadline`: one timer for a limit that moves
+- `notice`: one line for people on what goes on for a while
+- `errors`: what can go wrong
+
+Imports the front room and `system`.
+"""

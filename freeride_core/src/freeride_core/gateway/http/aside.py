@@ -1,4 +1,4 @@
-"""Work beside the event loop, for bodies so large that looking at them would hold everybody up."""
+"""Work on large bodies in a thread of its own, so that the event loop does not wait for it."""
 
 from __future__ import annotations
 

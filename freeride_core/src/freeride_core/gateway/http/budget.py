@@ -1,4 +1,4 @@
-"""The budget: how many bytes of bodies the gateway holds at most, those of clients and of upstreams together."""
+"""The budget: how many bytes of bodies the gateway holds at most, of clients and upstreams together."""
 
 from __future__ import annotations
 

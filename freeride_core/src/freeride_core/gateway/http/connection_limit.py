@@ -1,4 +1,4 @@
-"""How many clients are connected at most, and which of them go when there are more."""
+"""How many clients are connected at most, and which connections are closed when there are more."""
 
 from __future__ import annotations
 

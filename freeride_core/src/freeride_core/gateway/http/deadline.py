@@ -1,4 +1,4 @@
-"""An alarm: one timer for a time limit that is moved at every request and hardly ever reached."""
+"""Deadlines: one timer for a time limit that moves with every request and is hardly ever reached."""
 
 from __future__ import annotations
 

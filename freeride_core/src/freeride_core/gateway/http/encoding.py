@@ -1,4 +1,4 @@
-"""Content codings: one layer of gzip or deflate is undone, in pieces whose size does not depend on who packed them."""
+"""Content codings: one layer of gzip or deflate, undone in pieces of a bounded size."""
 
 from __future__ import annotations
 

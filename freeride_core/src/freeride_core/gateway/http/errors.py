@@ -1,4 +1,4 @@
-"""What can go wrong between here and an upstream."""
+"""Errors of both connections: what can go wrong while a body is read or an upstream is asked."""
 
 from __future__ import annotations
 

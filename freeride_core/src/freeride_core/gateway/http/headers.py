@@ -1,4 +1,4 @@
-"""Header fields as they came, decoded only where somebody looks."""
+"""Header fields as they came, decoded only where they are read."""
 
 from __future__ import annotations
 

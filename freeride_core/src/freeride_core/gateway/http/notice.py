@@ -1,4 +1,4 @@
-"""A notice: one line for people on what goes on for a while, however many requests it concerns."""
+"""Notices: one line for people on a state that lasts, however many requests it concerns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reply: an upstream's answer whose head has arrived, and whose body may still be on its way."""
+"""A response of an upstream: its head has arrived, its body may still be on its way."""
 
 from __future__ import annotations
 

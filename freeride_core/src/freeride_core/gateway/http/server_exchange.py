@@ -1,4 +1,4 @@
-"""A cycle: one request and its answer on a client's connection, as ASGI sees them."""
+"""One request and its response on a client's connection, as ASGI sees them."""
 
 from __future__ import annotations
 

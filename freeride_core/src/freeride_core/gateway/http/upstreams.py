@@ -1,4 +1,4 @@
-"""Upstreams: requests out, replies in, each over a connection that is kept for the next one."""
+"""Upstreams: requests out, responses in, over connections that are kept for the next request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors in the client's own dialect, so that the official SDKs raise their own exceptions."""
+"""Errors in the client's protocol, so that the official SDKs raise their own exceptions."""
 
 from __future__ import annotations
 

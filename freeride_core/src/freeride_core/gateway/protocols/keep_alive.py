@@ -1,4 +1,4 @@
-"""Keep-alive: a client whose stream has not begun hears that it was not forgotten."""
+"""Keep-alive comments for a client whose stream has not begun."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The request as a client sent it, decoded once and shallowly; and the headers that pass through."""
+"""The request as a client sent it, decoded once and shallowly."""
 
 from __future__ import annotations
 

@@ -1,0 +1,19 @@
+"""The walk: from a call to the first candidate that answers it.
+
+In reading order:
+
+- `enabled`: the providers that have a key, in order
+- `routing`: which providers and models may answer, in which order
+- `candidate`: one provider, model and key
+- `selection`: which candidate is next, by what the ledger knows at that moment
+- `walk`: attempt, reaction, next
+- `attempt`: one request to one upstream, until it is clear whether it serves
+- `opening`: the start of a stream, held back until it commits
+- `outline`: the parts of a large answer that are looked at
+- `plugin_guard`: what a plugin returned or raised, checked
+- `reaction`: the one table that says what a failure means
+- `outcome`: how a walk ended
+- `billing_proofs`: which keys were proven free, where a policy asks for it
+
+Imports `gateway.http`, `ledger`, `settings`, `events`, `privacy`, the front room and `system`.
+"""

@@ -1,4 +1,4 @@
-"""Proofs: what probes have shown of the accounts behind the keys, where a free policy depends on it."""
+"""Billing proofs: what probes have shown of the accounts behind the keys, where a free policy depends on it."""
 
 from __future__ import annotations
 

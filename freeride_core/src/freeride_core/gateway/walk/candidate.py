@@ -1,4 +1,4 @@
-"""A candidate: one provider, one of its models and one of its keys. Who could be asked, and who is."""
+"""A candidate: one provider, one of its models and one of its keys."""
 
 from __future__ import annotations
 

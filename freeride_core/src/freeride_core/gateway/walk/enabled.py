@@ -1,4 +1,4 @@
-"""The roster: the providers that can be asked, in order, with their keys and what is free there."""
+"""The enabled providers, in order, with their keys and what is free there."""
 
 from __future__ import annotations
 

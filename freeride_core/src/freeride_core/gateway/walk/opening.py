@@ -1,4 +1,4 @@
-"""The opening of a stream: what comes before its commit, held back so that another upstream can still serve."""
+"""The opening of a stream: what comes before it commits, held back so that another upstream can still answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a walk ended, and what became of everyone who was asked."""
+"""How a walk ended, and what each candidate answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An outline of a large answer: the little of it that is looked at. The rest is read over, and nothing is built of it."""
+"""An outline of a large answer: the few members that are looked at. The rest is read over and not built."""
 
 from __future__ import annotations
 

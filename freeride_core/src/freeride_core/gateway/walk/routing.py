@@ -1,4 +1,4 @@
-"""Routing: which provider and model may answer a request, in which order. Keys and cooldowns come at the last moment."""
+"""Routing: which providers and models may answer a request, in which order. Keys and cooldowns are decided later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Selection: who is asked next in one walk, by what the ledger knows at that very moment."""
+"""Selection: which candidate is next in a walk, by what the ledger knows at that moment."""
 
 from __future__ import annotations
 

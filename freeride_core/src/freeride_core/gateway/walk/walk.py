@@ -1,4 +1,4 @@
-"""The walk: attempt, read, note it in the ledger, next; until somebody serves or nobody is left."""
+"""The walk: attempt, read, note it in the ledger, next; until one candidate answers or none is left."""
 
 from __future__ import annotations
 
