@@ -11,7 +11,7 @@ from repository import ROOT
 PAGE = (ROOT / "SECURITY.md").read_text("utf-8")
 PROMISES = re.split(r"\n- ", PAGE.partition("## Promised")[2].partition("## ")[0])[1:]
 ATTACKS = re.findall(r"^\| .*", PAGE.partition("## Attacks")[2].partition("## ")[0], re.MULTILINE)[1:]
-_TEST = re.compile(r"`((?:\w+/)*tests/\w+\.py)::(test_\w+)`")
+_TEST = re.compile(r"`((?:\w+/)*tests/(?:\w+/)*\w+\.py)::(test_\w+)`")
 
 
 def test_every_promise_names_its_test() -> None:
