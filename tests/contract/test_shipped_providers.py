@@ -44,7 +44,7 @@ def key_of(provider: CompatibleProvider) -> Key:
     )
 
 
-def test_the_first_five_are_here_in_the_order_of_the_contract_and_those_without_keys_come_last() -> None:
+def test_the_first_five_providers_keep_their_order_and_keyless_ones_come_last() -> None:
     ranked = sorted(PROVIDERS, key=lambda provider: (provider.rank, provider.name))
     assert len(HOSTED) >= 5
     assert [provider.rank for provider in ranked[:5]] == [10, 20, 30, 40, 50]

@@ -45,7 +45,7 @@ os.execv(sys.executable, [sys.executable, "-m", "freeride_core", "serve", "--por
 FULL = "events are not being recorded in {home}/events.jsonl: "
 
 
-class Gateway:
+class GatewayOnDisk:
     """`freeride serve` before two simulated providers, of which the first has had enough."""
 
     def __init__(self, home: Path, program: Program) -> None:
@@ -76,14 +76,14 @@ class Gateway:
 
 
 @contextmanager
-def gateway(home: Path, user: Path, disk: str = "fine") -> Iterator[Gateway]:
+def gateway(home: Path, user: Path, disk: str = "fine") -> Iterator[GatewayOnDisk]:
     plugins = load_plugins(("provider",))
     simulators = [Simulator(installed_profile(plugins, name), quotas=False, pace=0) for name in ("openrouter", "groq")]
     with ExitStack() as stack:
         thread = stack.enter_context(SimulatorThread(*simulators))
         simulators[0].always("rate-limited")
         environ = clean_environ(user, {**thread.env, "FREERIDE_HOME": str(home)})
-        yield Gateway(home, stack.enter_context(Program([sys.executable, "-c", _START, disk], environ)))
+        yield GatewayOnDisk(home, stack.enter_context(Program([sys.executable, "-c", _START, disk], environ)))
 
 
 @pytest.fixture

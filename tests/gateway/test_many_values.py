@@ -376,8 +376,8 @@ def test_nothing_is_sent_to_a_slot_that_cooled_while_the_request_was_prepared(tm
 # Streams
 
 
-class Reads:
-    """Reads events, and counts them."""
+class CountingReader:
+    """CountingReader events, and counts them."""
 
     def __init__(self) -> None:
         self.count = count()
@@ -391,7 +391,7 @@ class Reads:
 
 
 def test_of_an_opening_no_more_is_weighed_than_is_held() -> None:
-    reads = Reads()
+    reads = CountingReader()
     assert Opening(reads).feed(b"data: {}\n\n" * 100_000) is not None
     assert next(reads.count) < 8000
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cooling import Clock, cool, key
+from clock import ManualClock
+from cooling import cool, key
 from fake_upstream import (
     HANG,
     RESET,
@@ -108,7 +109,7 @@ def test_a_provider_that_was_down_before_the_sleep_is_probed_and_back_after_it(t
 
 
 def test_a_cooldown_lasts_no_longer_than_it_was_to_after_the_clock_is_set_back() -> None:
-    clock = Clock()
+    clock = ManualClock()
     ledger = Ledger(clock, lambda _: None)
     cool(ledger, ErrorKind.RATE_LIMIT, sent_at=clock.now - 1)
     clock.now -= 8 * HOUR_S
@@ -149,7 +150,7 @@ def test_the_whole_machine_hears_that_a_cooldown_was_moved(tmp_path: Path) -> No
 
 
 def test_outages_before_the_clock_was_set_back_do_not_count_as_of_this_minute() -> None:
-    clock = Clock()
+    clock = ManualClock()
     ledger = Ledger(clock, lambda _: None)
     assert not ledger.note_outage(key(), "one")
     assert not ledger.note_outage(key(), "two")
@@ -160,7 +161,7 @@ def test_outages_before_the_clock_was_set_back_do_not_count_as_of_this_minute() 
 
 
 def test_what_was_learned_at_a_time_that_has_not_come_is_asked_again() -> None:
-    clock = Clock()
+    clock = ManualClock()
     learned = Ledger(clock, lambda _: None).learned
     learned.note_missing("alpha", "m", "tools", clock.now)
     learned.note_too_big("alpha", "m", 9000, "context_length", clock.now)

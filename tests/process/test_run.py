@@ -107,7 +107,7 @@ def test_a_gateway_that_runs_already_is_used_and_stays(environ: dict[str, str]) 
     assert ended.stderr == ""
 
 
-def test_where_none_answers_one_runs_as_long_as_the_agent_and_no_file_of_the_agent_s_is_written(
+def test_a_gateway_that_run_starts_ends_with_the_agent_and_writes_no_file_of_it(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
     port = free_port()
@@ -229,7 +229,7 @@ def test_without_a_home_that_can_be_written_it_says_so(environ: dict[str, str]) 
     assert ended.stderr == f"freeride: {log_of(environ, port)}: Is a directory\n"
 
 
-def test_where_nothing_can_be_locked_a_gateway_lives_as_long_as_the_run_that_started_it(
+def test_without_locks_a_gateway_lives_as_long_as_the_run_that_started_it(
     environ: dict[str, str],
 ) -> None:
     port = free_port()

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from clock import ManualClock
 from freeride_core.simulator import Simulator, SimulatorThread, read_profile
 from repository import PROFILES
 
@@ -35,19 +36,11 @@ TOOL = {
 
 
 @dataclass
-class Clock:
-    now: float = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class Bench:
+class SimulatorBench:
     simulator: Simulator
     thread: SimulatorThread
     client: httpx.Client
-    clock: Clock
+    clock: ManualClock
 
     def chat(self, key: str = "good-1", **changes: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {key}"} if key else {}
@@ -60,23 +53,23 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def bench() -> Iterator[SimulatorBench]:
     yield from benches(quotas=False)
 
 
 @pytest.fixture
-def metered() -> Iterator[Bench]:
+def metered() -> Iterator[SimulatorBench]:
     yield from benches(accounts={"good-1": "one", "good-2": "one"})
 
 
-def benches(**options: Any) -> Iterator[Bench]:
-    clock = Clock()
+def benches(**options: Any) -> Iterator[SimulatorBench]:
+    clock = ManualClock(NOW)
     simulator = Simulator(ACME, now=clock, pace=0, **options)
     with (
         SimulatorThread(simulator) as thread,
         httpx.Client(base_url=simulator.base_url, timeout=5, trust_env=False) as client,
     ):
-        yield Bench(simulator, thread, client, clock)
+        yield SimulatorBench(simulator, thread, client, clock)
 
 
 def events_of(text: str) -> list[Any]:
@@ -93,7 +86,7 @@ def text_of(events: list[Any]) -> str:
 class Raw:
     """A client that sees every byte."""
 
-    def __init__(self, bench: Bench, **changes: Any) -> None:
+    def __init__(self, bench: SimulatorBench, **changes: Any) -> None:
         body = json.dumps(ASK | changes).encode()
         self.socket = socket.create_connection(("127.0.0.1", bench.simulator.port), timeout=5)
         self.socket.sendall(
@@ -130,7 +123,7 @@ def chunks_of(answer: bytes) -> list[bytes]:
     return chunks
 
 
-def test_a_plain_answer_has_the_profiles_shape_and_headers(bench: Bench) -> None:
+def test_a_plain_answer_has_the_profiles_shape_and_headers(bench: SimulatorBench) -> None:
     answer = bench.chat()
 
     assert answer.status_code == 200
@@ -153,7 +146,7 @@ def test_ids_differ_from_request_to_request_and_repeat_from_run_to_run() -> None
     assert len(set(first)) == 2
 
 
-def test_a_stream_comes_in_the_profiles_order(bench: Bench) -> None:
+def test_a_stream_comes_in_the_profiles_order(bench: SimulatorBench) -> None:
     answer = bench.chat(stream=True, stream_options={"include_usage": True})
 
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -169,12 +162,12 @@ def test_a_stream_comes_in_the_profiles_order(bench: Bench) -> None:
     assert len({event["id"] for event in events[:-2]}) == 1
 
 
-def test_usage_is_streamed_only_when_it_was_asked_for(bench: Bench) -> None:
+def test_usage_is_streamed_only_when_it_was_asked_for(bench: SimulatorBench) -> None:
     assert "usage" not in bench.chat(stream=True).text
     assert "usage" not in bench.chat(stream=True, stream_options={"include_usage": False}).text
 
 
-def test_every_block_of_a_stream_is_a_chunk_of_its_own(bench: Bench) -> None:
+def test_every_block_of_a_stream_is_a_chunk_of_its_own(bench: SimulatorBench) -> None:
     with Raw(bench, stream=True) as raw:
         chunks = chunks_of(raw.read_until(b"0\r\n\r\n"))
 
@@ -183,7 +176,7 @@ def test_every_block_of_a_stream_is_a_chunk_of_its_own(bench: Bench) -> None:
     assert chunks[-2:] == [b"data: [DONE]\n\n", b""]
 
 
-def test_a_connection_serves_one_request_after_the_other(bench: Bench) -> None:
+def test_a_connection_serves_one_request_after_the_other(bench: SimulatorBench) -> None:
     body = json.dumps(ASK).encode()
     head = b"POST /accounts/0123abcd/v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer good-1\r\n"
     with socket.create_connection(("127.0.0.1", bench.simulator.port), timeout=5) as client:
@@ -196,7 +189,7 @@ def test_a_connection_serves_one_request_after_the_other(bench: Bench) -> None:
     assert bench.thread.wait_for(lambda: all(seen.finished_at for seen in bench.simulator.requests))
 
 
-def test_a_client_that_waits_for_100_continue_is_told_to_go_on(bench: Bench) -> None:
+def test_a_client_that_waits_for_100_continue_is_told_to_go_on(bench: SimulatorBench) -> None:
     body = json.dumps(ASK).encode()
     head = b"POST /accounts/0123abcd/v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n"
     with socket.create_connection(("127.0.0.1", bench.simulator.port), timeout=5) as client:
@@ -206,7 +199,7 @@ def test_a_client_that_waits_for_100_continue_is_told_to_go_on(bench: Bench) -> 
         assert client.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_the_simulated_model_joins_words(bench: Bench) -> None:
+def test_the_simulated_model_joins_words(bench: SimulatorBench) -> None:
     prompt = "Join these words with underscores and reply with only the result: kiwi 42 Ost-See\nThanks!"
     parts = [{"type": "text", "text": prompt}]
 
@@ -217,7 +210,7 @@ def test_the_simulated_model_joins_words(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
-def test_a_forced_tool_is_called_with_arguments_that_fit_its_schema(bench: Bench, choice: object) -> None:
+def test_a_forced_tool_is_called_with_arguments_that_fit_its_schema(bench: SimulatorBench, choice: object) -> None:
     message = bench.chat(tools=[TOOL], tool_choice=choice).json()["choices"][0]
 
     assert message["finish_reason"] == "tool_calls"
@@ -226,7 +219,7 @@ def test_a_forced_tool_is_called_with_arguments_that_fit_its_schema(bench: Bench
     assert json.loads(call["function"]["arguments"]) == {"city": "Hi", "unit": "c", "days": 1}
 
 
-def test_a_tool_that_the_user_names_is_called_once(bench: Bench) -> None:
+def test_a_tool_that_the_user_names_is_called_once(bench: SimulatorBench) -> None:
     user = {"role": "user", "content": "Use get_weather for Paris"}
     result = {"role": "tool", "tool_call_id": "c", "content": "22 degrees"}
 
@@ -244,7 +237,7 @@ def test_a_tool_that_the_user_names_is_called_once(bench: Bench) -> None:
     assert then.json()["choices"][0]["message"]["content"] == "The tool answered: 22 degrees"
 
 
-def test_what_an_agent_says_in_the_users_name_is_no_wish(bench: Bench) -> None:
+def test_what_an_agent_says_in_the_users_name_is_no_wish(bench: SimulatorBench) -> None:
     """It stands behind what the user wrote, or behind a tool's result, and may name a tool."""
     note = {"role": "user", "content": "Active get_weather sessions: none"}
     join = {"role": "user", "content": "Join these words with underscores and reply with only the result: A B"}
@@ -259,7 +252,7 @@ def test_what_an_agent_says_in_the_users_name_is_no_wish(bench: Bench) -> None:
     assert message_after(use, {"role": "assistant"}, result, note)["content"] == "The tool answered: 22 degrees"
 
 
-def test_tools_that_nobody_names_are_not_called(bench: Bench) -> None:
+def test_tools_that_nobody_names_are_not_called(bench: SimulatorBench) -> None:
     for changes in ({}, {"tool_choice": "auto"}, {"tool_choice": "none"}):
         answer = bench.chat(tools=[TOOL], **changes)
         assert answer.json()["choices"][0]["finish_reason"] == "stop"
@@ -271,7 +264,7 @@ def test_the_text_can_be_fixed() -> None:
         assert text_of(events_of(bench.chat(stream=True).text)) == 'Say "cheese"\n\\o/'
 
 
-def test_the_text_can_be_changed_at_any_time(bench: Bench) -> None:
+def test_the_text_can_be_changed_at_any_time(bench: SimulatorBench) -> None:
     texts = []
     for text in ("First.", "Second.", None):
         bench.simulator.say(text)
@@ -280,7 +273,7 @@ def test_the_text_can_be_changed_at_any_time(bench: Bench) -> None:
     assert texts == ["First.", "Second.", "Hello! This is acme/large, as simulated for acme."]
 
 
-def test_embeddings_are_one_unit_vector_an_input_and_always_the_same(bench: Bench) -> None:
+def test_embeddings_are_one_unit_vector_an_input_and_always_the_same(bench: SimulatorBench) -> None:
     both = bench.embed(input=["a", "b"]).json()
     again = bench.embed(input="a").json()
 
@@ -292,7 +285,7 @@ def test_embeddings_are_one_unit_vector_an_input_and_always_the_same(bench: Benc
     assert both["usage"]["total_tokens"] > 0
 
 
-def test_embeddings_come_as_base64_and_in_other_sizes_when_asked(bench: Bench) -> None:
+def test_embeddings_come_as_base64_and_in_other_sizes_when_asked(bench: SimulatorBench) -> None:
     floats = bench.embed(input=[[1, 2], [3]], dimensions=4).json()["data"]
     packed = bench.embed(input=[[1, 2], [3]], dimensions=4, encoding_format="base64").json()["data"]
 
@@ -301,13 +294,13 @@ def test_embeddings_come_as_base64_and_in_other_sizes_when_asked(bench: Bench) -
         assert struct.unpack("<4f", base64.b64decode(as_text["embedding"])) == pytest.approx(as_floats["embedding"])
 
 
-def test_an_embedding_without_input_or_of_a_chat_model_is_refused(bench: Bench) -> None:
+def test_an_embedding_without_input_or_of_a_chat_model_is_refused(bench: SimulatorBench) -> None:
     assert bench.embed().status_code == 400
     assert bench.embed(model="acme/large", input="x").status_code == 404
 
 
 @pytest.mark.parametrize("key", ["", "my-BAD-key", "revoked-7"])
-def test_a_bad_key_is_refused_everywhere(bench: Bench, key: str) -> None:
+def test_a_bad_key_is_refused_everywhere(bench: SimulatorBench, key: str) -> None:
     headers = {"authorization": f"Bearer {key}"} if key else {}
 
     assert bench.chat(key).status_code == 401
@@ -317,14 +310,14 @@ def test_a_bad_key_is_refused_everywhere(bench: Bench, key: str) -> None:
     assert bench.chat(key).json()["error"]["message"] == f"Key ...{key[-4:]} is not valid."
 
 
-def test_other_places_for_a_key_count_too(bench: Bench) -> None:
+def test_other_places_for_a_key_count_too(bench: SimulatorBench) -> None:
     for headers in ({"x-api-key": "good-9"}, {"x-goog-api-key": "good-9"}):
         assert bench.client.get("/models", headers=headers).status_code == 200
     assert bench.client.get("/models?key=good-9").status_code == 200
     assert {seen.key for seen in bench.simulator.requests} == {"good-9"}
 
 
-def test_the_catalog_and_other_pages_are_served(bench: Bench) -> None:
+def test_the_catalog_and_other_pages_are_served(bench: SimulatorBench) -> None:
     headers = {"authorization": "Bearer good-1"}
 
     listed = bench.client.get("/models?limit=9", headers=headers)
@@ -345,14 +338,14 @@ def test_a_public_catalog_answers_bad_keys() -> None:
     assert answer.status_code == 200
 
 
-def test_an_unknown_model_gets_the_upstreams_own_answer(bench: Bench) -> None:
+def test_an_unknown_model_gets_the_upstreams_own_answer(bench: SimulatorBench) -> None:
     answer = bench.chat(model='x"y')
 
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/plain")
     assert bench.chat(model="acme/large:fast").status_code == 200
 
 
-def test_an_unknown_path_is_a_404(bench: Bench) -> None:
+def test_an_unknown_path_is_a_404(bench: SimulatorBench) -> None:
     answer = bench.client.get("/nonesuch", headers={"authorization": "Bearer good-1"})
 
     assert answer.status_code == 404
@@ -361,20 +354,20 @@ def test_an_unknown_path_is_a_404(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"model":"acme/large"}'])
-def test_a_body_that_is_no_request_is_a_400(bench: Bench, body: bytes) -> None:
+def test_a_body_that_is_no_request_is_a_400(bench: SimulatorBench, body: bytes) -> None:
     answer = bench.client.post("/chat/completions", content=body, headers={"authorization": "Bearer good-1"})
 
     assert answer.status_code == 400
 
 
-def test_a_case_that_matches_the_body_is_answered(bench: Bench) -> None:
+def test_a_case_that_matches_the_body_is_answered(bench: SimulatorBench) -> None:
     answer = bench.chat(messages=[{"role": "user", "content": [{"type": "text", "text": "x"}]}])
 
     assert answer.json() == {"error": {"message": "array not in string"}}
     assert bench.simulator.requests[0].answered == "content-parts"
 
 
-def test_quotas_deplete_and_the_refusal_holds_real_numbers(metered: Bench) -> None:
+def test_quotas_deplete_and_the_refusal_holds_real_numbers(metered: SimulatorBench) -> None:
     left = [metered.chat().headers["x-ratelimit-remaining-requests"] for _ in range(3)]
     metered.clock.now += 20.5
     refused = metered.chat()
@@ -389,13 +382,13 @@ def test_quotas_deplete_and_the_refusal_holds_real_numbers(metered: Bench) -> No
     assert metered.chat().status_code == 200
 
 
-def test_two_keys_of_one_account_share_its_quota_and_a_third_does_not(metered: Bench) -> None:
+def test_two_keys_of_one_account_share_its_quota_and_a_third_does_not(metered: SimulatorBench) -> None:
     answers = [metered.chat(key).status_code for key in ("good-1", "good-2", "good-1", "good-2", "good-3")]
 
     assert answers == [200, 200, 200, 429, 200]
 
 
-def test_the_day_comes_after_the_minute(metered: Bench) -> None:
+def test_the_day_comes_after_the_minute(metered: SimulatorBench) -> None:
     for _ in range(5):
         assert metered.chat().status_code == 200
         metered.clock.now += 30
@@ -406,7 +399,7 @@ def test_the_day_comes_after_the_minute(metered: Bench) -> None:
     assert metered.embed(input="x").status_code == 200
 
 
-def test_a_quota_can_be_used_up_from_outside(metered: Bench) -> None:
+def test_a_quota_can_be_used_up_from_outside(metered: SimulatorBench) -> None:
     assert metered.chat().status_code == 200
     assert metered.simulator.use_up("minute", back_in_s=7)
 
@@ -417,14 +410,14 @@ def test_a_quota_can_be_used_up_from_outside(metered: Bench) -> None:
     assert metered.chat().status_code == 200
 
 
-def test_a_request_that_never_fits_is_told_so(metered: Bench) -> None:
+def test_a_request_that_never_fits_is_told_so(metered: SimulatorBench) -> None:
     refused = metered.chat(max_tokens=9000)
 
     assert refused.status_code == 413
     assert refused.json()["error"]["message"].startswith("Limit 8000, Requested 90")
 
 
-def test_token_headers_follow_the_leak(metered: Bench) -> None:
+def test_token_headers_follow_the_leak(metered: SimulatorBench) -> None:
     first = metered.chat()
     used = first.json()["usage"]["total_tokens"]
 
@@ -433,14 +426,14 @@ def test_token_headers_follow_the_leak(metered: Bench) -> None:
     assert first.headers["x-ratelimit-reset-tokens"] == f"{milliseconds}ms"
 
 
-def test_without_quotas_nothing_depletes(bench: Bench) -> None:
+def test_without_quotas_nothing_depletes(bench: SimulatorBench) -> None:
     answers = [bench.chat() for _ in range(6)]
 
     assert [answer.status_code for answer in answers] == [200] * 6
     assert answers[-1].headers["x-ratelimit-remaining-requests"] == "3"
 
 
-def test_scripted_cases_are_played_in_order_and_hold_their_stated_defaults(bench: Bench) -> None:
+def test_scripted_cases_are_played_in_order_and_hold_their_stated_defaults(bench: SimulatorBench) -> None:
     bench.simulator.script("rate-limited", "chat", "server-error", "daily-cap")
 
     limited, good, down, capped, after = (bench.chat() for _ in range(5))
@@ -453,7 +446,7 @@ def test_scripted_cases_are_played_in_order_and_hold_their_stated_defaults(bench
     assert capped.headers["x-ratelimit-reset"] == "1795478400000"
 
 
-def test_orders_for_the_catalog_wait_for_the_catalog(bench: Bench) -> None:
+def test_orders_for_the_catalog_wait_for_the_catalog(bench: SimulatorBench) -> None:
     headers = {"authorization": "Bearer good-1"}
     bench.simulator.script("catalog-down", "models:rate-limited", "server-error", "models:html-200")
 
@@ -463,7 +456,7 @@ def test_orders_for_the_catalog_wait_for_the_catalog(bench: Bench) -> None:
     assert bench.client.get("/models", headers=headers).status_code == 200
 
 
-def test_standing_orders_can_be_for_one_key_or_model(bench: Bench) -> None:
+def test_standing_orders_can_be_for_one_key_or_model(bench: SimulatorBench) -> None:
     bench.simulator.always("server-error", key="good-2")
     bench.simulator.always("rate-limited", model="acme/paid")
 
@@ -474,19 +467,19 @@ def test_standing_orders_can_be_for_one_key_or_model(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("name", ["nonesuch", "chat:hang", "models:"])
-def test_an_order_for_what_nobody_knows_is_a_mistake(bench: Bench, name: str) -> None:
+def test_an_order_for_what_nobody_knows_is_a_mistake(bench: SimulatorBench, name: str) -> None:
     with pytest.raises(ValueError, match="acme has no case or built-in"):
         bench.simulator.script(name)
     with pytest.raises(ValueError, match="acme has no case or built-in"):
         bench.simulator.always(name)
 
 
-def test_a_standing_order_for_the_catalog_is_a_mistake(bench: Bench) -> None:
+def test_a_standing_order_for_the_catalog_is_a_mistake(bench: SimulatorBench) -> None:
     with pytest.raises(ValueError, match="single orders only"):
         bench.simulator.always("catalog-down")
 
 
-def test_a_case_of_sse_blocks_is_sent_block_by_block_and_closes(bench: Bench) -> None:
+def test_a_case_of_sse_blocks_is_sent_block_by_block_and_closes(bench: SimulatorBench) -> None:
     bench.simulator.script("mid-stream-error")
 
     with Raw(bench, stream=True) as raw:
@@ -500,7 +493,7 @@ def test_a_case_of_sse_blocks_is_sent_block_by_block_and_closes(bench: Bench) ->
     assert b"connection: close" in answer
 
 
-def test_a_client_that_leaves_is_noticed_at_once(bench: Bench) -> None:
+def test_a_client_that_leaves_is_noticed_at_once(bench: SimulatorBench) -> None:
     for name in ("hang", "silence", "prefill-stall", "idle-mid-stream", "comments-only"):
         bench.simulator.script(name)
         with Raw(bench, stream=True) as raw:
@@ -512,7 +505,7 @@ def test_a_client_that_leaves_is_noticed_at_once(bench: Bench) -> None:
         assert seen.finished_at is None
 
 
-def test_a_client_that_has_read_everything_did_not_leave_early(bench: Bench) -> None:
+def test_a_client_that_has_read_everything_did_not_leave_early(bench: SimulatorBench) -> None:
     bench.chat(stream=True)
     bench.client.close()
 
@@ -521,7 +514,7 @@ def test_a_client_that_has_read_everything_did_not_leave_early(bench: Bench) -> 
     assert not seen.disconnected
 
 
-def test_env_is_what_a_gateway_needs(bench: Bench) -> None:
+def test_env_is_what_a_gateway_needs(bench: SimulatorBench) -> None:
     assert bench.simulator.env == {
         "FREERIDE_ACME_BASE_URL": f"http://127.0.0.1:{bench.simulator.port}/accounts/0123abcd/v1",
         "ACME_API_KEY": "acme-simulated-000000000000",
@@ -530,7 +523,7 @@ def test_env_is_what_a_gateway_needs(bench: Bench) -> None:
     assert bench.thread.env == bench.simulator.env | {"FREERIDE_PROVIDERS": "acme"}
 
 
-def test_a_stopped_simulator_refuses_connections(bench: Bench) -> None:
+def test_a_stopped_simulator_refuses_connections(bench: SimulatorBench) -> None:
     bench.chat()
     bench.thread.stop(bench.simulator)
 
@@ -538,7 +531,7 @@ def test_a_stopped_simulator_refuses_connections(bench: Bench) -> None:
         bench.chat()
 
 
-def test_a_taken_port_is_an_os_error(bench: Bench) -> None:
+def test_a_taken_port_is_an_os_error(bench: SimulatorBench) -> None:
     import asyncio
 
     async def start() -> None:
@@ -548,7 +541,7 @@ def test_a_taken_port_is_an_os_error(bench: Bench) -> None:
         asyncio.run(start())
 
 
-def test_waiting_in_vain_is_a_timeout(bench: Bench) -> None:
+def test_waiting_in_vain_is_a_timeout(bench: SimulatorBench) -> None:
     import asyncio
 
     with pytest.raises(TimeoutError):

@@ -8,14 +8,6 @@ from freeride_core.gateway.walk.reaction import cooldown_s, reaction_to
 from freeride_core.ledger.readiness import Ledger
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def key(index: int = 0) -> Key:
     return Key(
         provider="alpha",

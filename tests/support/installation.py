@@ -34,7 +34,7 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True)
-class Client:
+class RealClient:
     """A client by its name, the package that it is, and what puts this into an empty folder."""
 
     name: str
@@ -77,14 +77,14 @@ def install(name: str, environ: Environ) -> Path:
     return folder
 
 
-def _is_installed(client: Client) -> bool:
+def _is_installed(client: RealClient) -> bool:
     if client.install is None:
         return importlib.util.find_spec(client.package) is not None
     mark = _folder(client) / _DONE
     return mark.is_file() and mark.read_text("utf-8") == client.package
 
 
-def _folder(client: Client) -> Path:
+def _folder(client: RealClient) -> Path:
     return _cache() / client.name
 
 
@@ -160,14 +160,14 @@ def _call(command: list[str], folder: Path, environ: Environ) -> None:
 CLIENTS = {
     client.name: client
     for client in (
-        Client("openai-python", "openai", None),
-        Client("openai-node", "openai@7.57.0", _install_from_npm),
-        Client("aider", "aider-chat==0.86.2", _install_from_pypi),
-        Client("continue", "@continuedev/cli@1.5.47", _install_from_npm),
-        Client("hermes", "hermes-agent==0.19.0", _install_from_pypi),
-        Client("llm", "llm==0.36", _install_from_pypi),
-        Client("openclaw", "openclaw@2026.9.6", _install_from_npm),
-        Client("opencode", "opencode-ai@1.18.33", _install_from_npm),
+        RealClient("openai-python", "openai", None),
+        RealClient("openai-node", "openai@7.57.0", _install_from_npm),
+        RealClient("aider", "aider-chat==0.86.2", _install_from_pypi),
+        RealClient("continue", "@continuedev/cli@1.5.47", _install_from_npm),
+        RealClient("hermes", "hermes-agent==0.19.0", _install_from_pypi),
+        RealClient("llm", "llm==0.36", _install_from_pypi),
+        RealClient("openclaw", "openclaw@2026.9.6", _install_from_npm),
+        RealClient("opencode", "opencode-ai@1.18.33", _install_from_npm),
     )
 }
 _WANTED = _read_wanted()  # now: the tests' environment will not have the variable

@@ -83,7 +83,7 @@ def payload_in(text: str) -> dict[str, Any]:
     return payload
 
 
-class Clock:
+class BeaconClock:
     """Seconds that pass when a test says so, and what a beacon posts meanwhile."""
 
     def __init__(self, fault: Exception | None = None) -> None:
@@ -152,7 +152,7 @@ class TestBeacon:
     def test_nothing_is_sent_in_the_first_hour_and_then_what_was_shown(self, home: Path) -> None:
         settings = settings_with(home, "http://127.0.0.1:9/beacon")
         first = payload_in(shown(settings, "groq"))
-        clock = Clock()
+        clock = BeaconClock()
         for _ in range(3):
             clock.pass_(EVERY_S / 4, settings, ANSWER, b"")
         assert not clock.posted
@@ -172,7 +172,7 @@ class TestBeacon:
     def test_whoever_said_no_is_neither_counted_nor_asked(self, home: Path, environ: Mapping[str, str]) -> None:
         settings = settings_with(home, **environ)
         assert shown(settings, "groq") == ""
-        clock = Clock()
+        clock = BeaconClock()
         for _ in range(3):
             clock.pass_(EVERY_S, settings, ANSWER)
         clock.beacon.end(settings, [ANSWER])
@@ -183,7 +183,7 @@ class TestBeacon:
         self, home: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         settings = settings_with(home)
-        clock = Clock()
+        clock = BeaconClock()
         clock.pass_(EVERY_S, settings, ANSWER)
         assert not clock.posted
         assert payload_in(capsys.readouterr().err)["request_count"] == 1
@@ -195,7 +195,7 @@ class TestBeacon:
         closed.close()
         monkeypatch.setattr(sys, "stderr", closed)
         settings = settings_with(home)
-        clock = Clock()
+        clock = BeaconClock()
         for _ in range(3):
             clock.pass_(EVERY_S, settings, ANSWER)
         assert not clock.posted
@@ -204,7 +204,7 @@ class TestBeacon:
     def test_a_whole_hour_passes_after_it_was_turned_on(self, home: Path) -> None:
         on, off = settings_with(home), settings_with(home, FREERIDE_TELEMETRY="off")
         shown(on)
-        clock = Clock()
+        clock = BeaconClock()
         clock.pass_(EVERY_S * 5, off)
         clock.pass_(EVERY_S - 1, on)
         assert not clock.posted
@@ -220,7 +220,7 @@ class TestBeacon:
         settings = settings_with(home)
         monkeypatch.setattr("freeride_core.telemetry.counts.replace_file", refuse)
         assert "nothing will be sent" in shown(settings)
-        clock = Clock()
+        clock = BeaconClock()
         for _ in range(3):
             clock.pass_(EVERY_S, settings, ANSWER)
         assert not clock.posted
@@ -237,7 +237,7 @@ class TestBeacon:
         settings = settings_with(home)
         shown(settings)
         monkeypatch.setattr("freeride_core.telemetry.counts.replace_file", refuse)
-        clock = Clock()
+        clock = BeaconClock()
         clock.pass_(EVERY_S, settings, ANSWER)
         for _ in range(60):
             clock.pass_(1, settings)
@@ -254,7 +254,7 @@ class TestBeacon:
             may_go_on.wait(10)
 
         settings = settings_with(home)
-        clock = Clock()
+        clock = BeaconClock()
         clock.beacon._count([ANSWER])
         monkeypatch.setattr("freeride_core.telemetry.counts.keep_counts", keep_slowly)
         save = threading.Thread(target=clock.beacon._save, args=(home,))
@@ -271,7 +271,7 @@ class TestBeacon:
     def test_a_dead_endpoint_loses_no_count_and_is_tried_again_an_hour_later(self, home: Path) -> None:
         settings = settings_with(home)
         shown(settings)
-        clock = Clock(OSError("dead"))
+        clock = BeaconClock(OSError("dead"))
         clock.pass_(EVERY_S, settings, ANSWER)
         clock.pass_(60, settings, ANSWER)
         assert len(clock.posted) == 1
@@ -281,7 +281,7 @@ class TestBeacon:
     def test_counts_outlive_the_gateway_and_those_of_two_add_up(self, home: Path) -> None:
         settings = settings_with(home)
         shown(settings)
-        one, other = Clock(), Clock()
+        one, other = BeaconClock(), BeaconClock()
         for clock in (one, other):
             clock.pass_(400, settings, ANSWER)
             clock.now += 50
@@ -326,7 +326,7 @@ class TestInstallation:
         assert payload["providers_active"] == ["groq", "other"]
 
 
-async def running(settings: Settings, clock: Clock | None, act: Callable[[Gateway], Any]) -> float:
+async def running(settings: Settings, clock: BeaconClock | None, act: Callable[[Gateway], Any]) -> float:
     """Runs the background work of a gateway whose beacon has this clock, until `act` has returned; gives the seconds that the
     end of it took."""
     gateway = Gateway(settings, plugins(provider("alpha")))
@@ -344,7 +344,7 @@ class TestGateway:
     def test_it_counts_and_posts_over_a_socket(self, home: Path, endpoint: FakeUpstream) -> None:
         settings = settings_with(home, endpoint.url)
         shown(settings)
-        clock = Clock()
+        clock = BeaconClock()
 
         def act(gateway: Gateway) -> None:
             until(lambda: gateway.tally).note(ANSWER)
@@ -362,7 +362,7 @@ class TestGateway:
         endpoint.answer = lambda _: [HANG]
         settings = settings_with(home, endpoint.url if case == "hangs" else "http://127.0.0.1:9/")
         shown(settings)
-        clock = Clock()
+        clock = BeaconClock()
 
         def act(gateway: Gateway) -> None:
             tally = until(lambda: gateway.tally)

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from clock import ManualClock
 from fake_upstream import (
     HANG,
     SSE_HEAD,
@@ -39,7 +40,7 @@ UNCOUNTED = 256 * 1024
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
-class Client:
+class BudgetHolder:
     """Holds what it has taken until it gives way."""
 
     def __init__(self, budget: Budget) -> None:
@@ -53,14 +54,6 @@ class Client:
 
     def give_way(self) -> None:
         self.has_given_way = True
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 # The budget itself
@@ -78,9 +71,9 @@ def test_what_is_held_is_counted_and_what_is_given_back_is_free() -> None:
 
 
 def test_whoever_waits_for_its_client_longest_gives_way_to_others_after_a_while() -> None:
-    clock = Clock()
+    clock = ManualClock(0.0)
     budget = Budget(100, lambda line: None, clock)
-    first, second, third = (Client(budget) for _ in range(3))
+    first, second, third = (BudgetHolder(budget) for _ in range(3))
     for client in (first, second, third):
         budget.begin_wait(client)
         client.take(30)
@@ -99,9 +92,9 @@ def test_whoever_waits_for_its_client_longest_gives_way_to_others_after_a_while(
 
 
 def test_whoever_waits_no_more_does_not_give_way() -> None:
-    clock = Clock()
+    clock = ManualClock(0.0)
     budget = Budget(100, lambda line: None, clock)
-    client = Client(budget)
+    client = BudgetHolder(budget)
     budget.begin_wait(client)
     client.take(60)
     budget.end_wait(client)
@@ -112,7 +105,7 @@ def test_whoever_waits_no_more_does_not_give_way() -> None:
 
 
 def test_that_the_budget_is_used_up_is_told_once_each_time_it_is() -> None:
-    clock = Clock()
+    clock = ManualClock(0.0)
     lines: list[str] = []
     budget = Budget(100, lines.append, clock)
 
@@ -133,7 +126,7 @@ def test_that_the_budget_is_used_up_is_told_once_each_time_it_is() -> None:
 
 
 def test_a_notice_is_given_again_once_what_it_is_about_has_ended_a_while_ago() -> None:
-    clock = Clock()
+    clock = ManualClock(0.0)
     lines: list[str] = []
     notice = Notice(lines.append, clock)
     for at, is_over in ((0.0, False), (100.0, True), (101.0, True), (130.0, True), (162.0, False)):

@@ -36,7 +36,7 @@ resource = pytest.importorskip("resource", reason="the system has no limit of op
 
 
 @dataclass(eq=False)
-class Guest:
+class FakeGuest:
     idle_until: float
     is_idle: bool = True
     is_evicted: bool = field(default=False, init=False)
@@ -60,9 +60,9 @@ def limit(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> ConnectionLimit:
 
 
 def test_those_that_have_been_idle_for_longest_go_first(limit: ConnectionLimit, lines: list[str]) -> None:
-    idle = [Guest(float(at)) for at in reversed(range(20))]
-    busy = [Guest(0.0, is_idle=False) for _ in range(10)]
-    newcomer = Guest(7.5)
+    idle = [FakeGuest(float(at)) for at in reversed(range(20))]
+    busy = [FakeGuest(0.0, is_idle=False) for _ in range(10)]
+    newcomer = FakeGuest(7.5)
     assert limit.admits(newcomer, [*idle, *busy, newcomer])
     assert sorted(guest.idle_until for guest in idle if guest.is_evicted) == [float(at) for at in range(7)]
     assert not any(guest.is_evicted for guest in (*busy, newcomer))
@@ -70,16 +70,16 @@ def test_those_that_have_been_idle_for_longest_go_first(limit: ConnectionLimit, 
 
 
 def test_of_those_that_have_just_come_one_goes(limit: ConnectionLimit) -> None:
-    idle = [Guest(10.0 + at / 100) for at in range(30)]
-    newcomer = Guest(11.0)
+    idle = [FakeGuest(10.0 + at / 100) for at in range(30)]
+    newcomer = FakeGuest(11.0)
     assert limit.admits(newcomer, [*idle, newcomer])
     assert [guest.idle_until for guest in idle if guest.is_evicted] == [10.0]
 
 
 def test_where_all_are_busy_there_is_no_room(limit: ConnectionLimit, lines: list[str]) -> None:
-    busy = [Guest(0.0, is_idle=False) for _ in range(30)]
+    busy = [FakeGuest(0.0, is_idle=False) for _ in range(30)]
     for _ in range(5):
-        newcomer = Guest(1.0)
+        newcomer = FakeGuest(1.0)
         assert not limit.admits(newcomer, [*busy, newcomer])
         assert not newcomer.is_evicted
     (line,) = lines
@@ -87,7 +87,7 @@ def test_where_all_are_busy_there_is_no_room(limit: ConnectionLimit, lines: list
 
 
 def test_below_the_limit_nobody_goes_and_nothing_is_said(limit: ConnectionLimit, lines: list[str]) -> None:
-    guests = [Guest(0.0) for _ in range(30)]
+    guests = [FakeGuest(0.0) for _ in range(30)]
     assert limit.admits(guests[0], guests)
     assert not any(guest.is_evicted for guest in guests)
     assert lines == []
@@ -99,7 +99,7 @@ def test_where_files_are_scarce_half_of_them_are_for_clients(monkeypatch: pytest
         assert clients_by_files() == clients
     lines: list[str] = []
     monkeypatch.setattr(connection_limit, "clients_by_files", lambda: 1)
-    guests = [Guest(0.0, is_idle=False), Guest(1.0)]
+    guests = [FakeGuest(0.0, is_idle=False), FakeGuest(1.0)]
     assert not ConnectionLimit(lambda: 30, lambda: False, lines.append).admits(guests[1], guests)
     assert lines[0].startswith("1 clients are connected, as many as the system's limit of open files allows; ")
 

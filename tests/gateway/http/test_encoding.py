@@ -118,7 +118,7 @@ def test_nothing_is_decoded_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) ->
     sizes: list[int] = []
     make = zlib.decompressobj
 
-    class Counting:
+    class CountingDecompressor:
         def __init__(self, bits: int) -> None:
             self._engine = make(bits)
 
@@ -129,7 +129,7 @@ def test_nothing_is_decoded_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) ->
         def __getattr__(self, name: str) -> Any:
             return getattr(self._engine, name)
 
-    monkeypatch.setattr(zlib, "decompressobj", Counting)
+    monkeypatch.setattr(zlib, "decompressobj", CountingDecompressor)
     with pytest.raises(DecodedTooLarge):
         decoded("gzip", zeros(50 * MIB), [], limit=MIB)
     assert max(sizes) <= PIECE

@@ -48,7 +48,7 @@ def post(body: bytes = BODY, more: bytes = b"", version: bytes = b"1.1") -> byte
     return lines + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
-class Client:
+class SocketClient:
     """A socket that reads answers one after the other."""
 
     def __init__(self, gateway: GatewayThread) -> None:
@@ -56,7 +56,7 @@ class Client:
         self.socket = socket.create_connection((host, int(port)), timeout=10)
         self._buffer = b""
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> SocketClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,7 +109,7 @@ def text(body: bytes) -> str:
 
 
 def test_one_connection_serves_many_requests(gateway: GatewayThread) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         for _ in range(3):
             client.send(post())
             status, headers, body = client.answer()
@@ -119,7 +119,7 @@ def test_one_connection_serves_many_requests(gateway: GatewayThread) -> None:
 
 
 def test_a_request_in_single_bytes_is_the_same_request(gateway: GatewayThread) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in post():
             client.send(bytes([byte]))
@@ -128,13 +128,13 @@ def test_a_request_in_single_bytes_is_the_same_request(gateway: GatewayThread) -
 
 def test_a_chunked_body_is_the_same_body(gateway: GatewayThread) -> None:
     head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n" + JSON + b"transfer-encoding: chunked\r\n\r\n"
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(head + b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\nx-trailer: 1\r\n\r\n" + post())
         assert [client.answer()[0] for _ in range(2)] == [200, 200]
 
 
 def test_pipelined_requests_are_answered_in_their_order(gateway: GatewayThread) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(post() + b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n" + post(b"{}") + post(STREAM) + post())
         answers = [client.answer() for _ in range(5)]
         assert [status for status, _, _ in answers] == [200, 200, 400, 200, 200]
@@ -143,13 +143,13 @@ def test_pipelined_requests_are_answered_in_their_order(gateway: GatewayThread) 
 
 
 def test_more_pipelined_requests_than_are_held_are_answered_all_the_same(gateway: GatewayThread) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n" * 100)
         assert {client.answer()[0] for _ in range(100)} == {200}
 
 
 def test_whoever_asks_for_the_end_gets_it(gateway: GatewayThread) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(post(more=b"connection: close\r\n"))
         status, headers, body = client.answer()
         assert (status, headers["connection"], text(body)) == (200, "close", TEXT)
@@ -157,7 +157,7 @@ def test_whoever_asks_for_the_end_gets_it(gateway: GatewayThread) -> None:
 
 
 def test_an_old_client_gets_a_stream_without_chunks(gateway: GatewayThread) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(post(STREAM, version=b"1.0"))
         status, headers = client.head()
         assert status == 200
@@ -167,7 +167,7 @@ def test_an_old_client_gets_a_stream_without_chunks(gateway: GatewayThread) -> N
 
 
 def test_a_head_request_has_no_body(gateway: GatewayThread) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(b"HEAD /health HTTP/1.1\r\nhost: localhost\r\n\r\n" + post())
         status, headers = client.head()
         assert status == 200
@@ -177,7 +177,7 @@ def test_a_head_request_has_no_body(gateway: GatewayThread) -> None:
 
 def test_a_client_that_waits_for_a_word_hears_it(gateway: GatewayThread) -> None:
     head, _, body = post(more=b"expect: 100-continue\r\n").partition(b"\r\n\r\n")
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(head + b"\r\n\r\n")
         assert client.head()[0] == 100
         client.send(body)
@@ -186,14 +186,14 @@ def test_a_client_that_waits_for_a_word_hears_it(gateway: GatewayThread) -> None
 
 def test_a_refused_body_is_not_asked_for(gateway: GatewayThread) -> None:
     lines = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n" + JSON + b"expect: 100-continue\r\n"
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(lines + b"content-length: 1000000\r\n\r\n")
         status, headers, _ = client.answer()
         assert (status, headers["connection"]) == (413, "close")
 
 
 def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(gateway: GatewayThread) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
         assert client.answer()[0] == 200
 
@@ -213,13 +213,13 @@ def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(gatewa
     ids=["no HTTP", "TLS", "two lengths", "both lengths", "a bad chunk", "NUL", "a space", "no URL"],
 )
 def test_what_is_no_request_is_refused_and_the_connection_ends(gateway: GatewayThread, request_: bytes) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(request_)
         assert client.rest().startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_request_after_a_good_one_is_refused_without_harm_to_it(gateway: GatewayThread) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(post(STREAM) + b"rubbish\r\n\r\n")
         status, _headers, body = client.answer()
         assert (status, body[-14:]) == (200, b"data: [DONE]\n\n")
@@ -227,7 +227,7 @@ def test_a_request_after_a_good_one_is_refused_without_harm_to_it(gateway: Gatew
 
 
 def test_headers_without_end_are_refused(gateway: GatewayThread) -> None:
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: ")
         with pytest.raises(ConnectionError):  # noqa: PT012 - the gateway hangs up while the client still writes
             for _ in range(1000):
@@ -238,7 +238,7 @@ def test_headers_without_end_are_refused(gateway: GatewayThread) -> None:
 def test_a_body_larger_than_is_held_waits_at_the_client_until_it_is_read(gateway: GatewayThread) -> None:
     """Its route reads none: what is not read is passed over, and the connection goes on."""
     body = b"[" + b"1," * 300_000 + b"1]"
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(
             b"POST /nowhere HTTP/1.1\r\nhost: localhost\r\n" + JSON + b"content-length: %d\r\n\r\n" % len(body) + body
         )
@@ -261,7 +261,7 @@ def test_what_a_burst_of_large_requests_took_is_given_back_at_once(gateway: Gate
     gc.collect()
     gc.disable()
     try:
-        clients = [Client(gateway) for _ in range(8)]
+        clients = [SocketClient(gateway) for _ in range(8)]
         for _ in range(3):
             for client in clients:
                 client.send(post(large))
@@ -276,7 +276,7 @@ def test_what_a_burst_of_large_requests_took_is_given_back_at_once(gateway: Gate
 def test_a_large_body_in_small_pieces_is_put_together_once(gateway: GatewayThread) -> None:
     large = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "y" * 90_000}]}).encode()
     head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n" + JSON + b"transfer-encoding: chunked\r\n\r\n"
-    with Client(gateway) as client:
+    with SocketClient(gateway) as client:
         client.send(head + b"".join(b"1\r\n%c\r\n" % byte for byte in large) + b"0\r\n\r\n")
         assert client.answer()[0] == 200
 
@@ -292,7 +292,7 @@ def test_under_another_server_it_is_the_same_application(tmp_path: Path, monkeyp
         bench = GatewayBench(tmp_path)
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha"))) as gateway:
-            with Client(gateway) as client:
+            with SocketClient(gateway) as client:
                 client.send(post())
                 assert text(client.answer()[2]) == TEXT
                 client.send(post(STREAM))

@@ -144,7 +144,7 @@ def test_a_line_end_cut_in_two_does_not_end_an_event() -> None:
     assert split(b"data: a\r\n") == ([], b"data: a\r\n")
 
 
-def test_a_carriage_return_that_may_be_half_a_line_end_ends_an_event_and_its_other_half_is_no_event() -> None:
+def test_a_carriage_return_ends_an_event_and_its_line_feed_is_no_other_event() -> None:
     first, rest = split(b"data: a\r\n\r")
     second, _ = split(rest + b"\ndata: b\r\n\r\n")
     assert [parse(block).data for block in first + second] == [b"a", b"b"]

@@ -190,7 +190,7 @@ def test_nobody_waits_for_others_that_do_not_write() -> None:
 def test_whoever_left_before_it_was_sent_spoils_nothing_for_the_others(
     loop_factory: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    class Client(asyncio.Protocol):
+    class ConnectedClient(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             made.append(transport)
             if len(made) == 2:
@@ -204,7 +204,7 @@ def test_whoever_left_before_it_was_sent_spoils_nothing_for_the_others(
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(Client, "127.0.0.1", 0)
+        server = await loop.create_server(ConnectedClient, "127.0.0.1", 0)
         address = server.sockets[0].getsockname()
         others = [await asyncio.open_connection(*address[:2]) for _ in range(2)]
         await are_made.wait()

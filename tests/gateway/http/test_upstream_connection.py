@@ -22,7 +22,7 @@ BODIES = st.lists(st.binary(min_size=1, max_size=60), max_size=6)
 PLACES = st.lists(st.integers(min_value=0), max_size=8)
 
 
-class Wire:
+class RecordingTransport:
     """A socket's transport that remembers what is done to it."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Line:
     """A connection that has asked something, and is told what comes."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.wire = Wire()
+        self.wire = RecordingTransport()
         self.lost: list[UpstreamConnection] = []
         self.connection = UpstreamConnection(loop, self.lost.append)
         self.connection.connection_made(self.wire)  # type: ignore[arg-type]

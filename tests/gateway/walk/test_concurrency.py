@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cooling import Clock, cool, key
+from clock import ManualClock
+from cooling import cool, key
 from fake_upstream import (
     HANG,
     GatewayStage,
@@ -107,7 +108,7 @@ def test_nothing_is_sent_on_a_key_once_its_failure_has_been_read(tmp_path: Path)
 
 
 @pytest.mark.parametrize("streams", [False, True])
-def test_amid_many_requests_a_key_that_begins_to_refuse_is_asked_no_more_once_that_is_read(
+def test_a_key_that_begins_to_refuse_is_not_asked_again_once_that_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streams: bool
 ) -> None:
     send, read = UpstreamConnection.send, Attempt.read
@@ -343,7 +344,7 @@ def test_failures_at_the_same_time_count_as_one(tmp_path: Path, script: Script, 
     ],
 )
 def test_waits_double_with_each_failure_in_a_row_up_to_their_limit(kind: ErrorKind, waits: list[float]) -> None:
-    clock = Clock()
+    clock = ManualClock()
     ledger = Ledger(clock, lambda _: None)
     for wait_s in waits:
         sent_at = clock.now
@@ -353,7 +354,7 @@ def test_waits_double_with_each_failure_in_a_row_up_to_their_limit(kind: ErrorKi
 
 
 def test_a_failure_of_what_was_sent_before_is_the_same_failure() -> None:
-    clock = Clock()
+    clock = ManualClock()
     ledger = Ledger(clock, lambda _: None)
     sent_at = clock.now
     for _ in range(10):
@@ -362,7 +363,7 @@ def test_a_failure_of_what_was_sent_before_is_the_same_failure() -> None:
 
 
 def test_a_good_answer_makes_the_row_begin_again() -> None:
-    clock = Clock()
+    clock = ManualClock()
     ledger = Ledger(clock, lambda _: None)
     assert cool(ledger, ErrorKind.AUTH, sent_at=clock.now - 1, scope=Scope.KEY) == 300
     clock.now += 301
@@ -371,14 +372,14 @@ def test_a_good_answer_makes_the_row_begin_again() -> None:
 
 
 def test_a_shorter_wait_never_shortens_a_longer_one() -> None:
-    clock = Clock()
+    clock = ManualClock()
     ledger = Ledger(clock, lambda _: None)
     assert cool(ledger, ErrorKind.MODEL_NOT_FOUND, sent_at=clock.now) == 600
     assert cool(ledger, ErrorKind.RATE_LIMIT, sent_at=clock.now) == 600
 
 
 def test_only_the_first_request_after_an_outage_is_a_probe() -> None:
-    clock = Clock()
+    clock = ManualClock()
     ledger = Ledger(clock, lambda _: None)
     cool(ledger, ErrorKind.TIMEOUT, sent_at=clock.now)
     assert ledger.state(key(), "m").readiness is Readiness.COOLING
@@ -394,7 +395,7 @@ def test_only_the_first_request_after_an_outage_is_a_probe() -> None:
 
 
 def test_a_cooldown_that_is_over_for_a_day_is_forgotten_with_its_row() -> None:
-    clock = Clock()
+    clock = ManualClock()
     written: list[Entry] = []
     ledger = Ledger(clock, written.append)
     cool(ledger, ErrorKind.UNAVAILABLE, sent_at=clock.now - 1)

@@ -150,7 +150,7 @@ def test_refused_keys_are_named_by_their_variables(tmp_path: Path) -> None:
         assert "BETA_KEY" in suggestion
 
 
-def test_limits_are_answered_with_the_time_of_the_next_reset_and_the_keys_one_could_add(tmp_path: Path) -> None:
+def test_limits_are_answered_with_the_next_reset_and_the_keys_a_user_could_add(tmp_path: Path) -> None:
     with GatewayStage(tmp_path, provider("alpha"), provider("beta"), keys={"beta": 0}) as stage:
         stage["alpha"].answer = limited(60)
         suggestion = error_of(stage.ask())["suggestion"]

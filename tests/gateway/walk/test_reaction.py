@@ -64,7 +64,7 @@ def test_a_rate_limit_cools_what_the_upstream_meters(meter: Scope) -> None:
 
 
 @pytest.mark.parametrize("scope", Scope)
-def test_a_rate_limit_without_a_hint_lasts_two_minutes_and_one_where_only_a_model_is_meant(scope: Scope) -> None:
+def test_a_rate_limit_without_a_hint_lasts_two_minutes_or_one_for_a_model(scope: Scope) -> None:
     expected = 60 if scope in NARROW else 120
     assert [wait("rate_limit", scope=scope, strikes=strikes) for strikes in (1, 2, 50)] == [expected] * 3
     assert wait("rate_limit", meter=scope) == expected

@@ -554,7 +554,7 @@ def test_an_upstreams_refusal_of_its_key_never_reaches_the_client_as_such(tmp_pa
             assert stage.ask(stream=streams).status_code == 503
 
 
-class Speechless(CompatibleWire):
+class WireWithoutImages(CompatibleWire):
     """Has no words for images."""
 
     def refusal(self, call: Call, model: Model) -> Failure | None:
@@ -566,7 +566,7 @@ class Speechless(CompatibleWire):
 def test_what_a_package_has_no_words_for_is_not_sent_and_the_next_provider_serves(tmp_path: Path) -> None:
     seeing = replace(MODEL, vision=True)
     alpha, beta = provider("alpha", models=[seeing]), provider("beta", models=[seeing])
-    alpha.wires = {**alpha.wires, Operation.CHAT: Speechless(path="/chat/completions")}
+    alpha.wires = {**alpha.wires, Operation.CHAT: WireWithoutImages(path="/chat/completions")}
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     with GatewayStage(tmp_path, alpha, beta) as stage:
         answer = stage.ask(messages=[{"role": "user", "content": [picture]}])

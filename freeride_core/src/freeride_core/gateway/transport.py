@@ -43,7 +43,7 @@ class FastTransport(httpx.AsyncBaseTransport):
         except UpstreamError as trouble:
             _raise(trouble)
         return httpx.Response(
-            reply.status, headers=reply.connection.headers, stream=_Body(reply, read_s), request=request
+            reply.status, headers=reply.connection.headers, stream=_HttpxBody(reply, read_s), request=request
         )
 
     async def _upload(
@@ -75,7 +75,7 @@ class FastTransport(httpx.AsyncBaseTransport):
             self._pool.close()
 
 
-class _Body(httpx.AsyncByteStream):
+class _HttpxBody(httpx.AsyncByteStream):
     """An answer's body; closing it gives the connection back, or drops it where something was left unread."""
 
     def __init__(self, reply: DirectResponse, read_s: float | None) -> None:
