@@ -41,14 +41,21 @@ def name_of(requirement: str) -> str:
     return re.split(r"[\s<>=!~;\[]", requirement, maxsplit=1)[0]
 
 
-def test_the_root_names_every_member() -> None:
+def test_the_root_names_a_member_in_two_places() -> None:
     names = {read(folder)["project"]["name"] for folder in MEMBERS if folder.name != "__pycache__"}
-    in_dev_group = {
-        name_of(item) for item in ROOT_PROJECT["dependency-groups"]["dev"] if name_of(item).startswith("freeride-")
-    }
-    assert in_dev_group == names
     assert set(ROOT_PROJECT["tool"]["uv"]["sources"]) == names
-    assert {name_of(item) for item in ROOT_PROJECT["project"]["dependencies"]} == names - {"freeride-conformance"}
+    dependencies = {name_of(item) for item in ROOT_PROJECT["project"]["dependencies"]}
+    assert dependencies == names - {"freeride-conformance"}
+    assert "freeride-conformance" in ROOT_PROJECT["dependency-groups"]["dev"]
+
+
+@pytest.mark.parametrize(("kind", "folder"), PLUGINS)
+def test_the_root_has_two_lines_for_a_plugin(kind: str, folder: Path) -> None:
+    words = re.compile(rf"freeride[-_]{kind}[-_]{folder.name}\b|freeride_{kind}s/{folder.name}\b")
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    lines = [line for line in project.splitlines() if words.search(line)]
+    scripts = [line for line in lines if line.split(" = ")[0] in ROOT_PROJECT["project"]["scripts"]]
+    assert len(lines) - len(scripts) == 2, lines
 
 
 def test_there_is_one_version_everywhere() -> None:
