@@ -508,7 +508,7 @@ class GatewayProcess:
         with (self._folder / "stdout").open("wb") as stdout, (self._folder / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(self._command, env=environ, stdout=stdout, stderr=stderr)
         try:
-            self.url: str = until(lambda: re.search(r"http://127\.0\.0\.1:\d+", self._written("stdout")), 30)[0]
+            self.url: str = until(self._find_url, 30)
         except BaseException:
             self.kill()
             raise
@@ -518,6 +518,13 @@ class GatewayProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
+
+    def _find_url(self) -> str | None:
+        has_ended = self.has_ended  # before what it has written is read: it may print and end in between
+        if found := re.search(r"http://127\.0\.0\.1:\d+", self.stdout):
+            return found[0]
+        assert not has_ended, f"the gateway ended with {self._process.returncode} before it listened:\n{self.stderr}"
+        return None
 
     def _written(self, name: str) -> str:
         return (self._folder / name).read_text(errors="replace")

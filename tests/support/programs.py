@@ -92,7 +92,8 @@ class Program:
     def __init__(self, command: Sequence[str | Path], environ: Mapping[str, str]) -> None:
         self._command = [str(word) for word in command]
         self._environ = dict(environ)
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        """What `wait_for` has not seen. None: there will be no more."""
         self.output = ""
         """All that it has printed so far, on stdout and stderr."""
 
@@ -134,16 +135,22 @@ class Program:
             try:
                 line = self._lines.get(timeout=max(0.0, due - time.monotonic()))
             except queue.Empty:
+                missed = f"has not printed {pattern!r} in {timeout_s} s"
+                break
+            if line is None:
+                self._lines.put(None)
+                missed = f"ended without printing {pattern!r}"
                 break
             if found := re.search(pattern, line):
                 return found[1]
-        raise AssertionError(f"{self._command} has not printed {pattern!r} in {timeout_s} s, but: {self.output}")
+        raise AssertionError(f"{self._command} {missed}, but: {self.output}")
 
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.output += line
             self._lines.put(line)
+        self._lines.put(None)
 
 
 @contextmanager
