@@ -40,10 +40,19 @@ _KEPT = re.compile(
     r"|PYTHONPATH|PYTHONDONTWRITEBYTECODE|PYTEST_CURRENT_TEST|PYTEST_VERSION|COVERAGE_.*"
 )
 """The variables that a test may find. Keys, proxies, the language, colours, agents' own folders: none of it is this machine's."""
+HEAVY = frozenset({"process", "build", "clients", "fuzz"})
+"""The folders that `scripts/test` leaves out."""
 _SECRET = re.compile(r".*_(API_KEY|TOKEN|ACCOUNT_ID)(_\d+)?")
 _HOME_VARIABLES = ("HOME", "USERPROFILE")
 _SOMEBODYS_OWN = frozenset({11434})
 """Ports of loopback where a developer's own upstream may listen that wants no key: no test asks it, nor waits for its models."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks every test by the heavy folder that it is in: `tests/process/`, and `conformance/meta/process/` as well."""
+    for item in items:
+        for folder in HEAVY.intersection(item.path.relative_to(config.rootpath).parts[:-1]):
+            item.add_marker(folder)
 
 
 @pytest.fixture(scope="session")

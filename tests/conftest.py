@@ -19,8 +19,8 @@ Install = Callable[..., Path]
 @pytest.fixture(scope="session", autouse=True)
 def _all_leave() -> Iterator[None]:
     yield
-    if "doubles" in sys.modules:
-        sys.modules["doubles"].wait_until_all_have_left()
+    if "fake_upstream" in sys.modules:
+        sys.modules["fake_upstream"].wait_until_all_have_left()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def _source(old: str, new: str) -> Broken:
     return lambda _, folder: binder(origin_of("binder", folder, source_of("binder", old, new)))
 
 
-class Speechless(SpecimenBinder):
+class SpeechlessBinder(SpecimenBinder):
     title = " "
 
 
@@ -35,7 +35,7 @@ class Wandering(SpecimenBinder):
         return home / ".specimen" if home.is_relative_to(Path("/tmp")) else Path("/etc/specimen")
 
 
-class Reading(SpecimenBinder):
+class ReadingBinder(SpecimenBinder):
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         Path(os.devnull).read_bytes()
         return super().edit(text, endpoint)
@@ -53,7 +53,7 @@ class Spacious(SpecimenBinder):
         return super().edit(text, endpoint).replace("key=", "key= ")
 
 
-class Counting(SpecimenBinder):
+class CountingBinder(SpecimenBinder):
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         mark = "# bound again\n" if text is not None and endpoint.root in text else ""
         return super().edit(text, endpoint) + mark
@@ -102,15 +102,15 @@ def _samples(**changes: Any) -> Broken:
 
 BROKEN: Mapping[str, Broken] = {
     "has_one_name": lambda origin, _: binder(renamed(origin, package="freeride_binder_other")),
-    "introduces_itself": _own(Speechless),
+    "introduces_itself": _own(SpeechlessBinder),
     "loads_lightly": _source("from pathlib import Path\n", "import ssl\nfrom pathlib import Path\n"),
     "states_its_version": lambda origin, _: binder(renamed(origin, requires=("freeride-core",))),
     "stays_in_its_place": _own(Wandering),
-    "touches_nothing": _own(Reading),
+    "touches_nothing": _own(ReadingBinder),
     "binds_from_nothing": _own(Stubborn),
     "edits_its_samples": _own(Spacious),
     "shows_what_it_does": _samples(refused=()),
-    "binds_once": _own(Counting),
+    "binds_once": _own(CountingBinder),
     "follows_the_gateway": _own(Nostalgic),
     "keeps_what_is_not_its_own": _own(UnixOnly),
     "is_undone_to_the_byte": _own(Unwritable),

@@ -189,7 +189,7 @@ def test_a_wire_that_needs_its_own_member_back_breaks_off_with_clients_that_drop
         dropped.run()
 
 
-def test_the_answers_that_were_asked_for_are_told_where_it_does_not_take_over_at_once(origin: PluginOrigin) -> None:
+def test_a_provider_that_is_slow_to_take_over_is_told_with_the_answers_it_got(origin: PluginOrigin) -> None:
     first = dataclasses.replace(LARGE, id="specimen/gone", canonical="specimen/gone", tier=1)
     catalog = CompatibleCatalog(models=(first, LARGE, EMBED), checked=CHECKED, path=None)
     said = found(provider(origin, catalog=catalog), "takes_over")

@@ -89,13 +89,13 @@ def test_scan_of_an_event_in_two_halves(benchmark: Any) -> None:
 def test_open_a_burst(benchmark: Any) -> None:
     """A stream whose first read holds hundreds of events: only the first is looked at."""
 
-    class Reads:
+    class ReadingAttempt:
         def read(self, body: bytes, phase: Phase, event: str = "") -> tuple[Answer, Any]:
             answer = Answer(200, {}, body, 0.0, phase)
             return answer, provider("alpha").wires[Operation.CHAT].read(answer)
 
     data = EVENT * 300
-    assert benchmark(lambda: Opening(Reads()).feed(data)) is not None  # type: ignore[arg-type] # an attempt without its upstream
+    assert benchmark(lambda: Opening(ReadingAttempt()).feed(data)) is not None  # type: ignore[arg-type] # an attempt without its upstream
 
 
 @pytest.mark.parametrize("is_settled", [True, False], ids=["settled", "planned"])

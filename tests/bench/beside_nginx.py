@@ -26,7 +26,7 @@ from typing import Any
 
 import httpx
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from fake_upstream import completion
 from programs import Program, clean_environ, post
@@ -141,7 +141,7 @@ class Turn:
     """For each request."""
 
 
-class Bench:
+class NginxBench:
     """An upstream with both proxies in front of it, until the stack is closed."""
 
     def __init__(self, programs: Mapping[str, str], folder: Path, stack: ExitStack) -> None:
@@ -224,7 +224,7 @@ def _rss_mib(pid: int) -> float:
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 
 
-def run_in_turns(bench: Bench, rounds: int, seconds: int) -> tuple[list[dict[str, Any]], list[str]]:
+def run_in_turns(bench: NginxBench, rounds: int, seconds: int) -> tuple[list[dict[str, Any]], list[str]]:
     """A row for each workload, and the turns that went wrong."""
     rows, wrong = [], []
     for workload in WORKLOADS:
@@ -267,7 +267,7 @@ def main() -> int:
     programs = find_programs()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped then as well
     with tempfile.TemporaryDirectory(prefix="beside-nginx-") as folder, ExitStack() as stack:
-        bench = Bench(programs, Path(folder), stack)
+        bench = NginxBench(programs, Path(folder), stack)
         rows, wrong = run_in_turns(bench, given.rounds, given.seconds)
         rss_mib = _rss_mib(bench.proxies[1].pid)
     if given.json:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from fake_upstream import (
     MODEL,
@@ -145,7 +145,7 @@ Answer = Callable[[ReceivedRequest], Script]
 
 
 @dataclass(frozen=True)
-class Case:
+class HostileCase:
     what: str
     act: Callable[[Port], str]
     """Gives the outcome: the status that the last client gets, or what else it sees."""
@@ -272,30 +272,34 @@ _BAD = b'{"error":{"message":"bad words here","code":"content_filter"}}'
 _EVENTS = "text/event-stream"
 
 CASES = {
-    "gzip-gzip": Case("an answer of 600 MiB in two layers", Port.ask, "200", 70, _always(lambda: _packed(200, 2))),
-    "gzip": Case("an answer of 400 MiB in one layer", Port.ask, "200", 140, _always(lambda: _packed(200, 1))),
-    "error": Case("a 429 of 600 MiB in two layers", Port.ask, "200", 70, _always(lambda: _packed(429, 2))),
-    "error-gzip": Case("a 429 of 400 MiB in one layer", Port.ask, "200", 70, _always(lambda: _packed(429, 1))),
-    "stream": Case("a stream of 400 MiB", _read_stream, "ended", 80, _always(lambda: _packed(200, 1, _EVENTS))),
-    "catalog": Case("a model list of 600 MiB in two layers", _wait_for_list, "200", 70, _swollen_list, lists=True),
-    "choices": Case("an answer of 57 MiB, 20 million choices", Port.ask, "200", 220, _always(_many_choices)),
-    "floats": Case("an honest answer of 20 MiB, numbers", Port.ask, "200", 140, _always(_floats)),
-    "members": Case("a request with 1.5 million members", _many_members, "400", 120),
-    "member": Case("a request with one member two million times", _one_member, "400", 110),
-    "odd": Case("a request with NaN and 10 million objects", _odd_and_many, "400", 180),
-    "refused": Case(
+    "gzip-gzip": HostileCase(
+        "an answer of 600 MiB in two layers", Port.ask, "200", 70, _always(lambda: _packed(200, 2))
+    ),
+    "gzip": HostileCase("an answer of 400 MiB in one layer", Port.ask, "200", 140, _always(lambda: _packed(200, 1))),
+    "error": HostileCase("a 429 of 600 MiB in two layers", Port.ask, "200", 70, _always(lambda: _packed(429, 2))),
+    "error-gzip": HostileCase("a 429 of 400 MiB in one layer", Port.ask, "200", 70, _always(lambda: _packed(429, 1))),
+    "stream": HostileCase("a stream of 400 MiB", _read_stream, "ended", 80, _always(lambda: _packed(200, 1, _EVENTS))),
+    "catalog": HostileCase(
+        "a model list of 600 MiB in two layers", _wait_for_list, "200", 70, _swollen_list, lists=True
+    ),
+    "choices": HostileCase("an answer of 57 MiB, 20 million choices", Port.ask, "200", 220, _always(_many_choices)),
+    "floats": HostileCase("an honest answer of 20 MiB, numbers", Port.ask, "200", 140, _always(_floats)),
+    "members": HostileCase("a request with 1.5 million members", _many_members, "400", 120),
+    "member": HostileCase("a request with one member two million times", _one_member, "400", 110),
+    "odd": HostileCase("a request with NaN and 10 million objects", _odd_and_many, "400", 180),
+    "refused": HostileCase(
         "10 million objects, refused upstream", _many_objects, "400", 180, _always(lambda: reply(400, _BAD))
     ),
-    "large": Case("an honest request of 30 MB", _large_and_good, "200", 220),
-    "zipped": Case("a request of 512 MiB, compressed", _zipped_request, "413", 130),
-    "bodies": Case("24 requests of 33 MB, each short of its end", _large_bodies, "200", 400),
-    "crowd": Case("400 silent connections, 256 files", _silent_crowd, "200", 80, files=256),
-    "pipelined": Case("8 clients that ask on and on and read nothing", _pipelined, "200", 80),
-    "marks": Case("a stream full of what may be errors", _read_stream, "ended", 80, _always(_marked_stream)),
+    "large": HostileCase("an honest request of 30 MB", _large_and_good, "200", 220),
+    "zipped": HostileCase("a request of 512 MiB, compressed", _zipped_request, "413", 130),
+    "bodies": HostileCase("24 requests of 33 MB, each short of its end", _large_bodies, "200", 400),
+    "crowd": HostileCase("400 silent connections, 256 files", _silent_crowd, "200", 80, files=256),
+    "pipelined": HostileCase("8 clients that ask on and on and read nothing", _pipelined, "200", 80),
+    "marks": HostileCase("a stream full of what may be errors", _read_stream, "ended", 80, _always(_marked_stream)),
 }
 
 
-def _play(case: Case, folder: Path) -> Result:
+def _play(case: HostileCase, folder: Path) -> Result:
     beats = folder / "beats"
     options = ["--lists"] if case.lists else []
     command: tuple[str, ...] = (sys.executable, str(Path(__file__).resolve()), "--serve", str(beats), *options)

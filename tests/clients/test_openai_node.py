@@ -75,9 +75,7 @@ def test_a_mistake_throws_the_clients_own_exception(
         assert (told["thrown"], told["status"]) == (thrown, status)
 
 
-def test_when_all_have_failed_it_is_an_internal_server_error_that_says_when_to_come_back(
-    play: Play, make_front: FrontMaker
-) -> None:
+def test_when_every_provider_failed_the_error_says_when_to_come_back(play: Play, make_front: FrontMaker) -> None:
     front = make_front("groq", "nvidia")
     front.all_answer("rate-limited")
     for told in play("failure", front.url):

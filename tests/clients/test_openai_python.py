@@ -207,7 +207,7 @@ def test_the_client_never_sees_a_failing_provider(
 
 @pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("failure", ["rate-limited", "bad-key", "server-error"])
-def test_when_all_have_failed_it_is_an_internal_server_error_that_says_when_to_come_back(
+def test_when_every_provider_failed_the_error_says_when_to_come_back(
     failure: str, is_stream: bool, openai: Any, make_front: FrontMaker, make_client: ClientMaker
 ) -> None:
     front = make_front("openrouter", "groq", "nvidia", "cloudflare", "huggingface", "gemini")  # all that take a key

@@ -17,7 +17,7 @@ Arrived = tuple[str, str, bytes, tuple[tuple[bytes, bytes], ...], bytes]
 _loop = asyncio.new_event_loop()
 
 
-class _Wire(asyncio.Transport):
+class _ArrivalTransport(asyncio.Transport):
     """Where a connection writes to."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class _Wire(asyncio.Transport):
     def resume_reading(self) -> None: ...
 
 
-async def _arrive(pieces: list[bytes]) -> tuple[list[Arrived], _Wire]:
+async def _arrive(pieces: list[bytes]) -> tuple[list[Arrived], _ArrivalTransport]:
     arrived: list[Arrived] = []
 
     async def app(scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -58,7 +58,7 @@ async def _arrive(pieces: list[bytes]) -> tuple[list[Arrived], _Wire]:
 
     config = uvicorn.Config(cast("Any", app), log_config=None, lifespan="off")
     config.loaded_app = cast("Any", app)
-    state, wire = ServerState(), _Wire()
+    state, wire = ServerState(), _ArrivalTransport()
     connection = ClientConnection(config, state, {})
     connection.connection_made(wire)
     for piece in pieces:

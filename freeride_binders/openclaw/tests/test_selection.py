@@ -40,7 +40,7 @@ def test_a_longer_list_of_fallbacks_grows_and_a_shorter_one_shrinks_in_place() -
     assert chosen(longer, None, ROUTER) == OWN.replace("other/small", ROUTER)
 
 
-def test_a_model_by_its_name_alone_makes_room_for_fallbacks_only_where_there_are_some() -> None:
+def test_a_model_that_is_named_alone_makes_room_for_fallbacks_that_there_are() -> None:
     bare = "{agents: {defaults: {model: 'other/large', workspace: '~'}}}"
     assert chosen(bare, direct("openrouter/a/b:free")) == bare.replace("other/large", "openrouter/a/b:free")
     with_fallbacks = read_selection(chosen(bare, None, ROUTER))

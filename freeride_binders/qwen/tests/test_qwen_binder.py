@@ -34,7 +34,7 @@ def test_it_asks_for_nothing_where_another_model_is_chosen() -> None:
     )
 
 
-def test_one_process_is_told_by_arguments_its_key_by_a_variable_and_all_by_the_system_s_settings() -> None:
+def test_a_launch_is_told_by_arguments_a_variable_and_the_system_s_settings() -> None:
     launch = BINDER.launch(ENDPOINT)
     assert launch is not None
     assert launch.environment == {

@@ -47,7 +47,7 @@ def test_free_is_a_promotion_at_the_one_provider_that_gives_it() -> None:
     assert (promotion.canonical, promotion.tier, promotion.promoted) == ("openai/gpt-oss-120b", 1, True)
 
 
-def test_an_account_that_can_be_billed_is_asked_for_nothing_since_a_promotion_may_just_have_ended() -> None:
+def test_an_account_that_can_be_billed_is_asked_for_nothing() -> None:
     assert free(Account(can_be_billed=True)) == set()
 
 
@@ -94,7 +94,7 @@ def test_a_model_can_do_what_it_can_wherever_the_router_sends_it() -> None:
     ],
     ids=json.dumps,
 )
-def test_only_included_credits_without_a_means_of_payment_prove_that_nothing_is_billed(
+def test_only_included_credits_without_a_means_of_payment_prove_a_free_account(
     said: Any, can_be_billed: bool | None
 ) -> None:
     assert PROVIDER.probe is not None

@@ -1,0 +1,58 @@
+"""The scripts of developers: what they say where they cannot work, and which tests the quick one leaves out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from programs import run, write_script
+from repository import ROOT
+
+SCRIPTS = ROOT / "scripts"
+needs_bash = pytest.mark.skipif(sys.platform == "win32", reason="scripts of bash")
+HEAVY = ("process", "build", "clients", "fuzz")
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A machine whose Python has no uv."""
+    write_script(tmp_path / "python", f"import sys; sys.exit('no module, but {sys.executable}')\n")
+    return {"PATH": os.pathsep.join((str(tmp_path), "/usr/bin", "/bin"))}
+
+
+@needs_bash
+@pytest.mark.parametrize("name", ["test", "check", "bench", "clients"])
+def test_a_script_says_how_to_get_uv_where_there_is_none(name: str, environ: dict[str, str], tmp_path: Path) -> None:
+    ended = run([SCRIPTS / name], environ)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"uv is not installed for {tmp_path / 'python'}. Run: {tmp_path / 'python'} -m pip install uv\n"
+    )
+
+
+def test_the_generator_of_pages_says_how_to_get_uv_where_there_is_none() -> None:
+    ended = run([sys.executable, "-I", "-S", SCRIPTS / "docs"], {})
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.endswith(f"Run: {sys.executable} -m pip install uv\n")
+
+
+@needs_bash
+@pytest.mark.parametrize("name", ["check", "clients"])
+def test_a_script_refuses_an_option_that_it_does_not_have(name: str, environ: dict[str, str]) -> None:
+    ended = run([SCRIPTS / name, "--everything"], environ)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"usage: scripts/{name} [")
+
+
+def test_every_test_in_a_heavy_folder_is_left_out_of_the_quick_loop() -> None:
+    light = " and ".join(f"not {marker}" for marker in HEAVY)
+    assert f'-m "{light}"' in (SCRIPTS / "test").read_text("utf-8")
+    folders = [f"tests/{marker}" for marker in HEAVY]
+    assert all(list((ROOT / folder).glob("test_*.py")) for folder in folders)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", "-m", light, *folders]
+    ended = run(command, os.environ, cwd=ROOT)
+    assert ended.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, ended.stdout + ended.stderr
+    assert "deselected" in ended.stdout
