@@ -1,0 +1,37 @@
+"""Editors that change one value of an agent's configuration and keep every other byte, comments included.
+
+Read `document` first: it is the one interface. `json` (with `json_syntax`), `yaml` (with `yaml_syntax`) and `toml` implement
+it. YAML needs `freeride-core[yaml]` and TOML needs `freeride-core[toml]`; each is imported when its editor is first used.
+
+Imports nothing of the core but `freeride_core.binder`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from freeride_core.editing.document import Document, Path, Value
+
+if TYPE_CHECKING:
+    from freeride_core.editing.json import JsonDocument
+    from freeride_core.editing.toml import TomlDocument
+    from freeride_core.editing.yaml import YamlDocument
+
+__all__ = ["Document", "JsonDocument", "Path", "TomlDocument", "Value", "YamlDocument"]
+
+_EDITORS = {"JsonDocument": "json", "TomlDocument": "toml", "YamlDocument": "yaml"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EDITORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = _EDITORS[name]
+    try:
+        editor = getattr(import_module(f"{__name__}.{module}"), name)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"{name} needs {error.name}: pip install 'freeride-core[{module}]'", name=error.name
+        ) from None
+    globals()[name] = editor
+    return editor

@@ -1,4 +1,4 @@
-"""Where the parts of a JSON5 document stand: what `json_text` edits by."""
+"""Positions of the parts of a JSON5 document."""
 
 from __future__ import annotations
 
