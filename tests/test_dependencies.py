@@ -128,7 +128,7 @@ def closure() -> dict[str, str]:
     """What is brought along, and what its package says about its licence; nothing, of what is for another system."""
     found: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
-    left = [(canonicalize_name(item.name), "") for item in declared(ROOT / "pyproject.toml")]
+    left: list[tuple[str, str]] = [(canonicalize_name(item.name), "") for item in declared(ROOT / "pyproject.toml")]
     while left:
         name, extra = left.pop()
         if (name, extra) in seen:
