@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from distributions import Site
-from freeride_conformance.template import KINDS, NEEDS, Package, new_files, shared_files
+from freeride_conformance.template import EXTRAS, KINDS, Package, new_files, shared_files
 from freeride_core import Endpoint, Unreadable, __version__
 from freeride_core.cli.group import app
 from freeride_core.plugins.discovery import Kind
@@ -39,7 +39,7 @@ def new(*arguments: str) -> Result:
 
 
 def package_of(kind: Kind, name: str, **more: Any) -> Package:
-    return Package(kind=kind, name=name, title=name.capitalize(), needs=NEEDS[kind], **more)
+    return Package(kind=kind, name=name, title=name.capitalize(), extras=EXTRAS[kind], **more)
 
 
 FORMS = [("provider", []), ("provider", ["--no-key"]), ("binder", [])]
@@ -58,7 +58,7 @@ def test_a_package_is_written_and_shown_as_a_tree_with_what_to_do_next(kind: Kin
 
     folder = Path(f"freeride-{kind}-zebra_2")
     assert result.exit_code == 0, result.output
-    package = Package(kind=kind, name="zebra_2", title="Zebra & Co.", needs=NEEDS[kind])
+    package = Package(kind=kind, name="zebra_2", title="Zebra & Co.", extras=EXTRAS[kind])
     assert texts_in(folder) == new_files(package)
     shown, _, steps = result.stdout.partition("Next:")
     assert shown.splitlines()[0] == f"{folder}/"
@@ -147,7 +147,7 @@ def test_a_package_is_for_this_core_and_none_that_may_break_it(kind: Kind) -> No
     project = tomllib.loads(new_files(package_of(kind, "zebra"))["pyproject.toml"])
     major, minor, _ = __version__.split(".")
     bounds = f">={__version__},<{major}.{int(minor) + 1}"
-    assert project["project"]["dependencies"] == [f"freeride-core{bounds}", *NEEDS[kind]]
+    assert project["project"]["dependencies"] == [f"freeride-core{'[yaml]' if kind == 'binder' else ''}{bounds}"]
     assert f"freeride-conformance{bounds}" in project["dependency-groups"]["dev"]
 
 

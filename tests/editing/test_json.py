@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeride_core import Unreadable
-from freeride_core.editing.json import JsonDocument
+from freeride_core.editing import JsonDocument
 from freeride_core.editing.json_syntax import parse
 
 
@@ -146,7 +146,7 @@ def test_what_is_new_takes_on_the_shape_of_what_is_there(before: str, after: str
 
 def test_what_is_there_can_be_left_as_it_is() -> None:
     assert edited(OWN, ("add", ["model"], "new"), ("add", ["tools"], {})) == OWN
-    assert JsonDocument(OWN).find(["list"], "id", "a") == ["list", 0]
+    assert JsonDocument(OWN).find(["list"], "id", "a") == ("list", 0)
     assert JsonDocument(OWN).find(["list"], "id", "b") is None
     assert JsonDocument(OWN).get(["hex"]) == 255
     assert JsonDocument(OWN).get(["tools", "no", "such"]) is None

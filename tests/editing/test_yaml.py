@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from freeride_core.editing.yaml import YamlDocument
+from freeride_core.editing import YamlDocument
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from freeride_core.editing.yaml import YamlDocument
 )
 def test_the_comment_at_the_head_of_a_block_stays_when_the_block_goes(before: str, after: str) -> None:
     document = YamlDocument(before)
-    document.set("m", "new")
+    document.set(["m"], "new")
     assert document.text == after
 
 
@@ -33,5 +33,6 @@ def test_the_comment_at_the_head_of_a_block_stays_when_the_block_goes(before: st
 )
 def test_a_block_makes_room_for_a_mapping(before: str, after: str) -> None:
     document = YamlDocument(before)
-    document.merge("m", {"new": 1})
+    document.set(["m"], None)
+    document.set(["m"], {"new": 1})
     assert document.text == after

@@ -18,8 +18,7 @@ from freeride_core.compatible import retry_after
 from freeride_core.compatible.catalog import without_quantisation
 from freeride_core.compatible.errors import UpstreamErrorBody
 from freeride_core.compatible.rules import USUAL
-from freeride_core.editing.json import JsonDocument
-from freeride_core.editing.yaml import YamlDocument
+from freeride_core.editing import JsonDocument, YamlDocument
 from freeride_core.gateway.access import _parsed
 from freeride_core.gateway.http import sse
 from freeride_core.gateway.protocols.request import parse_call
@@ -114,8 +113,9 @@ def edit_json(text: str) -> None:
 
 def edit_yaml(text: str) -> None:
     document = YamlDocument(text)
-    document.set("model", "x")
-    document.append("models", {"a": "b"})
+    document.set(["model"], "x")
+    document.append(["models"], {"a": "b"})
+    document.remove(["model"])
 
 
 def bind(name: str) -> Callable[[str], object]:

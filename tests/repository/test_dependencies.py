@@ -68,9 +68,7 @@ UNIMPORTED = {
     "h11": "httpcore brings it; the floor excludes a published fault",
     "idna": "httpx brings it; likewise",
     "pygments": "rich brings it; likewise",
-    "ruamel-yaml": "core's yaml_text imports it, for binders that declare it",
 }
-OTHERS_BRING_IT = {"ruamel-yaml", "tomlkit"}
 FAULTY = {
     "starlette": ("1.3.0", "CVE-2026-54283: a form's limits are ignored"),
     "python-dotenv": ("1.2.1", "CVE-2026-28684: `set_key` follows a link"),
@@ -96,7 +94,9 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def declared(path: Path) -> list[Requirement]:
-    return [Requirement(text) for text in read(path)["project"]["dependencies"]]
+    project = read(path)["project"]
+    extras = [text for extra in project.get("optional-dependencies", {}).values() for text in extra]
+    return [Requirement(text) for text in [*project["dependencies"], *extras]]
 
 
 def test_there_is_a_project_to_look_at() -> None:
@@ -107,7 +107,7 @@ def test_there_is_a_project_to_look_at() -> None:
 def test_a_dependency_has_a_lower_and_an_upper_bound(path: Path) -> None:
     project = read(path)
     groups = [text for group in project.get("dependency-groups", {}).values() for text in group]
-    for text in [*project["project"]["dependencies"], *groups, *project["build-system"]["requires"]]:
+    for text in [*map(str, declared(path)), *groups, *project["build-system"]["requires"]]:
         requirement = Requirement(text)
         signs = {specifier.operator for specifier in requirement.specifier}
         assert requirement.url is None
@@ -117,22 +117,24 @@ def test_a_dependency_has_a_lower_and_an_upper_bound(path: Path) -> None:
         assert signs & {"<", "=="} or requirement.name in BY_DATE, f"{text} may be as new as it likes"
 
 
-def wanted_by(requires: list[str]) -> Iterator[str]:
-    """Names, on any system and any Python that is supported, without extras."""
+def wanted_by(requires: list[str], extra: str) -> Iterator[tuple[str, str]]:
+    """Names, each with each extra that is wanted of it, on any system and any Python that is supported."""
     for requirement in map(Requirement, requires):
-        here = [{**system, **python, "extra": ""} for system, python in product(SYSTEMS, PYTHONS)]
+        here = [{**system, **python, "extra": extra} for system, python in product(SYSTEMS, PYTHONS)]
         if requirement.marker is None or any(map(requirement.marker.evaluate, here)):
-            yield canonicalize_name(requirement.name)
+            yield from ((canonicalize_name(requirement.name), each) for each in ("", *requirement.extras))
 
 
 def closure() -> dict[str, str]:
     """What is brought along, and what its package says about its licence; nothing, of what is for another system."""
     found: dict[str, str] = {}
-    left: list[str] = [canonicalize_name(item.name) for item in declared(ROOT / "pyproject.toml")]
+    seen: set[tuple[str, str]] = set()
+    left: list[tuple[str, str]] = [(canonicalize_name(item.name), "") for item in declared(ROOT / "pyproject.toml")]
     while left:
-        name = left.pop()
-        if name in found:
+        name, extra = left.pop()
+        if (name, extra) in seen:
             continue
+        seen.add((name, extra))
         try:
             installed = distribution(name)
         except PackageNotFoundError:
@@ -143,7 +145,7 @@ def closure() -> dict[str, str]:
             word for field in ("License-Expression", "License", "Classifier") for word in said.get_all(field) or []
         ]
         found[name] = "\n".join(words)
-        left += wanted_by(installed.requires or [])
+        left += wanted_by(installed.requires or [], extra)
     return {name: licence for name, licence in found.items() if not name.startswith("freeride-")}
 
 
@@ -177,8 +179,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported(path: Pat
         for name in imported(path.parent / "src")
     }
     own = {canonicalize_name(requirement.name) for requirement in declared(path)}
-    brought = OTHERS_BRING_IT if path.parent.name == "freeride_core" else set()
-    assert used - own == brought, "it works only as long as somebody else needs it too"
+    assert used - own == set(), "it works only as long as somebody else needs it too"
     assert own - used <= UNIMPORTED.keys(), "nobody needs it"
 
 

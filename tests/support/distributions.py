@@ -73,15 +73,19 @@ def sources(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str | 
 
 def dependencies(name: str) -> Iterable[metadata.Distribution]:
     """All that a distribution needs here, itself left out."""
-    found: dict[str, metadata.Distribution] = {}
-    waiting = [name]
+    found: dict[tuple[str, str], metadata.Distribution] = {}
+    waiting = [(name, "")]
     while waiting:
-        for text in metadata.requires(waiting.pop()) or ():
+        wanting, extra = waiting.pop()
+        for text in metadata.requires(wanting) or ():
             requirement = Requirement(text)
             key = canonicalize_name(requirement.name)
-            if key not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
-                found[key] = metadata.distribution(key)
-                waiting.append(key)
+            if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
+                continue
+            for each in ((key, wanted) for wanted in ("", *requirement.extras)):
+                if each not in found:
+                    found[each] = metadata.distribution(key)
+                    waiting.append(each)
     return found.values()
 
 

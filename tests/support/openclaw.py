@@ -11,7 +11,7 @@ import msgspec
 from typer.testing import CliRunner, Result
 
 from freeride_core.cli.group import app
-from freeride_core.editing.json import JsonDocument
+from freeride_core.editing import JsonDocument
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator
 from freeride_core.simulator.installed import installed_profile

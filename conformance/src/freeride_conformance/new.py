@@ -41,7 +41,7 @@ def new(
     as_json: Annotated[bool, typer.Option("--json", help="The list of files, as one JSON array on stdout.")] = False,
 ) -> None:
     """Write a complete plugin package that works as it is: a provider, or a binder of an agent."""
-    from freeride_conformance.template import NEEDS, Package, new_files
+    from freeride_conformance.template import EXTRAS, Package, new_files
 
     if no_key and kind is not Kind.PROVIDER:
         fail("--no-key is for providers: a binder has no key of its own")
@@ -49,7 +49,7 @@ def new(
         kind=kind.value,
         name=_checked_name(name),
         title=_checked_title(title or _title(name)),
-        needs=NEEDS[kind.value],
+        extras=EXTRAS[kind.value],
         keyless=no_key,
     )
     folder = folder or Path(package.distribution)

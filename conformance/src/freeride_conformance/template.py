@@ -12,13 +12,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from packaging.requirements import Requirement
+
 from freeride_conformance.readme import MARKER, binder_head, provider_head
 from freeride_core import API_VERSION, Binder, Provider, __version__
 from freeride_core.plugins.discovery import Kind
 
 KINDS: tuple[Kind, ...] = ("provider", "binder")
-NEEDS: Mapping[str, tuple[str, ...]] = {"provider": (), "binder": ("ruamel.yaml>=0.18,<0.20",)}
-"""What a new package depends on besides the core."""
+EXTRAS: Mapping[str, tuple[str, ...]] = {"provider": (), "binder": ("yaml",)}
+"""The extras of the core that a new package depends on."""
 _HOLE = re.compile(r"«(\w+)»")
 _CHOICE = re.compile(r"^«(key|no key)\|»(.*\n)", re.MULTILINE)
 """A line that is there only with, or only without, a key."""
@@ -34,6 +36,8 @@ class Package:
     title: str
     """What people call it."""
     version: str = "0.1.0"
+    extras: tuple[str, ...] = ()
+    """Of the core, such as `yaml`."""
     needs: tuple[str, ...] = ()
     """Requirements besides the core."""
     keyless: bool = False
@@ -90,9 +94,10 @@ def package_in(root: Path) -> Package:
         offers = {kind: project["entry-points"].get(f"freeride.{kind}s", {}) for kind in KINDS}
         [(kind, name)] = [(kind, name) for kind in KINDS for name in offers[kind]]
         needs = tuple(need for need in project["dependencies"] if not need.startswith("freeride-core"))
+        core = Requirement(next(need for need in project["dependencies"] if need.startswith("freeride-core")))
         version = project["version"]
         commands = project["entry-points"].get("freeride.commands", {})
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, StopIteration, ValueError) as error:
         raise ValueError(f"{root} is no package of one plugin: {error}") from None
     plugin = _installed(kind, name)
     title = plugin.about.title if isinstance(plugin, Provider) else plugin.title
@@ -101,6 +106,7 @@ def package_in(root: Path) -> Package:
         name=name,
         title=title,
         version=version,
+        extras=tuple(sorted(core.extras)),
         needs=needs,
         commands=commands,
         scripts=project.get("scripts", {}),
@@ -140,7 +146,8 @@ def _fill(template: str, package: Package) -> str:
 
 
 def _values(package: Package) -> dict[str, str]:
-    needs = (f"freeride-core{bounds()}", *package.needs)
+    extras = f"[{','.join(package.extras)}]" if package.extras else ""
+    needs = (f"freeride-core{extras}{bounds()}", *package.needs)
     today = datetime.datetime.now(datetime.UTC).date()
     descriptions = {
         "provider": f"{package.title} for the FreeRide gateway.",

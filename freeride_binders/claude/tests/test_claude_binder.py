@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_binder_claude import freeride_register_binder
-from freeride_core import Endpoint
-from freeride_core.binder import ClientProtocol, Place
-from freeride_core.editing.json import JsonDocument
+from freeride_core import ClientProtocol, Endpoint, Place
+from freeride_core.editing import JsonDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")

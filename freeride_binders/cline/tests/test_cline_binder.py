@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_binder_cline import freeride_register_binder
-from freeride_core import Endpoint, Launch
-from freeride_core.binder import Place
+from freeride_core import Endpoint, Launch, Place
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")

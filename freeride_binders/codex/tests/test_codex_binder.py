@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from freeride_binder_codex import freeride_register_binder
-from freeride_core import Endpoint
-from freeride_core.binder import ClientProtocol, Place, Unreadable
+from freeride_core import ClientProtocol, Endpoint, Place, Unreadable
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from freeride_binder_continue import freeride_register_binder
-from freeride_core import Endpoint, Launch, Unreadable
-from freeride_core.binder import Place
+from freeride_core import Endpoint, Launch, Place, Unreadable
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeride_binder_gemini import freeride_register_binder
-from freeride_core import Endpoint
-from freeride_core.binder import ClientProtocol, Place
+from freeride_core import ClientProtocol, Endpoint, Place
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")

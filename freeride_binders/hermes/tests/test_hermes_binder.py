@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from freeride_binder_hermes import HermesBinder, freeride_register_binder
-from freeride_core import Endpoint, Launch
-from freeride_core.binder import Place
+from freeride_core import Endpoint, Launch, Place
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")

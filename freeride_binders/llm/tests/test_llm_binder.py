@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from freeride_binder_llm import LlmBinder, freeride_register_binder
-from freeride_core import Endpoint, Unreadable
-from freeride_core.binder import Place
-from freeride_core.editing.yaml import YamlDocument
+from freeride_core import Endpoint, Place, Unreadable
+from freeride_core.editing import YamlDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -58,14 +57,14 @@ def test_a_list_in_brackets_stays_one(before: str) -> None:
 def test_its_own_entry_follows_the_gateway_and_keeps_what_the_user_added() -> None:
     own = OURS.replace("{Auth", '{X-Mine: "1", Auth').replace("supports_schema: true", "aliases: [fr]")
     edited = BINDER.edit(own, Endpoint("http://127.0.0.1:9", key="another-key", model="freeride/fast"))
-    document = YamlDocument(edited, is_list=True)
-    assert document.get("api_base", within=(0,)) == "http://127.0.0.1:9/v1"
-    assert document.get("model_name", within=(0,)) == "freeride/fast"
-    assert document.get("Authorization", within=(0, "headers")) == "Bearer another-key"
-    assert document.get("X-Mine", within=(0, "headers")) == "1"
+    document = YamlDocument(edited)
+    assert document.get([0, "api_base"]) == "http://127.0.0.1:9/v1"
+    assert document.get([0, "model_name"]) == "freeride/fast"
+    assert document.get([0, "headers", "Authorization"]) == "Bearer another-key"
+    assert document.get([0, "headers", "X-Mine"]) == "1"
     assert "supports_schema" not in edited
 
 
 def test_headers_that_are_no_mapping_are_refused_with_their_place() -> None:
-    with pytest.raises(Unreadable, match="line 2, column 12: `headers` holds no keys of its own"):
+    with pytest.raises(Unreadable, match=r"line 2, column 12: `0\.headers` is not a mapping of its own"):
         BINDER.edit("- model_id: freeride\n  headers: mine\n", ENDPOINT)

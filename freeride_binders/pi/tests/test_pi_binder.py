@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 
 from freeride_binder_pi import freeride_register_binder
-from freeride_core import Endpoint
-from freeride_core.binder import Place
-from freeride_core.editing.json import JsonDocument
+from freeride_core import Endpoint, Place
+from freeride_core.editing import JsonDocument
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")

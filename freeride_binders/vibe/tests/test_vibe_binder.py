@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from freeride_binder_vibe import freeride_register_binder
-from freeride_core import Endpoint, Unreadable
-from freeride_core.binder import Place
+from freeride_core import Endpoint, Place, Unreadable
 
 BINDER = freeride_register_binder()
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
@@ -56,7 +55,7 @@ def test_headers_that_are_a_table_of_their_own_are_edited_there() -> None:
 
 
 def test_headers_that_are_no_table_are_refused() -> None:
-    with pytest.raises(Unreadable, match="`extra_headers` is not a table"):
+    with pytest.raises(Unreadable, match=r"`providers\.0\.extra_headers` is not a table"):
         BINDER.edit('[[providers]]\nname = "freeride"\nextra_headers = "X-Mine: 1"\n', ENDPOINT)
 
 

@@ -1,7 +1,7 @@
 """What plugin authors import. Start with `freeride_core.hookspecs`."""
 
 from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Scope, UpstreamRequest
-from freeride_core.binder import Binder, Endpoint, Launch, Unreadable
+from freeride_core.binder import FILES, Binder, ClientProtocol, Endpoint, Launch, Place, Unreadable
 from freeride_core.call import Call, Feature, Operation
 from freeride_core.compatible.catalog import CompatibleCatalog, canonical_of
 from freeride_core.compatible.midnight import Midnight
@@ -11,7 +11,7 @@ from freeride_core.compatible.rules import Rule
 from freeride_core.compatible.wire import CompatibleWire, bearer
 from freeride_core.free import Allowlist, AnyOf, FreeSuffix, Promoted, UnbillableAccount, WholeCatalog, ZeroPrice
 from freeride_core.hookspecs import API_VERSION, hookimpl
-from freeride_core.model import Model
+from freeride_core.model import Model, is_model_name
 from freeride_core.provider import (
     About,
     Account,
@@ -31,6 +31,7 @@ __version__ = "0.5.0"
 
 __all__ = [
     "API_VERSION",
+    "FILES",
     "About",
     "Account",
     "Allowlist",
@@ -39,6 +40,7 @@ __all__ = [
     "Binder",
     "Call",
     "Catalog",
+    "ClientProtocol",
     "CompatibleCatalog",
     "CompatibleProbe",
     "CompatibleProvider",
@@ -58,6 +60,7 @@ __all__ = [
     "Model",
     "Operation",
     "Phase",
+    "Place",
     "Probe",
     "Promoted",
     "Proof",
@@ -74,4 +77,5 @@ __all__ = [
     "bearer",
     "canonical_of",
     "hookimpl",
+    "is_model_name",
 ]

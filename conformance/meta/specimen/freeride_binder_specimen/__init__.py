@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, Unreadable, hookimpl
-from freeride_core.binder import Place
+from freeride_core import Binder, Endpoint, Launch, Place, Unreadable, hookimpl
 
 OURS = ("base", "key", "model")
 

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Place
-from freeride_core.editing.yaml import YamlDocument
+from freeride_core import FILES, Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core.editing import YamlDocument
 
 _VIA = "openai/"
 """What aider asks the base URL for; the rest of the name is the gateway's."""
@@ -32,18 +31,18 @@ class AiderBinder(Binder):
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = YamlDocument(text or "")
-        document.set("openai-api-base", endpoint.openai)
-        document.set("openai-api-key", endpoint.key)
+        document.set(["openai-api-base"], endpoint.openai)
+        document.set(["openai-api-key"], endpoint.key)
         # Without the prefix aider picks an upstream by the model's name and goes past the gateway.
-        document.set("model", _VIA + endpoint.model)
-        document.set("show-model-warnings", False)
+        document.set(["model"], _VIA + endpoint.model)
+        document.set(["show-model-warnings"], False)
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
         document = YamlDocument(text)
-        if document.get("openai-api-base") != endpoint.openai:
+        if document.get(["openai-api-base"]) != endpoint.openai:
             return ()
-        wanted = [document.get(name) or "" for name in ("model", "weak-model", "editor-model")]
+        wanted = [str(document.get([name])) for name in ("model", "weak-model", "editor-model")]
         # What has another prefix, or none, goes past the gateway.
         return tuple(dict.fromkeys(name.removeprefix(_VIA) for name in wanted if name.startswith(_VIA)))
 

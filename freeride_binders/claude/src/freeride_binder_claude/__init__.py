@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, hookimpl
-from freeride_core.binder import ClientProtocol, Place
-from freeride_core.editing.json import JsonDocument
+from freeride_core import Binder, ClientProtocol, Endpoint, Place, hookimpl
+from freeride_core.editing import JsonDocument
 
 
 class ClaudeBinder(Binder):

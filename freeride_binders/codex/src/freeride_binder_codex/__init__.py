@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from pathlib import Path
 
-import tomlkit
-from tomlkit.items import InlineTable, Table
-
-from freeride_core import Binder, Endpoint, Unreadable, hookimpl
-from freeride_core.binder import ClientProtocol, Place
-from freeride_core.editing.toml import TomlDocument
+from freeride_core import Binder, ClientProtocol, Endpoint, Place, hookimpl
+from freeride_core.editing import TomlDocument
 
 _PROVIDER = "freeride"
+_CONNECTION = ("model_providers", _PROVIDER)
 
 
 class CodexBinder(Binder):
@@ -31,29 +27,17 @@ class CodexBinder(Binder):
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         config = TomlDocument(text or "")
-        config.set(config.document, {"model": endpoint.model, "model_provider": _PROVIDER})
-        config.set(config.document, {"model_context_window": endpoint.context})
-        providers = config.document.setdefault("model_providers", tomlkit.table(is_super_table=True))
-        if not isinstance(providers, MutableMapping):
-            raise Unreadable("`model_providers` is not a table")
+        config.set([], {"model": endpoint.model, "model_provider": _PROVIDER, "model_context_window": endpoint.context})
         # A block of its own: with the built-in provider's it would try a WebSocket first.
-        is_amid = isinstance(providers, Table) and providers.as_string().endswith("\n\n") and _PROVIDER not in providers
-        is_inline = isinstance(providers, InlineTable)
-        provider = providers.setdefault(_PROVIDER, tomlkit.inline_table() if is_inline else tomlkit.table())
-        if not isinstance(provider, MutableMapping):
-            raise Unreadable(f"`model_providers.{_PROVIDER}` is not a table")
         connection = {"name": "FreeRide", "base_url": endpoint.openai, "wire_api": "responses"}
-        config.set(provider, {**connection, "experimental_bearer_token": endpoint.key})
-        if is_amid and isinstance(provider, Table):
-            provider.add(tomlkit.nl())
+        config.set(_CONNECTION, {**connection, "experimental_bearer_token": endpoint.key})
         return config.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = TomlDocument(text).document.unwrap()
-        providers, model = document.get("model_providers"), document.get("model")
-        provider = providers.get(_PROVIDER) if isinstance(providers, dict) else None
-        base_url = provider.get("base_url") if isinstance(provider, dict) else None
-        is_bound = document.get("model_provider") == _PROVIDER and base_url == endpoint.openai
+        config = TomlDocument(text)
+        model = config.get(["model"])
+        is_chosen = config.get(["model_provider"]) == _PROVIDER
+        is_bound = is_chosen and config.get([*_CONNECTION, "base_url"]) == endpoint.openai
         return (model,) if is_bound and isinstance(model, str) else ()
 
 

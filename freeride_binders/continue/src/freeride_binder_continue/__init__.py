@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Place
-from freeride_core.editing.yaml import YamlDocument
+from freeride_core import FILES, Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core.editing import YamlDocument
 
 # Continue refuses a file without these.
 _REQUIRED = {"name": "Local", "version": "1.0.0", "schema": "v1"}
@@ -31,7 +30,7 @@ class ContinueBinder(Binder):
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = YamlDocument(text or "")
         for key, value in _REQUIRED.items():
-            document.add(key, value)
+            document.add([key], value)
         connection = {
             "provider": "openai",
             "model": endpoint.model,
@@ -39,23 +38,23 @@ class ContinueBinder(Binder):
             "apiKey": endpoint.key,
         }
         abilities = {"roles": ["chat", "edit", "apply"], "capabilities": ["tool_use"]}
-        entry = document.find("models", "name", _ENTRY_NAME)
+        entry = document.find(["models"], "name", _ENTRY_NAME)
         if entry is None:
-            document.append("models", {"name": _ENTRY_NAME, **connection, **abilities})
+            document.append(["models"], {"name": _ENTRY_NAME, **connection, **abilities})
             return document.text
         for key, value in connection.items():
-            document.set(key, value, within=entry)
+            document.set([*entry, key], value)
         for key, values in abilities.items():  # the user may have chosen others
-            document.add(key, values, within=entry)
+            document.add([*entry, key], values)
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
         document = YamlDocument(text)
-        entry = document.find("models", "name", _ENTRY_NAME)
-        if entry is None or document.get("apiBase", within=entry) != endpoint.openai:
+        entry = document.find(["models"], "name", _ENTRY_NAME)
+        if entry is None or document.get([*entry, "apiBase"]) != endpoint.openai:
             return ()
-        model = document.get("model", within=entry)
-        return (model,) if model else ()
+        model = document.get([*entry, "model"])
+        return (model,) if isinstance(model, str) else ()
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
         return Launch(

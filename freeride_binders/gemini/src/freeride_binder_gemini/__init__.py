@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Unreadable, hookimpl
-from freeride_core.binder import ClientProtocol, Place
+from freeride_core import Binder, ClientProtocol, Endpoint, Place, Unreadable, hookimpl
 
 _LINE = re.compile(
     r"(?:[ \t]*+(?:export[ \t]++)?(?P<name>[A-Za-z_]\w*+)[ \t]*+=[ \t]*+"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import Place
-from freeride_core.editing.json import JsonDocument
+from freeride_core import Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core.editing import JsonDocument
 
 _PROVIDER = "freeride"
 _ROUTE = "v1/chat/completions"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import Place
-from freeride_core.editing.yaml import YamlDocument
+from freeride_core import Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core.editing import Value, YamlDocument
 
 
 class HermesBinder(Binder):
@@ -30,22 +29,24 @@ class HermesBinder(Binder):
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = YamlDocument(text or "")
-        connection: dict[str, str | bool | int] = {
+        connection: dict[str, Value] = {
             "default": endpoint.model,
             "provider": "custom",
             "base_url": endpoint.openai,
             "api_key": endpoint.key,  # it drops one of less than four characters
             "context_length": endpoint.context,  # it does not start with less than 64,000
         }
-        document.merge("model", connection)
+        if isinstance(document.get(["model"]), str):  # the short form: a name alone
+            document.set(["model"], None)
+        document.set(["model"], connection)
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
         document = YamlDocument(text)
-        if document.get("base_url", within="model") != endpoint.openai:
+        if document.get(["model", "base_url"]) != endpoint.openai:
             return ()
-        model = document.get("default", within="model")
-        return (model,) if model else ()
+        model = document.get(["model", "default"])
+        return (model,) if isinstance(model, str) else ()
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
         # Its provider `custom` takes no key from the environment.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, hookimpl
-from freeride_core.binder import Place
-from freeride_core.editing.yaml import YamlDocument
+from freeride_core import Binder, Endpoint, Place, hookimpl
+from freeride_core.editing import YamlDocument
 
 _MODEL = "freeride"
 """By this name it is asked for: `llm -m freeride`."""
@@ -34,29 +33,27 @@ class LlmBinder(Binder):
         return home / self._folder / "extra-openai-models.yaml"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = YamlDocument(text or "", is_list=True)
+        document = YamlDocument(text or "")
         connection = {"model_name": endpoint.model, "api_base": endpoint.openai}
         # A key by name would be looked for in `keys.json`; a header stands here.
-        bearer = f"Bearer {endpoint.key}"
-        headers = {"Authorization": bearer}
+        headers = {"Authorization": f"Bearer {endpoint.key}"}
         abilities = {"supports_tools": True, "supports_schema": True}
-        entry = document.find(None, "model_id", _MODEL)
+        entry = document.find([], "model_id", _MODEL)
         if entry is None:
-            document.append(None, {"model_id": _MODEL, **connection, "headers": headers, **abilities})
+            document.append([], {"model_id": _MODEL, **connection, "headers": headers, **abilities})
             return document.text
         for key, value in connection.items():
-            document.set(key, value, within=entry)
-        document.add("headers", headers, within=entry)
-        document.set("Authorization", bearer, within=(*entry, "headers"))
+            document.set([*entry, key], value)
+        document.set([*entry, "headers"], headers)
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        document = YamlDocument(text, is_list=True)
-        entry = document.find(None, "model_id", _MODEL)
-        if entry is None or document.get("api_base", within=entry) != endpoint.openai:
+        document = YamlDocument(text)
+        entry = document.find([], "model_id", _MODEL)
+        if entry is None or document.get([*entry, "api_base"]) != endpoint.openai:
             return ()
-        model = document.get("model_name", within=entry)
-        return (model,) if model else ()
+        model = document.get([*entry, "model_name"])
+        return (model,) if isinstance(model, str) else ()
 
 
 @hookimpl

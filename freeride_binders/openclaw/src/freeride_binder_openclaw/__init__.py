@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Place
-from freeride_core.editing.json import JsonDocument, Value
+from freeride_core import FILES, Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core.editing import JsonDocument, Value
 
 PROVIDER = "freeride"
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from freeride_binder_openclaw.workspace import Unusable
-from freeride_core.cli.gateway_client import GatewayClient
-from freeride_core.settings.resolver import Settings
+from freeride_core.cli import GatewayClient, Settings
 
 
 def listed_ids(root: str, settings: Settings) -> list[str]:

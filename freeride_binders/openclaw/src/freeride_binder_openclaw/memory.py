@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from freeride_binder_openclaw.ranking import FreeModel
-from freeride_core.cli.terminal import complain
-from freeride_core.model import is_model_name
-from freeride_core.system.files import set_aside
+from freeride_core import is_model_name
+from freeride_core.cli import complain, set_aside
 
 DAY_S = 86_400.0
 MINUTE_S = 60.0

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from freeride_binder_openclaw.openrouter import ProbeVerdict
 from freeride_binder_openclaw.ranking import FreeModel
 from freeride_binder_openclaw.rotation import Trials, fallbacks_of
 from freeride_binder_openclaw.selection import DIRECT, Chooser, ref_of
-from freeride_binder_openclaw.workspace import Unusable, Workspace, Written
+from freeride_binder_openclaw.workspace import Unusable, Workspace
 from freeride_core import Endpoint, ErrorKind
-from freeride_core.cli.terminal import clock
+from freeride_core.cli import ProbeVerdict, WrittenFile, clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class Turned:
     fallbacks: tuple[str, ...]
     is_proven: bool
     tried: tuple[tuple[str, str], ...]
-    written: Written
+    written: WrittenFile
 
 
 def turn(

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from freeride_binder_openclaw.memory import OK, Memory
-from freeride_binder_openclaw.openrouter import OpenRouter, ProbeVerdict, Unreachable
+from freeride_binder_openclaw.openrouter import OpenRouter
 from freeride_binder_openclaw.ranking import FreeModel, best_for_agents
 from freeride_binder_openclaw.selection import ROUTER, ref_of
+from freeride_core.cli import ProbeVerdict, UnreachableUpstream
 
 FRESH_S = 6 * 3600.0
 """How long a list of models counts."""
@@ -38,7 +39,7 @@ class Trials:
     def try_model(self, model_id: str) -> ProbeVerdict | None:
         """Asks with one key after the other, until a failure is not the key's. None: the share for probes is spent."""
         verdict: ProbeVerdict | None = None
-        for key in self._openrouter.member.keys:
+        for key in self._openrouter.keys:
             ceiling = self._openrouter.ceiling(self._memory.daily_limit())
             probe = self._memory.reserve(model_id, self._now(), ceiling)
             if probe is None:
@@ -66,13 +67,13 @@ class Trials:
 
 
 def list_models(openrouter: OpenRouter, memory: Memory, now: float, *, oldest_s: float = FRESH_S) -> list[FreeModel]:
-    """The free models: the kept list where it is not older, else a new one, which is kept. Raises `Unreachable`."""
+    """The free models: the kept list where it is not older, else a new one, which is kept. Raises `UnreachableUpstream`."""
     kept = memory.model_list()
     if kept is not None and 0 <= now - kept.fetched_at < oldest_s:
         return list(kept.models)
     models = openrouter.list_models()
     if not models:
-        raise Unreachable("OpenRouter lists no free model")
+        raise UnreachableUpstream("OpenRouter lists no free model")
     memory.keep_models(now, models)
     return list(models)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from freeride_binder_openclaw import PROVIDER, OpenClawBinder
 from freeride_core import Endpoint, Unreadable
-from freeride_core.editing.json import JsonDocument
+from freeride_core.editing import JsonDocument
 
 DIRECT = "openrouter"
 """OpenClaw's name of OpenRouter, which in a record stands where a gateway's address would."""

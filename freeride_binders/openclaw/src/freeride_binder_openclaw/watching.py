@@ -14,8 +14,8 @@ from freeride_binder_openclaw.rotate_once import explain, turn
 from freeride_binder_openclaw.rotation import Trials, list_models
 from freeride_binder_openclaw.selection import ROUTER
 from freeride_binder_openclaw.workspace import Workspace
-from freeride_core import Account, Model
-from freeride_core.cli.gateway_client import find_fault
+from freeride_core import Model
+from freeride_core.cli import find_fault
 
 ALLOWANCE_S = 900.0
 """How often a key's allowance is asked for."""
@@ -44,7 +44,7 @@ class Watcher:
     def look(self) -> None:
         """Looks once, and rotates if that helps.
 
-        Raises `Unreachable` or `Unusable`, and what reading and writing the configuration raises.
+        Raises `UnreachableUpstream` or `Unusable`, and what reading and writing the configuration raises.
         """
         scene = self._scene_now()
         selection = scene.selection
@@ -63,7 +63,7 @@ class Watcher:
         listed = {model.id for model in models}
         if model_id not in {ROUTER, *listed}:
             unlisted = Model(id=model_id, canonical=model_id)
-            if not (scene.is_own_choice or openrouter.member.is_free(unlisted, Account())):
+            if not (scene.is_own_choice or openrouter.is_free(unlisted)):
                 self.tell(f"OpenClaw asks {model_id}, which is not a free model: it is left alone")
                 return
             self._turn(scene, trials, "OpenRouter does not list it as free any more")
@@ -91,7 +91,7 @@ class Watcher:
 
     def _is_exhausted(self, scene: Workspace, openrouter: OpenRouter) -> bool:
         if self._allowance_at is None or not 0 <= self._now() - self._allowance_at < ALLOWANCE_S:
-            allowances = [openrouter.read_allowance(key) for key in openrouter.member.keys]
+            allowances = [openrouter.read_allowance(key) for key in openrouter.keys]
             known = [allowance for allowance in allowances if allowance is not None]
             if known:
                 # One share for all keys: they may be of one account.
@@ -107,12 +107,14 @@ class Watcher:
         return probes > 0 and (last is None or not 0 <= self._now() - last < DAY_S / probes)
 
     def _open(self, scene: Workspace) -> OpenRouter:
-        keys = scene.find_keys()
-        asked_with = (keys.member.keys, scene.settings.connect_timeout)
+        keys = scene.find_keys(self._now)
+        asked_with = (keys.openrouter.keys, scene.settings.connect_timeout)
         if self._openrouter is None or asked_with != self._asked_with:
             self.close()
-            self._openrouter = scene.open(keys, self._now)
+            self._openrouter = keys.openrouter
             self._asked_with, self._allowance_at = asked_with, None
+        else:
+            keys.openrouter.close()
         return self._openrouter
 
     def tell(self, line: str) -> None:

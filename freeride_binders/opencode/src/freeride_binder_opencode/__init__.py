@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import Place
-from freeride_core.editing.json import JsonDocument
+from freeride_core import Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core.editing import JsonDocument
 
 _PROVIDER = "freeride"
 _SMALL = "freeride/fast"

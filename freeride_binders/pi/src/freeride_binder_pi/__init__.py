@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Place
-from freeride_core.editing.json import JsonDocument, Value
+from freeride_core import FILES, Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core.editing import JsonDocument, Value
 
-_PROVIDER: tuple[str | int, ...] = ("providers", "freeride")
+_PROVIDER = ("providers", "freeride")
 
 
 class PiBinder(Binder):

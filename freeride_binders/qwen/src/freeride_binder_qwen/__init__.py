@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, hookimpl
-from freeride_core.binder import FILES, Place
-from freeride_core.editing.json import JsonDocument
+from freeride_core import FILES, Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core.editing import JsonDocument
 
-_ENTRIES: tuple[str | int, ...] = ("modelProviders", "openai")
+_ENTRIES = ("modelProviders", "openai")
 _ENTRY_NAME = "FreeRide"
 _KEY_VARIABLE = "FREERIDE_LOCAL_KEY"
 

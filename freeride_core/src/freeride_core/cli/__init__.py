@@ -1,21 +1,86 @@
-"""The command line: one module a command, and each imports its work when it runs."""
+"""The command line: one module a command, and each imports its work when it runs.
+
+A plugin's command imports these names from here; each is loaded when it is first used.
+
+Output: `show` (stdout), `tell` and `complain` (stderr), `fail` (and exit 1), `clock`, `with_tilde`.
+Program: `make_app`, `prepare_program`, `command_faults`.
+Settings: `Settings`, `load_settings`.
+Gateway: `GatewayClient`, `Listener`, `find_fault`.
+The agent's configuration: `AgentFile`, `WrittenFile`.
+An upstream: `find_provider`, `UpstreamClient`, `ProbeVerdict`, `UnreachableUpstream`.
+Files: `set_aside`.
+
+Everything else in this room is private to `freeride`. It may import every other room.
+"""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from freeride_core import __version__
-from freeride_core.system.programs import forget_working_folder
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from freeride_core.cli.agent_file import AgentFile, WrittenFile
+    from freeride_core.cli.gateway_client import GatewayClient, Listener, find_fault
+    from freeride_core.cli.group import make_app
+    from freeride_core.cli.program import command_faults, prepare_program
+    from freeride_core.cli.terminal import clock, complain, fail, show, tell, with_tilde
+    from freeride_core.cli.upstream import ProbeVerdict, UnreachableUpstream, UpstreamClient, find_provider
+    from freeride_core.system.files import set_aside
+    from freeride_core.settings.resolver import Settings, load_settings
+
+__all__ = [
+    "AgentFile",
+    "GatewayClient",
+    "Listener",
+    "ProbeVerdict",
+    "Settings",
+    "UnreachableUpstream",
+    "UpstreamClient",
+    "WrittenFile",
+    "clock",
+    "command_faults",
+    "complain",
+    "fail",
+    "find_fault",
+    "find_provider",
+    "set_aside",
+    "load_settings",
+    "main",
+    "make_app",
+    "prepare_program",
+    "show",
+    "tell",
+    "with_tilde",
+]
+
+_HOMES = {
+    "cli.agent_file": ("AgentFile", "WrittenFile"),
+    "cli.gateway_client": ("GatewayClient", "Listener", "find_fault"),
+    "cli.group": ("make_app",),
+    "cli.program": ("command_faults", "prepare_program"),
+    "cli.terminal": ("clock", "complain", "fail", "show", "tell", "with_tilde"),
+    "cli.upstream": ("ProbeVerdict", "UnreachableUpstream", "UpstreamClient", "find_provider"),
+    "settings.resolver": ("Settings", "load_settings"),
+    "system.files": ("set_aside",),
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"freeride_core.{_MODULES[name]}"), name)
+    return value
 
 
 def main() -> None:
     """Runs `freeride` on the process's own arguments."""
-    forget_working_folder()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal without a letter for `▶` shows `?`, and nothing fails
-            stream.reconfigure(errors="replace")
+    from freeride_core.cli.program import prepare_program
+
+    prepare_program()
     if sys.argv[1:2] == ["--version"]:
         sys.stdout.write(f"freeride {__version__}\n")
         return

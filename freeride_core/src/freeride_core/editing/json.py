@@ -1,8 +1,7 @@
-"""JSON, JSON with comments or JSON5 that is edited in place: every byte that is not replaced stays as its owner wrote it.
+"""Editor for JSON, JSON with comments and JSON5.
 
-For binders of agents with such files. Comments, order, quotes and trailing commas survive, because the text is never written
-anew: it is parsed for where things stand, and new text, which is plain JSON, is put there. It reads JSON5, of which the
-others are a part.
+Comments, order, quotes and trailing commas survive: the text is parsed for positions only, and new values, which are plain
+JSON, are inserted there. It reads JSON5, which includes the other two.
 """
 
 from __future__ import annotations
@@ -10,32 +9,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
 from freeride_core.binder import Unreadable
+from freeride_core.editing.document import Document, Path, Value, dotted, is_collection
 from freeride_core.editing.json_syntax import BREAK, JsonNode, parse, place, skip_blank
-
-Value: TypeAlias = "str | int | bool | Sequence[Value] | Mapping[str, Value]"
-Path = Sequence[str | int]
-"""Names of members and indexes of items, from the root."""
 
 _INDENT = re.compile(r"[ \t]*")
 _REST_OF_LINE = re.compile(r"[ \t]*(?://[^\r\n]*)?(?:\r\n|\n|\r)")
 
 
-class JsonDocument:
-    """One document whose root is an object, or nothing yet. `text` is the document as edited so far.
-
-    Every method raises `Unreadable`, with line and column, where it cannot do what it is asked for.
-    """
+class JsonDocument(Document):
+    """One document whose root is an object."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self._text = text
         self._root = parse(text)
 
+    @property
+    def text(self) -> str:
+        return self._text
+
     def set(self, path: Path, value: Value) -> None:
-        """Gives the member at `path` this value, and makes the objects above it. An object that is there keeps its other
-        members: `value` is set member by member."""
         self._reach(path)
         found = self._find(path)
         if found is None:
@@ -44,74 +39,58 @@ class JsonDocument:
             for name, part in value.items():
                 self.set([*path, name], part)
         elif found.value != value or type(found.value) is not type(value):
-            is_scalar = not isinstance(value, Mapping | list | tuple)
-            if found.kind != "null" and (found.kind in ("object", "array")) == is_scalar:
-                self._refuse(found, f"`{_name(path)}` is not {'a plain value' if is_scalar else 'a collection'}")
-            quote = self.text[found.start] if found.kind == "string" else '"'
+            is_plain = not is_collection(value)
+            if found.kind != "null" and (found.kind in ("object", "array")) == is_plain:
+                self._refuse(found, f"`{dotted(path)}` is not {'a plain value' if is_plain else 'a collection'}")
+            quote = self._text[found.start] if found.kind == "string" else '"'
             self._splice(found.start, found.end, self._write(value, self._indent_at(found.start), quote))
 
-    def add(self, path: Path, value: Value) -> None:
-        """Like `set`, but leaves what is at `path` as it is."""
-        if self._find(path) is None:
-            self.set(path, value)
-
     def append(self, path: Path, item: Value) -> None:
-        """Puts `item` at the end of the list at `path`, which is made where it is missing."""
         found = self._find(path)
         if found is None or found.kind == "null":
             self.set(path, [item])
             return
         if found.kind != "array":
-            self._refuse(found, f"`{_name(path)}` is not a list")
+            self._refuse(found, f"`{dotted(path)}` is not a list")
         self._insert_into(found, None, item)
 
     def wrap(self, path: Path, name: str) -> None:
-        """Puts an object in the place of the plain value at `path`, and that value, as it is written, into it as `name`."""
+        """Replace the plain value at `path` by an object that holds that value, spelled as before, as its member `name`."""
         found = self._find(path)
         if found is None:
             raise KeyError(path)
         if found.kind in ("object", "array"):
-            self._refuse(found, f"`{_name(path)}` is not a plain value")
+            self._refuse(found, f"`{dotted(path)}` is not a plain value")
         indent = self._indent_at(found.start) if self._is_open(found) else None
-        member = f"{json.dumps(name)}: {self.text[found.start : found.end]}"
+        member = f"{json.dumps(name)}: {self._text[found.start : found.end]}"
         self._splice(found.start, found.end, self._bracketed("{", "}", [member], indent))
 
     def remove(self, path: Path) -> None:
-        """Takes away the member or the item at `path`, where there is one, with its comma and the comment behind it on its line."""
         found, parent = self._find(path), self._find(path[:-1])
         if found is None or parent is None:
             return
         spans = [(part.start, part.end) for part in parent.members or parent.items]
         index = next(at for at, (_, end) in enumerate(spans) if end == found.end)
         start, end = spans[index]
-        comma = skip_blank(self.text, end)
+        comma = skip_blank(self._text, end)
         has_comma = comma < parent.end - 1
         end = comma + 1 if has_comma else end
-        rest = _REST_OF_LINE.match(self.text, end)
+        rest = _REST_OF_LINE.match(self._text, end)
         if rest is not None and self._begins_line(start):
             start, end = self._line_start(start), rest.end()
         elif has_comma:
             end += len(self._indent_from(end))
         else:
-            start = len(self.text[:start].rstrip(" \t"))
-        text = self.text[:start] + self.text[end:]
+            start = len(self._text[:start].rstrip(" \t"))
+        text = self._text[:start] + self._text[end:]
         if index and not has_comma:  # the one before is the last one now
             before = skip_blank(text, spans[index - 1][1])
             text = text[:before] + text[before + 1 :]
         self._replace(text, start)
 
     def get(self, path: Path) -> object:
-        """What is at `path` as Python has it: `dict`, `list`, `str` and so on; None where there is nothing, or null."""
         found = self._find(path)
         return None if found is None else found.value
-
-    def find(self, path: Path, field: str, value: str) -> list[str | int] | None:
-        """The path of the first object with this `field` in the list at `path`."""
-        found = self._find(path)
-        for index, item in enumerate(found.items if found else ()):
-            if isinstance(item.value, dict) and item.value.get(field) == value:
-                return [*path, index]
-        return None
 
     def _find(self, path: Path) -> JsonNode | None:
         node = self._root
@@ -119,19 +98,19 @@ class JsonDocument:
             if node is None:
                 return None
             if isinstance(step, int):
-                node = node.items[step]
+                node = node.items[step] if 0 <= step < len(node.items) else None
                 continue
             members = [member for member in node.members if member.name == step]
             if len(members) > 1:
-                raise Unreadable(f"{place(self.text, members[1].start)}: `{step}` stands here for the second time")
+                raise Unreadable(f"{place(self._text, members[1].start)}: `{step}` stands here for the second time")
             node = members[0].node if members else None
         return node
 
     def _reach(self, path: Path) -> None:
         """Makes sure that there are objects above what is at `path`."""
         if self._root is None:
-            gap = "" if not self.text.strip("\ufeff") or self.text[-1] in "\r\n" else self._eol(len(self.text))
-            self._splice(len(self.text), len(self.text), f"{gap}{{}}{self._eol(len(self.text))}")
+            gap = "" if not self._text.strip("\ufeff") or self._text[-1] in "\r\n" else self._eol(len(self._text))
+            self._splice(len(self._text), len(self._text), f"{gap}{{}}{self._eol(len(self._text))}")
         for depth in range(1, len(path)):
             step, found = path[:depth], self._find(path[:depth])
             if found is None:
@@ -139,7 +118,7 @@ class JsonDocument:
             elif found.kind == "null":
                 self._splice(found.start, found.end, "{}")
             elif found.kind != ("array" if isinstance(path[depth], int) else "object"):
-                self._refuse(found, f"`{_name(step)}` is not an object")
+                self._refuse(found, f"`{dotted(step)}` is not an object")
 
     def _insert(self, path: Path, value: Value) -> None:
         parent = self._find(path[:-1])
@@ -154,7 +133,7 @@ class JsonDocument:
         starts = [member.start for member in node.members] or [item.start for item in node.items]
         last = parts[-1].end if parts else node.start + 1
         closing = node.end - 1
-        comma = skip_blank(self.text, last)
+        comma = skip_blank(self._text, last)
         has_comma = bool(parts) and comma < closing
         after = comma + 1 if has_comma else last
         line_starts = [start for start in starts if self._begins_line(start)]
@@ -167,12 +146,12 @@ class JsonDocument:
         outer = self._indent_at(node.start)
         indent = self._indent_at(line_starts[-1]) if parts else outer + self._unit()
         # Below the comments at the end: there, most often, entries stand that are switched off.
-        at = len(self.text[:closing].rstrip())
+        at = len(self._text[:closing].rstrip())
         eol = self._eol(closing)
         piece = eol + indent + lead + self._write(value, indent) + ("," if has_comma else "")
-        if not parts and not BREAK.search(self.text, at, closing):
+        if not parts and not BREAK.search(self._text, at, closing):
             piece += eol + outer
-        text = self.text[:at] + piece + self.text[at:]
+        text = self._text[:at] + piece + self._text[at:]
         if parts and not has_comma:
             text = text[:last] + "," + text[last:]
         self._replace(text, last)
@@ -180,22 +159,22 @@ class JsonDocument:
     def _is_open(self, node: JsonNode) -> bool:
         """Whether what is put into a collection at this place gets lines of its own: where its neighbours have."""
         root = self._root or node
-        return root is node or BREAK.search(self.text, root.start, node.end) is not None
+        return root is node or BREAK.search(self._text, root.start, node.end) is not None
 
     def _begins_line(self, index: int) -> bool:
         # Backwards over blanks alone: there may be thousands of members, and all of them on one line.
-        while index > 0 and self.text[index - 1].isspace() and self.text[index - 1] not in "\r\n":
+        while index > 0 and self._text[index - 1].isspace() and self._text[index - 1] not in "\r\n":
             index -= 1
-        return index > 0 and self.text[index - 1] in "\r\n"
+        return index > 0 and self._text[index - 1] in "\r\n"
 
     def _line_start(self, index: int) -> int:
-        return max(self.text.rfind("\n", 0, index), self.text.rfind("\r", 0, index)) + 1
+        return max(self._text.rfind("\n", 0, index), self._text.rfind("\r", 0, index)) + 1
 
     def _indent_at(self, index: int) -> str:
         return self._indent_from(self._line_start(index))
 
     def _indent_from(self, index: int) -> str:
-        found = _INDENT.match(self.text, index)
+        found = _INDENT.match(self._text, index)
         return found[0] if found else ""
 
     def _unit(self) -> str:
@@ -208,7 +187,7 @@ class JsonDocument:
         return "  "
 
     def _eol(self, index: int) -> str:
-        breaks = BREAK.findall(self.text, 0, index) or BREAK.findall(self.text)[:1] or ["\n"]
+        breaks = BREAK.findall(self._text, 0, index) or BREAK.findall(self._text)[:1] or ["\n"]
         return str(breaks[-1])
 
     def _write(self, value: Value, indent: str | None, quote: str = '"') -> str:
@@ -230,23 +209,19 @@ class JsonDocument:
         if indent is None or not parts:
             pad = " " if parts and opening == "{" else ""
             return f"{opening}{pad}{', '.join(parts)}{pad}{closing}"
-        eol = self._eol(len(self.text))
+        eol = self._eol(len(self._text))
         lines = f",{eol}".join(f"{self._deeper(indent)}{part}" for part in parts)
         return f"{opening}{eol}{lines}{eol}{indent}{closing}"
 
     def _splice(self, start: int, end: int, piece: str) -> None:
-        self._replace(self.text[:start] + piece + self.text[end:], start)
+        self._replace(self._text[:start] + piece + self._text[end:], start)
 
     def _replace(self, text: str, near: int) -> None:
         try:
             self._root = parse(text)
         except Unreadable as error:
-            raise Unreadable(f"{place(self.text, near)}: cannot be edited safely ({error})") from error
-        self.text = text
+            raise Unreadable(f"{place(self._text, near)}: cannot be edited safely ({error})") from error
+        self._text = text
 
     def _refuse(self, node: JsonNode, reason: str) -> NoReturn:
-        raise Unreadable(f"{place(self.text, node.start)}: {reason}")
-
-
-def _name(path: Path) -> str:
-    return ".".join(map(str, path))
+        raise Unreadable(f"{place(self._text, node.start)}: {reason}")

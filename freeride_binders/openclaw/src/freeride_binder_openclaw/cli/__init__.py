@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
-from freeride_core.system.programs import forget_working_folder
+from freeride_core.cli import prepare_program
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run `freeride-watcher` on the process's own arguments."""
-    forget_working_folder()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    prepare_program()
     from freeride_binder_openclaw.cli.watcher import app  # not above: it brings other distributions along
 
     app(prog_name="freeride-watcher")

@@ -12,13 +12,12 @@ from freeride_binder_openclaw.rotation import FRESH_S, list_models
 from freeride_binder_openclaw.selection import DIRECT, Chooser
 from freeride_binder_openclaw.workspace import Unusable, Workspace
 from freeride_core import Endpoint
-from freeride_core.cli.gateway_client import GatewayClient, Listener
-from freeride_core.cli.terminal import tell
+from freeride_core.cli import GatewayClient, Listener, tell
 
 
 def ranked_models(scene: Workspace, *, oldest_s: float = FRESH_S) -> list[FreeModel]:
     """OpenRouter's free models now, best first."""
-    openrouter = scene.open(find_keys(scene), time.time)
+    openrouter = find_keys(scene).openrouter
     try:
         return list_models(openrouter, scene.memory, time.time(), oldest_s=oldest_s)
     finally:

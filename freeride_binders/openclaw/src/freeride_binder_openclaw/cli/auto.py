@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freeride_binder_openclaw.cli.options import AsJson, Count, DryRun, FallbackOnly, SetupAuth, ViaOption
 from freeride_binder_openclaw.cli.output import Via, told, via_of
-from freeride_core.cli.terminal import tell
+from freeride_core.cli import tell
 
 
 def auto(

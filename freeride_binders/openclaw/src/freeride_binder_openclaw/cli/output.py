@@ -13,10 +13,10 @@ import typer
 
 from freeride_binder_openclaw import OpenClawBinder
 from freeride_core import Endpoint
-from freeride_core.cli.terminal import complain, fail, show, tell
+from freeride_core.cli import WrittenFile, command_faults, complain, fail, show, tell
 
 if TYPE_CHECKING:
-    from freeride_binder_openclaw.workspace import Keys, Workspace, Written
+    from freeride_binder_openclaw.workspace import Keys, Workspace
 
 GATEWAY = "http://127.0.0.1:11343"
 UNDO = "freeride bind --undo openclaw"
@@ -31,14 +31,10 @@ class Via(enum.StrEnum):
 
 def faults_of_a_command() -> tuple[type[Exception], ...]:
     """What keeps a command from its work without being a fault of the code."""
-    from freeride_binder_openclaw.openrouter import Unreachable
     from freeride_binder_openclaw.workspace import Unusable
-    from freeride_core import Unreadable
-    from freeride_core.binding.change import BindingError
-    from freeride_core.plugins.discovery import PluginError
-    from freeride_core.settings.resolver import SettingsError
+    from freeride_core.cli import UnreachableUpstream
 
-    return (BindingError, OSError, PluginError, SettingsError, Unreachable, Unreadable, Unusable, sqlite3.Error)
+    return (*command_faults(), UnreachableUpstream, Unusable, sqlite3.Error)
 
 
 @contextmanager
@@ -53,7 +49,7 @@ def told() -> Iterator[None]:
 def find_keys(scene: Workspace) -> Keys:
     """The keys; what is wrong with some of them is told."""
     keys = scene.find_keys()
-    for line in keys.warnings:
+    for line in keys.openrouter.warnings:
         complain(line)
     return keys
 
@@ -64,15 +60,20 @@ def via_of(scene: Workspace, via: Via | None) -> Via:
 
 
 def show_written(
-    written: Written, selection_after: tuple[str | None, tuple[str, ...]], *, dry_run: bool, as_json: bool, **more: Any
+    written: WrittenFile,
+    selection_after: tuple[str | None, tuple[str, ...]],
+    *,
+    dry_run: bool,
+    as_json: bool,
+    **more: Any,
 ) -> None:
     """The difference on stdout, and in words on stderr what comes next; or all of it as JSON."""
     primary, fallbacks = selection_after
-    is_changed = written.change.is_needed
+    is_changed = written.is_changed
     advice = OpenClawBinder().advice(Endpoint("")) if is_changed and not dry_run else ""
     if as_json:
         shown = {
-            "path": str(written.change.path),
+            "path": str(written.path),
             "primary": primary,
             "fallbacks": list(fallbacks),
             "changed": is_changed and not dry_run,
@@ -89,7 +90,7 @@ def show_written(
     if fallbacks:
         tell(f"Then: {', '.join(fallbacks)}")
     if not is_changed:
-        tell(f"{written.change.path} says so already, and stays as it is.")
+        tell(f"{written.path} says so already, and stays as it is.")
     elif dry_run:
         tell("Nothing was written.")
     else:

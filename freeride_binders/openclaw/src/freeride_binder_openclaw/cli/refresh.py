@@ -8,7 +8,7 @@ import typer
 
 from freeride_binder_openclaw.cli.options import AsJson
 from freeride_binder_openclaw.cli.output import told
-from freeride_core.cli.terminal import show
+from freeride_core.cli import show
 
 
 def refresh(as_json: AsJson = False) -> None:

@@ -9,12 +9,12 @@ import typer
 
 from freeride_binder_openclaw.cli.options import AsJson, Count
 from freeride_binder_openclaw.cli.output import find_keys, show_written, told
-from freeride_core.cli.terminal import tell
+from freeride_core.cli import tell
 
 if TYPE_CHECKING:
-    from freeride_binder_openclaw.openrouter import ProbeVerdict
     from freeride_binder_openclaw.rotation import Trials
     from freeride_binder_openclaw.workspace import Workspace
+    from freeride_core.cli import ProbeVerdict
 
 
 def rotate(
@@ -44,7 +44,7 @@ def rotate(
         if scene.selection.via_gateway:
             _say_unchanged(scene, "OpenClaw asks the gateway, which rotates within each request.", as_json=as_json)
             return
-        openrouter = scene.open(find_keys(scene), time.time)
+        openrouter = find_keys(scene).openrouter
         try:
             trials = Trials(openrouter, scene.memory, time.time)
             reason = "it was asked for" if force else _fault(scene, trials)

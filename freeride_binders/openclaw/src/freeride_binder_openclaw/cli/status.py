@@ -10,7 +10,7 @@ import typer
 
 from freeride_binder_openclaw.cli.options import AsJson
 from freeride_binder_openclaw.cli.output import GATEWAY, told
-from freeride_core.cli.terminal import show
+from freeride_core.cli import show
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.workspace import Workspace
@@ -37,11 +37,9 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _found(scene: Workspace, now: float) -> dict[str, Any]:
+    from freeride_binder_openclaw.cli.output import faults_of_a_command
     from freeride_binder_openclaw.memory import DAY_S
-    from freeride_binder_openclaw.openrouter import Unreachable
-    from freeride_binder_openclaw.workspace import Unusable
-    from freeride_core.cli.gateway_client import find_fault
-    from freeride_core.plugins.discovery import PluginError
+    from freeride_core.cli import find_fault
 
     selection, memory = scene.selection, scene.memory
     root = selection.gateway or GATEWAY
@@ -49,11 +47,10 @@ def _found(scene: Workspace, now: float) -> dict[str, Any]:
     note, ceiling = "", None
     try:
         found = scene.find_keys()
-        openrouter = scene.open(found, time.time)
-        ceiling = openrouter.ceiling(memory.daily_limit()).day
-        openrouter.close()
-        keys = [{"fingerprint": key.fingerprint, "from": found.origin} for key in found.member.keys]
-    except (Unusable, Unreachable, PluginError) as error:
+        ceiling = found.openrouter.ceiling(memory.daily_limit()).day
+        found.openrouter.close()
+        keys = [{"fingerprint": key.fingerprint, "from": found.origin} for key in found.openrouter.keys]
+    except faults_of_a_command() as error:
         note = str(error)
     listed, rotation = memory.model_list(), memory.rotation()
     is_free: bool | None = None
@@ -81,7 +78,7 @@ def _found(scene: Workspace, now: float) -> dict[str, Any]:
 
 
 def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
-    from freeride_core.cli.terminal import clock
+    from freeride_core.cli import clock
 
     gateway, models, probes, rotation = found["gateway"], found["models"], found["probes"], found["rotation"]
     lines = [

@@ -9,7 +9,7 @@ import typer
 
 from freeride_binder_openclaw.cli.options import AsJson, DryRun, FallbackOnly, SetupAuth, ViaOption
 from freeride_binder_openclaw.cli.output import Via, told, via_of
-from freeride_core.cli.terminal import tell
+from freeride_core.cli import tell
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.workspace import Workspace

@@ -13,8 +13,7 @@ import typer
 
 from freeride_binder_openclaw.cli.output import faults_of_a_command, told
 from freeride_core import __version__
-from freeride_core.cli.group import make_app
-from freeride_core.cli.terminal import show
+from freeride_core.cli import make_app, show
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.workspace import Workspace
@@ -76,7 +75,7 @@ def _watch(interval_s: int | None) -> None:
     # Without a key it is of no use, and a daemon that says so for ever helps nobody.
     scene = read_workspace()
     if not scene.selection.via_gateway:
-        scene.find_keys()
+        scene.find_keys().openrouter.close()
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
@@ -102,7 +101,7 @@ def _say(line: str) -> None:
 
 def _show(scene: Workspace, *, as_json: bool) -> None:
     from freeride_binder_openclaw.memory import DAY_S
-    from freeride_core.cli.terminal import clock
+    from freeride_core.cli import clock
 
     now, rotation = time.time(), scene.memory.rotation()
     probes = scene.memory.probes_since(now - DAY_S)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Unreadable, hookimpl
-from freeride_core.binder import Place
+from freeride_core import Binder, Endpoint, Place, Unreadable, hookimpl
 
 _LINE = re.compile(r"\s*(?:(?P<name>[a-z_]+)[ \t]*=[ \t]*(?P<value>.*?))?\s*(?:#.*)?\s*")
 """A setting, a comment, both, or nothing."""
