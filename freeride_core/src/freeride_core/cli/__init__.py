@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from freeride_core.cli.program import command_faults, prepare_program
     from freeride_core.cli.terminal import clock, complain, fail, show, tell, with_tilde
     from freeride_core.cli.upstream import ProbeVerdict, UnreachableUpstream, UpstreamClient, find_provider
-    from freeride_core.system.files import set_aside
     from freeride_core.settings.resolver import Settings, load_settings
+    from freeride_core.system.files import set_aside
 
 __all__ = [
     "AgentFile",
@@ -46,11 +46,11 @@ __all__ = [
     "fail",
     "find_fault",
     "find_provider",
-    "set_aside",
     "load_settings",
     "main",
     "make_app",
     "prepare_program",
+    "set_aside",
     "show",
     "tell",
     "with_tilde",
