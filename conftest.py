@@ -40,8 +40,8 @@ _KEPT = re.compile(
     r"|PYTHONPATH|PYTHONDONTWRITEBYTECODE|PYTEST_CURRENT_TEST|PYTEST_VERSION|COVERAGE_.*"
 )
 """The variables that a test may find. Keys, proxies, the language, colours, agents' own folders: none of it is this machine's."""
-HEAVY = frozenset({"process", "build", "clients", "fuzz"})
-"""The folders that `scripts/test` leaves out."""
+HEAVY = {"process": "process", "build": "build", "clients": "clients", "fuzz": "fuzz", "meta": "process"}
+"""The folders that `scripts/test` leaves out, with their markers."""
 _SECRET = re.compile(r".*_(API_KEY|TOKEN|ACCOUNT_ID)(_\d+)?")
 _HOME_VARIABLES = ("HOME", "USERPROFILE")
 _SOMEBODYS_OWN = frozenset({11434})
@@ -49,10 +49,10 @@ _SOMEBODYS_OWN = frozenset({11434})
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks every test by the heavy folder that it is in: `tests/process/`, and `conformance/meta/process/` as well."""
+    """Marks every test by the heavy folder that it is in, at any depth."""
     for item in items:
-        for folder in HEAVY.intersection(item.path.relative_to(config.rootpath).parts[:-1]):
-            item.add_marker(folder)
+        for folder in HEAVY.keys() & item.path.relative_to(config.rootpath).parts[:-1]:
+            item.add_marker(HEAVY[folder])
 
 
 @pytest.fixture(scope="session")
