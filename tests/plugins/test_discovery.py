@@ -297,7 +297,7 @@ def test_a_member_of_another_type_is_a_row(broken: Any, statement: str, reason: 
         ('    homepage = "h"\n', "    homepage = 3\n", "`homepage` is an int, not a str"),
         ('    def edit(self, text, endpoint): return ""\n', "", "TypeError: Can't instantiate abstract class Acme"),
         ('    title = "Acme"\n', '    title = "Acme"\n    scopes = ()\n', "`scopes` is empty"),
-        ('    title = "Acme"\n', '    title = "Acme"\n    scopes = ("home",)\n', "`scopes` holds a str, not a Scope"),
+        ('    title = "Acme"\n', '    title = "Acme"\n    scopes = ("home",)\n', "`scopes` holds a str, not a Place"),
     ],
 )
 def test_a_binder_is_held_to_its_contract_too(install: Any, old: str, new: str, reason: str) -> None:

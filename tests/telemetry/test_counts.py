@@ -218,7 +218,7 @@ class TestBeacon:
             raise OSError(30, "Read-only file system")
 
         settings = settings_with(home)
-        monkeypatch.setattr("freeride_core.telemetry.counts.replace_file", refuse)
+        monkeypatch.setattr("freeride_core.telemetry.counts.write_atomically", refuse)
         assert "nothing will be sent" in shown(settings)
         clock = BeaconClock()
         for _ in range(3):
@@ -236,7 +236,7 @@ class TestBeacon:
 
         settings = settings_with(home)
         shown(settings)
-        monkeypatch.setattr("freeride_core.telemetry.counts.replace_file", refuse)
+        monkeypatch.setattr("freeride_core.telemetry.counts.write_atomically", refuse)
         clock = BeaconClock()
         clock.pass_(EVERY_S, settings, ANSWER)
         for _ in range(60):
