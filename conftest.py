@@ -18,6 +18,7 @@ import pytest
 
 # A machine that has other work to do is no failure.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("patient"), max_examples=10)
 hypothesis.settings.load_profile("patient")
 
 
@@ -40,19 +41,21 @@ _KEPT = re.compile(
     r"|PYTHONPATH|PYTHONDONTWRITEBYTECODE|PYTEST_CURRENT_TEST|PYTEST_VERSION|COVERAGE_.*"
 )
 """The variables that a test may find. Keys, proxies, the language, colours, agents' own folders: none of it is this machine's."""
-HEAVY = frozenset({"process", "build", "clients", "fuzz"})
-"""The folders that `scripts/test` leaves out."""
+HEAVY = {"process": "process", "build": "build", "clients": "clients", "fuzz": "fuzz", "meta": "process"}
+"""The folders that `scripts/test` leaves out, with their markers."""
 _SECRET = re.compile(r".*_(API_KEY|TOKEN|ACCOUNT_ID)(_\d+)?")
 _HOME_VARIABLES = ("HOME", "USERPROFILE")
 _SOMEBODYS_OWN = frozenset({11434})
 """Ports of loopback where a developer's own upstream may listen that wants no key: no test asks it, nor waits for its models."""
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks every test by the heavy folder that it is in: `tests/process/`, and `conformance/meta/process/` as well."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test by the heavy folder that it is in, at any depth."""
+    root = Path(__file__).parent  # and not pytest's, which is elsewhere where `freeride certify` runs
     for item in items:
-        for folder in HEAVY.intersection(item.path.relative_to(config.rootpath).parts[:-1]):
-            item.add_marker(folder)
+        if item.path.is_relative_to(root):
+            for folder in HEAVY.keys() & item.path.relative_to(root).parts[:-1]:
+                item.add_marker(HEAVY[folder])
 
 
 @pytest.fixture(scope="session")

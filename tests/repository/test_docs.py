@@ -67,7 +67,8 @@ def test_no_page_names_a_setting_that_is_not_there(path: Path) -> None:
 def in_sources() -> set[str]:
     """Variables that a script or a test of ours reads, or that a binder writes for its agent."""
     binders = ROOT.glob("freeride_binders/*/src/**/*.py")
-    scripts = [*ROOT.glob("install.*"), ROOT / ".ci" / "run", *ROOT.glob("tests/clients/*.py"), *binders]
+    own = [path for path in (ROOT / "scripts").iterdir() if path.is_file()]
+    scripts = [*ROOT.glob("install.*"), *own, *ROOT.glob("tests/clients/*.py"), *binders]
     return {name for path in scripts for name in re.findall(r"\bFREERIDE_[A-Z_]+", path.read_text("utf-8"))}
 
 

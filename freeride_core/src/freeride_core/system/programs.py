@@ -45,7 +45,7 @@ def forget_working_folder() -> None:
     """
     entries = os.environ.get("PYTHONPATH", "")
     named = {os.path.abspath(entry) for entry in entries.split(os.pathsep)}  # noqa: PTH100 - as `site` makes them absolute
-    wanted = {*_absolute(entries), str(Path(__file__).parents[1])}
+    wanted = {*_absolute(entries), str(Path(__file__).parents[2])}
     if entries:
         sys.path[:] = [entry for entry in sys.path if entry not in named or entry in wanted]
 
