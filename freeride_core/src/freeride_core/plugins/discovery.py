@@ -32,7 +32,7 @@ from freeride_core.system.upgrade import upgrade_command
 
 Kind: TypeAlias = Literal["provider", "binder"]
 
-_GROUPS: Mapping[str, str] = {"provider": "freeride.providers", "binder": "freeride.binders"}
+GROUPS: Mapping[str, str] = {"provider": "freeride.providers", "binder": "freeride.binders"}
 _LONGEST_REASON = 300
 
 
@@ -220,7 +220,7 @@ def _import(offer: EntryPoint) -> ModuleType:
 
 
 def _offers(kind: Kind) -> list[EntryPoint]:
-    return list(entry_points(group=_GROUPS[kind]))
+    return list(entry_points(group=GROUPS[kind]))
 
 
 def origin_of(offer: EntryPoint) -> tuple[str, str]:
