@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from freeride_core.cli.group import app
-from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.sqlite import SqliteStore
+from freeride_core.ledger.store.store import Entry
 from freeride_core.settings.keys import fingerprint
 
 SOURCE = """
@@ -162,7 +163,7 @@ def test_cooldowns_come_from_the_state(command: Command, freeride_home: Path) ->
         return Entry("cooldown", json.dumps(["acme", subject, model]), value)
 
     later = 4_000_000_000.0
-    store = StateStore(freeride_home / "state.db")
+    store = SqliteStore(freeride_home / "state.db")
     store.write(
         [
             cooldown(f"key:{fingerprint(GOOD)}", "*", later, "auth"),
@@ -185,7 +186,7 @@ def test_cooldowns_come_from_the_state(command: Command, freeride_home: Path) ->
 
 
 def test_the_table_says_until_when_and_why(command: Command, freeride_home: Path) -> None:
-    store = StateStore(freeride_home / "state.db")
+    store = SqliteStore(freeride_home / "state.db")
     value = {"kind": "quota_exhausted", "until": 4_000_000_000.0, "strikes": 1, "noted": 0.0}
     store.write([Entry("cooldown", json.dumps(["acme", "*", "*"]), value)])
     store.close()

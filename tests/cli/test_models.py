@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from freeride_core.cli.group import app
-from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.sqlite import SqliteStore
+from freeride_core.ledger.store.store import Entry
 from freeride_core.settings.keys import fingerprint
 
 SOURCE = """
@@ -104,7 +105,7 @@ def test_the_stored_list_and_the_cooldowns_count(command: Command, freeride_home
     listed = {"id": "new:free", "canonical": "new", "operations": ["chat.completions"], "tier": 2}
     of_an_older_version = {**listed, "id": "no\x1b[31m:free", "canonical": "no"}
     cooled = {"kind": "rate_limit", "until": 4e9, "strikes": 1, "noted": 0.0}
-    store = StateStore(freeride_home / "state.db")
+    store = SqliteStore(freeride_home / "state.db")
     store.write(
         [
             Entry("catalog", "bcme", {"fetched": 1.0, "origin": "elsewhere", "models": [listed, of_an_older_version]}),

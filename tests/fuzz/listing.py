@@ -8,7 +8,7 @@ import struct
 from freeride_core import Account, Answer, Model
 from freeride_core.free import Allowlist, AnyOf
 from freeride_core.ledger.catalogs import Catalogs
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 from freeride_core.model import is_model_name
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.provider import FreePolicy, Provider

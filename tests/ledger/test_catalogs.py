@@ -12,7 +12,7 @@ from freeride_core.answer import UpstreamRequest
 from freeride_core.call import Operation
 from freeride_core.ledger import catalogs as catalog_module
 from freeride_core.ledger.catalogs import Catalogs
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 from freeride_core.model import Model
 from freeride_core.provider import Key
 from listed_catalogs import NOON, World, ids, key, model, provider, refreshed, world

@@ -28,7 +28,8 @@ from freeride_core.answer import ErrorKind
 from freeride_core.ledger.cooldowns import Cooldown, Cooldowns
 from freeride_core.ledger.readiness import Ledger, Readiness
 from freeride_core.ledger.slots import Slot
-from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.sqlite import SqliteStore
+from freeride_core.ledger.store.store import Entry
 
 HOUR_S = 3600.0
 SLOT = Slot("alpha", "*", "m")
@@ -141,7 +142,7 @@ def test_the_whole_machine_hears_that_a_cooldown_was_moved(tmp_path: Path) -> No
         ends: list[float] = []
 
         def is_written() -> bool:
-            store = StateStore(tmp_path / "state.db")
+            store = SqliteStore(tmp_path / "state.db")
             ends[:] = [entry.value["until"] for entry in store.read_all() if entry.section == "cooldown"]
             store.close()
             return len(ends) == 1 and ends[0] <= now + 310

@@ -13,7 +13,7 @@ from typing import Any
 from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.free import WholeCatalog
 from freeride_core.ledger.catalogs import Catalogs
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 from freeride_core.model import Model
 from freeride_core.provider import Catalog, Key, Provider
 

@@ -11,8 +11,8 @@ A plugin is a module that an entry point names and that implements one of the re
     def freeride_register_provider() -> Provider:
         return AcmeProvider()
 
-Groups: `freeride.providers` and `freeride.binders` (the entry point's name is the plugin's name), and `freeride.commands`
-(a Typer app or a function, loaded only when run).
+Groups: `freeride.providers` and `freeride.binders` (the entry point's name is the plugin's name), `freeride.commands` (a
+Typer app or a function, loaded only when run), and `freeride.state` (a `Store`; the name is the scheme of its URLs).
 
 Hooks run at start-up, never per request, and in no order that matters.
 """

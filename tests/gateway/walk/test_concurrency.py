@@ -39,7 +39,8 @@ from freeride_core.gateway.http.upstream_connection import UpstreamConnection
 from freeride_core.gateway.walk.attempt import Attempt
 from freeride_core.ledger.readiness import Ledger, Readiness
 from freeride_core.ledger.slots import Slot
-from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.sqlite import SqliteStore
+from freeride_core.ledger.store.store import Entry
 
 BODY = b'{"model":"auto","messages":[]}'
 
@@ -196,7 +197,7 @@ def cool_elsewhere(home: Path, slot: Slot) -> None:
     """As another process of the machine does."""
     now = time.time()
     value = {"kind": "rate_limit", "until": now + 900, "strikes": 1, "noted": now, "outage": False}
-    store = StateStore(home / "state.db")
+    store = SqliteStore(home / "state.db")
     store.write([Entry("cooldown", slot.name, value)])
     store.close()
 

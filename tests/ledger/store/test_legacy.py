@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from freeride_core.ledger.cooldowns import Cooldowns
 from freeride_core.ledger.legacy import import_cooldowns
 from freeride_core.ledger.slots import Slot
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 from freeride_core.provider import Key, Provider
 from freeride_core.settings.keys import fingerprint
 

@@ -13,18 +13,18 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from freeride_core.ledger.store.sqlite import Entry, NewerStateError, StateStore, _use_wal
+from freeride_core.ledger.store.sqlite import NewerStateError, SqliteStore, _use_wal
+from freeride_core.ledger.store.store import Entry
 from programs import started
 
 WRITER = """
 import sys
 from pathlib import Path
-from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.sqlite import SqliteStore
+from freeride_core.ledger.store.store import Entry
 
-store = StateStore(Path(sys.argv[1]))
+store = SqliteStore(Path(sys.argv[1]))
 print(store.notice or "ready", flush=True)
 number = 0
 while True:
@@ -54,59 +54,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "home" / "state.db"
 
 
-def test_what_one_store_writes_the_next_one_reads(path: Path) -> None:
-    entries = [Entry("cooldown", "a", {"until": 12.5, "kind": "auth"}), Entry("latency", "é", ["\ud800", None])]
-    with closing(StateStore(path)) as store:
-        store.write(entries)
-        assert store.notice is None
-    with closing(StateStore(path)) as store:
-        assert store.read_all() == entries
-        assert store.notice is None
-
-
-@given(st.dictionaries(st.text(), st.recursive(st.integers() | st.text() | st.booleans(), st.lists, max_leaves=5)))
-def test_whatever_json_can_hold_survives(values: dict[str, object]) -> None:
-    with closing(StateStore(Path(__file__) / "state.db")) as store:  # in memory: a file per example would be slow
-        store.write([Entry("any", name, value) for name, value in values.items()])
-        assert {entry.name: entry.value for entry in store.read_all()} == values
-
-
-def test_the_last_value_of_a_name_counts(path: Path) -> None:
-    with closing(StateStore(path)) as store:
-        store.write([Entry("s", "n", 1), Entry("s", "n", 2)])
-        store.write([Entry("s", "n", 3), Entry("other", "n", 4)])
-        assert sorted((entry.section, entry.value) for entry in store.read_all()) == [("other", 4), ("s", 3)]
-
-
-def test_a_deleted_entry_is_gone_here_and_a_change_elsewhere(path: Path) -> None:
-    with closing(StateStore(path)) as ours, closing(StateStore(path)) as theirs:
-        ours.write([Entry("s", "n", 1)])
-        assert theirs.read_changes() == [Entry("s", "n", 1)]
-        ours.write([Entry("s", "n", None)])
-        assert ours.read_all() == []
-        assert theirs.read_changes() == [Entry("s", "n", None)]
-
-
-def test_changes_are_those_of_others_and_come_once_in_order(path: Path) -> None:
-    with closing(StateStore(path)) as ours, closing(StateStore(path)) as theirs:
-        ours.write([Entry("s", "mine", 0)])
-        theirs.write([Entry("s", "b", 1)])
-        theirs.write([Entry("s", "a", 2)])
-        assert ours.read_changes() == [Entry("s", "b", 1), Entry("s", "a", 2)]
-        assert ours.read_changes() == []
-        assert theirs.read_changes() == [Entry("s", "mine", 0)]
-
-
-def test_what_was_read_at_the_start_is_no_change(path: Path) -> None:
-    with closing(StateStore(path)) as ours, closing(StateStore(path)) as theirs:
-        theirs.write([Entry("s", "n", 1)])
-        assert ours.read_all() == [Entry("s", "n", 1)]
-        assert ours.read_changes() == []
-
-
 def test_tombstones_are_purged_after_a_day_and_no_change_is_missed_for_it(path: Path) -> None:
     now = [1_000_000.0]
-    with closing(StateStore(path, lambda: now[0])) as ours, closing(StateStore(path, lambda: now[0])) as theirs:
+    with closing(SqliteStore(path, lambda: now[0])) as ours, closing(SqliteStore(path, lambda: now[0])) as theirs:
         ours.write([Entry("s", "old", 1), Entry("s", "kept", 1)])
         ours.write([Entry("s", "old", None)])
         theirs.read_all()
@@ -126,7 +76,7 @@ def test_tombstones_are_purged_after_a_day_and_no_change_is_missed_for_it(path: 
 
 def test_revisions_go_on_rising_when_the_newest_entry_is_an_old_tombstone(path: Path) -> None:
     now = [1_000_000.0]
-    with closing(StateStore(path, lambda: now[0])) as ours, closing(StateStore(path, lambda: now[0])) as theirs:
+    with closing(SqliteStore(path, lambda: now[0])) as ours, closing(SqliteStore(path, lambda: now[0])) as theirs:
         ours.write([Entry("s", "n", 1)])
         ours.write([Entry("s", "n", None)])
         theirs.read_all()
@@ -138,7 +88,7 @@ def test_revisions_go_on_rising_when_the_newest_entry_is_an_old_tombstone(path: 
 
 
 def test_a_write_is_whole_or_absent(path: Path) -> None:
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         with pytest.raises(TypeError):
             store.write([Entry("s", "good", 1), Entry("s", "bad", object())])
         assert store.read_all() == []
@@ -150,7 +100,7 @@ def test_a_write_is_whole_or_absent(path: Path) -> None:
 def test_files_belong_to_the_user_alone_from_the_first_moment(path: Path) -> None:
     before = os.umask(0)
     try:
-        with closing(StateStore(path)) as store:
+        with closing(SqliteStore(path)) as store:
             store.write([Entry("s", "n", 1)])
             modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     finally:
@@ -161,23 +111,23 @@ def test_files_belong_to_the_user_alone_from_the_first_moment(path: Path) -> Non
 
 @pytest.mark.skipif(os.name == "nt", reason="no modes there")
 def test_a_file_that_others_could_read_is_closed_to_them(path: Path) -> None:
-    StateStore(path).close()
+    SqliteStore(path).close()
     path.chmod(0o644)
-    StateStore(path).close()
+    SqliteStore(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_file_that_is_no_database_is_moved_aside_with_a_notice(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"certainly not a database" * 100)
-    with closing(StateStore(path, lambda: 1234.5)) as store:
+    with closing(SqliteStore(path, lambda: 1234.5)) as store:
         assert store.notice is not None
         assert str(path) in store.notice
         assert "state.db.damaged-1234" in store.notice
         assert "\n" not in store.notice
         store.write([Entry("s", "n", 1)])
     assert path.with_name("state.db.damaged-1234").read_bytes() == b"certainly not a database" * 100
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         assert store.notice is None
         assert store.read_all() == [Entry("s", "n", 1)]
 
@@ -186,18 +136,18 @@ def test_damaged_files_do_not_replace_one_another(path: Path) -> None:
     path.parent.mkdir()
     for content in (b"first" * 1000, b"second" * 1000):
         path.write_bytes(content)
-        StateStore(path, lambda: 1234.0).close()
+        SqliteStore(path, lambda: 1234.0).close()
     assert path.with_name("state.db.damaged-1234").read_bytes() == b"first" * 1000
     assert path.with_name("state.db.damaged-1235").read_bytes() == b"second" * 1000
 
 
 def test_a_database_with_a_spoilt_page_is_moved_aside(path: Path) -> None:
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         store.write([Entry("s", str(number), "x" * 500) for number in range(500)])
     content = bytearray(path.read_bytes())
     content[8192:40960] = os.urandom(40960 - 8192)
     path.write_bytes(content)
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         assert store.notice is not None
         assert "damaged" in store.notice
         assert store.read_all() == []
@@ -208,7 +158,7 @@ def test_a_database_of_another_shape_is_moved_aside(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE entries (something TEXT)")
         connection.commit()
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         assert store.notice is not None
         assert "is kept as state.db.damaged-" in store.notice
         store.write([Entry("s", "n", 1)])
@@ -229,11 +179,11 @@ def rows_of(path: Path) -> list[tuple[object, ...]]:
 
 
 def test_the_state_of_a_newer_version_stays_as_it_is(path: Path) -> None:
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         store.write([Entry("s", "n", "kept")])
     make_newer(path)
     before = path.read_bytes()
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         assert store.notice is not None
         assert "newer version" in store.notice
         assert "\n" not in store.notice
@@ -246,7 +196,7 @@ def test_the_state_of_a_newer_version_stays_as_it_is(path: Path) -> None:
 
 
 def test_a_state_that_a_newer_version_takes_over_is_not_written_to_any_more(path: Path) -> None:
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         store.write([Entry("s", "n", "old")])
         make_newer(path)
         before = rows_of(path)
@@ -260,7 +210,7 @@ def test_a_state_that_a_newer_version_takes_over_is_not_written_to_any_more(path
 def test_without_any_file_the_state_lives_in_memory_and_says_so(tmp_path: Path) -> None:
     home = tmp_path / "a file, not a folder"
     home.write_text("")
-    with closing(StateStore(home / "state.db")) as store:
+    with closing(SqliteStore(home / "state.db")) as store:
         assert store.notice is not None
         assert "nothing is remembered" in store.notice
         store.write([Entry("s", "n", 1)])
@@ -270,13 +220,13 @@ def test_without_any_file_the_state_lives_in_memory_and_says_so(tmp_path: Path) 
 def test_an_empty_file_left_by_a_killed_start_is_a_new_state(path: Path) -> None:
     path.parent.mkdir()
     path.touch()
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         assert store.notice is None
         assert store.read_all() == []
 
 
 def test_a_value_that_is_not_json_is_as_good_as_absent(path: Path) -> None:
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         store.write([Entry("s", "spoilt", 1), Entry("s", "good", 2)])
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("UPDATE entries SET value = '{\"half' WHERE name = 'spoilt'")
@@ -288,7 +238,7 @@ def test_many_stores_may_begin_the_same_file_at_once(path: Path) -> None:
     notices: list[str | None] = []
 
     def begin(number: int) -> None:
-        with closing(StateStore(path)) as store:
+        with closing(SqliteStore(path)) as store:
             store.write([Entry("s", str(number), number)])
             notices.append(store.notice)
 
@@ -298,7 +248,7 @@ def test_many_stores_may_begin_the_same_file_at_once(path: Path) -> None:
     for thread in threads:
         thread.join()
     assert notices == [None] * 12
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         assert {entry.value for entry in store.read_all()} == set(range(12))
 
 
@@ -315,12 +265,12 @@ def test_a_file_that_another_process_is_just_making_is_waited_for() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
 @pytest.mark.parametrize("rounds", [1, 2, 3, 5, 9, 20])
 def test_kill_9_at_any_moment_leaves_whole_entries(path: Path, rounds: int) -> None:
-    with closing(StateStore(path)) as store, writing(path) as writer:
+    with closing(SqliteStore(path)) as store, writing(path) as writer:
         for _ in range(rounds):
             until(lambda: bool(store.read_changes()))
         writer.send_signal(signal.SIGKILL)
         writer.wait()
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         assert store.notice is None
         left, right = store.read_all()
         assert (left.name, right.name) == ("left", "right")
@@ -332,22 +282,22 @@ def test_kill_9_at_any_moment_leaves_whole_entries(path: Path, rounds: int) -> N
 
 def test_a_state_survives_many_kills_in_a_row(path: Path) -> None:
     for _ in range(5):
-        with writing(path), closing(StateStore(path)) as store:
+        with writing(path), closing(SqliteStore(path)) as store:
             store.read_all()
             until(lambda store=store: bool(store.read_changes()))  # type: ignore[misc]
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         assert store.notice is None
         left, right = store.read_all()
     assert left.value == right.value
 
 
 def test_another_process_sees_a_change_within_a_second(path: Path) -> None:
-    with closing(StateStore(path)) as store, writing(path):
+    with closing(SqliteStore(path)) as store, writing(path):
         until(lambda: bool(store.read_changes()), timeout_s=1.0)
 
 
 def test_the_state_is_plain_json_to_whoever_looks(path: Path) -> None:
-    with closing(StateStore(path)) as store:
+    with closing(SqliteStore(path)) as store:
         store.write([Entry("s", "n", {"a": 1})])
         with closing(sqlite3.connect(path)) as connection:
             rows = connection.execute("SELECT section, name, value FROM entries").fetchall()

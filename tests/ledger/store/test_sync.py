@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.sqlite import SqliteStore
+from freeride_core.ledger.store.store import Entry, StoreError
 from freeride_core.ledger.store.sync import StateSync
 from programs import started
 
 OTHER_GATEWAY = """
 import asyncio, sys
 from pathlib import Path
-from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.sqlite import SqliteStore
+from freeride_core.ledger.store.store import Entry, StoreError
 from freeride_core.ledger.store.sync import StateSync
 
 def answer(entries):
@@ -24,13 +26,13 @@ def answer(entries):
         if entry.name == "question":
             sync.put(Entry("s", "answer", entry.value + 1))
 
-sync = StateSync(StateStore(Path(sys.argv[1])), answer)
+sync = StateSync(SqliteStore(Path(sys.argv[1])), answer)
 print("ready", flush=True)
 asyncio.run(sync.run())
 """
 
 
-class FailingStore(StateStore):
+class FailingStore(SqliteStore):
     """A store whose disk can be full, or slow."""
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +52,7 @@ class FailingStore(StateStore):
         self.is_writing.set()
         assert self.gate.wait(10)
         if self.is_full:
-            raise sqlite3.OperationalError("database or disk is full")
+            raise StoreError("database or disk is full")
         self.batches.append(list(entries))
         super().write(entries)
 
@@ -63,9 +65,9 @@ def store(tmp_path: Path) -> Iterator[FailingStore]:
 
 
 @pytest.fixture
-def others(store: FailingStore, tmp_path: Path) -> Iterator[StateStore]:
+def others(store: FailingStore, tmp_path: Path) -> Iterator[SqliteStore]:
     """The same state as another process sees it."""
-    others = StateStore(tmp_path / "state.db")
+    others = SqliteStore(tmp_path / "state.db")
     yield others
     others.close()
 
@@ -92,7 +94,7 @@ def ignore(entries: Sequence[Entry]) -> None:
     raise AssertionError(f"nobody else wrote {entries}")
 
 
-def test_what_is_put_is_on_disk_soon(store: FailingStore, others: StateStore) -> None:
+def test_what_is_put_is_on_disk_soon(store: FailingStore, others: SqliteStore) -> None:
     async def scenario() -> float:
         sync = StateSync(store, ignore)
         async with running(sync):
@@ -104,7 +106,7 @@ def test_what_is_put_is_on_disk_soon(store: FailingStore, others: StateStore) ->
     assert asyncio.run(scenario()) < 1
 
 
-def test_many_changes_of_one_entry_become_one_write(store: FailingStore, others: StateStore) -> None:
+def test_many_changes_of_one_entry_become_one_write(store: FailingStore, others: SqliteStore) -> None:
     async def scenario() -> None:
         sync = StateSync(store, ignore)
         async with running(sync):
@@ -128,7 +130,7 @@ def test_what_was_put_before_the_start_is_written_too(store: FailingStore) -> No
     assert store.batches == [[Entry("s", "n", 1)]]
 
 
-def test_what_others_write_arrives_in_the_event_loop(store: FailingStore, others: StateStore) -> None:
+def test_what_others_write_arrives_in_the_event_loop(store: FailingStore, others: SqliteStore) -> None:
     async def scenario() -> None:
         seen: list[Entry] = []
 
@@ -147,7 +149,7 @@ def test_what_others_write_arrives_in_the_event_loop(store: FailingStore, others
 
 
 def test_an_own_change_on_its_way_out_outlives_an_older_one_from_outside(
-    store: FailingStore, others: StateStore
+    store: FailingStore, others: SqliteStore
 ) -> None:
     async def scenario() -> None:
         store.is_full = True

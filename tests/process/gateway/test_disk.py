@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from fake_upstream import question, until
-from freeride_core.ledger.store.sqlite import StateStore
+from freeride_core.ledger.store.sqlite import SqliteStore
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
@@ -141,7 +141,7 @@ def test_a_home_that_is_read_only_stops_nobody(home: Path, tmp_path: Path) -> No
 
 
 def test_a_state_in_a_home_that_has_become_read_only_stops_nobody(home: Path, tmp_path: Path) -> None:
-    StateStore(home / "state.db").close()
+    SqliteStore(home / "state.db").close()
     (home / "events.jsonl").write_text("")
     before = (home / "state.db").read_bytes()
     with read_only(home), gateway(home, tmp_path) as front:
@@ -175,7 +175,7 @@ def make_newer(path: Path) -> None:
 
 
 def test_the_state_of_a_newer_version_is_left_alone_and_stops_nobody(home: Path, tmp_path: Path) -> None:
-    StateStore(home / "state.db").close()
+    SqliteStore(home / "state.db").close()
     make_newer(home / "state.db")
     before = (home / "state.db").read_bytes()
     with gateway(home, tmp_path) as front:

@@ -28,7 +28,7 @@ import pytest
 
 from fake_upstream import FakeUpstream, ReceivedRequest, Script, good, key_of, question, refusal, until
 from freeride_core.ledger.slots import Slot
-from freeride_core.ledger.store.sqlite import StateStore
+from freeride_core.ledger.store.sqlite import SqliteStore
 from freeride_core.settings.keys import fingerprint
 from programs import started
 from repository import SUPPORT
@@ -206,7 +206,7 @@ class Home:
             (copy / name).unlink(missing_ok=True)
             if (self._path / name).exists():
                 shutil.copyfile(self._path / name, copy / name)
-        with closing(StateStore(copy / "state.db")) as store:
+        with closing(SqliteStore(copy / "state.db")) as store:
             assert store.notice is None
             slots = [Slot.parse(entry.name) for entry in store.read_all() if entry.section == "cooldown"]
         return frozenset(slot.subject.removeprefix("key:") for slot in slots)

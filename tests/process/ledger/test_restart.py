@@ -20,7 +20,7 @@ from fake_upstream import (
     refusal,
     until,
 )
-from freeride_core.ledger.store.sqlite import StateStore
+from freeride_core.ledger.store.sqlite import SqliteStore
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
 LIMITED = always(refusal(429, headers={"Retry-After": "900"}))
@@ -30,7 +30,7 @@ MARGIN_S = 1.5
 
 def stored(home: Path, section: str) -> list[str]:
     """The names of what the state holds."""
-    store = StateStore(home / "state.db")
+    store = SqliteStore(home / "state.db")
     try:
         return [entry.name for entry in store.read_all() if entry.section == section and entry.value is not None]
     finally:

@@ -30,7 +30,7 @@ from fake_upstream import (
 )
 from freeride_core import Answer, CompatibleCatalog, Model
 from freeride_core.ledger.catalogs import Catalogs
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 from freeride_core.model import is_model_name
 from freeride_core.plugins.validation import Faulty, check_model
 from freeride_core.system.plain_text import printable, printable_lines, without_controls

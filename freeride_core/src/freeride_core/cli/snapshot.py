@@ -10,7 +10,8 @@ from freeride_core.cli.terminal import complain
 from freeride_core.gateway.walk.enabled import EnabledProviders, enabled_providers
 from freeride_core.ledger.catalogs import Catalogs
 from freeride_core.ledger.readiness import Ledger
-from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.drivers import is_there, open_store
+from freeride_core.ledger.store.store import Entry
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.provider import Provider
 from freeride_core.settings.resolver import Settings, check_settings, load_settings
@@ -52,10 +53,9 @@ def read_snapshot() -> Snapshot:
 
 def recall(settings: Settings) -> tuple[list[Entry], str]:
     """All that the state remembers, and what is wrong with it; empty where nothing is."""
-    path = settings.home / "state.db"
-    if not path.exists():
+    if not is_there(settings.state, settings.home):
         return [], ""
-    store = StateStore(path)
+    store = open_store(settings.state, settings.home)
     try:
         return store.read_all(), store.notice or ""
     finally:

@@ -26,7 +26,8 @@ from freeride_core.gateway.walk.walk import Walk
 from freeride_core.ledger.catalogs import Catalogs
 from freeride_core.ledger.legacy import import_cooldowns
 from freeride_core.ledger.readiness import Ledger
-from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.drivers import open_store
+from freeride_core.ledger.store.store import Entry
 from freeride_core.ledger.store.sync import StateSync
 from freeride_core.model import Model
 from freeride_core.plugins.discovery import Plugins
@@ -58,7 +59,7 @@ class Gateway:
         self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
         """What a client named, without any key that it may hold."""
         self.events = EventBus()
-        self.store = StateStore(settings.home / "state.db")
+        self.store = open_store(settings.state, settings.home)
         self._sync = StateSync(self.store, self._apply)
         self.ledger = Ledger(self.now, self._sync.put)
         self.catalogs = Catalogs(plugins.providers, self.now, self._sync.put, self._fetch)
@@ -152,6 +153,9 @@ class Gateway:
                     # The gateway may listen where others can reach it, and half a file is no decision.
                     tell("FREERIDE_TOKEN stays until the gateway is started anew")
                     settings = dataclasses.replace(settings, token=self.settings.token)
+                if settings.state != self.settings.state:
+                    tell("FREERIDE_STATE stays until the gateway is restarted")
+                    settings = dataclasses.replace(settings, state=self.settings.state)
                 self.settings = settings
                 self.roster = enabled_providers(settings, self.plugins.providers)
                 self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 from freeride_core.provider import Key
 from freeride_core.settings.keys import fingerprint
 

@@ -17,7 +17,7 @@ import msgspec
 
 from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.call import Operation
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 from freeride_core.model import Model
 from freeride_core.plugins.validation import Faulty, check_model
 from freeride_core.privacy.redaction import Redactor

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from freeride_core.ledger.slots import Slot
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 
 SECTION = "cooldown"
 _REMEMBERED_S = 24 * 3600.0

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 
 from freeride_core.answer import ErrorKind
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 
 SECTION = "learned"
 REMEMBERED_S = 24 * 3600.0

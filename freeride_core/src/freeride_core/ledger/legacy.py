@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from freeride_core.answer import ErrorKind
 from freeride_core.ledger.cooldowns import SECTION
 from freeride_core.ledger.slots import ALL_MODELS, Slot
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 from freeride_core.provider import Key, Provider
 from freeride_core.settings.keys import fingerprint
 

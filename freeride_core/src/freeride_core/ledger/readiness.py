@@ -12,7 +12,7 @@ from freeride_core.ledger.accounts import Accounts
 from freeride_core.ledger.cooldowns import Cooldown, Cooldowns
 from freeride_core.ledger.learned import Learned
 from freeride_core.ledger.slots import Slot, slot_of, slots_over
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 from freeride_core.ledger.traffic import Traffic
 from freeride_core.provider import Key
 

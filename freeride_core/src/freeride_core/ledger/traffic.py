@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from freeride_core.ledger.store.sqlite import Entry
+from freeride_core.ledger.store.store import Entry
 from freeride_core.provider import Key
 
 SECTION = "latency"

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType, ModuleType
-from typing import Literal, NoReturn, TypeAlias
+from typing import Literal, TypeAlias
 
 import pluggy
-from stevedore.named import NamedExtensionManager
 
 from freeride_core import __version__, hookspecs
 from freeride_core.binder import Binder
 from freeride_core.plugins.adapters import PROVIDER_ADAPTERS
+from freeride_core.plugins.entry_point import load_entry_point
 from freeride_core.plugins.validation import (
     Faulty,
     article,
@@ -194,26 +194,8 @@ class _Loader:
         return plugin
 
 
-class _Import(NamedExtensionManager):  # type: ignore[type-arg,unused-ignore] # stevedore is generic in some versions only
-    """stevedore's loading of one entry point that is known already: its own list may come from a stale cache on disk, and
-    has forgotten the distributions."""
-
-    def __init__(self, offer: EntryPoint) -> None:
-        self._offer = offer
-        super().__init__(
-            offer.group, [offer.name], on_load_failure_callback=_raise, on_missing_entrypoints_callback=None
-        )
-
-    def list_entry_points(self) -> list[EntryPoint]:
-        return [self._offer]
-
-
-def _raise(manager: object, offer: EntryPoint, fault: BaseException) -> NoReturn:  # noqa: ARG001 - stevedore's signature
-    raise fault
-
-
 def _import(offer: EntryPoint) -> ModuleType:
-    module: object = _Import(offer)[offer.name].plugin
+    module = load_entry_point(offer)
     if not isinstance(module, ModuleType):
         fault(f"its entry point names {article(type(module))}, not a module")
     return module

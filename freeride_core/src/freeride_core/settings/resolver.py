@@ -73,6 +73,8 @@ class Settings:
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
     stamp_body: bool
+    state: str = field(repr=False)
+    """The URL of the store. May hold a password."""
     events: bool
     events_path: Path
     telemetry: bool
@@ -191,6 +193,7 @@ def _load(above_files: Mapping[str, str]) -> Settings:
         allowed_hosts=frozenset(name.lower() for name in values.names("ALLOWED_HOSTS")),
         allowed_origins=frozenset(name.lower().rstrip("/") for name in values.names("ALLOWED_ORIGINS")),
         stamp_body=values.switch("STAMP_BODY", default=True),
+        state=values.text("STATE") or "sqlite:",
         events=values.switch("EVENTS", default=True) and not _is_odd(events_path),
         events_path=events_path,
         telemetry=values.switch("TELEMETRY", default=True) and quiet_variable(environ) is None,

@@ -2,8 +2,11 @@
 
 In reading order:
 
+- `store`: the contract of a store, and the entries that it keeps
+- `drivers`: the store that `FREERIDE_STATE` names
 - `sqlite`: one SQLite file
+- `memory`: nothing outlives the process
 - `sync`: changes out soon, changes of others in
 
-Imports `system`.
+Imports `plugins`, `settings` and `system`.
 """

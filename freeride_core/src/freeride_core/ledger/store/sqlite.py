@@ -1,4 +1,4 @@
-"""The state that outlives a process: one SQLite file that every gateway and command of this machine shares.
+"""`sqlite:`: one SQLite file that every gateway and command of this home shares.
 
 Each write gets a revision higher than all before it, so another process finds what is new by looking past the highest
 one that it has read. A commit is whole or absent whenever the process is killed.
@@ -15,12 +15,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
+from freeride_core.ledger.store.store import Entry, Store, StoreError, StoreUrlError
 from freeride_core.system.files import set_aside
+from freeride_core.system.ownership import risk_of
 
+DEFAULT_URL = "sqlite:"
 _SCHEMA_VERSION = 1
 _TABLE = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -47,29 +49,18 @@ _PURGE_EVERY_S = 3600.0
 _DAMAGE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One named value of the state."""
-
-    section: str
-    """Whose it is: `cooldown`, `catalog`, ..."""
-    name: str
-    value: Any
-    """What JSON can hold; None: the entry is deleted."""
-
-
 class _DamagedError(Exception):
     """The file is there, and it is no state."""
 
 
-class NewerStateError(sqlite3.Error):
+class NewerStateError(StoreError):
     """The state belongs to a newer version, which alone may write to it."""
 
     def __init__(self) -> None:
         super().__init__("it was written by a newer version")
 
 
-class StateStore:
+class SqliteStore(Store):
     """The entries of one file. Safe to use from several threads; each call blocks for the disk, and at most for 2 s for
     another process that is writing.
 
@@ -79,9 +70,9 @@ class StateStore:
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self.notice: str | None = None
-        """One line for people when the state could not be used as it was."""
+        self.notice = None
         self.path = path
+        self.location = str(path)
         self._now = now
         self._writer = secrets.token_hex(8)
         self._lock = threading.Lock()
@@ -89,23 +80,34 @@ class StateStore:
         self._purged_at = -math.inf
         self._connection = self._open()
 
+    @classmethod
+    def open(cls, url: str, home: Path) -> Self:
+        path = _path_of(url, home)
+        if url != DEFAULT_URL:
+            if path.is_symlink():
+                raise StoreUrlError("its file is a symbolic link; name the file itself")
+            if (risk := risk_of(path.parent)) is not None:
+                raise StoreUrlError(f"its folder is not safe ({risk}); choose a folder that only you can change")
+        return cls(path)
+
+    @classmethod
+    def is_there(cls, url: str, home: Path) -> bool:
+        return _path_of(url, home).exists()
+
     def read_all(self) -> list[Entry]:
-        """Every entry that is not deleted. `read_changes` goes on from here."""
-        with self._lock:
+        with self._lock, _as_store_errors():
             self._seen = 0
             return [entry for entry, _ in self._read_new() if entry.value is not None]
 
     def read_changes(self) -> list[Entry]:
-        """What other writers wrote or deleted since the last reading, oldest first."""
-        with self._lock:
+        with self._lock, _as_store_errors():
             _refuse_newer(self._connection)
             return [entry for entry, writer in self._read_new() if writer != self._writer]
 
     def write(self, entries: Sequence[Entry]) -> None:
-        """Writes all of them or, when it raises `sqlite3.Error`, none."""
         values = [None if entry.value is None else json.dumps(entry.value) for entry in entries]
         now = self._now()
-        with self._lock, _transaction(self._connection) as connection:
+        with self._lock, _as_store_errors(), _transaction(self._connection) as connection:
             _refuse_newer(connection)
             (newest,) = connection.execute("SELECT coalesce(max(revision), 0) FROM entries").fetchone()
             connection.executemany(
@@ -142,7 +144,7 @@ class StateStore:
                 if (aside := set_aside(self.path, self._inode, self._now())) is not None:
                     self.notice = f"{self.path} is damaged; it is kept as {aside.name}, and a new state begins"
                 return self._open_file()
-        except (OSError, sqlite3.Error, _DamagedError) as error:
+        except (OSError, sqlite3.Error, NewerStateError, _DamagedError) as error:
             reason = (isinstance(error, OSError) and error.strerror) or error
             self.notice = f"{self.path} cannot be used ({reason}): nothing is remembered when this process ends"
             connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -171,6 +173,23 @@ class StateStore:
             connection.close()
             raise
         return connection
+
+
+def _path_of(url: str, home: Path) -> Path:
+    if url == DEFAULT_URL:
+        return home / "state.db"
+    path = Path(url.removeprefix("sqlite://").removeprefix("/" if os.name == "nt" else ""))
+    if not (url.startswith("sqlite:///") and path.is_absolute() and path.name) or "\0" in url:
+        raise StoreUrlError("write sqlite:///, followed by the path of a file from the root on")
+    return path
+
+
+@contextlib.contextmanager
+def _as_store_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(str(error)) from error
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from freeride_core.ledger.store.sqlite import Entry, StateStore
+from freeride_core.ledger.store.store import Entry, Store, StoreError
 
 _GATHER_S = 0.05
 """How long a change waits for company."""
@@ -24,7 +23,7 @@ class StateSync:
     tried again; it is logged once until it works again, and nobody who puts ever hears of it.
     """
 
-    def __init__(self, store: StateStore, apply: Callable[[Sequence[Entry]], None]) -> None:
+    def __init__(self, store: Store, apply: Callable[[Sequence[Entry]], None]) -> None:
         self._store = store
         self._apply = apply
         self._pending: dict[tuple[str, str], Entry] = {}
@@ -77,7 +76,7 @@ class StateSync:
         is_written = self._write(entries)
         try:
             changes = self._store.read_changes()
-        except sqlite3.Error as error:
+        except StoreError as error:
             self._complain(error)
             return is_written, []
         self._is_failing = self._is_failing and not is_written
@@ -87,14 +86,14 @@ class StateSync:
         try:
             if entries:
                 self._store.write(entries)
-        except sqlite3.Error as error:
+        except StoreError as error:
             self._complain(error)
             return False
         return True
 
-    def _complain(self, error: sqlite3.Error) -> None:
+    def _complain(self, error: StoreError) -> None:
         if not self._is_failing:
             _log.warning(
-                "%s cannot be used: %s; what the gateway learns stays in memory meanwhile", self._store.path, error
+                "%s cannot be used: %s; what the gateway learns stays in memory meanwhile", self._store.location, error
             )
         self._is_failing = True
