@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import re
 import signal
@@ -87,8 +88,22 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 
 @pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    _isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+def _isolated(monkeypatch: pytest.MonkeyPatch, _homes: Iterator[Path]) -> None:
+    _isolate(monkeypatch, next(_homes))
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A new folder for each test. `mktemp` would list those of all tests before, each time."""
+    folder = tmp_path_factory.mktemp("homes")
+
+    def make_homes() -> Iterator[Path]:
+        for number in itertools.count():
+            home = folder / str(number)
+            home.mkdir()
+            yield home
+
+    return make_homes()
 
 
 @pytest.fixture

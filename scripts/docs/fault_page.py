@@ -9,7 +9,7 @@ from fault_cases.table import FAULTS
 
 _ABOVE = """\
 <!-- Written by `python scripts/docs` from tests/support/fault_cases/table.py.
-tests/gateway/walk/test_faults.py plays every line. -->
+tests/process/gateway/walk/test_faults.py plays every line. -->
 
 # When an upstream fails
 
