@@ -10,11 +10,11 @@ from stevedore.named import NamedExtensionManager
 
 def load_entry_point(offer: EntryPoint) -> object:
     """Return what the entry point names. Raise whatever its import raises, `SystemExit` too."""
-    loaded: object = _Loader(offer)[offer.name].plugin
+    loaded: object = _KnownEntryPoint(offer)[offer.name].plugin
     return loaded
 
 
-class _Loader(NamedExtensionManager):  # type: ignore[type-arg,unused-ignore] # stevedore is generic in some versions only
+class _KnownEntryPoint(NamedExtensionManager):  # type: ignore[type-arg,unused-ignore] # stevedore is generic in some versions only
     """stevedore's loading. Its own list of entry points may come from a stale cache on disk, and lacks the distributions."""
 
     def __init__(self, offer: EntryPoint) -> None:
