@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -183,6 +185,17 @@ def test_cooldowns_come_from_the_state(command: Command, freeride_home: Path) ->
     )
     assert (usable["state"], usable["kind"], usable["until"]) == ("usable", None, None)
     assert usable["cooling_models"] == {"m:free": {"kind": "rate_limit", "until": later}}
+
+
+def test_what_each_provider_did_today_comes_from_the_state(command: Command, freeride_home: Path) -> None:
+    day = time.strftime("%Y-%m-%d")
+    with closing(SqliteStore(freeride_home / "state.db")) as store:
+        for writer in ("a", "b"):
+            counted = {"requests": 1200, "served": 1199, "failed": 1, "tokens_in": 5, "tokens_out": 7}
+            store.write([Entry("usage", json.dumps([day, "acme", writer]), counted)])
+    assert "acme today: 2,400 requests, 2 failed, 10 tokens in, 14 out" in command(ACME_API_KEY=GOOD).stdout
+    (row,) = json.loads(command("--json", ACME_API_KEY=GOOD).stdout)
+    assert row["provider_today"] == {"requests": 2400, "served": 2398, "failed": 2, "tokens_in": 10, "tokens_out": 14}
 
 
 def test_the_table_says_until_when_and_why(command: Command, freeride_home: Path) -> None:

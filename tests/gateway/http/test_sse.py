@@ -14,7 +14,6 @@ from freeride_core.gateway.http.sse import (
     DONE,
     MAX_HELD,
     StreamEvent,
-    completion_tokens,
     finish_of,
     parse,
     shows_content,
@@ -213,23 +212,6 @@ def test_a_role_alone_is_no_content(choices: object) -> None:
 )
 def test_a_finish_reason_is_text(choices: object, finish: str) -> None:
     assert finish_of(choices) == finish
-
-
-@pytest.mark.parametrize(
-    ("body", "tokens"),
-    [
-        (None, 0),
-        ([], 0),
-        ({}, 0),
-        ({"usage": None}, 0),
-        ({"usage": {"completion_tokens": None}}, 0),
-        ({"usage": {"completion_tokens": 7}}, 7),
-        ({"x": {"usage": {"completion_tokens": 8}}}, 8),
-        ({"x": {"y": {"usage": {"completion_tokens": 8}}}}, 0),
-    ],
-)
-def test_tokens_are_found_where_upstreams_report_them(body: object, tokens: int) -> None:
-    assert completion_tokens(body) == tokens
 
 
 # The relay

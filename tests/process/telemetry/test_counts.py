@@ -18,17 +18,18 @@ from typing import Any
 
 import pytest
 
-from fake_upstream import DONE, HANG, FakeUpstream, chunk, completion, plugins, provider, reply, until
+from fake_upstream import HANG, FakeUpstream, completion, plugins, provider, reply, until
 from freeride_core import __version__
 from freeride_core.answer import UpstreamRequest
-from freeride_core.gateway.http.stream_scanner import StreamScanner
+from freeride_core.events.records import RequestComplete
+from freeride_core.events.usage import usage_in_ending
 from freeride_core.gateway.runtime import Gateway
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.settings.resolver import Settings, load_settings
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
 from freeride_core.telemetry.beacon import EVERY_S, Beacon, disclose, payload_of, public_names
-from freeride_core.telemetry.counts import Counts, keep_counts, read_counts, tokens_in
+from freeride_core.telemetry.counts import Counts, keep_counts, read_counts
 from programs import Program, clean_environ, post, run
 from served_gateway import FREERIDE
 
@@ -42,6 +43,7 @@ FIELDS = {
     "uptime_hours",
 }
 ANSWER = json.dumps(completion()).encode()
+USAGE = usage_in_ending(ANSWER)
 
 
 @pytest.fixture
@@ -90,53 +92,11 @@ class BeaconClock:
 
     def pass_(self, seconds: float, settings: Settings, *endings: bytes) -> None:
         self.now += seconds
-        asyncio.run(self.beacon.beat(settings, lambda: ["groq"], endings))
+        asyncio.run(self.beacon.beat(settings, lambda: ["groq"], list(map(usage_in_ending, endings))))
 
     @property
     def payloads(self) -> list[dict[str, Any]]:
         return [json.loads(request.body) for request in self.posted]
-
-
-class TestTokens:
-    @pytest.mark.parametrize(
-        ("ending", "tokens"),
-        [
-            (ANSWER, 7),
-            (b'{"usage": {"prompt_tokens": 5, "total_tokens": 5}}', 5),
-            (b'{"usage":{"prompt_tokens":5,"completion_tokens":6}}', 11),
-            (b'"x_groq":{"usage":{"total_tokens":3}}}\n\ndata: {"choices":[],"usage":{"total_tokens":4}}\n\n', 4),
-            (b'..."usage":{"total_tokens":9,"details":{"a":1}},"x":1}data: [DONE]', 9),
-            (b'{"usage":null}', 0),
-            (b'{"usage":{"total_tokens":-3,"prompt_tokens":true,"completion_tokens":"6"}}', 0),
-            (b'{"usage":{"total_tokens":12', 0),
-            (b'{"usage":{"total_tokens":1' + b"0" * 30 + b"}}", 0),
-            (b'{"content":"usage"}', 0),
-            (b"", 0),
-            (b'{"usage":' + b"{" * 4000, 0),
-        ],
-    )
-    def test_they_are_what_the_last_report_says(self, ending: bytes, tokens: int) -> None:
-        assert tokens_in(ending) == tokens
-
-    def test_a_model_that_writes_a_report_adds_nothing(self) -> None:
-        said = json.dumps(completion('{"usage":{"total_tokens":1000000}}', usage=None)).encode()
-        assert tokens_in(said) == 0
-
-    @pytest.mark.parametrize("cut", [1, 7, 100, 10_000])
-    def test_a_stream_s_report_is_found_however_it_is_cut(self, cut: int) -> None:
-        usage = b'data: {"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}}\n\n'
-        data = chunk({"content": "usage"}) * 50 + chunk({}, "stop") + usage + DONE
-        relay = StreamScanner(lambda _: None)
-        passed = b"".join(relay.feed(data[start : start + cut]) for start in range(0, len(data), cut))
-        assert passed == data
-        assert tokens_in(relay.ending) == 5
-
-    def test_what_follows_an_early_finish_is_not_hoarded(self) -> None:
-        relay = StreamScanner(lambda _: None)
-        relay.feed(chunk({}, "stop"))
-        for _ in range(100):
-            relay.feed(chunk({"content": "x" * 200}))
-        assert len(relay.ending) <= 4096
 
 
 class TestBeacon:
@@ -166,7 +126,7 @@ class TestBeacon:
         clock = BeaconClock()
         for _ in range(3):
             clock.pass_(EVERY_S, settings, ANSWER)
-        clock.beacon.end(settings, [ANSWER])
+        clock.beacon.end(settings, [USAGE])
         assert not clock.posted
         assert not list(home.iterdir())
 
@@ -246,7 +206,7 @@ class TestBeacon:
 
         settings = settings_with(home)
         clock = BeaconClock()
-        clock.beacon._count([ANSWER])
+        clock.beacon._count([USAGE])
         monkeypatch.setattr("freeride_core.telemetry.beacon.keep_counts", keep_slowly)
         save = threading.Thread(target=clock.beacon._save, args=(home,))
         end = threading.Thread(target=clock.beacon.end, args=(settings, []))
@@ -276,7 +236,7 @@ class TestBeacon:
         for clock in (one, other):
             clock.pass_(400, settings, ANSWER)
             clock.now += 50
-            clock.beacon.end(settings, [ANSWER])
+            clock.beacon.end(settings, [USAGE])
         counts = read_counts(home)
         assert (counts.request_count, counts.tokens_served, counts.uptime_s) == (4, 28, 900.0)
 
@@ -331,6 +291,10 @@ async def running(settings: Settings, clock: BeaconClock | None, act: Callable[[
     return time.monotonic() - begun
 
 
+def note_answer(gateway: Gateway) -> None:
+    gateway.events.note(RequestComplete(time.time(), "req_1", "alpha", "m", 1, 12, ANSWER))
+
+
 class TestGateway:
     def test_it_counts_and_posts_over_a_socket(self, home: Path, endpoint: FakeUpstream) -> None:
         settings = settings_with(home, endpoint.url)
@@ -338,7 +302,8 @@ class TestGateway:
         clock = BeaconClock()
 
         def act(gateway: Gateway) -> None:
-            until(lambda: gateway.tally).note(ANSWER)
+            note_answer(gateway)
+            until(gateway.ledger.usage.today)
             clock.now += EVERY_S
             until(lambda: endpoint.posts, 20)
 
@@ -356,20 +321,23 @@ class TestGateway:
         clock = BeaconClock()
 
         def act(gateway: Gateway) -> None:
-            tally = until(lambda: gateway.tally)
             clock.now += EVERY_S
             if case == "hangs":
                 until(lambda: endpoint.posts, 20)
-            tally.note(ANSWER)
+            note_answer(gateway)
 
         assert asyncio.run(running(settings, clock, act)) < 4
         assert read_counts(home).request_count == 1
 
-    def test_who_said_no_costs_no_count(self, home: Path) -> None:
+    def test_a_user_who_said_no_is_not_counted(self, home: Path) -> None:
         settings = settings_with(home, FREERIDE_TELEMETRY="off")
-        tallies: list[object] = []
-        asyncio.run(running(settings, None, lambda gateway: tallies.append(gateway.tally)))
-        assert tallies == [None]
+
+        def act(gateway: Gateway) -> None:
+            note_answer(gateway)
+            until(gateway.ledger.usage.today)
+
+        asyncio.run(running(settings, BeaconClock(), act))
+        assert not (home / "telemetry.json").exists()
 
 
 class TestCommands:

@@ -40,6 +40,9 @@ def keys(
     elif rows:
         titles = ["PROVIDER", "KEY", "VARIABLE", "FINGERPRINT", "STATE", *(["CHECK"] if check else [])]
         show_table(titles, [_cells(row, situation.now, with_check=check) for row in rows])
+        for provider, usage in sorted(situation.ledger.usage.today().items()):
+            tokens = f"{usage.tokens_in:,} tokens in, {usage.tokens_out:,} out"
+            typer.echo(f"{provider} today: {usage.requests:,} requests, {usage.failed:,} failed, {tokens}")
     if not rows:
         fail(where_to_get_keys(situation.roster.registered.values(), situation.settings.home))
     for row in rows:
@@ -52,6 +55,7 @@ def _row(situation: Snapshot, member: EnabledProvider, key: Key) -> dict[str, An
 
     cooling = situation.ledger.state(key, ALL_MODELS).cooldown
     account = situation.ledger.accounts.of(key)
+    today = situation.ledger.usage.today().get(key.provider)
     models = {
         slot.model: {"kind": cooldown.kind, "until": cooldown.until}
         for slot, cooldown in situation.ledger.cooldowns.items()
@@ -67,6 +71,7 @@ def _row(situation: Snapshot, member: EnabledProvider, key: Key) -> dict[str, An
         "kind": cooling.kind if cooling else None,
         "until": cooling.until if cooling else None,
         "cooling_models": models,
+        "provider_today": today and {name: getattr(today, name) for name in today.__struct_fields__},
     }
 
 

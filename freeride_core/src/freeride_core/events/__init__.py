@@ -2,6 +2,7 @@
 
 In reading order:
 
+- `usage`: the tokens that an upstream reports, read in one place
 - `records`: one record a kind, with the members of docs/events.md
 - `bus`: takes events on the request path, and hands them on off it
 - `log`: the file of JSON lines, with one backup

@@ -3,7 +3,7 @@
     request_start              model, stream, operation
     provider_attempt           provider, key_index, model, operation
     provider_response          provider, key_index, model, duration_ms, status, retry_after_s?, first_chunk?
-    request_complete           provider, model, attempts, duration_ms
+    request_complete           provider, model, attempts, duration_ms, usage?
     request_failed             code, tried
     request_mid_stream_error   provider, model, kind
     events_dropped             dropped
@@ -23,10 +23,13 @@ from typing import Any, Protocol
 
 import pluggy
 
-from freeride_core.events.records import Event, EventRecord, as_mapping
+from freeride_core.events.records import Event, EventRecord, RequestComplete, as_mapping
 
 Observer = Callable[[Event], object]
 """Called with one event after the other, in order, by one worker thread at a time; must not block for long."""
+
+Count = Callable[[Sequence[Event | EventRecord]], None]
+"""Called in the event loop with each batch, once it was handed on. Never raises."""
 
 _CAPACITY = 10_000
 _log = logging.getLogger(__name__)
@@ -77,20 +80,31 @@ class EventBus:
         return events
 
 
-async def drain(bus: EventBus, sink: Sink | None, observers: Sequence[Observer] = (), *, every_s: float = 0.1) -> None:
-    """Hands the bus's events to the sink and the observers until it is cancelled, and what is left then.
+def ignore(_events: Sequence[Event | EventRecord]) -> None:
+    """Nothing in this process counts events."""
+
+
+async def drain(
+    bus: EventBus,
+    sink: Sink | None,
+    observers: Sequence[Observer] = (),
+    *,
+    count: Count = ignore,
+    every_s: float = 0.1,
+) -> None:
+    """Hands the bus's events to the sink, the observers and `count` until it is cancelled, and what is left then.
 
     A worker thread does it, so that neither a slow disk nor a slow observer holds up a request."""
     delivery = _Delivery(sink, observers)
     try:
         while True:
             await asyncio.sleep(every_s)
-            await _deliver(bus, delivery)
+            await _deliver(bus, delivery, count)
     finally:
-        await _deliver(bus, delivery)
+        await _deliver(bus, delivery, count)
 
 
-async def _deliver(bus: EventBus, delivery: _Delivery) -> None:
+async def _deliver(bus: EventBus, delivery: _Delivery, count: Count) -> None:
     events = bus.take()
     if not events:
         return
@@ -103,6 +117,7 @@ async def _deliver(bus: EventBus, delivery: _Delivery) -> None:
         except asyncio.CancelledError:
             is_cancelled = True
     bus.count_lost(work.result())
+    count(events)
     if is_cancelled:
         raise asyncio.CancelledError
 
@@ -117,6 +132,9 @@ class _Delivery:
 
     def deliver(self, events: Sequence[Event | EventRecord]) -> int:
         """Returns how many events the sink lost."""
+        for event in events:
+            if isinstance(event, RequestComplete):
+                event.finish()
         lost = self._sink.write(events) if self._sink is not None else 0
         mappings = [as_mapping(event) for event in events] if self._observers else ()
         for number, observer in enumerate(self._observers):

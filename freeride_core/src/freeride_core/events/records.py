@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from freeride_core.events.usage import Usage, usage_in_ending
+
 Event = Mapping[str, Any]
 
 
@@ -45,6 +47,19 @@ class RequestComplete(EventRecord, gc=False, tag="request_complete"):
     model: str
     attempts: int
     duration_ms: int
+    usage: Usage | bytes | None = None
+    """Tokens, or None if the upstream reported none. Until the bus is drained: the end of the answer, to be read off the path."""
+
+    def finish(self) -> None:
+        """Reads the usage out of the answer's end."""
+        if isinstance(self.usage, bytes):
+            usage = usage_in_ending(self.usage)
+            self.usage = None if usage == Usage() else usage
+
+    @property
+    def usage_read(self) -> Usage:
+        """The usage of a finished event; all 0 if the upstream reported none."""
+        return self.usage if isinstance(self.usage, Usage) else Usage()
 
 
 def as_mapping(event: Event | EventRecord) -> Event:

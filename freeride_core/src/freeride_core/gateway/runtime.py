@@ -14,6 +14,8 @@ from freeride_core.answer import Answer, Phase, UpstreamRequest
 from freeride_core.call import Call, Operation
 from freeride_core.events.bus import EventBus, drain, plugin_observers
 from freeride_core.events.log import WantedSink
+from freeride_core.events.records import Event, EventRecord, RequestComplete
+from freeride_core.events.usage import Usage
 from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.http.budget import Budget, NoRoom
 from freeride_core.gateway.http.errors import UpstreamError
@@ -36,7 +38,6 @@ from freeride_core.provider import Provider
 from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch, check_settings
 from freeride_core.system.plain_text import printable_lines
 from freeride_core.telemetry.beacon import Beacon, public_names
-from freeride_core.telemetry.counts import UsageCounts
 
 _RELOAD_EVERY_S = 2.0
 _CATALOG_TIMEOUT_S = 20.0
@@ -71,8 +72,8 @@ class Gateway:
         )
         self.beacon: Beacon | None = None
         """Who sends counts; None: nobody does, and nothing is counted."""
-        self.tally: UsageCounts | None = None
-        """Where answers are counted now."""
+        self._answered: list[Usage] = []
+        """Answers that the beacon has not counted yet."""
         self.exchanges: set[ClientExchange] = set()
         self.secrets = SecretFilter(self.roster.redact)
         self.is_stopping = False
@@ -127,9 +128,16 @@ class Gateway:
     async def run(self) -> None:
         """Catalogs, state, events and settings, all off the request path; until cancelled."""
         sink = WantedSink(lambda: self.settings.events_path if self.settings.events else None)
+        try:
+            await self._work(sink)
+        finally:
+            if self.beacon is not None:  # after the last events were handed on
+                await asyncio.to_thread(self.beacon.end, self.settings, self._take_answered())
+
+    async def _work(self, sink: WantedSink) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sync.run())
-            group.create_task(drain(self.events, sink, plugin_observers(self.plugins.hooks)))
+            group.create_task(drain(self.events, sink, plugin_observers(self.plugins.hooks), count=self._note))
             group.create_task(self.catalogs.run(lambda: self.roster.keys()))
             group.create_task(self.proofs.run(lambda: self.roster.members))
             group.create_task(self._reload())
@@ -167,14 +175,18 @@ class Gateway:
 
     async def _count(self, beacon: Beacon) -> None:
         """Counts answers while telemetry is on."""
-        tally = UsageCounts()
-        try:
-            while True:
-                self.tally = tally if self.settings.telemetry else None
-                await asyncio.sleep(_COUNT_EVERY_S)
-                await beacon.beat(self.settings, self._public_names, tally.take())
-        finally:
-            await asyncio.to_thread(beacon.end, self.settings, tally.take())
+        while True:
+            await asyncio.sleep(_COUNT_EVERY_S)
+            await beacon.beat(self.settings, self._public_names, self._take_answered())
+
+    def _note(self, events: Sequence[Event | EventRecord]) -> None:
+        self.ledger.usage.note(events)
+        if self.beacon is not None and self.settings.telemetry:
+            self._answered += [event.usage_read for event in events if isinstance(event, RequestComplete)]
+
+    def _take_answered(self) -> list[Usage]:
+        answered, self._answered = self._answered, []
+        return answered
 
     def _public_names(self) -> list[str]:
         return public_names(self.plugins, [member.provider.name for member in self.roster.members])

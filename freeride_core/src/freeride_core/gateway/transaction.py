@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from freeride_core.answer import Failure
 from freeride_core.call import Call, Operation
 from freeride_core.events.records import RequestComplete, RequestStart
+from freeride_core.events.usage import ENDING_BYTES
 from freeride_core.gateway import explanation
 from freeride_core.gateway.client import ClientExchange, HeaderList
 from freeride_core.gateway.http import sse
@@ -275,10 +276,9 @@ class Transaction:
     def _complete(self, candidate: Candidate, ending: bytes) -> None:
         attempts = self._walk.attempts if self._walk else 0
         duration_ms = round((time.monotonic() - self._begun) * 1000)
-        if (tally := self._gateway.tally) is not None:
-            tally.note(ending)
         events = self._gateway.events
-        events.note(RequestComplete(events.now(), self._exchange.request_id, *candidate.pair, attempts, duration_ms))
+        told = (*candidate.pair, attempts, duration_ms, ending[-ENDING_BYTES:])
+        events.note(RequestComplete(events.now(), self._exchange.request_id, *told))
 
     def _emit(self, event: str, **fields: object) -> None:
         self._gateway.events.emit(event, self._exchange.request_id, **fields)

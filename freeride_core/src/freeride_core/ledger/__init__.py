@@ -7,10 +7,11 @@ In reading order:
 - `cooldowns`: which slots are not asked, until when, and why
 - `learned`: features and sizes that a model was seen to refuse
 - `traffic`: requests under way, and how soon models answer
+- `usage`: requests and tokens of each provider, by local day
 - `accounts`: which keys are metered together
 - `catalogs`: the models of every provider, fetched in the background
 - `legacy`: cooldowns of older versions, taken over once
 - `store`: where the state is kept
 
-Imports `plugins`, `settings`, `privacy`, the front room and `system`.
+Imports `plugins`, `settings`, `events`, `privacy`, the front room and `system`.
 """

@@ -14,6 +14,7 @@ from freeride_core.ledger.learned import Learned
 from freeride_core.ledger.slots import Slot, slot_of, slots_over
 from freeride_core.ledger.store.store import Entry
 from freeride_core.ledger.traffic import Traffic
+from freeride_core.ledger.usage import UsageLedger
 from freeride_core.provider import Key
 
 _OUTAGE_WINDOW_S = 60.0
@@ -51,6 +52,7 @@ class Ledger:
         self.accounts = Accounts(put)
         self.learned = Learned(put)
         self.traffic = Traffic(put)
+        self.usage = UsageLedger(put)
         self._probing: set[Slot] = set()
         self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
         self._slots_version = 0
@@ -62,6 +64,7 @@ class Ledger:
         self.accounts.apply(entries)
         self.learned.apply(entries)
         self.traffic.apply(entries)
+        self.usage.apply(entries)
 
     def state(self, key: Key, model_id: str) -> SlotState:
         """Whether `key` can ask `model_id` now."""

@@ -5,5 +5,5 @@ In reading order:
 - `counts`: what is counted, in `telemetry.json`
 - `beacon`: what is sent, once an hour
 
-Imports `plugins`, `settings`, the front room and `system`.
+Imports `plugins`, `events`, `settings`, the front room and `system`.
 """

@@ -15,9 +15,10 @@ from typing import Any
 
 from freeride_core import __version__
 from freeride_core.answer import UpstreamRequest
+from freeride_core.events.usage import Usage
 from freeride_core.plugins.discovery import Plugins
 from freeride_core.settings.resolver import Settings
-from freeride_core.telemetry.counts import Counts, keep_counts, read_counts, tokens_in
+from freeride_core.telemetry.counts import Counts, keep_counts, read_counts
 
 EVERY_S = 3600.0
 _OTHER = "other"
@@ -84,7 +85,7 @@ def disclose(settings: Settings, providers: Sequence[str]) -> None:
 
 
 class Beacon:
-    """Counts what a tally has taken, and sends the counts once an hour. What fails is tried again an hour later."""
+    """Counts answers, and sends the counts once an hour. What fails is tried again an hour later."""
 
     def __init__(self, post: Post, now: Callable[[], float]) -> None:
         self._post = post
@@ -95,16 +96,15 @@ class Beacon:
         self._uptime_s = 0.0
         self._lock = threading.Lock()
 
-    async def beat(self, settings: Settings, providers: Callable[[], Sequence[str]], endings: Sequence[bytes]) -> None:
-        """To be called every now and then, with the answers since the last time. Never raises."""
+    async def beat(self, settings: Settings, providers: Callable[[], Sequence[str]], answers: Sequence[Usage]) -> None:
+        """To be called every now and then, with the usage of each answer since the last time. Never raises."""
         now = self._now()
         elapsed_s, self._counted_at = now - self._counted_at, now
         if not settings.telemetry:
             self._begun_at = now  # a whole hour passes before the next one, whenever it is turned on
             return
         self._uptime_s += elapsed_s
-        if endings:
-            await asyncio.to_thread(self._count, endings)
+        self._count(answers)
         is_due = now - self._begun_at >= EVERY_S
         if is_due or now - self._saved_at >= _SAVE_EVERY_S:
             self._saved_at = now
@@ -114,18 +114,17 @@ class Beacon:
             if is_due and counts is not None:
                 await self._send(settings, counts, providers())
 
-    def end(self, settings: Settings, endings: Sequence[bytes]) -> None:
+    def end(self, settings: Settings, answers: Sequence[Usage]) -> None:
         """Keeps what was counted, and sends nothing."""
         if settings.telemetry:
-            self._count(endings)
+            self._count(answers)
             self._uptime_s += self._now() - self._counted_at
             self._save(settings.home)
 
-    def _count(self, endings: Sequence[bytes]) -> None:
-        tokens = sum(map(tokens_in, endings))
+    def _count(self, answers: Sequence[Usage]) -> None:
         with self._lock:
-            self._requests += len(endings)
-            self._tokens += tokens
+            self._requests += len(answers)
+            self._tokens += sum(usage.input + usage.output for usage in answers)
 
     def _save(self, home: Path) -> Counts | None:
         """Adds what was counted to what the installation has, to which other gateways may have added. None: that cannot be kept,

@@ -97,17 +97,6 @@ def finish_of(choices: Any) -> str:
     return ""
 
 
-def completion_tokens(body: Any) -> int:
-    """Completion tokens that the upstream reports, in the usual place or one level down; 0: none."""
-    if not isinstance(body, dict):
-        return 0
-    for place in (body, *body.values()):
-        usage = place.get("usage") if isinstance(place, dict) else None
-        if isinstance(usage, dict) and isinstance(usage.get("completion_tokens"), int):
-            return int(usage["completion_tokens"])
-    return 0
-
-
 def last_blank_line(data: bytes, start: int) -> int:
     """Where the last whole event ends, found from `start` on; 0: there is none."""
     at = data.rfind(b"\n\n", start)

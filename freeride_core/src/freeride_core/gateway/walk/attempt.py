@@ -10,6 +10,7 @@ import msgspec
 
 from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, UpstreamRequest
 from freeride_core.call import Call, Operation
+from freeride_core.events.usage import usage_in_body
 from freeride_core.gateway.http import sse
 from freeride_core.gateway.http.aside import aside
 from freeride_core.gateway.http.budget import NoRoom
@@ -272,9 +273,7 @@ def _is_whole(reply: UpstreamResponse) -> bool:
 
 def _says_nothing(content: dict[str, object], choices: list[object]) -> bool:
     return (
-        not sse.shows_content(choices)
-        and sse.finish_of(choices) in ("", "stop")
-        and sse.completion_tokens(content) == 0
+        not sse.shows_content(choices) and sse.finish_of(choices) in ("", "stop") and usage_in_body(content).output == 0
     )
 
 

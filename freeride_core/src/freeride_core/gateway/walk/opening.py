@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from freeride_core.answer import Answer, Failure, Phase, Reading
+from freeride_core.events.usage import usage_in_body
 from freeride_core.gateway.http import sse
 
 
@@ -105,7 +106,7 @@ class Opening:
         if not isinstance(content, dict):
             return self._attempt.broken("an event of the stream is not JSON") if event.data.strip() else None
         choices = content.get("choices")
-        self._tokens = self._tokens or sse.completion_tokens(content)
+        self._tokens = self._tokens or usage_in_body(content).output
         self._finish = self._finish or sse.finish_of(choices)
         if sse.shows_content(choices) or self._finish not in ("", "stop") or (self._finish and self._tokens):
             return COMMITTED
