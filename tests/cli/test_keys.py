@@ -187,15 +187,26 @@ def test_cooldowns_come_from_the_state(command: Command, freeride_home: Path) ->
     assert usable["cooling_models"] == {"m:free": {"kind": "rate_limit", "until": later}}
 
 
-def test_what_each_provider_did_today_comes_from_the_state(command: Command, freeride_home: Path) -> None:
-    day = time.strftime("%Y-%m-%d")
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_what_each_provider_did_today_is_shown(
+    command: Command, freeride_home: Path, arguments: tuple[str, ...]
+) -> None:
     with closing(SqliteStore(freeride_home / "state.db")) as store:
         for writer in ("a", "b"):
             counted = {"requests": 1200, "served": 1199, "failed": 1, "tokens_in": 5, "tokens_out": 7}
-            store.write([Entry("usage", json.dumps([day, "acme", writer]), counted)])
-    assert "acme today: 2,400 requests, 2 failed, 10 tokens in, 14 out" in command(ACME_API_KEY=GOOD).stdout
-    (row,) = json.loads(command("--json", ACME_API_KEY=GOOD).stdout)
-    assert row["provider_today"] == {"requests": 2400, "served": 2398, "failed": 2, "tokens_in": 10, "tokens_out": 14}
+            store.write([Entry("usage", json.dumps([time.strftime("%Y-%m-%d"), "acme", writer]), counted)])
+    shown = command(*arguments, ACME_API_KEY=GOOD).stdout
+    if arguments:
+        (row,) = json.loads(shown)
+        assert row["provider_today"] == {
+            "requests": 2400,
+            "served": 2398,
+            "failed": 2,
+            "tokens_in": 10,
+            "tokens_out": 14,
+        }
+    else:
+        assert "acme today: 2,400 requests, 2 failed, 10 tokens in, 14 out" in shown
 
 
 def test_the_table_says_until_when_and_why(command: Command, freeride_home: Path) -> None:
