@@ -12,19 +12,20 @@ from fake_upstream import DONE, GatewayStage, Script, always, chunk, completion,
 from freeride_core.ledger.usage import DayUsage
 
 REPORT = {"prompt_tokens": 30, "completion_tokens": 20, "completion_tokens_details": {"reasoning_tokens": 8}}
+TOKENS = {"input": 30, "output": 20, "reasoning": 8}
 LAST = b'data: {"choices":[],"usage":%s}\n\n' % json.dumps(REPORT).encode()
 
 
 @pytest.mark.parametrize(
     ("is_stream", "answer", "usage", "tokens"),
     [
-        (False, reply(200, completion(usage=REPORT)), {"input": 30, "output": 20, "reasoning": 8}, (30, 20)),
-        (True, stream(chunk({"content": "a"}), chunk({}, "stop"), LAST, DONE), {"input": 30, "output": 20, "reasoning": 8}, (30, 20)),
+        (False, reply(200, completion(usage=REPORT)), TOKENS, (30, 20)),
+        (True, stream(chunk({"content": "a"}), chunk({}, "stop"), LAST, DONE), TOKENS, (30, 20)),
         (False, reply(200, completion(usage=None)), None, (0, 0)),
         (True, stream(chunk({"content": "a"}), chunk({}, "stop"), DONE), None, (0, 0)),
     ],
     ids=["a body", "a stream", "a body without a report", "a stream without a report"],
-)  # fmt: skip
+)
 def test_reported_usage_is_told_and_counted(
     tmp_path: Path, is_stream: bool, answer: Script, usage: dict[str, int] | None, tokens: tuple[int, int]
 ) -> None:
