@@ -1,31 +1,40 @@
-"""What plugin authors import. Start with `freeride_core.hookspecs`."""
+"""What plugin authors import. Start with `freeride_core.hookspecs`.
 
-from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Scope, UpstreamRequest
-from freeride_core.binder import FILES, Binder, ClientProtocol, Endpoint, Launch, Place, Unreadable
-from freeride_core.call import Call, Feature, Operation
-from freeride_core.compatible.catalog import CompatibleCatalog, canonical_of
-from freeride_core.compatible.midnight import Midnight
-from freeride_core.compatible.probe import CompatibleProbe
-from freeride_core.compatible.provider import CompatibleProvider
-from freeride_core.compatible.rules import Rule
-from freeride_core.compatible.wire import CompatibleWire, bearer
-from freeride_core.free import Allowlist, AnyOf, FreeSuffix, Promoted, UnbillableAccount, WholeCatalog, ZeroPrice
-from freeride_core.hookspecs import API_VERSION, hookimpl
-from freeride_core.model import Model, is_model_name
-from freeride_core.provider import (
-    About,
-    Account,
-    Catalog,
-    Credential,
-    Decoder,
-    FreePolicy,
-    Key,
-    Limit,
-    Probe,
-    Proof,
-    Provider,
-    Wire,
-)
+Each name is loaded when it is first used: `freeride --version` needs none of them, and saves 45 ms.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Scope, UpstreamRequest
+    from freeride_core.binder import FILES, Binder, ClientProtocol, Endpoint, Launch, Place, Unreadable
+    from freeride_core.call import Call, Feature, Operation
+    from freeride_core.compatible.catalog import CompatibleCatalog, canonical_of
+    from freeride_core.compatible.midnight import Midnight
+    from freeride_core.compatible.probe import CompatibleProbe
+    from freeride_core.compatible.provider import CompatibleProvider
+    from freeride_core.compatible.rules import Rule
+    from freeride_core.compatible.wire import CompatibleWire, bearer
+    from freeride_core.free import Allowlist, AnyOf, FreeSuffix, Promoted, UnbillableAccount, WholeCatalog, ZeroPrice
+    from freeride_core.hookspecs import API_VERSION, hookimpl
+    from freeride_core.model import Model, is_model_name
+    from freeride_core.provider import (
+        About,
+        Account,
+        Catalog,
+        Credential,
+        Decoder,
+        FreePolicy,
+        Key,
+        Limit,
+        Probe,
+        Proof,
+        Provider,
+        Wire,
+    )
 
 __version__ = "0.5.0"
 
@@ -79,3 +88,44 @@ __all__ = [
     "hookimpl",
     "is_model_name",
 ]
+
+_NAMES = {
+    "answer": ("Answer", "ErrorKind", "Failure", "Phase", "Reading", "Scope", "UpstreamRequest"),
+    "binder": ("FILES", "Binder", "ClientProtocol", "Endpoint", "Launch", "Place", "Unreadable"),
+    "call": ("Call", "Feature", "Operation"),
+    "compatible.catalog": ("CompatibleCatalog", "canonical_of"),
+    "compatible.midnight": ("Midnight",),
+    "compatible.probe": ("CompatibleProbe",),
+    "compatible.provider": ("CompatibleProvider",),
+    "compatible.rules": ("Rule",),
+    "compatible.wire": ("CompatibleWire", "bearer"),
+    "free": ("Allowlist", "AnyOf", "FreeSuffix", "Promoted", "UnbillableAccount", "WholeCatalog", "ZeroPrice"),
+    "hookspecs": ("API_VERSION", "hookimpl"),
+    "model": ("Model", "is_model_name"),
+    "provider": (
+        "About",
+        "Account",
+        "Catalog",
+        "Credential",
+        "Decoder",
+        "FreePolicy",
+        "Key",
+        "Limit",
+        "Probe",
+        "Proof",
+        "Provider",
+        "Wire",
+    ),
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
