@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -117,8 +116,13 @@ def _read_dotenv(path: Path) -> dict[str, str]:
 
 
 def _read_toml(path: Path) -> dict[str, str]:
+    text = _read_text(path)
+    if not text:
+        return {}
+    import tomllib  # costs every command 3 ms, and most homes have no config.toml
+
     try:
-        document = tomllib.loads(_read_text(path))
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(str(path), "TOML", str(error)) from None
     keys = document.pop("keys", {})
