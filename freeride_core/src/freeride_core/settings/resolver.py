@@ -29,6 +29,7 @@ from freeride_core.settings.home import (
     read_files,
     stamps_of,
 )
+from freeride_core.settings.unquoted import unquoted
 from freeride_core.system.loopback import is_loopback
 
 __all__ = [
@@ -86,7 +87,7 @@ class Settings:
 
     def base_url(self, provider: Provider) -> str | None:
         """What replaces the provider's own base URL, without a trailing slash; None: nothing does."""
-        return self.environ.get(base_url_variable(provider), "").strip().rstrip("/") or None
+        return unquoted(self.environ.get(base_url_variable(provider), "")).rstrip("/") or None
 
     def free_models(self, provider: Provider) -> frozenset[str] | None:
         """The ids that the user counts as free at this provider; None: the package decides."""
@@ -208,7 +209,7 @@ class _Values:
         self._environ = environ
 
     def text(self, name: str) -> str:
-        return self._environ.get(PREFIX + name, "").strip()
+        return unquoted(self._environ.get(PREFIX + name, ""))
 
     def names(self, name: str) -> tuple[str, ...]:
         return _split(self.text(name))
@@ -261,7 +262,7 @@ class _Values:
         return text or None
 
     def check_url(self, name: str) -> None:
-        text = self._environ[name].strip()
+        text = unquoted(self._environ[name])
         with contextlib.suppress(ValueError):
             parts = urlsplit(text)
             is_plain = not (parts.query or parts.fragment or parts.username is not None)
@@ -284,8 +285,9 @@ def _is_odd(path: Path) -> bool:
 
 def _split(text: str) -> tuple[str, ...]:
     """The members of a comma list, or of a JSON array of texts."""
+    text = unquoted(text)
     items: Iterable[Any] = text.split(",")
-    if text.lstrip().startswith("["):
+    if text.startswith("["):
         with contextlib.suppress(ValueError):
             items = json.loads(text)
-    return tuple(stripped for item in items if isinstance(item, str) and (stripped := item.strip()))
+    return tuple(stripped for item in items if isinstance(item, str) and (stripped := unquoted(item)))
