@@ -95,14 +95,6 @@ def test_addresses_are_answered_when_a_token_is_set(tmp_path: Path) -> None:
 # Origin
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:8"])
-def test_pages_of_this_machine_are_answered_without_cors_headers(tmp_path: Path, origin: str) -> None:
-    with GatewayStage(tmp_path) as stage:
-        status, headers, _ = get(stage, "/health", f"Origin: {origin}")
-        assert status == 200
-        assert not [name for name in headers if name.startswith("access-control")]
-
-
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example", "file://", "x"])
 def test_other_pages_are_not_answered_on_any_route(tmp_path: Path, origin: str) -> None:
     with GatewayStage(tmp_path) as stage:
@@ -117,34 +109,154 @@ def test_other_pages_are_not_answered_on_any_route(tmp_path: Path, origin: str) 
         assert not stage["alpha"].posts
 
 
-def test_pages_that_the_user_allows_get_cors_headers(tmp_path: Path) -> None:
-    origin = "https://app.example"
-    with GatewayStage(tmp_path, allowed_origins=origin) as stage:
-        for path in ROUTES:
+APP = "https://app.example"
+READ = ("/v1/models", "/v1/models/double/one", "/v1/chat/completions", "/v1/embeddings")
+"""Routes whose answers a page of another origin may read."""
+STAINLESS = (
+    "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-os,x-stainless-package-version,"
+    "x-stainless-retry-count,x-stainless-runtime,x-stainless-runtime-version,x-stainless-timeout"
+)
+
+
+def preflight(
+    stage: GatewayStage,
+    origin: str,
+    names: str | None,
+    *lines: str,
+    path: str = "/v1/chat/completions",
+    host: str = "localhost",
+) -> tuple[int, dict[str, str]]:
+    asked = [] if names is None else [f"Access-Control-Request-Headers: {names}"]
+    lines = (f"Origin: {origin}", "Access-Control-Request-Method: POST", *asked, *lines)
+    status, headers, _ = get(stage, path, *lines, method="OPTIONS", host=host)
+    return status, headers
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:8", "http://127.8.9.1:1", APP]
+)
+def test_a_page_that_may_ask_can_read_inference_and_model_lists_only(tmp_path: Path, origin: str) -> None:
+    with GatewayStage(tmp_path, allowed_origins=APP) as stage:
+        for path in (*ROUTES, "/v1/quota", "/v1/requests", "/v1/events", "/metrics", "/"):
             _, headers, _ = get(stage, path, f"Origin: {origin}")
-            assert headers["access-control-allow-origin"] == origin
-            assert headers["vary"].lower() == "origin"
-        _, headers, _ = read_answer(stage.raw(post_of(BODY, Origin=origin)))
-        assert headers["access-control-allow-origin"] == origin
+            allowed = {name: text for name, text in headers.items() if name.startswith("access-control")}
+            if path in READ:
+                assert allowed.pop("access-control-allow-origin") == origin
+                exposed = allowed.pop("access-control-expose-headers").split(", ")
+                assert {"x-request-id", "request-id", "retry-after", "x-should-retry", "x-freeride-provider"} <= set(
+                    exposed
+                )
+            assert not allowed, path
+        status, headers, _ = read_answer(stage.raw(post_of(BODY, Origin=origin)))
+        assert (status, headers["access-control-allow-origin"]) == (200, origin)
+        status, headers, _ = read_answer(stage.raw(post_of(b"not JSON", Origin=origin)))
+        assert (status, headers["access-control-allow-origin"]) == (400, origin)
         assert get(stage, "/health", "Origin: https://other.example")[0] == 403
 
 
-def test_a_page_that_the_user_allows_may_ask_what_it_may_send(tmp_path: Path) -> None:
-    origin = "https://app.example"
-    asks = ("Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization,content-type")
-    with GatewayStage(tmp_path, allowed_origins=origin, token=TOKEN) as stage:
-        status, headers, _ = get(stage, "/v1/chat/completions", f"Origin: {origin}", *asks, method="OPTIONS")
+def test_every_answer_varies_by_origin(tmp_path: Path) -> None:
+    with GatewayStage(tmp_path, allowed_origins=APP) as stage:
+        for lines in ((), (f"Origin: {APP}",), ("Origin: https://evil.example",)):
+            for path in ROUTES:
+                assert "origin" in get(stage, path, *lines)[1]["vary"].lower(), (path, lines)
+        assert read_answer(stage.raw(post_of(BODY)))[1]["vary"] == "origin"
+        assert get(stage, "/health", host="evil.example")[1]["vary"] == "origin"
+
+
+@pytest.mark.parametrize(
+    ("origin", "names", "is_allowed"),
+    [
+        (APP, "authorization,content-type", True),
+        (APP, STAINLESS, True),
+        ("app://obsidian.md", STAINLESS, True),
+        ("chrome-extension://abcdef", STAINLESS, True),
+        (APP, "x-any-name-at-all, X-Other", True),
+        (APP, None, True),
+        (APP, "", True),
+        (APP, ",".join(f"x-{number}" for number in range(64)), True),
+        (APP, ",".join(f"x-{number}" for number in range(65)), False),
+        (APP, "x-" + "a" * 5000, False),
+        (APP, "not a token", False),
+        (APP, "a,,b", False),
+        (APP, "x(y)", False),
+        ("http://localhost:3000", STAINLESS, True),
+        ("http://localhost:3000", "authorization, content-type, x-api-key, anthropic-version, anthropic-beta", True),
+        ("http://127.0.0.1:5173", "x-goog-api-key, x-goog-api-client, http-referer, x-title", True),
+        ("http://[::1]:1", "X-FreeRide-Force-Provider", True),
+        ("http://localhost:3000", "x-any-name-at-all", False),
+        ("http://localhost:3000", "authorization, cookie", False),
+    ],
+)
+def test_a_preflight_is_answered_with_the_headers_it_asks_for(
+    tmp_path: Path, origin: str, names: str | None, *, is_allowed: bool
+) -> None:
+    with GatewayStage(
+        tmp_path, allowed_origins=f"{APP},app://obsidian.md,chrome-extension://abcdef", token=TOKEN
+    ) as stage:
+        status, headers = preflight(stage, origin, names)
+        assert "access-control-allow-credentials" not in headers
+        assert "access-control-allow-private-network" not in headers
+        if not is_allowed:
+            assert status == 403
+            return
         assert status == 204
         assert "content-length" not in headers
         assert headers["access-control-allow-origin"] == origin
-        assert "POST" in headers["access-control-allow-methods"]
-        assert {"authorization", "content-type"} <= set(headers["access-control-allow-headers"].split(", "))
-        status, headers, _ = get(
-            stage, "/v1/chat/completions", f"Origin: {origin}", *asks, method="OPTIONS", host="evil.example"
-        )
-        assert status == 421
-        status, headers, _ = get(stage, "/v1/chat/completions", "Origin: http://localhost", *asks, method="OPTIONS")
-        assert not [name for name in headers if name.startswith("access-control")]
+        assert headers["access-control-allow-methods"] == "GET, POST"
+        assert headers["access-control-max-age"] == "600"
+        assert headers.get("access-control-allow-headers", "").replace(" ", "") == (names or "").replace(" ", "")
+        assert not stage["alpha"].posts
+
+
+def test_a_preflight_passes_the_same_door_and_opens_no_other_route(tmp_path: Path) -> None:
+    private = "Access-Control-Request-Private-Network: true"
+    with GatewayStage(tmp_path, allowed_origins=APP, token=TOKEN) as stage:
+        assert preflight(stage, APP, STAINLESS, host="evil.example")[0] == 421
+        for path in ("/health", "/nothing", "/v1/quota", "/metrics"):
+            assert preflight(stage, APP, STAINLESS, path=path)[0] == 401
+        for path in READ:
+            status, headers = preflight(stage, APP, STAINLESS, private, path=path)
+            assert (status, headers["access-control-allow-private-network"]) == (204, "true")
+        for origin in (
+            "https://evil.example",
+            "null",
+            "http://evil.localhost",
+            "file://",
+            "http://localhost.evil.example",
+        ):
+            status, headers = preflight(stage, origin, STAINLESS, private)
+            assert (status, [name for name in headers if name.startswith("access-control")]) == (403, [])
+
+
+def test_loopback_pages_can_be_shut_out(tmp_path: Path) -> None:
+    with GatewayStage(tmp_path, allowed_origins=f"none,{APP}") as stage:
+        assert get(stage, "/v1/models", f"Origin: {APP}")[0] == 200
+        for origin in ("http://localhost:3000", "http://127.0.0.1", "none"):
+            assert get(stage, "/v1/models", f"Origin: {origin}")[0] == 403
+            assert preflight(stage, origin, STAINLESS)[0] == 403
+        assert get(stage, "/v1/models", "Origin: http://localhost:11343", host="localhost:11343")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "is_own"),
+    [
+        ("http://box.lan:11343", "box.lan:11343", True),
+        ("http://box.lan", "box.lan", True),
+        ("http://box.lan", "box.lan:80", True),
+        ("http://box.lan:11343", "Box.Lan:11343", True),
+        ("http://box.lan:3000", "box.lan:11343", False),
+        ("https://box.lan:11343", "box.lan:11343", False),
+        ("http://other.lan:11343", "box.lan:11343", False),
+    ],
+)
+def test_the_gateways_own_page_may_ask_and_needs_no_cors(
+    tmp_path: Path, origin: str, host: str, *, is_own: bool
+) -> None:
+    with GatewayStage(tmp_path, allowed_hosts="box.lan") as stage:
+        for path in ROUTES[:3]:
+            status, headers, _ = get(stage, path, f"Origin: {origin}", host=host)
+            assert (status == 200) is is_own
+            assert "access-control-allow-origin" not in headers
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from freeride_core.call import Operation
-from freeride_core.gateway import access, explanation
+from freeride_core.gateway import access, explanation, origins
 from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.health import health_of
 from freeride_core.gateway.http.server_exchange import AsgiScope, Message, Receive, Send
@@ -41,8 +41,8 @@ class App:
         exchange = ClientExchange(scope, receive, send)
         headers = exchange.headers
         if b"origin" in headers:
-            exchange.extra_headers = access.cors_headers(headers, settings)
-        refused = self._door.refusal(exchange.method, exchange.query, headers, settings)
+            exchange.extra_headers = origins.cors_headers(exchange.path, headers, settings)
+        refused = self._door.refusal(exchange.method, exchange.path, exchange.query, headers, settings)
         if refused is None and len(headers) != len(scope["headers"]):
             refused = access.contradiction(scope["headers"])
         if refused is None and gateway.is_stopping:
@@ -57,8 +57,12 @@ class App:
         return Transaction(gateway, exchange, operation).run()
 
     async def _serve_rest(self, scope: AsgiScope, receive: Receive, send: Send, exchange: ClientExchange) -> None:
-        if access.is_preflight(exchange.method, exchange.headers, self.gateway.settings):
-            return await exchange.answer(204, access.preflight_headers(), b"")
+        settings = self.gateway.settings
+        if origins.is_preflight(exchange.method, exchange.path, exchange.headers, settings):
+            answer = origins.preflight_headers(exchange.headers, settings)
+            return await (
+                exchange.fail(access.preflight_refused()) if answer is None else exchange.answer(204, answer, b"")
+            )
         if _is_health(exchange):
             return await exchange.answer(200, [_JSON], health_of(self.gateway, scope, is_known=True))
         scope["freeride.request_id"] = exchange.request_id

@@ -12,10 +12,8 @@ from freeride_core.gateway.http.encoding import Decompressor, coding_of
 from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.http.response import Hold
 from freeride_core.gateway.http.server_exchange import EXTENSION, AsgiScope, Receive, Send, ServerExchange
+from freeride_core.gateway.origins import VARY, HeaderList
 from freeride_core.gateway.protocols.errors import SSE_HEADERS, ClientError
-
-HeaderList = list[tuple[bytes, bytes]]
-
 
 _UNHELD_MOST = 256 * 1024
 """Bytes of a body that are not counted before it is whole."""
@@ -82,7 +80,7 @@ class ClientExchange:
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.request_id = "req_" + _random.randbytes(4).hex()
-        self.extra_headers: HeaderList = []
+        self.extra_headers: HeaderList = VARY
         """What else the answer carries, whatever it is."""
         self.is_started = False
         """The head of an answer has been sent."""

@@ -13,7 +13,7 @@ from freeride_core.answer import Failure
 from freeride_core.call import Call, Operation
 from freeride_core.events.records import RequestComplete, RequestStart
 from freeride_core.gateway import explanation
-from freeride_core.gateway.client import ClientExchange, HeaderList
+from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.http import sse
 from freeride_core.gateway.http.aside import aside
 from freeride_core.gateway.http.budget import NoRoom
@@ -21,6 +21,7 @@ from freeride_core.gateway.http.encoding import EncodingFault
 from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.http.relayed_headers import relayed_headers
 from freeride_core.gateway.http.response import AT_ONCE
+from freeride_core.gateway.origins import HeaderList
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.protocols.keep_alive import KeepAlive
 from freeride_core.gateway.protocols.request import BadRequest, parse_call

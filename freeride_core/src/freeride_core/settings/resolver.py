@@ -51,6 +51,7 @@ _MIB = 1024 * 1024
 _DIGITS = 19
 """More than any size has. Python refuses to read thousands of them."""
 _SHORTEST_TOKEN = 16
+_NO_ORIGINS = "none"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,6 +74,8 @@ class Settings:
     token: str | None = field(repr=False)
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
+    """Allowed by name; loopback's are not among them."""
+    allows_loopback_origins: bool
     stamp_body: bool
     events: bool
     events_path: Path
@@ -176,6 +179,7 @@ def _load(above_files: Mapping[str, str]) -> Settings:
     for name in environ:
         if name.startswith(PREFIX) and name.endswith(_BASE_URL):
             values.check_url(name)
+    origins = frozenset(name.lower().rstrip("/") for name in values.names("ALLOWED_ORIGINS"))
     events_path = values.path("EVENTS_PATH", home / "events.jsonl")
     return Settings(
         home=home,
@@ -190,7 +194,8 @@ def _load(above_files: Mapping[str, str]) -> Settings:
         max_connections=values.count("MAX_CONNECTIONS", 2048),
         token=values.token("TOKEN"),
         allowed_hosts=frozenset(name.lower() for name in values.names("ALLOWED_HOSTS")),
-        allowed_origins=frozenset(name.lower().rstrip("/") for name in values.names("ALLOWED_ORIGINS")),
+        allowed_origins=origins - {_NO_ORIGINS},
+        allows_loopback_origins=_NO_ORIGINS not in origins,
         stamp_body=values.switch("STAMP_BODY", default=True),
         events=values.switch("EVENTS", default=True) and not _is_odd(events_path),
         events_path=events_path,
