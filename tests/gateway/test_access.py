@@ -229,9 +229,9 @@ def test_a_preflight_passes_the_same_door_and_opens_no_other_route(tmp_path: Pat
 
 
 def test_loopback_pages_can_be_shut_out(tmp_path: Path) -> None:
-    with GatewayStage(tmp_path, allowed_origins=f"none,{APP}") as stage:
+    with GatewayStage(tmp_path, allowed_origins=f"none,null,{APP}") as stage:
         assert get(stage, "/v1/models", f"Origin: {APP}")[0] == 200
-        for origin in ("http://localhost:3000", "http://127.0.0.1", "none"):
+        for origin in ("http://localhost:3000", "http://127.0.0.1", "none", "null"):
             assert get(stage, "/v1/models", f"Origin: {origin}")[0] == 403
             assert preflight(stage, origin, STAINLESS)[0] == 403
         assert get(stage, "/v1/models", "Origin: http://localhost:11343", host="localhost:11343")[0] == 200

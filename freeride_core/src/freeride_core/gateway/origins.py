@@ -24,7 +24,7 @@ _LOOPBACK_NAMES = frozenset(
     {
         *(b"accept", b"authorization", b"content-type", b"content-encoding", b"cache-control", b"idempotency-key"),
         *(b"openai-beta", b"openai-organization", b"openai-project", b"user-agent", b"http-referer", b"x-title"),
-        *(b"x-api-key", b"x-request-id", b"x-requested-with", b"x-freeride-data-policy", b"x-freeride-force-provider"),
+        *(b"x-api-key", b"x-request-id", b"x-requested-with", b"x-freeride-force-provider"),
     }
 )
 _LOOPBACK_PREFIXES = (b"x-stainless-", b"anthropic-", b"x-goog-")
@@ -58,7 +58,12 @@ def is_origin_allowed(headers: Headers, settings: Settings) -> bool:
 
 
 def _is_readable(origin: str, settings: Settings) -> bool:
-    return origin in settings.allowed_origins or (settings.allows_loopback_origins and _is_loopback_origin(origin))
+    return _is_named(origin, settings) or (settings.allows_loopback_origins and _is_loopback_origin(origin))
+
+
+def _is_named(origin: str, settings: Settings) -> bool:
+    """Whether the user allowed it by name. `null` is no name: any page can have it."""
+    return "://" in origin and origin in settings.allowed_origins
 
 
 def _is_loopback_origin(origin: str) -> bool:
@@ -103,8 +108,9 @@ def preflight_headers(headers: Headers, settings: Settings) -> HeaderList | None
     names = [name.strip() for name in asked.split(b",")] if asked.strip() else []
     if len(names) > _MOST_NAMES or len(asked) > _LONGEST_NAMES or not all(map(_TOKEN.fullmatch, names)):
         return None
-    is_named = headers[b"origin"].decode("latin-1") in settings.allowed_origins
-    if not is_named and not all(_is_usual(name.lower()) for name in names):
+    if not _is_named(headers[b"origin"].decode("latin-1"), settings) and not all(
+        _is_usual(name.lower()) for name in names
+    ):
         return None
     answer = [
         (b"access-control-allow-methods", b"GET, POST"),

@@ -74,8 +74,7 @@ class Settings:
     token: str | None = field(repr=False)
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
-    """Allowed by name; loopback's are not among them."""
-    allows_loopback_origins: bool
+    """Allowed by name; `none` among them shuts out loopback's."""
     stamp_body: bool
     events: bool
     events_path: Path
@@ -87,6 +86,11 @@ class Settings:
     """The part of `environ` that no file can change: flags and the OS environment."""
     stamps: tuple[Stamp, ...] = field(repr=False)
     """What the files looked like when they were read."""
+
+    @property
+    def allows_loopback_origins(self) -> bool:
+        """Whether pages of this machine may ask without being named."""
+        return _NO_ORIGINS not in self.allowed_origins
 
     def base_url(self, provider: Provider) -> str | None:
         """What replaces the provider's own base URL, without a trailing slash; None: nothing does."""
@@ -179,7 +183,6 @@ def _load(above_files: Mapping[str, str]) -> Settings:
     for name in environ:
         if name.startswith(PREFIX) and name.endswith(_BASE_URL):
             values.check_url(name)
-    origins = frozenset(name.lower().rstrip("/") for name in values.names("ALLOWED_ORIGINS"))
     events_path = values.path("EVENTS_PATH", home / "events.jsonl")
     return Settings(
         home=home,
@@ -194,8 +197,7 @@ def _load(above_files: Mapping[str, str]) -> Settings:
         max_connections=values.count("MAX_CONNECTIONS", 2048),
         token=values.token("TOKEN"),
         allowed_hosts=frozenset(name.lower() for name in values.names("ALLOWED_HOSTS")),
-        allowed_origins=origins - {_NO_ORIGINS},
-        allows_loopback_origins=_NO_ORIGINS not in origins,
+        allowed_origins=frozenset(name.lower().rstrip("/") for name in values.names("ALLOWED_ORIGINS")),
         stamp_body=values.switch("STAMP_BODY", default=True),
         events=values.switch("EVENTS", default=True) and not _is_odd(events_path),
         events_path=events_path,
