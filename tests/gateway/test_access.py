@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -398,7 +399,6 @@ PROBES = (
     "/metrics.json",
     "/docs",
     "/openapi.json",
-    "/health/",
     "/v1/chat/completions/x",
     "/.well-known/agent.json",
     "//evil.example/",
@@ -417,6 +417,114 @@ def test_other_paths_are_a_quick_404_without_an_event(tmp_path: Path, capfd: pyt
         stage.thread.stop()
         assert {event["request_id"] for event in stage.events()} == {stage.events()[0]["request_id"]}
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("prefix", ["/v1/v1", "/v1/v1/v1", "/v1/", "//v1", "/v1//v1", "/v1/v1/", "//v1//v1//"])
+def test_a_doubled_prefix_is_understood(tmp_path: Path, prefix: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        for ending in ("", "/"):
+            for path in ("/models", "/models/double/one"):
+                assert get(stage, prefix + path + ending)[0] == 200, path
+                assert get(stage, prefix + path + ending, method="HEAD")[0] == 200, path
+            assert read_answer(stage.raw(post_of(BODY, f"{prefix}/chat/completions{ending}")))[0] == 200
+            status, _, body = read_answer(
+                stage.raw(post_of(b'{"model":"auto","input":"x"}', f"{prefix}/embeddings{ending}"))
+            )
+            assert (status, error_of(body)["code"]) == (400, "model_required")
+        assert all(post.path == "/v1/chat/completions" for post in stage["alpha"].posts)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions/", "/v1/models/", "/v1/models/double/one/", "/health/", "/health//"]
+)
+def test_a_slash_at_the_end_is_understood(tmp_path: Path, path: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        assert (read_answer(stage.raw(post_of(BODY, path))) if "chat" in path else get(stage, path))[0] == 200
+
+
+BASE = "http://localhost:11343/v1"
+BASE_SLIPS = (
+    *(
+        "/chat/completions",
+        "/models",
+        "/models/double/one",
+        "/embeddings",
+        "/api/v1/chat/completions",
+        "/openai/v1/models",
+    ),
+    *("/v1/chat/completions/chat/completions", "/v1/chat/completions/v1/chat/completions", "/v2/chat/completions"),
+    *("/openai/deployments/gpt/chat/completions", "/v1/openai/chat/completions", "/api/models", "/v1/"),
+)
+
+
+@pytest.mark.parametrize(
+    "path", [*BASE_SLIPS, "/v1/completions", "/completions", "/v1/responses", "/responses", "/v1/responses/x"]
+)
+def test_a_path_that_is_not_served_says_what_to_set(tmp_path: Path, path: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        for request in (get(stage, path, host="localhost:11343"), read_answer(stage.raw(post_of(BODY, path)))):
+            status, headers, body = request
+            assert (status, headers["content-type"], headers["x-should-retry"]) == (404, "application/json", "false")
+            error = error_of(body)
+            assert error["code"] == "not_found"
+            assert re.search(r"base URL.*http://localhost(?::11343)?/v1", error["message"]), error["message"]
+            assert headers["x-freeride-request-id"] == error["request_id"]
+        assert not stage["alpha"].posts
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/messages",
+        "/v1/v1/messages",
+        "/anthropic/v1/messages",
+        "/v1/messages/",
+    ],
+)
+def test_the_messages_api_is_refused_in_its_own_shape(tmp_path: Path, path: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        status, headers, body = read_answer(stage.raw(post_of(BODY, path)))
+        said = json.loads(body)
+        assert (status, said["type"], said["error"]["type"]) == (404, "error", "not_found_error")
+        assert "http://localhost/v1" in said["error"]["message"]
+        assert said["request_id"] == headers["x-freeride-request-id"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/v1beta/models/x:generateContent",
+            "/v1beta/models/x:streamGenerateContent",
+            "/v1beta/models",
+            "/v1beta/models/x:countTokens",
+        ),
+        *("/v1/models/x:generateContent", "/models/double/one:streamGenerateContent", "/v1alpha/models", "/v1beta"),
+    ],
+)
+def test_generate_content_is_refused_in_its_own_shape(tmp_path: Path, path: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        others = [] if path.startswith("/v1/models/") else [get(stage, path)]
+        for status, _, body in (read_answer(stage.raw(post_of(BODY, path))), *others):
+            error = json.loads(body)["error"]
+            assert (status, error["code"], error["status"]) == (404, 404, "NOT_FOUND")
+            assert "http://localhost/v1" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/v1/audio/speech", "/v1/images/generations", "/v1/moderations", "/v1/files", "/v1/batches", "/v1/rerank"),
+        *("/", "/favicon.ico", "/nothing", "/.well-known/agent.json"),
+    ],
+)
+def test_a_path_of_another_kind_says_what_is_served(tmp_path: Path, path: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        message = error_of(get(stage, path)[2])["message"]
+        assert "POST /v1/chat/completions" in message
+        assert "GET /v1/models" in message
 
 
 def test_another_method_on_a_known_path_is_a_405(tmp_path: Path) -> None:

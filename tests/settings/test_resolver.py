@@ -202,7 +202,7 @@ def test_quotes_around_a_setting_are_cut_off(home: Path, quote: str) -> None:
     assert (settings.home, settings.token) == (home, "hand-made-token-1234567890")
     assert (settings.providers, settings.idle_timeout, settings.stamp_body) == (("groq", "nvidia"), 7, False)
     assert settings.base_url(provider()) == "http://127.0.0.1:1/v1"
-    assert settings.free_models(provider()) == {"a", "b"}
+    assert settings.free_models(provider()) == frozenset({"a", "b"})
     assert settings.allowed_hosts == {"box.lan", "other.lan"}
 
 
