@@ -229,7 +229,7 @@ class Transaction:
     async def _pass_stream(self, walk: Walk, serves: Served) -> None:
         exchange, candidate = self._exchange, serves.attempt.candidate
         relay = StreamRelay(exchange, serves, self._gateway.settings.idle_timeout)
-        first = relay.scanner.feed(serves.served.body)
+        first = relay.feed(serves.served.body)
         if exchange.is_started:
             first = f": provider={candidate.provider.name} model={candidate.model.id}\n\n".encode() + first
         else:

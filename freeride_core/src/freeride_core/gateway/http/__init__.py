@@ -18,6 +18,7 @@ In reading order:
 - `encoding`: gzip and deflate, undone in bounded pieces
 - `sse`: server-sent events: their ends and their data
 - `stream_scanner`: what is noticed of a stream while it is relayed
+- `usage_events`: events that count tokens, withheld from clients that did not ask for them
 - `deadline`: one timer for a limit that moves
 - `notice`: one line for people on what goes on for a while
 - `errors`: what can go wrong
