@@ -81,8 +81,9 @@ async def _decline() -> None:
 def _with_request_id(send: Send, exchange: ClientExchange) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            request_id = (b"x-freeride-request-id", exchange.request_id.encode())
-            message["headers"] = [*message.get("headers", []), request_id, *exchange.extra_headers]
+            own_id = exchange.request_id.encode()
+            own = [(b"x-freeride-request-id", own_id), (b"x-request-id", own_id), *exchange.extra_headers]
+            message["headers"] = [*message.get("headers", []), *own]
         await send(message)
 
     return sending

@@ -194,7 +194,13 @@ class ClientExchange:
 
     def _complete(self, headers: HeaderList) -> None:
         self.is_started = True
-        headers.append((b"x-freeride-request-id", self.request_id.encode()))
+        own_id = self.request_id.encode()
+        headers.append((b"x-freeride-request-id", own_id))
+        for name, _ in headers:
+            if name == b"x-request-id":
+                break
+        else:  # one agent tries again only after an answer that has it
+            headers.append((b"x-request-id", own_id))
         headers += self.extra_headers
 
     async def start_stream(self, headers: HeaderList) -> None:

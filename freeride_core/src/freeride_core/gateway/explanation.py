@@ -23,6 +23,8 @@ from freeride_core.system.plain_text import without_controls
 _LONGEST_MESSAGE = 2000
 _BUSY_S = 5
 """Seconds in which some of what fills the budget has been answered."""
+_BREAKS = frozenset({ErrorKind.NETWORK, ErrorKind.TIMEOUT})
+_CLIENTS_FAULTS = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.CONTENT_FILTER})
 _CODES = {
     ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
     ErrorKind.TOO_LARGE: "request_too_large",
@@ -42,17 +44,18 @@ def outcome(ended: Outcome, call: Call, roster: EnabledProviders, now: float) ->
 
 def _fault(ended: Faulted, call: Call, roster: EnabledProviders) -> ClientError:
     failure, name = ended.failure, ended.candidate.provider.name
-
-    def discreet(words: str) -> str:
-        return without_echo(roster.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
-
     return bad_request(
-        discreet(failure.message) or f"The request was refused ({failure.kind}).",
-        param=None if failure.param is None else discreet(failure.param),
+        _discreet(failure.message, call, roster) or f"The request was refused ({failure.kind}).",
+        param=None if failure.param is None else _discreet(failure.param, call, roster),
         code=_CODES.get(ErrorKind(failure.kind)) if failure.kind in _CODES else str(failure.kind),
         status=ended.status,
         more={"provider": name, "model": ended.candidate.model.id},
     )
+
+
+def _discreet(words: str, call: Call, roster: EnabledProviders) -> str:
+    """An upstream's words without keys, controls, and what they quote of the request."""
+    return without_echo(roster.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
 
 
 def _ruled_out(ended: RuledOut) -> ClientError:
@@ -228,14 +231,22 @@ def _model_not_found(message: str) -> ClientError:
     return bad_request(message, param="model", code="model_not_found", status=404)
 
 
-def broken_stream(candidate: Candidate, failure: Failure) -> ClientError:
-    """An answer that broke off after its first words."""
+def broken_stream(candidate: Candidate, failure: Failure, call: Call, roster: EnabledProviders) -> ClientError:
+    """An answer that broke off after its first words. Agents decide by these words and by the type whether to try again."""
+    name = candidate.provider.name
+    if failure.kind in _BREAKS:
+        message = f"Network error: {name} broke off in the middle of the answer ({failure.kind})."
+    else:
+        words = _discreet(failure.message, call, roster).rstrip(".") or f"it reported {failure.kind}"
+        message = f"{name} ended in the middle of the answer: {words}."
+        if failure.kind not in _CLIENTS_FAULTS:
+            message = f"Server error: {message}"
     return ClientError(
         status=502,
-        message=f"{candidate.provider.name} broke off in the middle of the answer ({failure.kind}); what came is incomplete.",
-        type="upstream_error",
+        message=f"{message} What came is incomplete.",
+        type="server_error",
         code=str(failure.kind),
-        more={"provider": candidate.provider.name, "model": candidate.model.id},
+        more={"provider": name, "model": candidate.model.id},
     )
 
 

@@ -94,6 +94,8 @@ class Gateway:
     # What requests ask
 
     def walk(self, call: Call, route: RoutingPlan, request_id: str) -> Walk:
+        if self.ledger.deferrals:
+            route = deferring(route, self.ledger.deferrals.names())
         return Walk(
             call,
             route,
@@ -213,6 +215,14 @@ class Gateway:
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._sync.flush)
         self.store.close()
+
+
+def deferring(route: RoutingPlan, last: frozenset[str]) -> RoutingPlan:
+    """Return the plan with the choices of these providers behind all others."""
+    if last.isdisjoint(route.providers):
+        return route
+    choices = sorted(route.choices, key=lambda choice: choice.member.provider.name in last)
+    return dataclasses.replace(route, choices=tuple(choices))
 
 
 def tell(line: str) -> None:

@@ -248,6 +248,7 @@ class Transaction:
     async def _break_off(self, walk: Walk, attempt: Attempt, failure: Failure) -> None:
         candidate = attempt.candidate
         walk.react(candidate, failure, attempt.sent_at)
+        self._gateway.ledger.deferrals.note(candidate.provider.name)  # the client's next try goes elsewhere first
         self._emit(
             "request_mid_stream_error",
             provider=candidate.provider.name,
@@ -255,7 +256,10 @@ class Transaction:
             kind=str(failure.kind),
         )
         self._exchange.unwatch()
-        await self._exchange.fail(explanation.broken_stream(candidate, failure))
+        told = (candidate, failure, walk.call, self._gateway.roster)
+        is_short = len(walk.call.body) <= _LONG
+        error = explanation.broken_stream(*told) if is_short else await aside(explanation.broken_stream, *told)
+        await self._exchange.fail(error)
 
     def _headers(self, candidate: Candidate, serves: Served) -> HeaderList:
         wire = candidate.provider.wires[self._operation]
