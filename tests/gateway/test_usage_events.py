@@ -47,12 +47,12 @@ KEPT = {
     "a comment": (b': "usage" []\n\n'),
     "odd data": (b'data: "usage" []\n\n'),
 }
-ASKING = [
+ASKING: list[dict[str, Any]] = [
     {"stream_options": {"include_usage": True}},
     {"usage": {"include": True}},
     {"stream_options": {"include_usage": True, "x": 1}},
 ]
-NOT_ASKING = [
+NOT_ASKING: list[dict[str, Any]] = [
     {},
     {"stream_options": {"include_usage": False}},
     {"stream_options": None},

@@ -30,6 +30,7 @@ from freeride_core.gateway.walk.attempt import Attempt
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.outcome import Outcome, Served
 from freeride_core.gateway.walk.routing import RoutingPlan, UnknownPreset, Wanted
+from freeride_core.gateway.walk.vectors import encoded_as_asked
 from freeride_core.gateway.walk.walk import Walk
 from freeride_core.system.json_values import LARGE
 
@@ -202,6 +203,9 @@ class Transaction:
     async def _pass_body(self, serves: Served) -> None:
         gateway, candidate = self._gateway, serves.attempt.candidate
         body = serves.served.body
+        if self._operation is Operation.EMBEDDINGS:
+            told = (serves.attempt.call, body)
+            body = encoded_as_asked(*told) if len(body) <= LARGE else await aside(encoded_as_asked, *told)
         if gateway.settings.stamp_body:
             body = _stamped(body, candidate.provider.name)
         headers = self._headers(candidate, serves)
