@@ -49,6 +49,7 @@ CLOSURE = {
     "ruamel-yaml": "MIT",
     "shellingham": "ISC",
     "sniffio": "MIT",
+    "socksio": "MIT",
     "starlette": "BSD",
     "stevedore": "Apache",
     "tomlkit": "MIT",
@@ -117,22 +118,26 @@ def test_a_dependency_has_a_lower_and_an_upper_bound(path: Path) -> None:
         assert signs & {"<", "=="} or requirement.name in BY_DATE, f"{text} may be as new as it likes"
 
 
-def wanted_by(requires: list[str]) -> Iterator[str]:
-    """Names, on any system and any Python that is supported, without extras."""
+def wanted_by(requires: list[str], extras: set[str]) -> Iterator[Requirement]:
+    """What is required on any system and any Python that is supported, with these extras."""
     for requirement in map(Requirement, requires):
-        here = [{**system, **python, "extra": ""} for system, python in product(SYSTEMS, PYTHONS)]
+        everywhere = product(SYSTEMS, PYTHONS, ["", *extras])
+        here = [{**system, **python, "extra": extra} for system, python, extra in everywhere]
         if requirement.marker is None or any(map(requirement.marker.evaluate, here)):
-            yield canonicalize_name(requirement.name)
+            yield requirement
 
 
 def closure() -> dict[str, str]:
     """What is brought along, and what its package says about its licence; nothing, of what is for another system."""
     found: dict[str, str] = {}
-    left: list[str] = [canonicalize_name(item.name) for item in declared(ROOT / "pyproject.toml")]
+    seen: set[tuple[str, ...]] = set()
+    left = declared(ROOT / "pyproject.toml")
     while left:
-        name = left.pop()
-        if name in found:
+        requirement = left.pop()
+        name = canonicalize_name(requirement.name)
+        if (name, *sorted(requirement.extras)) in seen:
             continue
+        seen.add((name, *sorted(requirement.extras)))
         try:
             installed = distribution(name)
         except PackageNotFoundError:
@@ -143,7 +148,7 @@ def closure() -> dict[str, str]:
             word for field in ("License-Expression", "License", "Classifier") for word in said.get_all(field) or []
         ]
         found[name] = "\n".join(words)
-        left += wanted_by(installed.requires or [])
+        left += wanted_by(installed.requires or [], requirement.extras)
     return {name: licence for name, licence in found.items() if not name.startswith("freeride-")}
 
 

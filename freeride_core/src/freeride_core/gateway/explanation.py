@@ -10,7 +10,7 @@ from freeride_core.answer import ErrorKind, Failure
 from freeride_core.call import Call
 from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.encoding import DecodedTooLarge, EncodingFault, UnknownCoding
-from freeride_core.gateway.http.errors import BodyTooLarge
+from freeride_core.gateway.http.errors import UNTRUSTED, UNUSABLE_PROXY, BodyTooLarge
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.enabled import EnabledProviders
@@ -25,6 +25,10 @@ _BUSY_S = 5
 """Seconds in which some of what fills the budget has been answered."""
 _BREAKS = frozenset({ErrorKind.NETWORK, ErrorKind.TIMEOUT})
 _CLIENTS_FAULTS = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.CONTENT_FILTER})
+_CONNECTION_HELP = {
+    UNTRUSTED: "Set SSL_CERT_FILE to a file with the certificate of the proxy or the antivirus program that reads the traffic.",
+    UNUSABLE_PROXY: "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: write scheme, host and port, such as http://host:3128.",
+}
 _CODES = {
     ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
     ErrorKind.TOO_LARGE: "request_too_large",
@@ -107,10 +111,16 @@ def _entry(entry: Tried, now: float) -> dict[str, object]:
 def _summary(tried: Sequence[Tried], wait_s: int) -> str:
     if not tried:
         return "No free upstream could answer in time."
-    asked = ", ".join(dict.fromkeys(f"{entry.provider}: {entry.last_error}" for entry in tried))
+    asked = ", ".join(dict.fromkeys(_told(entry) for entry in tried))
     if any(entry.keys_tried for entry in tried):
         return f"No free upstream could answer ({asked}). The soonest can be asked again in {wait_s} s."
     return f"All free upstreams are cooling down ({asked}). The soonest can be asked again in {wait_s} s."
+
+
+def _told(entry: Tried) -> str:
+    """One provider's failure in a few words; why there was no connection, where the user can change that."""
+    is_telling = entry.reason.startswith(tuple(_CONNECTION_HELP))
+    return f"{entry.provider}: {entry.last_error}{f', {entry.reason}' if is_telling else ''}"
 
 
 def _suggestion(tried: Sequence[Tried], roster: EnabledProviders, now: float) -> str:
@@ -120,6 +130,10 @@ def _suggestion(tried: Sequence[Tried], roster: EnabledProviders, now: float) ->
     if kinds == {ErrorKind.AUTH}:
         names = dict.fromkeys(entry.provider for entry in tried)
         return f"Replace the refused keys: {_variables(roster, names)}; `freeride keys --check` shows which."
+    reasons = [entry.reason for entry in tried]
+    for reason, help_ in _CONNECTION_HELP.items():
+        if all(each.startswith(reason) for each in reasons):
+            return help_
     if kinds and kinds <= {ErrorKind.NETWORK, ErrorKind.TIMEOUT}:
         return "Check this machine's network connection, or wait a moment."
     if kinds == {ErrorKind.MODEL_NOT_FOUND}:

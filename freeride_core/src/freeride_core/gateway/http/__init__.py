@@ -11,6 +11,7 @@ In reading order:
 - `upstreams`: requests to upstreams
 - `pool`: kept connections to one origin
 - `upstream_connection`: one connection to an upstream
+- `proxies`: which proxy leads to an upstream
 - `proxied`: requests by way of a proxy
 - `response`: an upstream's response
 - `headers`: header fields, decoded where they are read
