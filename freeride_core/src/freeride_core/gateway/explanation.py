@@ -264,6 +264,17 @@ def broken_stream(candidate: Candidate, failure: Failure, call: Call, roster: En
     )
 
 
+def loop_detected() -> ClientError:
+    return ClientError(
+        status=508,
+        message="The request has come back to the gateway that sent it. One of FREERIDE_<PROVIDER>_BASE_URL leads to this"
+        " gateway: set it to the provider's address.",
+        type="invalid_request_error",
+        code="loop_detected",
+        is_hopeless=True,
+    )
+
+
 def stopping() -> ClientError:
     return ClientError(
         status=503,

@@ -17,6 +17,7 @@ from freeride_core.events.log import WantedSink
 from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.http.budget import Budget, NoRoom
 from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.notice import Notice
 from freeride_core.gateway.http.upstreams import Upstreams
 from freeride_core.gateway.protocols.keep_alive import EVERY_S
 from freeride_core.gateway.walk.billing_proofs import BillingProofs
@@ -75,6 +76,7 @@ class Gateway:
         self.exchanges: set[ClientExchange] = set()
         self.secrets = SecretFilter(self.roster.redact)
         self.is_stopping = False
+        self._loop_notice = Notice(tell, time.monotonic)
         self._watch = SettingsWatch(settings)
         self._apply(self.store.read_all())
         self.catalogs.expect(self.roster.keys())
@@ -104,6 +106,12 @@ class Gateway:
             upstreams=self.upstreams,
             settings=self.settings,
             events=self.events,
+        )
+
+    def note_loop(self) -> None:
+        """Says once that an address of the user's leads back to this gateway."""
+        self._loop_notice.give(
+            "a FREERIDE_<PROVIDER>_BASE_URL leads to this gateway, which then asks itself: correct it"
         )
 
     def undecided(self, force: str | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 import traceback
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from freeride_core.gateway.http.encoding import EncodingFault
 from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.http.relayed_headers import relayed_headers
 from freeride_core.gateway.http.response import AT_ONCE
+from freeride_core.gateway.http.via import has_passed
 from freeride_core.gateway.origins import HeaderList
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.protocols.keep_alive import KeepAlive
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _LONG = 64 * 1024
 """Bytes of a request in which an upstream's words are looked for beside the event loop."""
+_STAMP_MOST = 96
+_STAMP = re.compile(rb',"_freeride_provider":"[a-z0-9_-]*"\}(?=\s*\Z)')
 
 
 class Transaction:
@@ -97,6 +101,11 @@ class Transaction:
             return await exchange.turn_away(explanation.unread(fault))
         except BadRequest as fault:
             return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
+        if b"via" in exchange.headers:
+            call.via = exchange.headers[b"via"]
+            if has_passed(call.via, gateway.upstreams.pseudonym):
+                gateway.note_loop()
+                return await exchange.fail(explanation.loop_detected())
         model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
         events = gateway.events
         events.note(RequestStart(events.now(), exchange.request_id, model, call.stream, call.operation))
@@ -299,6 +308,9 @@ def _names(error: ClientError) -> list[str]:
 
 
 def _stamped(body: bytes, provider: str) -> bytes:
-    """The object with who served as its last member; no other byte is touched."""
+    """The object with who served as its last member; no other byte is touched. Another gateway's word is replaced."""
     end = body.rfind(b"}")
+    if b"_freeride_provider" in body[-_STAMP_MOST:] and (found := _STAMP.search(body, len(body) - _STAMP_MOST)):
+        end = found.start()
+        return b"".join((body[:end], b',"_freeride_provider":"', provider.encode(), b'"', body[found.end() - 1 :]))
     return b"".join((body[:end], b',"_freeride_provider":"', provider.encode(), b'"', body[end:]))

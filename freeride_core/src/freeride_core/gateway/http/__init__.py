@@ -13,6 +13,7 @@ In reading order:
 - `upstream_connection`: one connection to an upstream
 - `proxies`: which proxy leads to an upstream
 - `proxied`: requests by way of a proxy
+- `via`: the gateways that a request has passed
 - `response`: an upstream's response
 - `headers`: header fields, decoded where they are read
 - `relayed_headers`: which of them the client gets

@@ -18,6 +18,7 @@ from freeride_core.gateway.http.errors import UNUSABLE_PROXY, UpstreamError
 from freeride_core.gateway.http.pool import Pool
 from freeride_core.gateway.http.proxies import proxy_for
 from freeride_core.gateway.http.response import UpstreamResponse
+from freeride_core.gateway.http.via import pseudonym
 
 if TYPE_CHECKING:
     from freeride_core.gateway.http.proxied import ProxiedOrigin
@@ -44,6 +45,8 @@ class Upstreams:
     ) -> None:
         """`now` gives seconds since the epoch. `budget` bounds what is held of all answers; None: nothing does."""
         self.connect_timeout_s = connect_timeout_s
+        self.pseudonym = pseudonym()
+        """What this gateway is called in `Via`."""
         self.budget = budget or Budget(sys.maxsize, lambda _: None)
         self._now = now
         self._tls: ssl.SSLContext | None = None

@@ -17,6 +17,7 @@ from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError, Withdrawn
 from freeride_core.gateway.http.response import AT_ONCE, MAX_BODY, MAX_ERROR_BODY, UpstreamResponse, pass_on
 from freeride_core.gateway.http.upstreams import Upstreams
+from freeride_core.gateway.http.via import passed_by
 from freeride_core.gateway.walk import vectors
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.opening import EMPTY, AttemptFailure, Opening
@@ -150,7 +151,11 @@ class Attempt:
             request = refusal or self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
         except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in prepare") from None
-        if isinstance(request, Failure) or is_sendable(request):
+        if isinstance(request, Failure):
+            return request
+        if is_sendable(request):
+            if self.candidate.is_redirected:
+                return passed_by(request, self.call.via, self._upstreams.pseudonym)
             return request
         raise PluginFault("no sound request from prepare")
 
