@@ -78,7 +78,7 @@ def check_raised(openai: Any, error: Any, fault: Fault, outcome: Outcome) -> Non
     else:
         assert outcome is Outcome.BROKEN_OFF, repr(error)
         assert type(error) is openai.APIError, "an error event, and no torn connection"
-        assert error.type == "upstream_error"
+        assert error.type == "server_error"
     assert error.code == fault.kind
     assert error.body["request_id"]
 

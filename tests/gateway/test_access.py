@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -95,14 +96,6 @@ def test_addresses_are_answered_when_a_token_is_set(tmp_path: Path) -> None:
 # Origin
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:8"])
-def test_pages_of_this_machine_are_answered_without_cors_headers(tmp_path: Path, origin: str) -> None:
-    with GatewayStage(tmp_path) as stage:
-        status, headers, _ = get(stage, "/health", f"Origin: {origin}")
-        assert status == 200
-        assert not [name for name in headers if name.startswith("access-control")]
-
-
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example", "file://", "x"])
 def test_other_pages_are_not_answered_on_any_route(tmp_path: Path, origin: str) -> None:
     with GatewayStage(tmp_path) as stage:
@@ -117,34 +110,154 @@ def test_other_pages_are_not_answered_on_any_route(tmp_path: Path, origin: str) 
         assert not stage["alpha"].posts
 
 
-def test_pages_that_the_user_allows_get_cors_headers(tmp_path: Path) -> None:
-    origin = "https://app.example"
-    with GatewayStage(tmp_path, allowed_origins=origin) as stage:
-        for path in ROUTES:
+APP = "https://app.example"
+READ = ("/v1/models", "/v1/models/double/one", "/v1/chat/completions", "/v1/embeddings")
+"""Routes whose answers a page of another origin may read."""
+STAINLESS = (
+    "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-os,x-stainless-package-version,"
+    "x-stainless-retry-count,x-stainless-runtime,x-stainless-runtime-version,x-stainless-timeout"
+)
+
+
+def preflight(
+    stage: GatewayStage,
+    origin: str,
+    names: str | None,
+    *lines: str,
+    path: str = "/v1/chat/completions",
+    host: str = "localhost",
+) -> tuple[int, dict[str, str]]:
+    asked = [] if names is None else [f"Access-Control-Request-Headers: {names}"]
+    lines = (f"Origin: {origin}", "Access-Control-Request-Method: POST", *asked, *lines)
+    status, headers, _ = get(stage, path, *lines, method="OPTIONS", host=host)
+    return status, headers
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:8", "http://127.8.9.1:1", APP]
+)
+def test_a_page_that_may_ask_can_read_inference_and_model_lists_only(tmp_path: Path, origin: str) -> None:
+    with GatewayStage(tmp_path, allowed_origins=APP) as stage:
+        for path in (*ROUTES, "/v1/quota", "/v1/requests", "/v1/events", "/metrics", "/"):
             _, headers, _ = get(stage, path, f"Origin: {origin}")
-            assert headers["access-control-allow-origin"] == origin
-            assert headers["vary"].lower() == "origin"
-        _, headers, _ = read_answer(stage.raw(post_of(BODY, Origin=origin)))
-        assert headers["access-control-allow-origin"] == origin
+            allowed = {name: text for name, text in headers.items() if name.startswith("access-control")}
+            if path in READ:
+                assert allowed.pop("access-control-allow-origin") == origin
+                exposed = allowed.pop("access-control-expose-headers").split(", ")
+                assert {"x-request-id", "request-id", "retry-after", "x-should-retry", "x-freeride-provider"} <= set(
+                    exposed
+                )
+            assert not allowed, path
+        status, headers, _ = read_answer(stage.raw(post_of(BODY, Origin=origin)))
+        assert (status, headers["access-control-allow-origin"]) == (200, origin)
+        status, headers, _ = read_answer(stage.raw(post_of(b"not JSON", Origin=origin)))
+        assert (status, headers["access-control-allow-origin"]) == (400, origin)
         assert get(stage, "/health", "Origin: https://other.example")[0] == 403
 
 
-def test_a_page_that_the_user_allows_may_ask_what_it_may_send(tmp_path: Path) -> None:
-    origin = "https://app.example"
-    asks = ("Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization,content-type")
-    with GatewayStage(tmp_path, allowed_origins=origin, token=TOKEN) as stage:
-        status, headers, _ = get(stage, "/v1/chat/completions", f"Origin: {origin}", *asks, method="OPTIONS")
+def test_every_answer_varies_by_origin(tmp_path: Path) -> None:
+    with GatewayStage(tmp_path, allowed_origins=APP) as stage:
+        for lines in ((), (f"Origin: {APP}",), ("Origin: https://evil.example",)):
+            for path in ROUTES:
+                assert "origin" in get(stage, path, *lines)[1]["vary"].lower(), (path, lines)
+        assert read_answer(stage.raw(post_of(BODY)))[1]["vary"] == "origin"
+        assert get(stage, "/health", host="evil.example")[1]["vary"] == "origin"
+
+
+@pytest.mark.parametrize(
+    ("origin", "names", "is_allowed"),
+    [
+        (APP, "authorization,content-type", True),
+        (APP, STAINLESS, True),
+        ("app://obsidian.md", STAINLESS, True),
+        ("chrome-extension://abcdef", STAINLESS, True),
+        (APP, "x-any-name-at-all, X-Other", True),
+        (APP, None, True),
+        (APP, "", True),
+        (APP, ",".join(f"x-{number}" for number in range(64)), True),
+        (APP, ",".join(f"x-{number}" for number in range(65)), False),
+        (APP, "x-" + "a" * 5000, False),
+        (APP, "not a token", False),
+        (APP, "a,,b", False),
+        (APP, "x(y)", False),
+        ("http://localhost:3000", STAINLESS, True),
+        ("http://localhost:3000", "authorization, content-type, x-api-key, anthropic-version, anthropic-beta", True),
+        ("http://127.0.0.1:5173", "x-goog-api-key, x-goog-api-client, http-referer, x-title", True),
+        ("http://[::1]:1", "X-FreeRide-Force-Provider", True),
+        ("http://localhost:3000", "x-any-name-at-all", False),
+        ("http://localhost:3000", "authorization, cookie", False),
+    ],
+)
+def test_a_preflight_is_answered_with_the_headers_it_asks_for(
+    tmp_path: Path, origin: str, names: str | None, *, is_allowed: bool
+) -> None:
+    with GatewayStage(
+        tmp_path, allowed_origins=f"{APP},app://obsidian.md,chrome-extension://abcdef", token=TOKEN
+    ) as stage:
+        status, headers = preflight(stage, origin, names)
+        assert "access-control-allow-credentials" not in headers
+        assert "access-control-allow-private-network" not in headers
+        if not is_allowed:
+            assert status == 403
+            return
         assert status == 204
         assert "content-length" not in headers
         assert headers["access-control-allow-origin"] == origin
-        assert "POST" in headers["access-control-allow-methods"]
-        assert {"authorization", "content-type"} <= set(headers["access-control-allow-headers"].split(", "))
-        status, headers, _ = get(
-            stage, "/v1/chat/completions", f"Origin: {origin}", *asks, method="OPTIONS", host="evil.example"
-        )
-        assert status == 421
-        status, headers, _ = get(stage, "/v1/chat/completions", "Origin: http://localhost", *asks, method="OPTIONS")
-        assert not [name for name in headers if name.startswith("access-control")]
+        assert headers["access-control-allow-methods"] == "GET, POST"
+        assert headers["access-control-max-age"] == "600"
+        assert headers.get("access-control-allow-headers", "").replace(" ", "") == (names or "").replace(" ", "")
+        assert not stage["alpha"].posts
+
+
+def test_a_preflight_passes_the_same_door_and_opens_no_other_route(tmp_path: Path) -> None:
+    private = "Access-Control-Request-Private-Network: true"
+    with GatewayStage(tmp_path, allowed_origins=APP, token=TOKEN) as stage:
+        assert preflight(stage, APP, STAINLESS, host="evil.example")[0] == 421
+        for path in ("/health", "/nothing", "/v1/quota", "/metrics"):
+            assert preflight(stage, APP, STAINLESS, path=path)[0] == 401
+        for path in READ:
+            status, headers = preflight(stage, APP, STAINLESS, private, path=path)
+            assert (status, headers["access-control-allow-private-network"]) == (204, "true")
+        for origin in (
+            "https://evil.example",
+            "null",
+            "http://evil.localhost",
+            "file://",
+            "http://localhost.evil.example",
+        ):
+            status, headers = preflight(stage, origin, STAINLESS, private)
+            assert (status, [name for name in headers if name.startswith("access-control")]) == (403, [])
+
+
+def test_loopback_pages_can_be_shut_out(tmp_path: Path) -> None:
+    with GatewayStage(tmp_path, allowed_origins=f"none,null,{APP}") as stage:
+        assert get(stage, "/v1/models", f"Origin: {APP}")[0] == 200
+        for origin in ("http://localhost:3000", "http://127.0.0.1", "none", "null"):
+            assert get(stage, "/v1/models", f"Origin: {origin}")[0] == 403
+            assert preflight(stage, origin, STAINLESS)[0] == 403
+        assert get(stage, "/v1/models", "Origin: http://localhost:11343", host="localhost:11343")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "is_own"),
+    [
+        ("http://box.lan:11343", "box.lan:11343", True),
+        ("http://box.lan", "box.lan", True),
+        ("http://box.lan", "box.lan:80", True),
+        ("http://box.lan:11343", "Box.Lan:11343", True),
+        ("http://box.lan:3000", "box.lan:11343", False),
+        ("https://box.lan:11343", "box.lan:11343", False),
+        ("http://other.lan:11343", "box.lan:11343", False),
+    ],
+)
+def test_the_gateways_own_page_may_ask_and_needs_no_cors(
+    tmp_path: Path, origin: str, host: str, *, is_own: bool
+) -> None:
+    with GatewayStage(tmp_path, allowed_hosts="box.lan") as stage:
+        for path in ROUTES[:3]:
+            status, headers, _ = get(stage, path, f"Origin: {origin}", host=host)
+            assert (status == 200) is is_own
+            assert "access-control-allow-origin" not in headers
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -286,7 +399,6 @@ PROBES = (
     "/metrics.json",
     "/docs",
     "/openapi.json",
-    "/health/",
     "/v1/chat/completions/x",
     "/.well-known/agent.json",
     "//evil.example/",
@@ -305,6 +417,114 @@ def test_other_paths_are_a_quick_404_without_an_event(tmp_path: Path, capfd: pyt
         stage.thread.stop()
         assert {event["request_id"] for event in stage.events()} == {stage.events()[0]["request_id"]}
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("prefix", ["/v1/v1", "/v1/v1/v1", "/v1/", "//v1", "/v1//v1", "/v1/v1/", "//v1//v1//"])
+def test_a_doubled_prefix_is_understood(tmp_path: Path, prefix: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        for ending in ("", "/"):
+            for path in ("/models", "/models/double/one"):
+                assert get(stage, prefix + path + ending)[0] == 200, path
+                assert get(stage, prefix + path + ending, method="HEAD")[0] == 200, path
+            assert read_answer(stage.raw(post_of(BODY, f"{prefix}/chat/completions{ending}")))[0] == 200
+            status, _, body = read_answer(
+                stage.raw(post_of(b'{"model":"auto","input":"x"}', f"{prefix}/embeddings{ending}"))
+            )
+            assert (status, error_of(body)["code"]) == (400, "model_required")
+        assert all(post.path == "/v1/chat/completions" for post in stage["alpha"].posts)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions/", "/v1/models/", "/v1/models/double/one/", "/health/", "/health//"]
+)
+def test_a_slash_at_the_end_is_understood(tmp_path: Path, path: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        assert (read_answer(stage.raw(post_of(BODY, path))) if "chat" in path else get(stage, path))[0] == 200
+
+
+BASE = "http://localhost:11343/v1"
+BASE_SLIPS = (
+    *(
+        "/chat/completions",
+        "/models",
+        "/models/double/one",
+        "/embeddings",
+        "/api/v1/chat/completions",
+        "/openai/v1/models",
+    ),
+    *("/v1/chat/completions/chat/completions", "/v1/chat/completions/v1/chat/completions", "/v2/chat/completions"),
+    *("/openai/deployments/gpt/chat/completions", "/v1/openai/chat/completions", "/api/models", "/v1/"),
+)
+
+
+@pytest.mark.parametrize(
+    "path", [*BASE_SLIPS, "/v1/completions", "/completions", "/v1/responses", "/responses", "/v1/responses/x"]
+)
+def test_a_path_that_is_not_served_says_what_to_set(tmp_path: Path, path: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        for request in (get(stage, path, host="localhost:11343"), read_answer(stage.raw(post_of(BODY, path)))):
+            status, headers, body = request
+            assert (status, headers["content-type"], headers["x-should-retry"]) == (404, "application/json", "false")
+            error = error_of(body)
+            assert error["code"] == "not_found"
+            assert re.search(r"base URL.*http://localhost(?::11343)?/v1", error["message"]), error["message"]
+            assert headers["x-freeride-request-id"] == error["request_id"]
+        assert not stage["alpha"].posts
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/messages",
+        "/v1/v1/messages",
+        "/anthropic/v1/messages",
+        "/v1/messages/",
+    ],
+)
+def test_the_messages_api_is_refused_in_its_own_shape(tmp_path: Path, path: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        status, headers, body = read_answer(stage.raw(post_of(BODY, path)))
+        said = json.loads(body)
+        assert (status, said["type"], said["error"]["type"]) == (404, "error", "not_found_error")
+        assert "http://localhost/v1" in said["error"]["message"]
+        assert said["request_id"] == headers["x-freeride-request-id"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/v1beta/models/x:generateContent",
+            "/v1beta/models/x:streamGenerateContent",
+            "/v1beta/models",
+            "/v1beta/models/x:countTokens",
+        ),
+        *("/v1/models/x:generateContent", "/models/double/one:streamGenerateContent", "/v1alpha/models", "/v1beta"),
+    ],
+)
+def test_generate_content_is_refused_in_its_own_shape(tmp_path: Path, path: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        others = [] if path.startswith("/v1/models/") else [get(stage, path)]
+        for status, _, body in (read_answer(stage.raw(post_of(BODY, path))), *others):
+            error = json.loads(body)["error"]
+            assert (status, error["code"], error["status"]) == (404, 404, "NOT_FOUND")
+            assert "http://localhost/v1" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/v1/audio/speech", "/v1/images/generations", "/v1/moderations", "/v1/files", "/v1/batches", "/v1/rerank"),
+        *("/", "/favicon.ico", "/nothing", "/.well-known/agent.json"),
+    ],
+)
+def test_a_path_of_another_kind_says_what_is_served(tmp_path: Path, path: str) -> None:
+    with GatewayStage(tmp_path) as stage:
+        message = error_of(get(stage, path)[2])["message"]
+        assert "POST /v1/chat/completions" in message
+        assert "GET /v1/models" in message
 
 
 def test_another_method_on_a_known_path_is_a_405(tmp_path: Path) -> None:

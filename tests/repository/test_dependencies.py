@@ -49,6 +49,7 @@ CLOSURE = {
     "ruamel-yaml": "MIT",
     "shellingham": "ISC",
     "sniffio": "MIT",
+    "socksio": "MIT",
     "starlette": "BSD",
     "stevedore": "Apache",
     "tomlkit": "MIT",

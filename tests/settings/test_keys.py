@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from freeride_core import Credential, Key, Provider
 from freeride_core.settings.keys import fingerprint, read_keys
 from freeride_core.settings.resolver import Settings
+from freeride_core.settings.unquoted import bare_key
 
 PLAIN = Credential(variable="ACME_API_KEY", aliases=("ACME_KEY", "OLD_KEY"))
 WITH_ACCOUNT = Credential(variable="ACME_TOKEN", account_variable="ACME_ACCOUNT", account_aliases=("OLD_ACCOUNT",))
 BASE_URL = "https://acme.example/v1"
 ACCOUNT_URL = "https://acme.example/accounts/{account}/v1"
 LETTERS = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
-SECRETS = st.text(LETTERS, min_size=1).filter(lambda text: not text.startswith("["))
+SECRETS = st.text(LETTERS, min_size=1).filter(lambda text: not text.startswith("[") and bare_key(text) == text)
 
 
 def read(
@@ -96,7 +97,6 @@ def test_an_alias_counts_where_the_name_before_it_holds_only_rubbish() -> None:
     [
         ("gsk secret", "white space"),
         ("gsk_secret\nSECOND=line", "white space"),
-        ("gsk_secret ", "white space"),
         ("gsk\u00a0secret", "white space"),
         ("gsk_\x00secret", "a control character"),
         ("gsk_\x7fsecret", "a control character"),
@@ -112,6 +112,43 @@ def test_a_key_that_no_header_can_hold_is_left_out_and_the_others_serve(bad: str
     ]
     assert all(warning.endswith(reason) for warning in warnings)
     assert "cret" not in "".join(warnings)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        *('"{}"', "'{}'", "`{}`", "“{}”", "‘{}’", "«{}»"),
+        *(' "{}" ', '"{}"\n', "{}\r\n", "\t{}", "\u00a0{}", '" {} "'),
+        *("{},", "{};", '"{}",', "'{}' ,", '"{},"', ",{}"),
+        *(
+            '["{}"]',
+            '"[\\"{}\\"]"'.replace("\\", ""),
+            "'[\"{}\"]'",
+            ' ["{}"] ',
+            '["\\"{}\\""]',
+            '["{} "]',
+            "[\"'{}'\"]",
+        ),
+    ],
+)
+def test_what_was_copied_with_a_key_is_cut_off(left: str) -> None:
+    secret = "gsk_0123456789abcdef0123"
+    text = left.replace("{}", secret)
+    assert secrets({"ACME_API_KEY": text}) == [secret]
+    assert secrets({"ACME_API_KEY": "other", "ACME_API_KEY_2": text}) == ["other", secret]
+    keys, _ = read({"ACME_TOKEN": text, "ACME_ACCOUNT": left.replace("{}", "a1")}, WITH_ACCOUNT, base_url=ACCOUNT_URL)
+    assert [(key.secret, key.account_id) for key in keys] == [(secret, "a1")]
+
+
+@pytest.mark.parametrize("text", ['"', "''", '""', '" "', ",", '"",', "[]", '[""]', "[\"''\"]"])
+def test_quotes_around_nothing_are_no_key(text: str) -> None:
+    keys, _ = read({"ACME_API_KEY": text, "ACME_KEY": "b"})
+    assert [key.secret for key in keys] in (["b"], ['"'])
+
+
+@pytest.mark.parametrize("text", ['a"b', "'ab", 'ab"', "'a\"", "a,b", '""a""'])
+def test_quotes_that_do_not_hold_the_whole_stay(text: str) -> None:
+    assert secrets({"ACME_API_KEY": text}) == ['"a"' if text == '""a""' else text]
 
 
 def test_an_array_that_is_none_is_never_taken_for_a_key() -> None:

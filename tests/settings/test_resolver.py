@@ -180,6 +180,32 @@ def test_lists_are_split_and_folded(home: Path) -> None:
     assert settings.allowed_origins == {"https://app.example"}
 
 
+@pytest.mark.parametrize("quote", ['"', "'", ' "'])
+def test_quotes_around_a_setting_are_cut_off(home: Path, quote: str) -> None:
+    """`docker run --env-file` and compose lists leave them there."""
+
+    def quoted(text: str) -> str:
+        return quote + text + quote.strip()
+
+    settings = load_settings(
+        {
+            "FREERIDE_HOME": quoted(str(home)),
+            "FREERIDE_TOKEN": quoted("hand-made-token-1234567890"),
+            "FREERIDE_PROVIDERS": quoted("groq,nvidia"),
+            "FREERIDE_IDLE_TIMEOUT": quoted("7"),
+            "FREERIDE_STAMP_BODY": quoted("0"),
+            "FREERIDE_ACME_BASE_URL": quoted("http://127.0.0.1:1/v1/"),
+            "FREERIDE_ACME_FREE_MODELS": quoted("a, b"),
+            "FREERIDE_ALLOWED_HOSTS": f"{quoted('box.lan')}, other.lan",
+        }
+    )
+    assert (settings.home, settings.token) == (home, "hand-made-token-1234567890")
+    assert (settings.providers, settings.idle_timeout, settings.stamp_body) == (("groq", "nvidia"), 7, False)
+    assert settings.base_url(provider()) == "http://127.0.0.1:1/v1"
+    assert settings.free_models(provider()) == frozenset({"a", "b"})
+    assert settings.allowed_hosts == {"box.lan", "other.lan"}
+
+
 def test_the_own_list_of_free_models_comes_before_historic_ones(home: Path) -> None:
     historic = provider(free_models_variables=("ACME_OVERRIDE", "ACME_OLDER"))
     assert load(home).free_models(historic) is None

@@ -48,6 +48,7 @@ class Call:
         "output_tokens",
         "received_at",
         "stream",
+        "via",
     )
 
     def __init__(
@@ -86,6 +87,8 @@ class Call:
         """What the client asked for at most; 0: it did not say."""
         self.received_at = received_at
         """Seconds since the epoch."""
+        self.via = b""
+        """The `Via` header that the request came with."""
 
     @property
     def features(self) -> frozenset[str]:

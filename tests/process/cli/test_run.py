@@ -107,6 +107,25 @@ def test_a_gateway_that_runs_already_is_used_and_stays(environ: dict[str, str]) 
     assert ended.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "is_told"),
+    [
+        (["--url", "http://127.0.0.1:1"], True),
+        (["--help", "--url=http://127.0.0.1:1"], True),
+        (["--", "--url", "http://127.0.0.1:1"], False),
+        (["--urls"], False),
+    ],
+)
+def test_an_option_after_the_agents_name_is_told_to_be_the_agents(
+    environ: dict[str, str], arguments: list[str], *, is_told: bool
+) -> None:
+    with serving(FREERIDE, environ) as url:
+        ended = run([*FREERIDE, "run", "--url", url, "aider", *arguments, "0"], environ)
+    assert ended.returncode == 0, ended.stderr
+    assert said(ended.stdout)["arguments"][-len(arguments) - 1 :] == [*arguments, "0"]
+    assert ("freeride run --url URL aider" in ended.stderr) is is_told
+
+
 def test_a_gateway_that_run_starts_ends_with_the_agent_and_writes_no_file_of_it(
     environ: dict[str, str], tmp_path: Path
 ) -> None:

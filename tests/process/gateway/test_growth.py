@@ -19,8 +19,8 @@ from freeride_core.compatible.catalog import without_quantisation
 from freeride_core.compatible.errors import UpstreamErrorBody
 from freeride_core.compatible.rules import USUAL
 from freeride_core.editing import JsonDocument, YamlDocument
-from freeride_core.gateway.access import _parsed
 from freeride_core.gateway.http import sse
+from freeride_core.gateway.origins import _parsed
 from freeride_core.gateway.protocols.request import parse_call
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.privacy.prompt_redaction import without_echo

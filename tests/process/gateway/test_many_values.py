@@ -322,7 +322,7 @@ def test_vectors_of_many_numbers_are_passed_on(stage: GatewayStage) -> None:
     rows = [{"object": "embedding", "index": at, "embedding": [0.0123456789] * 1500} for at in range(400)]
     body = json.dumps({"object": "list", "data": rows}).encode()
     stage["alpha"].answer = always(reply(200, body))
-    answer = stage.embed("double/embed")
+    answer = stage.embed("double/embed", input=["x"] * 400)
     assert (answer.headers["x-freeride-provider"], answer.content) == ("alpha", body)
 
 

@@ -68,21 +68,29 @@ def certified(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
 
 @pytest.mark.skipif(OPENSSL is None, reason="no openssl to make certificates with: verification was not tested")
 @pytest.mark.parametrize(
-    ("name", "is_known", "status"),
-    [("IP:127.0.0.1", True, 200), ("IP:127.0.0.1", False, 503), ("DNS:elsewhere.invalid", True, 503)],
+    ("name", "is_known", "says"),
+    [
+        ("IP:127.0.0.1", True, None),
+        ("IP:127.0.0.1", False, "self"),
+        ("DNS:elsewhere.invalid", True, "IP address mismatch"),
+    ],
     ids=["good", "unknown authority", "another name"],
 )
 def test_an_upstream_must_prove_who_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, is_known: bool, status: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, is_known: bool, says: str | None
 ) -> None:
     with certified(tmp_path, name) as (url, certificate):
         if is_known:
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         with GatewayStage(tmp_path / "home", provider("alpha"), urls={"alpha": url}) as stage:
             answer = stage.ask()
-            assert answer.status_code == status
-            if status != 200:
-                assert answer.json()["error"]["tried"][0]["last_error"] == "network"
+            assert answer.status_code == (200 if says is None else 503)
+            if says is not None:
+                error = answer.json()["error"]
+                assert error["tried"][0]["last_error"] == "network"
+                assert "alpha: network, its certificate is not trusted" in error["message"]
+                assert says in error["message"]
+                assert "SSL_CERT_FILE" in error["suggestion"]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])

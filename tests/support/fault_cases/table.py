@@ -266,8 +266,11 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             **ITS_OWN,
         ),
         Fault(
-            name="begins with comments, or counts its tokens at the end",
-            trials=sound([COMMENT, *SAID], [*SAID[:5], chunk({}, choices=[], usage={"completion_tokens": 2}), DONE]),
+            name="begins with comments, or counts its tokens at the end though nobody asked",
+            trials=(
+                *sound([COMMENT, *SAID]),
+                *after(WHOLE, stream(*SAID[:5], chunk({}, choices=[], usage={"completion_tokens": 2}), DONE)),
+            ),
             **ITS_OWN,
         ),
         Fault(

@@ -218,8 +218,15 @@ def load_installed(name: str) -> Binder:
 
     installed = offered_names("binder")
     if name not in installed:
-        more = f"pip install freeride-binder-{name}" if re.fullmatch(r"[a-z0-9_]+", name) else "freeride-binder-NAME"
-        fail(f"there is no binder {name!r}; installed: {', '.join(installed) or 'none'}. Others: {more}")
+        from difflib import get_close_matches
+
+        near = get_close_matches(name.lower(), installed, n=1)
+        advice = (
+            f"Did you mean {near[0]!r}?"
+            if near
+            else "Set its base URL and its API key by hand: `freeride serve` shows both."
+        )
+        fail(f"there is no binder {name!r}; installed: {', '.join(installed) or 'none'}. {advice}")
     return load_binder(name)
 
 

@@ -71,6 +71,10 @@ def run(
     if program is None:
         complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")
         raise typer.Exit(_NOT_FOUND)
+    if _is_misplaced("--url", arguments or ()):
+        complain(
+            f"{binder.title} gets --url, as all that follows its name; for FreeRide: freeride run --url URL {agent}"
+        )
     for path in _outranking(launch):
         complain(f"{binder.title} runs the programs in {path}, and they can send its requests elsewhere")
     # While there is no agent yet to pass these on to, a gateway that was started is stopped all the same.
@@ -80,6 +84,12 @@ def run(
         direct = direct_to(urlsplit(endpoint.root).hostname or "", os.environ)
         code = _run([program, *started.arguments, *(arguments or ())], {**direct, **started.environment})
     raise typer.Exit(code)
+
+
+def _is_misplaced(option: str, arguments: Sequence[str]) -> bool:
+    """Whether an option of `run` comes after the agent's name, and not after a `--`, where it is certainly the agent's."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return any(argument == option or argument.startswith(f"{option}=") for argument in own)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,9 @@ In reading order:
 
 - `server`: runs the gateway under uvicorn
 - `app`: the ASGI application: which path leads where
+- `unserved`: which spellings of a path are understood, and what is said of a path that is not served
 - `access`: which requests are let in
+- `origins`: which web pages are let in, and what their browsers are told
 - `transaction`: one request of a client, from its body to the last byte of the response
 - `relay`: a committed stream, passed on as it comes
 - `client`: the client's side of a request: its body, its response, whether it is still there

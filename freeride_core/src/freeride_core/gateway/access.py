@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import hmac
 import ipaddress
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl
 
+from freeride_core.gateway.origins import Headers, hostname_of, is_origin_allowed, is_preflight
 from freeride_core.gateway.protocols.errors import ClientError
 from freeride_core.settings.resolver import Settings
 from freeride_core.system.loopback import is_loopback
 
-Headers = Mapping[bytes, bytes]
 _KNOWN_MOST = 256
 _KNOWN_LONGEST = 512
 """Bytes of a visitor's headers that are remembered."""
@@ -23,9 +21,6 @@ _ONCE = (
     *(b"host", b"origin", b"content-type", b"content-length", b"content-encoding"),
     *(b"authorization", b"x-api-key", b"x-goog-api-key", b"sec-fetch-site"),
 )
-_LONGEST_HOST = 300
-"""More than a name of DNS with its port."""
-_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^\s\[\]/?#@\\:,]+)(?::[0-9]*)?", re.ASCII | re.IGNORECASE)
 
 
 class AccessCheck:
@@ -35,7 +30,7 @@ class AccessCheck:
         self._known: set[tuple[bytes | None, bytes | None]] = set()
         self._settings: Settings | None = None
 
-    def refusal(self, method: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
+    def refusal(self, method: str, path: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
         """As the function of this name says."""
         if settings is not self._settings:
             self._known.clear()
@@ -44,7 +39,7 @@ class AccessCheck:
         is_plain = settings.token is None and headers.keys().isdisjoint(_SELDOM)
         if is_plain and visitor in self._known:
             return None
-        refused = refusal(method, query, headers, settings)
+        refused = refusal(method, path, query, headers, settings)
         if refused is None and is_plain and _is_json(content_type := headers.get(b"content-type", b"")):
             if len(self._known) >= _KNOWN_MOST:
                 self._known.clear()
@@ -53,9 +48,9 @@ class AccessCheck:
         return refused
 
 
-def refusal(method: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
+def refusal(method: str, path: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
     """Why this request is turned away; None: it may come in. An SDK is always told not to try again."""
-    host = _hostname(headers.get(b"host", b"").decode("latin-1"))
+    host = hostname_of(headers.get(b"host", b"").decode("latin-1"))
     if not _is_host_allowed(host, settings):
         return _refuse(
             421,
@@ -63,10 +58,10 @@ def refusal(method: str, query: bytes, headers: Headers, settings: Settings) -> 
             "host_not_allowed",
         )
     origin = headers.get(b"origin")
-    if origin is not None and not _is_origin_allowed(origin.decode("latin-1"), settings):
+    if origin is not None and not is_origin_allowed(headers, settings):
         return _refuse(
             403,
-            "Requests from this web origin are not allowed. Origins besides loopback go into FREERIDE_ALLOWED_ORIGINS.",
+            "Requests from this web origin are not allowed. Add it to FREERIDE_ALLOWED_ORIGINS.",
             "origin_not_allowed",
         )
     # A browser names the origin of what a page may read; without one, the page only wants the request to be made.
@@ -75,7 +70,7 @@ def refusal(method: str, query: bytes, headers: Headers, settings: Settings) -> 
     if headers.get(b"upgrade", b"").lower() == b"websocket":
         return _refuse(426, "This gateway does not speak WebSocket; use HTTP.", "upgrade_required")
     if settings.token is not None and not (
-        is_preflight(method, headers, settings) or _has_token(query, headers, settings.token)
+        is_preflight(method, path, headers, settings) or _has_token(query, headers, settings.token)
     ):
         return _refuse(401, "A token is required: send FREERIDE_TOKEN as a bearer token.", "invalid_api_key")
     if _has_body(headers) and not _is_json(headers.get(b"content-type", b"")):
@@ -83,6 +78,15 @@ def refusal(method: str, query: bytes, headers: Headers, settings: Settings) -> 
             415, "The request body must be JSON: send Content-Type: application/json.", "unsupported_media_type"
         )
     return None
+
+
+def preflight_refused() -> ClientError:
+    """A page asks for headers that a page of its origin may not send."""
+    return _refuse(
+        403,
+        "A page of this origin may not send these headers. Add the origin to FREERIDE_ALLOWED_ORIGINS.",
+        "origin_not_allowed",
+    )
 
 
 def contradiction(headers: Sequence[tuple[bytes, bytes]]) -> ClientError | None:
@@ -93,41 +97,8 @@ def contradiction(headers: Sequence[tuple[bytes, bytes]]) -> ClientError | None:
     return _refuse(400, "A header of the request that may stand only once stands there twice.", "repeated_header")
 
 
-def cors_headers(headers: Headers, settings: Settings) -> list[tuple[bytes, bytes]]:
-    """For origins that the user allowed by name; loopback pages get none, and need none."""
-    origin = headers.get(b"origin")
-    if origin is None or origin.decode("latin-1") not in settings.allowed_origins:
-        return []
-    return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
-
-
-def is_preflight(method: str, headers: Headers, settings: Settings) -> bool:
-    """Whether a page that the user allowed by name asks what it may send. A browser does not show a token for that."""
-    return method == "OPTIONS" and bool(cors_headers(headers, settings))
-
-
-def preflight_headers() -> list[tuple[bytes, bytes]]:
-    """What an allowed origin may send."""
-    return [
-        (b"access-control-allow-methods", b"GET, POST"),
-        (b"access-control-allow-headers", b"authorization, content-type, x-api-key, x-freeride-force-provider"),
-        (b"access-control-max-age", b"600"),
-    ]
-
-
 def _refuse(status: int, message: str, code: str) -> ClientError:
     return ClientError(status=status, message=message, type="invalid_request_error", code=code, is_hopeless=True)
-
-
-def _hostname(authority: str) -> str:
-    """The host without its port, in lower case; empty if it cannot be one."""
-    return _parsed(authority) if len(authority) <= _LONGEST_HOST else ""
-
-
-@functools.lru_cache(maxsize=256)
-def _parsed(authority: str) -> str:
-    found = _AUTHORITY.fullmatch(authority)
-    return found[1].strip("[]").lower().rstrip(".") if found else ""
 
 
 def _is_address(host: str) -> bool:
@@ -143,13 +114,6 @@ def _is_host_allowed(host: str, settings: Settings) -> bool:
         return True
     # A page can rebind its own name to this machine, but not an address; without a token even that is refused.
     return settings.token is not None and _is_address(host)
-
-
-def _is_origin_allowed(origin: str, settings: Settings) -> bool:
-    if origin in settings.allowed_origins:
-        return True
-    scheme, _, authority = origin.partition("://")
-    return scheme in ("http", "https") and is_loopback(_hostname(authority))
 
 
 def _has_body(headers: Headers) -> bool:

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from freeride_core.call import Operation
-from freeride_core.gateway import access, explanation
+from freeride_core.gateway import access, explanation, origins
 from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.health import health_of
 from freeride_core.gateway.http.server_exchange import AsgiScope, Message, Receive, Send
@@ -18,6 +18,7 @@ from freeride_core.gateway.listing import find_model, list_models
 from freeride_core.gateway.protocols.errors import ClientError
 from freeride_core.gateway.runtime import Gateway
 from freeride_core.gateway.transaction import Transaction
+from freeride_core.gateway.unserved import Encode, understood, unserved
 
 _HOT = {
     "/v1/chat/completions": Operation.CHAT,
@@ -40,11 +41,15 @@ class App:
         settings = gateway.settings
         exchange = ClientExchange(scope, receive, send)
         headers = exchange.headers
+        if exchange.path not in _HOT:
+            exchange.path = scope["path"] = understood(exchange.path)
         if b"origin" in headers:
-            exchange.extra_headers = access.cors_headers(headers, settings)
-        refused = self._door.refusal(exchange.method, exchange.query, headers, settings)
+            exchange.extra_headers = origins.cors_headers(exchange.path, headers, settings)
+        refused = self._door.refusal(exchange.method, exchange.path, exchange.query, headers, settings)
         if refused is None and len(headers) != len(scope["headers"]):
             refused = access.contradiction(scope["headers"])
+            if refused is not None:
+                exchange.extra_headers = origins.VARY  # which page asks is not known
         if refused is None and gateway.is_stopping:
             refused = explanation.stopping()
         if refused is not None:
@@ -57,8 +62,12 @@ class App:
         return Transaction(gateway, exchange, operation).run()
 
     async def _serve_rest(self, scope: AsgiScope, receive: Receive, send: Send, exchange: ClientExchange) -> None:
-        if access.is_preflight(exchange.method, exchange.headers, self.gateway.settings):
-            return await exchange.answer(204, access.preflight_headers(), b"")
+        settings = self.gateway.settings
+        if origins.is_preflight(exchange.method, exchange.path, exchange.headers, settings):
+            answer = origins.preflight_headers(exchange.headers, settings)
+            return await (
+                exchange.fail(access.preflight_refused()) if answer is None else exchange.answer(204, answer, b"")
+            )
         if _is_health(exchange):
             return await exchange.answer(200, [_JSON], health_of(self.gateway, scope, is_known=True))
         scope["freeride.request_id"] = exchange.request_id
@@ -72,8 +81,9 @@ async def _decline() -> None:
 def _with_request_id(send: Send, exchange: ClientExchange) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            request_id = (b"x-freeride-request-id", exchange.request_id.encode())
-            message["headers"] = [*message.get("headers", []), request_id, *exchange.extra_headers]
+            own_id = exchange.request_id.encode()
+            own = [(b"x-freeride-request-id", own_id), (b"x-request-id", own_id), *exchange.extra_headers]
+            message["headers"] = [*message.get("headers", []), *own]
         await send(message)
 
     return sending
@@ -97,9 +107,13 @@ def _routes(gateway: Gateway) -> Starlette:
         return JSONResponse(entry)
 
     async def nothing(request: Request, error: Exception) -> Response:  # noqa: ARG001 - likewise
-        return _error(request, 404, "There is nothing at this path.", "not_found")
+        found, encode = unserved(request.url.path, request.headers["host"])
+        return _response(request, found, encode)
 
-    async def wrong_method(request: Request, error: Exception) -> Response:  # noqa: ARG001 - likewise
+    async def wrong_method(request: Request, error: Exception) -> Response:
+        _, encode = unserved(request.url.path, request.headers["host"])
+        if encode is not ClientError.body:  # a path of another protocol that looks like one of ours
+            return await nothing(request, error)
         return _error(request, 405, "This path does not take this method.", "method_not_allowed")
 
     app = Starlette(
@@ -121,5 +135,10 @@ async def answered_before(request: Request) -> Response:  # noqa: ARG001 - Starl
 
 
 def _error(request: Request, status: int, message: str, code: str) -> Response:
-    error = ClientError(status=status, message=message, type="invalid_request_error", code=code)
-    return Response(error.body(request.scope["freeride.request_id"]), status, media_type="application/json")
+    return _response(request, ClientError(status=status, message=message, type="invalid_request_error", code=code))
+
+
+def _response(request: Request, error: ClientError, encode: Encode = ClientError.body) -> Response:
+    response = Response(encode(error, request.scope["freeride.request_id"]), error.status)
+    response.raw_headers += error.headers()
+    return response

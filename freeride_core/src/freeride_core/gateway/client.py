@@ -12,10 +12,8 @@ from freeride_core.gateway.http.encoding import Decompressor, coding_of
 from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.http.response import Hold
 from freeride_core.gateway.http.server_exchange import EXTENSION, AsgiScope, Receive, Send, ServerExchange
+from freeride_core.gateway.origins import VARY, HeaderList
 from freeride_core.gateway.protocols.errors import SSE_HEADERS, ClientError
-
-HeaderList = list[tuple[bytes, bytes]]
-
 
 _UNHELD_MOST = 256 * 1024
 """Bytes of a body that are not counted before it is whole."""
@@ -82,7 +80,7 @@ class ClientExchange:
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.request_id = "req_" + _random.randbytes(4).hex()
-        self.extra_headers: HeaderList = []
+        self.extra_headers: HeaderList = VARY
         """What else the answer carries, whatever it is."""
         self.is_started = False
         """The head of an answer has been sent."""
@@ -196,7 +194,13 @@ class ClientExchange:
 
     def _complete(self, headers: HeaderList) -> None:
         self.is_started = True
-        headers.append((b"x-freeride-request-id", self.request_id.encode()))
+        own_id = self.request_id.encode()
+        headers.append((b"x-freeride-request-id", own_id))
+        for name, _ in headers:
+            if name == b"x-request-id":
+                break
+        else:  # one agent tries again only after an answer that has it
+            headers.append((b"x-request-id", own_id))
         headers += self.extra_headers
 
     async def start_stream(self, headers: HeaderList) -> None:

@@ -10,7 +10,7 @@ from freeride_core.answer import ErrorKind, Failure
 from freeride_core.call import Call
 from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.encoding import DecodedTooLarge, EncodingFault, UnknownCoding
-from freeride_core.gateway.http.errors import BodyTooLarge
+from freeride_core.gateway.http.errors import UNTRUSTED, UNUSABLE_PROXY, BodyTooLarge
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.enabled import EnabledProviders
@@ -23,6 +23,12 @@ from freeride_core.system.plain_text import without_controls
 _LONGEST_MESSAGE = 2000
 _BUSY_S = 5
 """Seconds in which some of what fills the budget has been answered."""
+_BREAKS = frozenset({ErrorKind.NETWORK, ErrorKind.TIMEOUT})
+_CLIENTS_FAULTS = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.CONTENT_FILTER})
+_CONNECTION_HELP = {
+    UNTRUSTED: "Set SSL_CERT_FILE to a file with the certificate of the proxy or the antivirus program that reads the traffic.",
+    UNUSABLE_PROXY: "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: write scheme, host and port, such as http://host:3128.",
+}
 _CODES = {
     ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
     ErrorKind.TOO_LARGE: "request_too_large",
@@ -42,17 +48,18 @@ def outcome(ended: Outcome, call: Call, roster: EnabledProviders, now: float) ->
 
 def _fault(ended: Faulted, call: Call, roster: EnabledProviders) -> ClientError:
     failure, name = ended.failure, ended.candidate.provider.name
-
-    def discreet(words: str) -> str:
-        return without_echo(roster.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
-
     return bad_request(
-        discreet(failure.message) or f"The request was refused ({failure.kind}).",
-        param=None if failure.param is None else discreet(failure.param),
+        _discreet(failure.message, call, roster) or f"The request was refused ({failure.kind}).",
+        param=None if failure.param is None else _discreet(failure.param, call, roster),
         code=_CODES.get(ErrorKind(failure.kind)) if failure.kind in _CODES else str(failure.kind),
         status=ended.status,
         more={"provider": name, "model": ended.candidate.model.id},
     )
+
+
+def _discreet(words: str, call: Call, roster: EnabledProviders) -> str:
+    """An upstream's words without keys, controls, and what they quote of the request."""
+    return without_echo(roster.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
 
 
 def _ruled_out(ended: RuledOut) -> ClientError:
@@ -104,10 +111,16 @@ def _entry(entry: Tried, now: float) -> dict[str, object]:
 def _summary(tried: Sequence[Tried], wait_s: int) -> str:
     if not tried:
         return "No free upstream could answer in time."
-    asked = ", ".join(dict.fromkeys(f"{entry.provider}: {entry.last_error}" for entry in tried))
+    asked = ", ".join(dict.fromkeys(_told(entry) for entry in tried))
     if any(entry.keys_tried for entry in tried):
         return f"No free upstream could answer ({asked}). The soonest can be asked again in {wait_s} s."
     return f"All free upstreams are cooling down ({asked}). The soonest can be asked again in {wait_s} s."
+
+
+def _told(entry: Tried) -> str:
+    """One provider's failure in a few words; why there was no connection, where the user can change that."""
+    is_telling = entry.reason.startswith(tuple(_CONNECTION_HELP))
+    return f"{entry.provider}: {entry.last_error}{f', {entry.reason}' if is_telling else ''}"
 
 
 def _suggestion(tried: Sequence[Tried], roster: EnabledProviders, now: float) -> str:
@@ -117,6 +130,10 @@ def _suggestion(tried: Sequence[Tried], roster: EnabledProviders, now: float) ->
     if kinds == {ErrorKind.AUTH}:
         names = dict.fromkeys(entry.provider for entry in tried)
         return f"Replace the refused keys: {_variables(roster, names)}; `freeride keys --check` shows which."
+    reasons = [entry.reason for entry in tried]
+    for reason, help_ in _CONNECTION_HELP.items():
+        if all(each.startswith(reason) for each in reasons):
+            return help_
     if kinds and kinds <= {ErrorKind.NETWORK, ErrorKind.TIMEOUT}:
         return "Check this machine's network connection, or wait a moment."
     if kinds == {ErrorKind.MODEL_NOT_FOUND}:
@@ -228,14 +245,33 @@ def _model_not_found(message: str) -> ClientError:
     return bad_request(message, param="model", code="model_not_found", status=404)
 
 
-def broken_stream(candidate: Candidate, failure: Failure) -> ClientError:
-    """An answer that broke off after its first words."""
+def broken_stream(candidate: Candidate, failure: Failure, call: Call, roster: EnabledProviders) -> ClientError:
+    """An answer that broke off after its first words. Agents decide by these words and by the type whether to try again."""
+    name = candidate.provider.name
+    if failure.kind in _BREAKS:
+        message = f"Network error: {name} broke off in the middle of the answer ({failure.kind})."
+    else:
+        words = _discreet(failure.message, call, roster).rstrip(".") or f"it reported {failure.kind}"
+        message = f"{name} ended in the middle of the answer: {words}."
+        if failure.kind not in _CLIENTS_FAULTS:
+            message = f"Server error: {message}"
     return ClientError(
         status=502,
-        message=f"{candidate.provider.name} broke off in the middle of the answer ({failure.kind}); what came is incomplete.",
-        type="upstream_error",
+        message=f"{message} What came is incomplete.",
+        type="server_error",
         code=str(failure.kind),
-        more={"provider": candidate.provider.name, "model": candidate.model.id},
+        more={"provider": name, "model": candidate.model.id},
+    )
+
+
+def loop_detected() -> ClientError:
+    return ClientError(
+        status=508,
+        message="The request has come back to the gateway that sent it. One of FREERIDE_<PROVIDER>_BASE_URL leads to this"
+        " gateway: set it to the provider's address.",
+        type="invalid_request_error",
+        code="loop_detected",
+        is_hopeless=True,
     )
 
 

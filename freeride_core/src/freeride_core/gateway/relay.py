@@ -11,6 +11,7 @@ from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.stream_scanner import StreamScanner
+from freeride_core.gateway.http.usage_events import asks_for_usage, without_usage_events
 from freeride_core.gateway.walk.outcome import Served
 from freeride_core.gateway.walk.plugin_guard import PluginFault
 
@@ -22,17 +23,23 @@ _DRAIN_S = 1.0
 class StreamRelay:
     """Relays one answer. `idle_s` is how long the upstream may be silent between two chunks."""
 
-    __slots__ = ("_exchange", "_idle_s", "_served", "failure", "last", "scanner")
+    __slots__ = ("_exchange", "_idle_s", "_served", "_withholds_usage", "failure", "last", "scanner")
 
     def __init__(self, exchange: ClientExchange, served: Served, idle_s: float) -> None:
         self._exchange = exchange
         self._served = served
         self._idle_s = idle_s
+        self._withholds_usage = not asks_for_usage(served.attempt.call)
         self.scanner = StreamScanner(served.attempt.find_failure)
         self.failure: Failure | None = None
         """Why the stream did not end cleanly, or None if it did."""
         self.last = b""
         """What is still to be sent after `run`."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what the client gets of the chunk now."""
+        data = self.scanner.feed(chunk)
+        return without_usage_events(data) if self._withholds_usage else data
 
     async def run(self, first: bytes) -> None:
         """Passes on `first`, the part that was held back until the commit, and the rest as it comes."""
@@ -46,6 +53,7 @@ class StreamRelay:
 
     async def _pass_on(self) -> tuple[Failure | None, bytes]:
         scanner, exchange, response, idle_s = self.scanner, self._exchange, self._served.served.reply, self._idle_s
+        withholds_usage = self._withholds_usage
         clock = asyncio.get_running_loop().time
         data = b""
         drain: Callable[[], Awaitable[None]] | None = None
@@ -53,6 +61,8 @@ class StreamRelay:
         def take(chunk: bytes) -> bool:
             nonlocal data, drain
             data = scanner.feed(chunk)
+            if withholds_usage and (b"[]" in data or b'"usage"' in data):
+                data = without_usage_events(data)
             if scanner.is_done or scanner.failure is not None:
                 return False
             drain = exchange.write_now(data) if data else None
@@ -78,6 +88,8 @@ class StreamRelay:
             _log.warning("provider %s: its package failed: %s", self._served.attempt.candidate.provider.name, fault)
             cut = Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed")
         data = scanner.end()
+        if withholds_usage:
+            data = without_usage_events(data)
         if data and not data.endswith(b"\n\n"):
             data += b"\n\n"
         # After a finish reason the answer is whole, however its connection ended.

@@ -19,6 +19,7 @@ from freeride_core.events.usage import Usage
 from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.http.budget import Budget, NoRoom
 from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.notice import Notice
 from freeride_core.gateway.http.upstreams import Upstreams
 from freeride_core.gateway.protocols.keep_alive import EVERY_S
 from freeride_core.gateway.walk.billing_proofs import BillingProofs
@@ -77,6 +78,7 @@ class Gateway:
         self.exchanges: set[ClientExchange] = set()
         self.secrets = SecretFilter(self.roster.redact)
         self.is_stopping = False
+        self._loop_notice = Notice(tell, time.monotonic)
         self._watch = SettingsWatch(settings)
         self._apply(self.store.read_all())
         self.catalogs.expect(self.roster.keys())
@@ -96,6 +98,8 @@ class Gateway:
     # What requests ask
 
     def walk(self, call: Call, route: RoutingPlan, request_id: str) -> Walk:
+        if self.ledger.deferrals:
+            route = deferring(route, self.ledger.deferrals.names())
         return Walk(
             call,
             route,
@@ -104,6 +108,12 @@ class Gateway:
             upstreams=self.upstreams,
             settings=self.settings,
             events=self.events,
+        )
+
+    def note_loop(self) -> None:
+        """Says once that an address of the user's leads back to this gateway."""
+        self._loop_notice.give(
+            "a FREERIDE_<PROVIDER>_BASE_URL leads to this gateway, which then asks itself: correct it"
         )
 
     def undecided(self, force: str | None) -> list[str]:
@@ -229,6 +239,14 @@ class Gateway:
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._sync.flush)
         self.store.close()
+
+
+def deferring(route: RoutingPlan, last: frozenset[str]) -> RoutingPlan:
+    """Return the plan with the choices of these providers behind all others."""
+    if last.isdisjoint(route.providers):
+        return route
+    choices = sorted(route.choices, key=lambda choice: choice.member.provider.name in last)
+    return dataclasses.replace(route, choices=tuple(choices))
 
 
 def tell(line: str) -> None:

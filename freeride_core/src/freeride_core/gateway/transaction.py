@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 import traceback
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from freeride_core.call import Call, Operation
 from freeride_core.events.records import RequestComplete, RequestStart
 from freeride_core.events.usage import ENDING_BYTES
 from freeride_core.gateway import explanation
-from freeride_core.gateway.client import ClientExchange, HeaderList
+from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.http import sse
 from freeride_core.gateway.http.aside import aside
 from freeride_core.gateway.http.budget import NoRoom
@@ -22,6 +23,8 @@ from freeride_core.gateway.http.encoding import EncodingFault
 from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.http.relayed_headers import relayed_headers
 from freeride_core.gateway.http.response import AT_ONCE
+from freeride_core.gateway.http.via import has_passed
+from freeride_core.gateway.origins import HeaderList
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.protocols.keep_alive import KeepAlive
 from freeride_core.gateway.protocols.request import BadRequest, parse_call
@@ -30,6 +33,7 @@ from freeride_core.gateway.walk.attempt import Attempt
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.outcome import Outcome, Served
 from freeride_core.gateway.walk.routing import RoutingPlan, UnknownPreset, Wanted
+from freeride_core.gateway.walk.vectors import encoded_as_asked
 from freeride_core.gateway.walk.walk import Walk
 from freeride_core.system.json_values import LARGE
 
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _LONG = 64 * 1024
 """Bytes of a request in which an upstream's words are looked for beside the event loop."""
+_STAMP_MOST = 96
+_STAMP = re.compile(rb',"_freeride_provider":"[a-z0-9_-]*"\}(?=\s*\Z)')
 
 
 class Transaction:
@@ -96,6 +102,11 @@ class Transaction:
             return await exchange.turn_away(explanation.unread(fault))
         except BadRequest as fault:
             return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
+        if b"via" in exchange.headers:
+            call.via = exchange.headers[b"via"]
+            if has_passed(call.via, gateway.upstreams.pseudonym):
+                gateway.note_loop()
+                return await exchange.fail(explanation.loop_detected())
         model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
         events = gateway.events
         events.note(RequestStart(events.now(), exchange.request_id, model, call.stream, call.operation))
@@ -202,6 +213,9 @@ class Transaction:
     async def _pass_body(self, serves: Served) -> None:
         gateway, candidate = self._gateway, serves.attempt.candidate
         body = serves.served.body
+        if self._operation is Operation.EMBEDDINGS:
+            told = (serves.attempt.call, body)
+            body = encoded_as_asked(*told) if len(body) <= LARGE else await aside(encoded_as_asked, *told)
         if gateway.settings.stamp_body:
             body = _stamped(body, candidate.provider.name)
         headers = self._headers(candidate, serves)
@@ -229,7 +243,7 @@ class Transaction:
     async def _pass_stream(self, walk: Walk, serves: Served) -> None:
         exchange, candidate = self._exchange, serves.attempt.candidate
         relay = StreamRelay(exchange, serves, self._gateway.settings.idle_timeout)
-        first = relay.scanner.feed(serves.served.body)
+        first = relay.feed(serves.served.body)
         if exchange.is_started:
             first = f": provider={candidate.provider.name} model={candidate.model.id}\n\n".encode() + first
         else:
@@ -248,6 +262,7 @@ class Transaction:
     async def _break_off(self, walk: Walk, attempt: Attempt, failure: Failure) -> None:
         candidate = attempt.candidate
         walk.react(candidate, failure, attempt.sent_at)
+        self._gateway.ledger.deferrals.note(candidate.provider.name)  # the client's next try goes elsewhere first
         self._emit(
             "request_mid_stream_error",
             provider=candidate.provider.name,
@@ -255,7 +270,10 @@ class Transaction:
             kind=str(failure.kind),
         )
         self._exchange.unwatch()
-        await self._exchange.fail(explanation.broken_stream(candidate, failure))
+        told = (candidate, failure, walk.call, self._gateway.roster)
+        is_short = len(walk.call.body) <= _LONG
+        error = explanation.broken_stream(*told) if is_short else await aside(explanation.broken_stream, *told)
+        await self._exchange.fail(error)
 
     def _headers(self, candidate: Candidate, serves: Served) -> HeaderList:
         wire = candidate.provider.wires[self._operation]
@@ -290,6 +308,9 @@ def _names(error: ClientError) -> list[str]:
 
 
 def _stamped(body: bytes, provider: str) -> bytes:
-    """The object with who served as its last member; no other byte is touched."""
+    """The object with who served as its last member; no other byte is touched. Another gateway's word is replaced."""
     end = body.rfind(b"}")
+    if b"_freeride_provider" in body[-_STAMP_MOST:] and (found := _STAMP.search(body, len(body) - _STAMP_MOST)):
+        end = found.start()
+        return b"".join((body[:end], b',"_freeride_provider":"', provider.encode(), b'"', body[found.end() - 1 :]))
     return b"".join((body[:end], b',"_freeride_provider":"', provider.encode(), b'"', body[end:]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from freeride_core.answer import Scope
 from freeride_core.ledger.accounts import Accounts
 from freeride_core.ledger.cooldowns import Cooldown, Cooldowns
+from freeride_core.ledger.deferrals import Deferrals
 from freeride_core.ledger.learned import Learned
 from freeride_core.ledger.slots import Slot, slot_of, slots_over
 from freeride_core.ledger.store.store import Entry
@@ -53,6 +54,7 @@ class Ledger:
         self.learned = Learned(put)
         self.traffic = Traffic(put)
         self.usage = UsageLedger(put)
+        self.deferrals = Deferrals(lambda: self.now())
         self._probing: set[Slot] = set()
         self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
         self._slots_version = 0

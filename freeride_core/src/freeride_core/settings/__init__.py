@@ -5,6 +5,7 @@ In reading order:
 - `resolver`: all settings of docs/settings.md: environment, `.env`, `config.toml`, default
 - `home`: the home folder and its files
 - `dotenv`: changes one variable in `.env`
+- `unquoted`: quotes around a value are cut off
 - `keys`: the keys and accounts of each provider
 - `identity`: how a gateway proves that it belongs to a home
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from freeride_core.settings.unquoted import unquoted
 from freeride_core.system.ownership import risk_of
 
 PREFIX = "FREERIDE_"
@@ -32,7 +33,7 @@ class SettingsError(Exception):
 def home_of(environ: Mapping[str, str]) -> Path:
     """Where the home folder is, or would be."""
     name = PREFIX + "HOME"
-    return as_path(name, environ.get(name, "").strip() or "~/.freeride")
+    return as_path(name, unquoted(environ.get(name, "")) or "~/.freeride")
 
 
 def make_home(environ: Mapping[str, str]) -> Path:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from freeride_core.provider import Credential, Key, Provider
 from freeride_core.settings.resolver import Settings, base_url_variable
+from freeride_core.settings.unquoted import bare_key, unquoted
 
 _ACCOUNT = "{account}"
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9._-]+")
@@ -123,19 +124,18 @@ def _find(name: str, environ: Mapping[str, str], warnings: list[str]) -> Iterato
 
 def _members(variable: str, text: str, warnings: list[str]) -> list[str]:
     """The members of a JSON array, or the text itself. What is unusable stays as an empty one: positions count."""
-    if not text.strip():
-        return []
-    if not text.lstrip().startswith("["):
-        return [text]
+    array_text = unquoted(text)
+    if not array_text.startswith("["):
+        return [bare_key(text)]
     try:
-        array = json.loads(text)
+        array = json.loads(array_text)
     except (ValueError, RecursionError):
         warnings.append(f"{variable} is not used: it begins like a JSON array and is none")
         return []
     for position, item in enumerate(array):
         if not isinstance(item, str):
             warnings.append(f"{variable}[{position}] is not used: it is not a text")
-    return [item if isinstance(item, str) and item.strip() else "" for item in array]
+    return [bare_key(item) if isinstance(item, str) else "" for item in array]
 
 
 def _read_accounts(
@@ -145,8 +145,8 @@ def _read_accounts(
     for name in (credential.account_variable, *credential.account_aliases):
         accounts: dict[int, dict[int, str]] = {}
         for found in _find(name, environ, warnings) if name else ():
-            if _ACCOUNT_ID.fullmatch(found.secret.strip()):
-                accounts.setdefault(found.suffix, {})[found.position] = found.secret.strip()
+            if _ACCOUNT_ID.fullmatch(found.secret):
+                accounts.setdefault(found.suffix, {})[found.position] = found.secret
             else:
                 warnings.append(f"{found.label} is not used: an account id has letters, digits, '-', '_' and '.' only")
         if accounts:

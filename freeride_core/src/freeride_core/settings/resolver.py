@@ -29,6 +29,7 @@ from freeride_core.settings.home import (
     read_files,
     stamps_of,
 )
+from freeride_core.settings.unquoted import unquoted
 from freeride_core.system.loopback import is_loopback
 
 __all__ = [
@@ -50,6 +51,7 @@ _MIB = 1024 * 1024
 _DIGITS = 19
 """More than any size has. Python refuses to read thousands of them."""
 _SHORTEST_TOKEN = 16
+_NO_ORIGINS = "none"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,6 +74,7 @@ class Settings:
     token: str | None = field(repr=False)
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
+    """Allowed by name; `none` among them shuts out loopback's."""
     stamp_body: bool
     state: str = field(repr=False)
     """The URL of the store. May hold a password."""
@@ -86,9 +89,14 @@ class Settings:
     stamps: tuple[Stamp, ...] = field(repr=False)
     """What the files looked like when they were read."""
 
+    @property
+    def allows_loopback_origins(self) -> bool:
+        """Whether pages of this machine may ask without being named."""
+        return _NO_ORIGINS not in self.allowed_origins
+
     def base_url(self, provider: Provider) -> str | None:
         """What replaces the provider's own base URL, without a trailing slash; None: nothing does."""
-        return self.environ.get(base_url_variable(provider), "").strip().rstrip("/") or None
+        return unquoted(self.environ.get(base_url_variable(provider), "")).rstrip("/") or None
 
     def free_models(self, provider: Provider) -> frozenset[str] | None:
         """The ids that the user counts as free at this provider; None: the package decides."""
@@ -211,7 +219,7 @@ class _Values:
         self._environ = environ
 
     def text(self, name: str) -> str:
-        return self._environ.get(PREFIX + name, "").strip()
+        return unquoted(self._environ.get(PREFIX + name, ""))
 
     def names(self, name: str) -> tuple[str, ...]:
         return _split(self.text(name))
@@ -264,7 +272,7 @@ class _Values:
         return text or None
 
     def check_url(self, name: str) -> None:
-        text = self._environ[name].strip()
+        text = unquoted(self._environ[name])
         with contextlib.suppress(ValueError):
             parts = urlsplit(text)
             is_plain = not (parts.query or parts.fragment or parts.username is not None)
@@ -287,8 +295,9 @@ def _is_odd(path: Path) -> bool:
 
 def _split(text: str) -> tuple[str, ...]:
     """The members of a comma list, or of a JSON array of texts."""
+    text = unquoted(text)
     items: Iterable[Any] = text.split(",")
-    if text.lstrip().startswith("["):
+    if text.startswith("["):
         with contextlib.suppress(ValueError):
             items = json.loads(text)
-    return tuple(stripped for item in items if isinstance(item, str) and (stripped := item.strip()))
+    return tuple(stripped for item in items if isinstance(item, str) and (stripped := unquoted(item)))

@@ -125,14 +125,13 @@ def check_error_event(data: bytes, code: str, heard: Heard) -> None:
     assert data == b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
     assert error.pop("message")
     assert error == {
-        "type": "upstream_error",
+        "type": "server_error",
         "code": code,
         "param": None,
         "request_id": heard.headers["x-freeride-request-id"],
         "provider": "alpha",
         "model": "double/one",
     }
-    assert b"secret words" not in heard.body
 
 
 def body_of(script: Script) -> bytes:

@@ -11,13 +11,16 @@ In reading order:
 - `upstreams`: requests to upstreams
 - `pool`: kept connections to one origin
 - `upstream_connection`: one connection to an upstream
+- `proxies`: which proxy leads to an upstream
 - `proxied`: requests by way of a proxy
+- `via`: the gateways that a request has passed
 - `response`: an upstream's response
 - `headers`: header fields, decoded where they are read
 - `relayed_headers`: which of them the client gets
 - `encoding`: gzip and deflate, undone in bounded pieces
 - `sse`: server-sent events: their ends and their data
 - `stream_scanner`: what is noticed of a stream while it is relayed
+- `usage_events`: events that count tokens, withheld from clients that did not ask for them
 - `deadline`: one timer for a limit that moves
 - `notice`: one line for people on what goes on for a while
 - `errors`: what can go wrong

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
+
 from freeride_core.answer import ErrorKind, Failure
+
+UNTRUSTED = "its certificate is not trusted"
+UNUSABLE_PROXY = "the proxy that the environment names cannot be used"
 
 
 class UpstreamError(Exception):
@@ -17,6 +22,11 @@ class UpstreamError(Exception):
 
 class Withdrawn(Exception):
     """The request was not sent: its slot cooled while it waited for a connection."""
+
+
+def untrusted(error: ssl.SSLCertVerificationError) -> UpstreamError:
+    """The upstream, or what stands between, shows a certificate that no known authority has signed."""
+    return UpstreamError(ErrorKind.NETWORK, f"{UNTRUSTED} ({error.verify_message})", is_connect=True)
 
 
 def silence() -> UpstreamError:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from freeride_core.answer import ErrorKind
 from freeride_core.gateway.http.deadline import NEVER, until
-from freeride_core.gateway.http.errors import UpstreamError, Withdrawn, silence
+from freeride_core.gateway.http.errors import UpstreamError, Withdrawn, silence, untrusted
 from freeride_core.gateway.http.headers import ResponseHeaders
 from freeride_core.gateway.http.response import MAX_BODY, Hold, UpstreamResponse, decoded, hold_any
 from freeride_core.gateway.http.upstream_connection import UpstreamConnection
@@ -126,6 +126,8 @@ class Pool:
             if due < connect_due:
                 raise silence() from None
             raise UpstreamError(ErrorKind.TIMEOUT, "no connection in time", is_connect=True) from None
+        except ssl.SSLCertVerificationError as error:
+            raise untrusted(error) from None
         except (OSError, ValueError):  # ValueError: a host name that is none
             raise UpstreamError(ErrorKind.NETWORK, "no connection", is_connect=True) from None
         self._all.add(connection)

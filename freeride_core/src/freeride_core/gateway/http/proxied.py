@@ -12,7 +12,7 @@ import httpx
 
 from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.http.deadline import NEVER, until
-from freeride_core.gateway.http.errors import UpstreamError, Withdrawn, silence
+from freeride_core.gateway.http.errors import UpstreamError, Withdrawn, silence, untrusted
 from freeride_core.gateway.http.headers import ResponseHeaders
 from freeride_core.gateway.http.response import UpstreamResponse, decoded
 
@@ -62,8 +62,12 @@ class ProxiedOrigin:
     """One origin behind a proxy: its connections, kept and reused."""
 
     def __init__(self, proxy: str, tls: ssl.SSLContext | None) -> None:
+        """Raise ValueError if there can be no such proxy."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=60.0)
-        self._transport = httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=httpx.Proxy(proxy))
+        try:
+            self._transport = httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=httpx.Proxy(proxy))
+        except httpx.InvalidURL:
+            raise ValueError("no URL") from None
 
     async def ask(
         self, request: UpstreamRequest, *, connect_s: float, due: float, is_wanted: Callable[[], bool] | None
@@ -108,6 +112,11 @@ def _trouble(error: Exception) -> UpstreamError:
     if isinstance(error, httpx.ConnectTimeout):
         return UpstreamError(ErrorKind.TIMEOUT, "no connection in time", is_connect=True)
     if isinstance(error, (httpx.ConnectError, httpx.ProxyError)):
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return untrusted(cause)
+            cause = cause.__cause__ or cause.__context__
         return UpstreamError(ErrorKind.NETWORK, "no connection", is_connect=True)
     if isinstance(error, httpx.TimeoutException):
         return silence()

@@ -7,7 +7,6 @@ import functools
 import ssl
 import sys
 import time
-import urllib.request
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -15,10 +14,11 @@ from urllib.parse import quote, urlsplit
 from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.http.budget import Budget
 from freeride_core.gateway.http.deadline import NEVER
-from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.errors import UNUSABLE_PROXY, UpstreamError
 from freeride_core.gateway.http.pool import Pool
+from freeride_core.gateway.http.proxies import proxy_for
 from freeride_core.gateway.http.response import UpstreamResponse
-from freeride_core.system.loopback import is_loopback
+from freeride_core.gateway.http.via import pseudonym
 
 if TYPE_CHECKING:
     from freeride_core.gateway.http.proxied import ProxiedOrigin
@@ -45,6 +45,8 @@ class Upstreams:
     ) -> None:
         """`now` gives seconds since the epoch. `budget` bounds what is held of all answers; None: nothing does."""
         self.connect_timeout_s = connect_timeout_s
+        self.pseudonym = pseudonym()
+        """What this gateway is called in `Via`."""
         self.budget = budget or Budget(sys.maxsize, lambda _: None)
         self._now = now
         self._tls: ssl.SSLContext | None = None
@@ -81,7 +83,7 @@ class Upstreams:
         if self._tls is None and origin.scheme == "https":
             self._tls = ssl.create_default_context()
         tls = self._tls if origin.scheme == "https" else None
-        proxy = _proxy_for(origin)
+        proxy = proxy_for(*origin)
         if proxy is None:
             return Pool(origin.host, origin.port, tls, self._now, self._drop_idle)
         try:
@@ -89,7 +91,7 @@ class Upstreams:
 
             return ProxiedOrigin(proxy, tls)
         except (ImportError, ValueError):  # it needs what is not installed, or is none
-            raise UpstreamError(ErrorKind.NETWORK, "the proxy cannot be used", is_connect=True) from None
+            raise UpstreamError(ErrorKind.NETWORK, UNUSABLE_PROXY, is_connect=True) from None
 
     def _drop_idle(self) -> None:
         for pool in self._origins.values():
@@ -103,14 +105,6 @@ class Upstreams:
             else:
                 await pool.close()
         self._origins.clear()
-
-
-def _proxy_for(origin: UpstreamOrigin) -> str | None:
-    """The proxy that the environment names for this host, as every other tool reads it; never for this machine."""
-    address = urllib.request.getproxies().get(origin.scheme)
-    if not address or urllib.request.proxy_bypass(origin.host) or is_loopback(origin.host):
-        return None
-    return address if "://" in address else f"http://{address}"
 
 
 @functools.lru_cache(maxsize=1024)

@@ -10,6 +10,7 @@ In reading order:
 - `attempt`: one request to one upstream, until it is clear whether it serves
 - `opening`: the start of a stream, held back until it commits
 - `outline`: the parts of a large answer that are looked at
+- `vectors`: whether an answer has a vector for each input, and in which encoding
 - `plugin_guard`: what a plugin returned or raised, checked
 - `reaction`: the one table that says what a failure means
 - `outcome`: how a walk ended

@@ -18,6 +18,8 @@ from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError, Withdrawn
 from freeride_core.gateway.http.response import AT_ONCE, MAX_BODY, MAX_ERROR_BODY, UpstreamResponse, pass_on
 from freeride_core.gateway.http.upstreams import Upstreams
+from freeride_core.gateway.http.via import passed_by
+from freeride_core.gateway.walk import vectors
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.opening import EMPTY, AttemptFailure, Opening
 from freeride_core.gateway.walk.outline import outline_of
@@ -150,7 +152,11 @@ class Attempt:
             request = refusal or self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
         except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in prepare") from None
-        if isinstance(request, Failure) or is_sendable(request):
+        if isinstance(request, Failure):
+            return request
+        if is_sendable(request):
+            if self.candidate.is_redirected:
+                return passed_by(request, self.call.via, self._upstreams.pseudonym)
             return request
         raise PluginFault("no sound request from prepare")
 
@@ -215,6 +221,10 @@ class Attempt:
         answer, reading = self.read(body, Phase.BODY)
         if reading.failure is not None:
             return AttemptFailure(reading.failure, answer.status, reading.account)
+        if self.call.operation is Operation.EMBEDDINGS:
+            fault = vectors.fault_of(self.call, body)
+            assert self._reply is not None
+            return AttemptSuccess(self._reply, body) if fault is None else self.broken(fault)
         is_large = len(body) > LARGE
         content: object = None if not is_large else outline_of(body, self._most_choices)
         if content is None:
@@ -222,12 +232,6 @@ class Attempt:
         if self.call.stream or not isinstance(content, dict):
             return self.broken("the answer is not what was asked for")
         assert self._reply is not None
-        if self.call.operation is Operation.EMBEDDINGS:
-            return (
-                AttemptSuccess(self._reply, body)
-                if content.get("data")
-                else self.broken("the answer holds no embeddings")
-            )
         choices = content.get("choices")
         if not isinstance(choices, list):
             return self.broken("the answer has no choices")

@@ -22,6 +22,8 @@ class Candidate:
     """The same with the key's fingerprint: what is never tried twice in a request."""
     headers: Sequence[tuple[bytes, bytes]] = field(init=False, repr=False, compare=False)
     """What an answer says of who gave it."""
+    is_redirected: bool = field(init=False, repr=False, compare=False)
+    """The user has set another address than the package's: there may be a gateway at it, and even this one."""
 
     def __post_init__(self) -> None:
         provider, model = self.provider.name, self.model.id
@@ -32,3 +34,5 @@ class Candidate:
             (b"x-freeride-model", model.encode("latin-1", "replace")),
         )
         object.__setattr__(self, "headers", headers)
+        usual = self.provider.base_url.replace("{account}", self.key.account_id or "")
+        object.__setattr__(self, "is_redirected", self.key.base_url != usual)

@@ -21,6 +21,8 @@ class Tried:
     """0: it was cooling."""
     last_error: str = ""
     status: int | None = None
+    reason: str = ""
+    """Why no connection could be made, in our own words."""
     retry_at: float | None = None
     """When its cooldown ends, seconds since the epoch."""
 

@@ -250,6 +250,7 @@ class Walk:
         entry.keys_tried += 1
         entry.last_error = str(refused.failure.kind)
         entry.status = refused.status
+        entry.reason = refused.failure.message if refused.is_connect else ""
         entry.retry_at = cooldown.until if cooldown is not None else None
 
     def _exhausted(self) -> Outcome:
