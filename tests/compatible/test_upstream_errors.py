@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from freeride_conformance.subject import installed_provider
@@ -75,4 +77,4 @@ def test_an_answer_is_read_by_its_package_as_what_it_means(row: UpstreamErrorRow
         return
     assert failure.feature == row.feature
     assert failure.scope is None or failure.scope in WITHIN[row.scope]
-    assert (None if failure.retry_at is None else failure.retry_at - row.now) == row.wait
+    assert (None if failure.retry_at is None else math.ceil(failure.retry_at - row.now)) == row.wait

@@ -31,21 +31,23 @@ _CONTEXT = r"context[ _](?:length|window|size|limit)"
 _IDIOMS = (
     rf"(?:maximum|max) {_CONTEXT}|model(?:'s)? {_CONTEXT} of \d|exceed\w*.{{0,60}}\b{_CONTEXT}"
     rf"|{_CONTEXT}.{{0,60}}(?:exceed|overflow|too (?:small|long))|(?:longer|larger|greater) than.{{0,40}}\b{_CONTEXT}"
-    r"|context overflow|(?:prompt|input|conversation|context|request)(?: text| length)? (?:is |are |was )?too long(?!.{0,40}character)"
+    r"|context overflow"
+    r"|(?:prompt|input|conversation|context|request)(?: text| length)? (?:is |are |was )?too long(?!.{0,40}character)"
     r"|too many (?:input |prompt )?tokens|input token count|reduce the length of (?:the|your|either|messages|prompt)\b"
     r"|(?:prompt|input)s? (?:length )?exceeds? (?:the )?max(?:imum)?(?: \w+)? length|range of input length should be"
     r"|model token limit|too large for (?:the )?model|longer than the maximum model length"
     r"|(?:prompt|input|输入|上下文|长度).{0,10}(?:超长|过长|超过|超出)"
 )
 TOO_LONG = rf"{_COUNTED}|(?:{_IDIOMS})"
-TOO_LONG_AND_SAYS_HOW_MUCH = rf"{_START}(?=.*(?:{_IDIOMS}))(?:.*{_NUMBER}|.*exceeds the {_CONTEXT})"
+TOO_LONG_AND_SAYS_HOW_MUCH = rf"{_START}(?=.*(?:{_IDIOMS}))(?:.*\d|.*exceeds the {_CONTEXT})"
 """Of a status that upstreams in trouble give too."""
 
 # A flagged account is another matter: with another key the request may be answered.
 FILTERED = (
     rf"{_START}(?!.*\baccount\b).*(?:\b(?:input|prompt|content|messages?|request|text)\b.{{0,20}}\bflagged\b"
     r"|content (?:policy|filter|management policy)|\bmoderation (?:policy|filter)|by (?:the |our )?moderation"
-    r"|\b(?:unsafe|sensitive|inappropriate|harmful|prohibited) (?:or \w+ )?content|\b(?:request|prompt|input) (?:was |is )?blocked"
+    r"|\b(?:unsafe|sensitive|inappropriate|harmful|prohibited) (?:or \w+ )?content"
+    r"|\b(?:request|prompt|input) (?:was |is )?blocked"
     r"|prompt injection|(?:our|the) (?:safety|usage) (?:system|filter|guidelines|polic)|敏感内容|不安全)"
 )
 
@@ -62,11 +64,13 @@ MODEL_IS_GONE = (
 )
 MODEL_IS_BARRED = (
     r"\b(?:this|that|the requested|the selected) model\b|\bpaid model\b"
-    r"|\bmodel\b.{0,80}\b(?:not|n't|isn't) (?:been )?(?:approved|allowed|enabled|permitted|authori[sz]ed|accessible|included|available)"
+    r"|\bmodel\b.{0,80}\b(?:not|n't|isn't) (?:been )?"
+    r"(?:approved|allowed|enabled|permitted|authori[sz]ed|accessible|included|available)"
 )
 
 # What lasts is read only where the words do not speak of a part of this request.
-_OF_NO_FIELD = rf"{_START}(?!.*\b(?:tools?|functions?|schemas?|propert(?:y|ies)|parameters?|arguments?|fields?|messages?\b.{{0,3}}\[))"
+_FIELD = r"(?:tools?|functions?|schemas?|propert(?:y|ies)|parameters?|arguments?|fields?|messages?\b.{0,3}\[)"
+_OF_NO_FIELD = rf"{_START}(?!.*\b{_FIELD})"
 NO_BALANCE = (
     rf"{_OF_NO_FIELD}.*(?:insufficient (?:\w+ )?(?:balance|credits?|funds|\w*credits)\b|\b(?:balance|credits?|funds|wallet)\b"
     r".{0,20}\b(?:insufficient|too low|depleted|exhausted|used up|not enough|empty|required|expired)\b"
@@ -74,7 +78,8 @@ NO_BALANCE = (
 )
 SPENT = rf"{_OF_NO_FIELD}.*(?:\bspend(?:ing)? (?:limit|cap)\b|\bbilling (?:hard )?limit\b|\bspent\b.{{0,20}}\blimit)"
 _DAY = (
-    r"(?:\b(?:per|a|each|this)[ -](?:day|week|month)\b|\b(?:daily|weekly|monthly)\b.{0,60}\b(?:limit|quota|allocation|allowance|cap)"
+    r"(?:\b(?:per|a|each|this)[ -](?:day|week|month)\b"
+    r"|\b(?:daily|weekly|monthly)\b.{0,60}\b(?:limit|quota|allocation|allowance|cap)"
     r"|\btoday's (?:quota|limit)|\btomorrow\b|\b[TR]PD\b|\busage limit\b"
     r"|\b(?:used up|exhausted)\b.{0,40}\b(?:quota|allocation|allowance))"
 )
@@ -114,7 +119,8 @@ COUNTRY_IS_BARRED = r"\b(?:country|location|territory)\b.{0,40}\bnot (?:supporte
 # Of an ability, only what says that it is lacking altogether: a value that is refused (a number, a name, a type, a format, a size,
 # an address, a keyword, a parameter beside it) says nothing of others.
 _CANNOT = (
-    r"\b(?:(?:does|do|is|can|could)(?: ?not|n't)(?: \w+ly| yet)? (?:support|able to (?:use|handle|see|process)|capable of|handle|accept)"
+    r"\b(?:(?:does|do|is|can|could)(?: ?not|n't)(?: \w+ly| yet)?"
+    r" (?:support|able to (?:use|handle|see|process)|capable of|handle|accept)"
     r"|lacks?|cannot (?:use|handle|process)|not supporting|no support for|no endpoints found that support)"
 )
 _THE = r"(?: any| the| use of| native| support for)*"
@@ -125,9 +131,13 @@ _END = (
     r"|(?:by|for|in|on|at|with) (?:(?:this|the|that|your) )?(?:\w+ )?(?:model|deployment|endpoint|provider|api|upstream|server)\b"
     r"|(?:by|for) \S*/\S+))"
 )
-_CLAUSE = r"(?:\A|[.:;,(\n] ?|\b(?:that|because|as|since|and|use of|support for|parameters?|params?|field|property|feature|the|error)\s+)"
+_CLAUSE = (
+    r"(?:\A|[.:;,(\n] ?"
+    r"|\b(?:that|because|as|since|and|use of|support for|parameters?|params?|field|property|feature|the|error)\s+)"
+)
 _REFUSED_WHOLLY = (
-    r"(?:(?: is| are|:)?(?: currently)? (?:not|unsupported)(?: yet| currently)?(?: (?:supported|enabled|available|allowed|implemented))?"
+    r"(?:(?: is| are|:)?(?: currently)? (?:not|unsupported)(?: yet| currently)?"
+    r"(?: (?:supported|enabled|available|allowed|implemented))?"
     r"|(?: is|are)n't (?:supported|enabled|available))"
 )
 
@@ -155,7 +165,10 @@ LACKS: Mapping[Feature, str] = {
     Feature.CONTENT_PARTS: r"array' not in 'string'|content.{0,60}(?:must be|expected|should be) a (?:valid )?string",
 }
 
-NO_ROUTE = r"\bno (?:\w+ ){0,2}(?:providers?|endpoints?)\b(?! found for\b)|\bproviders? have been ignored|routing requirements|could not route"
+NO_ROUTE = (
+    r"\bno (?:\w+ ){0,2}(?:providers?|endpoints?)\b(?! found for\b)|\bproviders? have been ignored"
+    r"|routing requirements|could not route"
+)
 OF_NO_MODEL = (
     rf"{_START}(?=.*\b(?:images?|files?|urls?|documents?|conversations?|responses?|messages?|sessions?|tools?|attachments?)\b"
     r".{0,120}(?:not found|could not be found|does not exist|cannot be found))(?!.*\bmodel\b)"
@@ -165,10 +178,14 @@ OF_NO_MODEL = (
 _FROM_ZERO = r"(?!.{0,120}(?:(?:>\s*|greater than )0(?:\.0+)?(?![.\d])|positive|\(0|\b0\.0*[1-9]))"
 _ABOVE = r"(?:<=?|less than(?: or equal to)?|at most|(?:max\w*|exceeds?)(?: \w+){0,4}|greater than)"
 UNFORGIVABLE = (
-    rf"\b(?:temperature|(?:presence|frequency)_penalty)\b{_FROM_ZERO}.{{0,60}}"
-    rf"(?:{_ABOVE}\s*2\b|between (?:0|-2)(?:\.0+)? and 2\b)",
+    (
+        rf"\b(?:temperature|(?:presence|frequency)_penalty)\b{_FROM_ZERO}.{{0,60}}"
+        rf"(?:{_ABOVE}\s*2\b|between (?:0|-2)(?:\.0+)? and 2\b)"
+    ),
     rf"\btop_p\b{_FROM_ZERO}.{{0,60}}(?:{_ABOVE}\s*1\b|between 0(?:\.0+)? and 1\b)",
     # Of the list itself. Upstreams differ in what they want of a message in it.
-    r"\bmessages\b(?!\[|\.\w)(?:(?!\b(?:content|message|role)\b).){0,40}(?:required|missing|\bempty|too short"
-    r"|at least (?:one|1) (?:message|item|element)|must be an? (?:non-empty )?(?:array|list))|too short - 'messages'",
+    (
+        r"\bmessages\b(?!\[|\.\w)(?:(?!\b(?:content|message|role)\b).){0,40}(?:required|missing|\bempty|too short"
+        r"|at least (?:one|1) (?:message|item|element)|must be an? (?:non-empty )?(?:array|list))|too short - 'messages'"
+    ),
 )

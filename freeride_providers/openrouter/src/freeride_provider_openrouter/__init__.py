@@ -43,6 +43,8 @@ RULES = (
     Rule(kind=ErrorKind.RATE_LIMIT, status=429, text="free-models-per-min", scope=Scope.ACCOUNT),
     # A 402 that says when to come back is too much spending in flight, not an empty purse.
     Rule(kind=ErrorKind.RATE_LIMIT, status=402, header="retry-after", scope=Scope.ACCOUNT),
+    # Below zero nothing is served, what is free neither.
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=402, scope=Scope.ACCOUNT),
     Rule(
         kind=ErrorKind.UNAVAILABLE, code=("capacity_exhausted", "temporarily_unavailable", "model_unavailable_upstream")
     ),
