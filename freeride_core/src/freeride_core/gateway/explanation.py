@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterable, Sequence
 
 from freeride_core.answer import ErrorKind, Failure
-from freeride_core.call import Call
+from freeride_core.call import Call, Operation
 from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.encoding import DecodedTooLarge, EncodingFault, UnknownCoding
 from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.enabled import EnabledProviders
-from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, RuledOut, Served, Tried
+from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, Served, Tried
 from freeride_core.gateway.walk.routing import PRESET_IDS, RoutingPlan
 from freeride_core.privacy.prompt_redaction import without_echo
 from freeride_core.settings.keys import key_variable
@@ -23,6 +24,8 @@ from freeride_core.system.plain_text import without_controls
 _LONGEST_MESSAGE = 2000
 _BUSY_S = 5
 """Seconds in which some of what fills the budget has been answered."""
+_TOO_LONG = re.compile(r"maximum context length|context length|context window", re.IGNORECASE)
+"""What agents look for, rather than for a code, before they compact a conversation."""
 _CODES = {
     ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
     ErrorKind.TOO_LARGE: "request_too_large",
@@ -35,8 +38,6 @@ _CODES = {
 def outcome(ended: Outcome, call: Call, roster: EnabledProviders, now: float) -> ClientError:
     """Of a walk that served nobody."""
     assert not isinstance(ended, Served)
-    if isinstance(ended, RuledOut):
-        return _ruled_out(ended)
     return _fault(ended, call, roster) if isinstance(ended, Faulted) else _exhausted(ended, roster, now)
 
 
@@ -46,24 +47,15 @@ def _fault(ended: Faulted, call: Call, roster: EnabledProviders) -> ClientError:
     def discreet(words: str) -> str:
         return without_echo(roster.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
 
+    words = discreet(failure.message) or f"The request was refused ({failure.kind})."
+    if failure.kind == ErrorKind.CONTEXT_LENGTH and not _TOO_LONG.search(words):
+        words = f"The maximum context length is exceeded: {words}"
     return bad_request(
-        discreet(failure.message) or f"The request was refused ({failure.kind}).",
+        words,
         param=None if failure.param is None else discreet(failure.param),
         code=_CODES.get(ErrorKind(failure.kind)) if failure.kind in _CODES else str(failure.kind),
         status=ended.status,
         more={"provider": name, "model": ended.candidate.model.id},
-    )
-
-
-def _ruled_out(ended: RuledOut) -> ClientError:
-    if ended.missing:
-        return _unsupported(ended.missing)
-    is_too_large = ended.size == ErrorKind.TOO_LARGE
-    return bad_request(
-        "The request is too large for every free model here; each has refused one of this size lately.",
-        param=None if is_too_large else "messages",
-        code=_CODES[ErrorKind.TOO_LARGE if is_too_large else ErrorKind.CONTEXT_LENGTH],
-        status=413 if is_too_large else 400,
     )
 
 
@@ -116,7 +108,17 @@ def _suggestion(tried: Sequence[Tried], roster: EnabledProviders, now: float) ->
     back = min((entry.retry_at for entry in tried if entry.retry_at is not None), default=None)
     if kinds == {ErrorKind.AUTH}:
         names = dict.fromkeys(entry.provider for entry in tried)
+        if all(entry.is_of_account for entry in tried):
+            return (
+                f"The account behind {_variables(roster, names)} is restricted: sign in at {', '.join(names)} to see why, or set"
+                " the key of another account."
+            )
         return f"Replace the refused keys: {_variables(roster, names)}; `freeride keys --check` shows which."
+    if {entry.status for entry in tried} == {407}:
+        return (
+            "The proxy on the way wants a user name and a password: add them to its address in HTTP_PROXY or HTTPS_PROXY,"
+            " as in http://USER:PASSWORD@HOST:PORT."
+        )
     if kinds and kinds <= {ErrorKind.NETWORK, ErrorKind.TIMEOUT}:
         return "Check this machine's network connection, or wait a moment."
     if kinds == {ErrorKind.MODEL_NOT_FOUND}:
@@ -204,8 +206,9 @@ def no_route(
     """Nobody could answer this request, whatever the time."""
     if route.largest_context:
         return bad_request(
-            f"The prompt of about {call.prompt_tokens} tokens fits no free model here; the largest takes {route.largest_context}.",
-            param="messages",
+            f"This model's maximum context length is {route.largest_context} tokens. However, the prompt has about "
+            f"{call.prompt_tokens}, and no free model here takes more.",
+            param="input" if call.operation is Operation.EMBEDDINGS else "messages",
             code="context_length_exceeded",
         )
     if route.missing:

@@ -142,6 +142,7 @@ class Gateway:
             now = self.now()
             self.ledger.cooldowns.follow_clock(now)
             self.ledger.cooldowns.forget_old(now)
+            self.ledger.learned.forget_old(now)
             try:
                 settings = await asyncio.to_thread(self._watch.changed)
             except SettingsError as error:
