@@ -3,7 +3,7 @@
 from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Scope, UpstreamRequest
 from freeride_core.binder import Binder, Endpoint, Launch, Unreadable
 from freeride_core.call import Call, Feature, Operation
-from freeride_core.compatible.catalog import CompatibleCatalog, canonical_of
+from freeride_core.compatible.catalog import CompatibleCatalog, canonical_of, operations_of
 from freeride_core.compatible.midnight import Midnight
 from freeride_core.compatible.probe import CompatibleProbe
 from freeride_core.compatible.provider import CompatibleProvider
@@ -74,4 +74,5 @@ __all__ = [
     "bearer",
     "canonical_of",
     "hookimpl",
+    "operations_of",
 ]

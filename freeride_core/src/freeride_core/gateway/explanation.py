@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Iterable, Sequence
 
@@ -16,7 +15,7 @@ from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.enabled import EnabledProviders
 from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, Served, Tried
-from freeride_core.gateway.walk.routing import PRESET_IDS, RoutingPlan
+from freeride_core.gateway.walk.routing import PRESET_IDS, RoutingPlan, Wanted
 from freeride_core.privacy.prompt_redaction import without_echo
 from freeride_core.settings.keys import key_variable
 from freeride_core.system.plain_text import without_controls
@@ -24,8 +23,6 @@ from freeride_core.system.plain_text import without_controls
 _LONGEST_MESSAGE = 2000
 _BUSY_S = 5
 """Seconds in which some of what fills the budget has been answered."""
-_TOO_LONG = re.compile(r"maximum context length|context length|context window", re.IGNORECASE)
-"""What agents look for, rather than for a code, before they compact a conversation."""
 _CODES = {
     ErrorKind.CONTEXT_LENGTH: "context_length_exceeded",
     ErrorKind.TOO_LARGE: "request_too_large",
@@ -47,11 +44,8 @@ def _fault(ended: Faulted, call: Call, roster: EnabledProviders) -> ClientError:
     def discreet(words: str) -> str:
         return without_echo(roster.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
 
-    words = discreet(failure.message) or f"The request was refused ({failure.kind})."
-    if failure.kind == ErrorKind.CONTEXT_LENGTH and not _TOO_LONG.search(words):
-        words = f"The maximum context length is exceeded: {words}"
     return bad_request(
-        words,
+        discreet(failure.message) or f"The request was refused ({failure.kind}).",
         param=None if failure.param is None else discreet(failure.param),
         code=_CODES.get(ErrorKind(failure.kind)) if failure.kind in _CODES else str(failure.kind),
         status=ended.status,
@@ -201,10 +195,11 @@ def catalog_unavailable(names: Sequence[str]) -> ClientError:
 
 
 def no_route(
-    call: Call, route: RoutingPlan, roster: EnabledProviders, embedding_models: Sequence[str] | None
+    call: Call, route: RoutingPlan, roster: EnabledProviders, wanted: Wanted, embedding_models: Sequence[str]
 ) -> ClientError:
     """Nobody could answer this request, whatever the time."""
     if route.largest_context:
+        # Many agents look for these words, rather than for a code, before they compact a conversation.
         return bad_request(
             f"This model's maximum context length is {route.largest_context} tokens. However, the prompt has about "
             f"{call.prompt_tokens}, and no free model here takes more.",
@@ -213,8 +208,10 @@ def no_route(
         )
     if route.missing:
         return _unsupported(route.missing)
-    if embedding_models is not None:
+    if call.operation is Operation.EMBEDDINGS:
         return _model_not_found(f"No free embedding model has this name. {_usable(embedding_models)}")
+    if not wanted.canonical.isdisjoint(embedding_models):
+        return _model_not_found("This model makes embeddings and does not chat: ask for it at /v1/embeddings.")
     without_key = [name for name in route.listed_at if name not in roster.by_name]
     if route.listed_at and len(without_key) == len(route.listed_at):
         return no_usable_keys(roster, without_key[0])

@@ -114,11 +114,11 @@ class Gateway:
         return usable_models(self.roster, self.catalogs.models, self.proofs.account)
 
     def embedding_models(self) -> list[str]:
-        """Names of free embedding models that can be used now."""
+        """Names of free embedding models that can be used now; none of which it is not known that they are that."""
         return [
             canonical
             for canonical, served in self.usable_models().items()
-            if any(Operation.EMBEDDINGS in model.operations for _, model in served)
+            if any(model.operations == {Operation.EMBEDDINGS} for _, model in served)
         ]
 
     # Background work
