@@ -24,6 +24,8 @@ nothing else is left.
   server error.
 - **one error event**: the answer had begun, so what was said is sent, then an error with this `code`; the stream ends without
   `[DONE]` and without an invented finish reason. An SDK raises its API error after the words that came.
+- **400, in the upstream's words**: the request is at fault, or no upstream that is left can do it. An SDK raises its error of a
+  bad request, with this `code`.
 - **the second's answer**: of the failure the client sees nothing.
 """
 
@@ -47,7 +49,7 @@ def _tables() -> Iterator[str]:
 
 
 def _seen(fault: Fault, outcome: Outcome) -> str:
-    if outcome in (Outcome.REFUSED, Outcome.BROKEN_OFF):
+    if outcome in (Outcome.REFUSED, Outcome.IN_ITS_WORDS, Outcome.BROKEN_OFF):
         return f"{outcome} (`{fault.kind}`)"
     return f"{outcome}; the client's own parser raises" if fault.is_garbled else outcome.value
 

@@ -75,6 +75,9 @@ def check_raised(openai: Any, error: Any, fault: Fault, outcome: Outcome) -> Non
     if outcome is Outcome.REFUSED:
         assert type(error) is openai.InternalServerError
         assert (error.status_code, error.type) == (503, "all_upstreams_failed")
+    elif outcome is Outcome.IN_ITS_WORDS:
+        assert type(error) is openai.BadRequestError
+        assert (error.status_code, error.type) == (400, "invalid_request_error")
     else:
         assert outcome is Outcome.BROKEN_OFF, repr(error)
         assert type(error) is openai.APIError, "an error event, and no torn connection"

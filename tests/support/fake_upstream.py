@@ -37,6 +37,7 @@ from freeride_core import (
     Rule,
     Scope,
     WholeCatalog,
+    operations_of,
 )
 from freeride_core.gateway.server import GRACE_S, GatewayThread
 from freeride_core.ledger.slots import Slot
@@ -282,7 +283,8 @@ MODEL = Model(
 
 
 def _parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> tuple[Model, ...]:
-    return (dated.get(row["id"]) or Model(id=row["id"], canonical=row["id"]),)
+    model_id = row["id"]
+    return (dated.get(model_id) or Model(id=model_id, canonical=model_id, operations=operations_of(model_id)),)
 
 
 def provider(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Scope, UpstreamRequest
     from freeride_core.binder import FILES, Binder, ClientProtocol, Endpoint, Launch, Place, Unreadable
     from freeride_core.call import Call, Feature, Operation
-    from freeride_core.compatible.catalog import CompatibleCatalog, canonical_of
+    from freeride_core.compatible.catalog import CompatibleCatalog, canonical_of, operations_of
     from freeride_core.compatible.midnight import Midnight
     from freeride_core.compatible.probe import CompatibleProbe
     from freeride_core.compatible.provider import CompatibleProvider
@@ -87,13 +87,14 @@ __all__ = [
     "canonical_of",
     "hookimpl",
     "is_model_name",
+    "operations_of",
 ]
 
 _NAMES = {
     "answer": ("Answer", "ErrorKind", "Failure", "Phase", "Reading", "Scope", "UpstreamRequest"),
     "binder": ("FILES", "Binder", "ClientProtocol", "Endpoint", "Launch", "Place", "Unreadable"),
     "call": ("Call", "Feature", "Operation"),
-    "compatible.catalog": ("CompatibleCatalog", "canonical_of"),
+    "compatible.catalog": ("CompatibleCatalog", "canonical_of", "operations_of"),
     "compatible.midnight": ("Midnight",),
     "compatible.probe": ("CompatibleProbe",),
     "compatible.provider": ("CompatibleProvider",),

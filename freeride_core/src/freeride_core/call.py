@@ -99,7 +99,8 @@ class Call:
 
     @property
     def prompt_tokens(self) -> int:
-        """An estimate, rather low than high: a wrong guess must not rule out a model that could answer."""
+        """An estimate, rather low than high: a wrong guess must not rule out a model that could answer. Of several inputs, each of
+        which is a prompt of its own, it is the longest's."""
         if not isinstance(self._prompt_tokens, int):
             self._prompt_tokens = self._prompt_tokens()
         return self._prompt_tokens

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeride_conformance.subject import installed_provider
-from freeride_core import Account, Answer, Key
+from freeride_core import Account, Answer, Key, Operation
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import catalog_of, read_profile
 from freeride_provider_cloudflare import freeride_register_provider
@@ -36,10 +36,25 @@ sent = SUBJECT.sent
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
+@pytest.mark.parametrize(
+    ("task", "operations"),
+    [
+        ("Text Generation", {Operation.CHAT}),
+        ("Text Embeddings", {Operation.EMBEDDINGS}),
+        ("Text-to-Image", None),
+        ("Summarization", None),
+    ],
+)
+def test_the_list_says_what_a_model_does(task: str, operations: set[Operation] | None) -> None:
+    body = json.dumps({"result": [{"name": "@cf/acme/new", "task": {"name": task}}]}).encode()
+    models = PROVIDER.catalog.parse(Answer(200, {}, body, 0.0))
+    assert [model.operations for model in models] == ([operations] if operations else [])
+
+
 def test_the_list_is_searched_beside_the_api() -> None:
     request = PROVIDER.catalog.request(KEY)
     assert request is not None
-    assert request.url.startswith("https://api.cloudflare.com/client/v4/accounts/f00d/ai/models/search?")
+    assert request.url == "https://api.cloudflare.com/client/v4/accounts/f00d/ai/models/search"
     elsewhere = Key(
         provider="cloudflare", secret="x", fingerprint="0" * 12, index=0, variable="X", base_url="http://127.0.0.1/api"
     )

@@ -11,6 +11,7 @@ import pytest
 
 from freeride_conformance.subject import installed_provider
 from freeride_core import Account, Answer, Key, Model, Operation, Phase
+from freeride_core.gateway.protocols.request import parse_call
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import answer_of, catalog_of, read_profile
 from freeride_provider_openrouter import freeride_register_provider
@@ -126,6 +127,40 @@ def test_the_account_is_known_by_the_name_that_errors_give() -> None:
     assert case is not None
     reading = PROVIDER.wires[Operation.CHAT].read(answer_of(PROFILE, case, NOW))
     assert reading.account == "user_2abcDEFghiJKLmnoPQRstuVWX"
+
+
+NO_ENDPOINT = {
+    "settings": (404, {"message": "No endpoints found matching your data policy", "code": 404}, "auth"),
+    "settings in the newer shape": (404, {"message": "x", "availability": {"code": "privacy_restricted"}}, "auth"),
+    "a model without endpoints": (404, {"message": "No endpoints found for x/y.", "code": 404}, "model_not_found"),
+    "a route": (
+        503,
+        {"message": "There is no available model provider that meets your routing requirements"},
+        "unavailable",
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "error", "kind"), NO_ENDPOINT.values(), ids=NO_ENDPOINT)
+@pytest.mark.parametrize("wish", [None, "null", "{}", '{"only": ["nowhere"]}', '{"data_collection": "deny"}'])
+def test_a_routing_wish_speaks_of_its_own_request_only(
+    status: int, error: dict[str, Any], kind: str, wish: str | None
+) -> None:
+    more = "" if wish is None else f', "provider": {wish}'
+    call = parse_call(Operation.CHAT, f'{{"model": "x/y", "messages": []{more}}}'.encode())
+    answer = Answer(status, {}, json.dumps({"error": error}).encode(), NOW, call=call)
+    failure = PROVIDER.wires[Operation.CHAT].read(answer).failure
+    assert failure is not None
+    assert failure.kind == (kind if wish in (None, "null", "{}") else "unsupported")
+
+
+@pytest.mark.parametrize("code", ["free_variant_ended", "model_deprecated", "model_not_found"])
+def test_a_model_that_is_gone_is_gone_whatever_is_wished(code: str) -> None:
+    call = parse_call(Operation.CHAT, b'{"model": "x/y", "messages": [], "provider": {"only": ["nowhere"]}}')
+    body = json.dumps({"error": {"message": "x", "availability": {"code": code}}}).encode()
+    failure = PROVIDER.wires[Operation.CHAT].read(Answer(404, {}, body, NOW, call=call)).failure
+    assert failure is not None
+    assert failure.kind == "model_not_found"
 
 
 @pytest.mark.parametrize("name", ["mid-stream-error", "mid-stream-rate-limited"])

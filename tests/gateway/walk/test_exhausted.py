@@ -300,6 +300,29 @@ def test_a_forced_provider_that_lacks_the_model_is_a_404(tmp_path: Path) -> None
         assert not stage["beta"].posts
 
 
+def test_a_proxy_that_wants_a_user_name_is_named_as_that(tmp_path: Path) -> None:
+    page = reply(407, b"<html>Proxy Authentication Required</html>", {"Proxy-Authenticate": "Basic"})
+    with GatewayStage(tmp_path) as stage:
+        stage["alpha"].answer = always(page)
+        assert stage.ask().headers["x-freeride-provider"] == "beta"
+        stage["beta"].answer = always(page)
+        error = error_of(stage.ask())
+        assert error["code"] == "network"
+        assert "HTTP_PROXY" in error["suggestion"]
+        assert "user name" in error["suggestion"]
+
+
+def test_a_page_that_blocks_blames_no_key(tmp_path: Path) -> None:
+    page = reply(403, b"<html><head><title>Just a moment...</title></head></html>", {"cf-mitigated": "challenge"})
+    with GatewayStage(tmp_path, provider("alpha"), keys={"alpha": 2}) as stage:
+        stage["alpha"].answer = always(page)
+        error = error_of(stage.ask())
+        assert error["code"] == "unavailable"
+        assert "Replace" not in error["suggestion"]
+        assert len(stage["alpha"].posts) == 1
+        stage["alpha"].answer = good
+
+
 def test_a_providers_scope_is_told_for_each_of_its_models(tmp_path: Path) -> None:
     two = Model(id="double/two", canonical="double/two", tier=2)
     with GatewayStage(tmp_path, provider("alpha", models=(MODEL, two), meter=Scope.ACCOUNT)) as stage:

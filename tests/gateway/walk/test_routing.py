@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fake_upstream import EMBEDDER, MODEL, GatewayStage, ReceivedRequest, always, good, in_turn, provider, refusal
+from fake_upstream import (
+    EMBEDDER,
+    MODEL,
+    FakeUpstream,
+    GatewayStage,
+    ReceivedRequest,
+    Script,
+    always,
+    good,
+    in_turn,
+    provider,
+    refusal,
+    reply,
+)
 from freeride_core import Model, Provider
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
@@ -252,6 +266,36 @@ def test_a_prompt_that_fits_no_model_is_a_400_with_the_largest_window(tmp_path: 
             assert error["code"] == "context_length_exceeded"
             assert "100000" in error["message"]
         assert not stage["alpha"].posts
+
+
+def listing(*names: str) -> Callable[[ReceivedRequest], Script]:
+    rows = [{"id": name} for name in names]
+    return lambda seen: reply(200, {"object": "list", "data": rows}) if seen.method == "GET" else good(seen)
+
+
+def declared(home: Path, upstream: FakeUpstream, name: str) -> GatewayStage:
+    """A provider with a live list, of which the user says that this model is free."""
+    alpha = provider("alpha", models=(MODEL,), embeds=True, lists=True)
+    return GatewayStage(home, alpha, urls={"alpha": upstream.url}, environ={"FREERIDE_ALPHA_FREE_MODELS": name})
+
+
+@pytest.mark.parametrize("name", ["maker/arctic-embed-l", "baai/bge-m3", "intfloat/e5-large"])
+def test_an_embedding_model_of_the_users_list_is_asked_for_vectors(tmp_path: Path, name: str) -> None:
+    with FakeUpstream(listing(MODEL.id, name, "maker/chat")) as upstream, declared(tmp_path, upstream, name) as stage:
+        assert stage.embed(name).status_code == 200
+        chat = stage.ask(name)
+        assert chat.status_code == 404
+        assert "/v1/embeddings" in chat.json()["error"]["message"]
+        assert stage.ask("auto").status_code == 404, "nothing says that it chats"
+        assert [seen.path for seen in upstream.posts] == ["/v1/embeddings"]
+
+
+def test_a_model_of_which_only_an_id_is_known_is_asked_for_either(tmp_path: Path) -> None:
+    with FakeUpstream(listing("maker/new")) as upstream, declared(tmp_path, upstream, "maker/new") as stage:
+        assert stage.embed("maker/new").status_code == 200
+        assert stage.ask("maker/new").status_code == 200
+        unknown = stage.embed("maker/newer").json()["error"]["message"]
+        assert unknown.endswith("No free embedding model is usable now.")
 
 
 def test_embedding_models_are_not_asked_to_chat(tmp_path: Path) -> None:

@@ -79,6 +79,8 @@ def assert_near(seconds: float, expected: float) -> None:
     assert expected - 3 <= seconds <= expected + 1, (seconds, expected)
 
 
+EVERYTHING = Slot("alpha", "*", "*")
+PAGE = b"<html><head><title>Just a moment...</title></head></html>"
 MODEL_GONE = Rule(kind=ErrorKind.MODEL_NOT_FOUND, code="not_in_free_plan")
 
 
@@ -100,7 +102,16 @@ MODEL_GONE = Rule(kind=ErrorKind.MODEL_NOT_FOUND, code="not_in_free_plan")
         (refusal(402), Scope.KEY, "quota_exhausted", ACCOUNT, 3600),
         (refusal(402, headers={"Retry-After": "7200"}), Scope.KEY, "quota_exhausted", ACCOUNT, 7200),
         (refusal(401), Scope.ACCOUNT, "auth", OWN_KEY, 300),
-        (refusal(403), Scope.ACCOUNT, "auth", OWN_KEY, 300),
+        (refusal(403), Scope.ACCOUNT, "unavailable", EVERYONES_MODEL, 30),
+        (refusal(403, "The API key was revoked."), Scope.ACCOUNT, "auth", OWN_KEY, 300),
+        (refusal(400, "API key not valid."), Scope.ACCOUNT, "auth", OWN_KEY, 300),
+        (refusal(400, "Your account has been suspended."), Scope.KEY, "auth", ACCOUNT, 300),
+        (refusal(400, "Insufficient balance"), Scope.KEY, "quota_exhausted", ACCOUNT_MODEL, 3600),
+        (refusal(400, "Rate limit exceeded, try again in 43 s"), Scope.ACCOUNT, "rate_limit", ACCOUNT, 43),
+        (reply(403, PAGE, {"cf-mitigated": "challenge"}), Scope.ACCOUNT, "unavailable", EVERYTHING, 30),
+        (reply(403, PAGE), Scope.ACCOUNT, "unavailable", EVERYTHING, 30),
+        (reply(407, b""), Scope.ACCOUNT, "network", EVERYTHING, 30),
+        (refusal(429, "no", {"RateLimit": '"a";r=0;t=43'}), Scope.ACCOUNT, "rate_limit", ACCOUNT, 43),
         (refusal(401, headers={"Retry-After": "5"}), Scope.ACCOUNT, "auth", OWN_KEY, 300),
         (refusal(404), Scope.ACCOUNT, "model_not_found", EVERYONES_MODEL, 600),
         (refusal(402, code="not_in_free_plan"), Scope.ACCOUNT, "model_not_found", EVERYONES_MODEL, 600),
@@ -382,7 +393,7 @@ def test_the_first_refusal_is_the_answer_when_nobody_supports_it(tmp_path: Path,
         assert answer.headers["x-should-retry"] == "false"
 
 
-def test_what_everyone_is_remembered_to_lack_is_a_400_without_asking_again(tmp_path: Path) -> None:
+def test_of_all_that_are_remembered_to_lack_it_the_first_is_asked_again(tmp_path: Path) -> None:
     with GatewayStage(tmp_path) as stage:
         for name in ("alpha", "beta"):
             stage[name].answer = always(NO_TOOLS)
@@ -390,9 +401,9 @@ def test_what_everyone_is_remembered_to_lack_is_a_400_without_asking_again(tmp_p
         again = stage.ask(tools=TOOLS)
         assert again.status_code == 400
         assert again.json()["error"]["code"] == "unsupported"
-        assert Feature.TOOLS in again.json()["error"]["message"]
+        assert again.json()["error"]["message"] == "tools are not supported by this model"
         assert again.headers["x-should-retry"] == "false"
-        assert len(stage["alpha"].posts) == len(stage["beta"].posts) == 1
+        assert (len(stage["alpha"].posts), len(stage["beta"].posts)) == (2, 1)
 
 
 def test_a_refused_field_without_a_name_is_not_remembered(tmp_path: Path) -> None:
@@ -416,6 +427,7 @@ def test_someone_who_is_only_rate_limited_is_worth_waiting_for(tmp_path: Path) -
 
 SMALL = Model(id="double/small", canonical="double/small", tier=1, context=9_000, tools=True)
 LARGE = Model(id="double/large", canonical="double/large", tier=2, context=200_000, tools=True)
+LONG = [{"role": "user", "content": "word " * 4000}]
 TOO_LONG = refusal(400, "This model's maximum context length is 9000 tokens.", code="context_length_exceeded")
 
 
@@ -424,12 +436,14 @@ def test_a_prompt_that_does_not_fit_goes_to_a_larger_window(tmp_path: Path) -> N
     alpha, beta = provider("alpha", models=(SMALL, LARGE)), provider("beta", models=(same,))
     with GatewayStage(tmp_path, alpha, beta, keys={"alpha": 2}) as stage:
         stage["alpha"].answer = by_model(small=TOO_LONG)
-        answer = stage.ask()
+        answer = stage.ask(messages=LONG)
         assert answer.headers["x-freeride-model"] == "double/large"
         assert models_asked(stage["alpha"]) == ["double/small", "double/large"]
         assert not stage["beta"].posts, "a window of the same size would not help"
         assert not stage.cooled()
-        assert stage.ask().headers["x-freeride-attempts"] == "1", "the size is remembered"
+        assert stage.ask(messages=LONG).headers["x-freeride-model"] == "double/same", (
+            "the size is remembered, of one model"
+        )
         stage["alpha"].answer = good
         assert stage.ask(messages=[{"role": "user", "content": ""}]).headers["x-freeride-model"] == "double/small"
 
@@ -456,7 +470,7 @@ def test_a_prompt_that_fits_nowhere_is_a_400_in_the_upstreams_words(tmp_path: Pa
         again = stage.ask()
         assert again.status_code == 400
         assert again.json()["error"]["code"] == "context_length_exceeded"
-        assert len(stage["alpha"].posts) == 1
+        assert len(stage["alpha"].posts) == 2, "so small a prompt says nothing of a window"
 
 
 def test_a_request_that_is_too_large_everywhere_is_a_413(tmp_path: Path) -> None:
@@ -464,13 +478,13 @@ def test_a_request_that_is_too_large_everywhere_is_a_413(tmp_path: Path) -> None
         for name in ("alpha", "beta"):
             stage[name].answer = always(refusal(413, "Request too large, the limit is 100 KB."))
         for _ in range(2):
-            answer = stage.ask()
+            answer = stage.ask(messages=LONG)
             assert answer.status_code == 413
             assert answer.json()["error"]["code"] == "request_too_large"
-        assert len(stage["alpha"].posts) == len(stage["beta"].posts) == 1
-        smaller = stage.ask(messages=[{"role": "user", "content": ""}])
+        assert (len(stage["alpha"].posts), len(stage["beta"].posts)) == (2, 1), "the likeliest is asked all the same"
+        smaller = stage.ask()
         assert smaller.status_code == 413
-        assert len(stage["alpha"].posts) == 2, "a smaller one is tried again"
+        assert (len(stage["alpha"].posts), len(stage["beta"].posts)) == (3, 2), "a smaller one is tried everywhere"
 
 
 # Empty answers

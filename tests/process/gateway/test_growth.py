@@ -17,7 +17,7 @@ from freeride_core.call import Call, Operation
 from freeride_core.compatible import retry_after
 from freeride_core.compatible.catalog import without_quantisation
 from freeride_core.compatible.errors import UpstreamErrorBody
-from freeride_core.compatible.rules import USUAL
+from freeride_core.compatible.usual_rules import USUAL
 from freeride_core.editing import JsonDocument, YamlDocument
 from freeride_core.gateway.http import sse
 from freeride_core.gateway.origins import _parsed

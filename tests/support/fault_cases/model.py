@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     BROKEN_OFF = "what it said, then one error event, and no `[DONE]`"
     REFUSED = "503"
     SECOND = "the second's answer"
+    IN_ITS_WORDS = "400, in the upstream's words"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Cooled:
     """What is not asked for a while afterwards."""
 
     what: str
-    """`model` or `account`."""
+    """`model`, `key`, `account`, `account's model` or `provider`."""
     wait_s: int
 
 

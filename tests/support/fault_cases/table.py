@@ -39,7 +39,9 @@ from fault_cases.model import (
     torn,
     zipped,
 )
+from fault_cases.refusals import REFUSALS
 
+MARK = b"\xef\xbb\xbf"
 MODEL_30_S = Cooled("model", 30)
 ACCOUNT_120_S = Cooled("account", 120)
 SOON = {"first_byte_timeout": 0.5, "idle_timeout": 0.5, "answer_timeout": 0.5}
@@ -81,6 +83,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             name="says that it is a rate limit",
             trials=before(
                 stream(error_event(429)),
+                stream(MARK + error_event(429)),
                 stream(b'event: error\ndata: {"message": "secret words", "code": 429}\n\n'),
                 stream(COMMENT, ROLE, ROLE, chunk({}, "error", error={"message": "secret words", "code": 429})),
                 stream(
@@ -247,6 +250,11 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             **ITS_OWN,
         ),
         Fault(
+            name="begins with a byte order mark",
+            trials=sound([MARK + ROLE, *SAID[1:]], [MARK, *SAID], [MARK[:1], 0.01, MARK[1:] + ROLE, *SAID[1:]]),
+            **ITS_OWN,
+        ),
+        Fault(
             name="has an event of several `data:` lines",
             trials=sound([ROLE, WORDS[0].replace(b', "', b',\ndata: "'), STOP, DONE]),
             **ITS_OWN,
@@ -314,6 +322,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         ),
         Fault(name="is a redirect, which nobody follows", trials=redirects(), **PASSED_OVER),
     ),
+    "An answer that refuses": REFUSALS,
     "A whole answer": (
         Fault(
             is_stream=False,

@@ -21,7 +21,7 @@ from freeride_conformance.subject import ProviderSubject
 from freeride_core.answer import Answer, ErrorKind, Phase, Scope
 from freeride_core.call import Operation
 from freeride_core.compatible import retry_after
-from freeride_core.compatible.rules import by_status
+from freeride_core.compatible.usual_rules import by_status
 from freeride_core.gateway.walk.reaction import LONGEST_S, TABLE, Reaction
 from freeride_core.ledger.cooldowns import Cooldown
 from freeride_core.ledger.slots import ALL_MODELS, EVERYONE, Slot
@@ -208,7 +208,7 @@ def usual_scope(kind: str, provider: Provider) -> Scope:
     RULES,
     SECTION,
     fix="bind each `Rule` to the code or the words that mean it, and leave what is left to "
-    "`freeride_core.compatible.rules.by_status`; where a status alone means something else, "
+    "`freeride_core.compatible.usual_rules.by_status`; where a status alone means something else, "
     "show it by a case without words, or by two with different ones",
     needs="chat",
     variants=_unexplained,

@@ -7,7 +7,10 @@ In reading order:
 - `catalog`: the dated list of models, the live one, and canonical names
 - `probe`: the request that shows whether a key is valid
 - `errors`: an error body in one shape, whichever shape it came in
-- `rules`: which words, codes and statuses mean which kind of failure
+- `quotations`: JSON that stands as a text within an error
+- `rules`: what words, codes and a status mean, as data
+- `usual_rules`: the rules that hold for every upstream, after a package's own
+- `wordings`: how upstreams put what the usual rules read
 - `retry_after`: when an upstream says that it can be asked again
 - `midnight`: daily quotas that return at midnight of a time zone
 

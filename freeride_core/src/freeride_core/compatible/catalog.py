@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from freeride_core.answer import Answer, UpstreamRequest
+from freeride_core.call import Operation
 from freeride_core.compatible.wire import bearer
 from freeride_core.model import Model, is_model_name
 from freeride_core.provider import Catalog, Key
@@ -18,6 +19,15 @@ _QUANTISATION = re.compile(
     r"(?:-(?:fp4|fp8|nvfp4|mxfp4|fp16|bf16|int4|int8|awq|gptq|gguf|q[1-8](?:_[a-z0-9]++)*+)(?:-fast)?)++(?P<end>$)?"
 )
 """Such marks, of which those at the end count. Each row of them is taken as a whole: a name may hold thousands."""
+
+
+_EMBEDDER = re.compile(
+    r"embed|(?<![a-z0-9])(?:bge|e5|gte|jina-clip|all-minilm|minilm|all-mpnet|mpnet|colbert|sbert|rerank\w*|retriever\w*)(?![a-z0-9])",
+    re.IGNORECASE,
+)
+"""Families of models that turn texts into vectors or ranks, and do not chat."""
+_EMBEDS = frozenset({Operation.EMBEDDINGS})
+_EITHER = frozenset({Operation.CHAT, Operation.EMBEDDINGS})
 
 
 def without_quantisation(name: str) -> str:
@@ -32,6 +42,12 @@ def canonical_of(model_id: str, makers: Mapping[str, str] = MappingProxyType({})
     `makers` spells it. The upstream's own marks, such as a suffix for free variants, are the package's to cut off first."""
     maker, slash, name = without_quantisation(model_id.lower()).partition("/")
     return makers.get(maker, maker) + slash + name
+
+
+def operations_of(model_id: str) -> frozenset[Operation]:
+    """What a model can be asked for of which an id is all that is known: to embed where the name says that it does; else to chat,
+    and to embed where a request names it, as the upstream knows best. (`auto` never embeds.)"""
+    return _EMBEDS if _EMBEDDER.search(model_id) else _EITHER
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,9 @@ import msgspec
 from freeride_core.answer import Answer, Failure, Phase, Reading, Scope, UpstreamRequest
 from freeride_core.call import Call
 from freeride_core.compatible import retry_after
-from freeride_core.compatible.errors import UpstreamErrorBody, error_in
-from freeride_core.compatible.rules import USUAL, Rule, by_status
+from freeride_core.compatible.errors import UpstreamErrorBody, error_in, is_page
+from freeride_core.compatible.rules import Rule
+from freeride_core.compatible.usual_rules import USUAL, by_status
 from freeride_core.model import Model
 from freeride_core.provider import Key, Wire
 from freeride_core.system.json_values import LARGE
@@ -141,8 +142,8 @@ class CompatibleWire(Wire):
     def _failure(self, rule: Rule, status: int, complaint: UpstreamErrorBody, answer: Answer) -> Failure:
         hint = retry_after.of(answer, complaint.message, self._reset_headers(status))
         scope = rule.scope
-        if scope is None and status >= 500 and _is_page(answer):
-            # An edge's own error page speaks of the whole upstream, not of one model behind it.
+        if scope is None and (status >= 500 or status == 403) and is_page(answer):
+            # An edge's own page speaks of the whole upstream, not of one model behind it.
             scope = Scope.PROVIDER
         return Failure(
             kind=rule.kind,
@@ -178,10 +179,6 @@ def _number(raw: bytes | msgspec.Raw | None) -> float:
         return 0.0 if raw is None else float(bytes(raw))
     except ValueError:
         return 0.0
-
-
-def _is_page(answer: Answer) -> bool:
-    return answer.headers.get("content-type", "").startswith("text/html")
 
 
 _ESCAPED_LETTER = re.compile(rb"\\u00[67]")

@@ -7,15 +7,15 @@ import time
 from collections.abc import Iterable, Sequence
 
 from freeride_core.answer import ErrorKind, Failure
-from freeride_core.call import Call
+from freeride_core.call import Call, Operation
 from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.encoding import DecodedTooLarge, EncodingFault, UnknownCoding
 from freeride_core.gateway.http.errors import UNTRUSTED, UNUSABLE_PROXY, BodyTooLarge
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.enabled import EnabledProviders
-from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, RuledOut, Served, Tried
-from freeride_core.gateway.walk.routing import PRESET_IDS, RoutingPlan
+from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, Served, Tried
+from freeride_core.gateway.walk.routing import PRESET_IDS, RoutingPlan, Wanted
 from freeride_core.privacy.prompt_redaction import without_echo
 from freeride_core.settings.keys import key_variable
 from freeride_core.system.plain_text import without_controls
@@ -41,8 +41,6 @@ _CODES = {
 def outcome(ended: Outcome, call: Call, roster: EnabledProviders, now: float) -> ClientError:
     """Of a walk that served nobody."""
     assert not isinstance(ended, Served)
-    if isinstance(ended, RuledOut):
-        return _ruled_out(ended)
     return _fault(ended, call, roster) if isinstance(ended, Faulted) else _exhausted(ended, roster, now)
 
 
@@ -60,18 +58,6 @@ def _fault(ended: Faulted, call: Call, roster: EnabledProviders) -> ClientError:
 def _discreet(words: str, call: Call, roster: EnabledProviders) -> str:
     """An upstream's words without keys, controls, and what they quote of the request."""
     return without_echo(roster.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
-
-
-def _ruled_out(ended: RuledOut) -> ClientError:
-    if ended.missing:
-        return _unsupported(ended.missing)
-    is_too_large = ended.size == ErrorKind.TOO_LARGE
-    return bad_request(
-        "The request is too large for every free model here; each has refused one of this size lately.",
-        param=None if is_too_large else "messages",
-        code=_CODES[ErrorKind.TOO_LARGE if is_too_large else ErrorKind.CONTEXT_LENGTH],
-        status=413 if is_too_large else 400,
-    )
 
 
 def _unsupported(missing: Iterable[str]) -> ClientError:
@@ -129,11 +115,21 @@ def _suggestion(tried: Sequence[Tried], roster: EnabledProviders, now: float) ->
     back = min((entry.retry_at for entry in tried if entry.retry_at is not None), default=None)
     if kinds == {ErrorKind.AUTH}:
         names = dict.fromkeys(entry.provider for entry in tried)
+        if all(entry.is_of_account for entry in tried):
+            return (
+                f"The account behind {_variables(roster, names)} is restricted: sign in at {', '.join(names)} to see why, or set"
+                " the key of another account."
+            )
         return f"Replace the refused keys: {_variables(roster, names)}; `freeride keys --check` shows which."
     reasons = [entry.reason for entry in tried]
     for reason, help_ in _CONNECTION_HELP.items():
         if all(each.startswith(reason) for each in reasons):
             return help_
+    if {entry.status for entry in tried} == {407}:
+        return (
+            "The proxy on the way wants a user name and a password: add them to its address in HTTP_PROXY or HTTPS_PROXY,"
+            " as in http://USER:PASSWORD@HOST:PORT."
+        )
     if kinds and kinds <= {ErrorKind.NETWORK, ErrorKind.TIMEOUT}:
         return "Check this machine's network connection, or wait a moment."
     if kinds == {ErrorKind.MODEL_NOT_FOUND}:
@@ -216,19 +212,23 @@ def catalog_unavailable(names: Sequence[str]) -> ClientError:
 
 
 def no_route(
-    call: Call, route: RoutingPlan, roster: EnabledProviders, embedding_models: Sequence[str] | None
+    call: Call, route: RoutingPlan, roster: EnabledProviders, wanted: Wanted, embedding_models: Sequence[str]
 ) -> ClientError:
     """Nobody could answer this request, whatever the time."""
     if route.largest_context:
+        # Many agents look for these words, rather than for a code, before they compact a conversation.
         return bad_request(
-            f"The prompt of about {call.prompt_tokens} tokens fits no free model here; the largest takes {route.largest_context}.",
-            param="messages",
+            f"This model's maximum context length is {route.largest_context} tokens. However, the prompt has about "
+            f"{call.prompt_tokens}, and no free model here takes more.",
+            param="input" if call.operation is Operation.EMBEDDINGS else "messages",
             code="context_length_exceeded",
         )
     if route.missing:
         return _unsupported(route.missing)
-    if embedding_models is not None:
+    if call.operation is Operation.EMBEDDINGS:
         return _model_not_found(f"No free embedding model has this name. {_usable(embedding_models)}")
+    if not wanted.canonical.isdisjoint(embedding_models):
+        return _model_not_found("This model makes embeddings and does not chat: ask for it at /v1/embeddings.")
     without_key = [name for name in route.listed_at if name not in roster.by_name]
     if route.listed_at and len(without_key) == len(route.listed_at):
         return no_usable_keys(roster, without_key[0])

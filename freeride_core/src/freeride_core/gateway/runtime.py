@@ -126,11 +126,11 @@ class Gateway:
         return usable_models(self.roster, self.catalogs.models, self.proofs.account)
 
     def embedding_models(self) -> list[str]:
-        """Names of free embedding models that can be used now."""
+        """Names of free embedding models that can be used now; none of which it is not known that they are that."""
         return [
             canonical
             for canonical, served in self.usable_models().items()
-            if any(Operation.EMBEDDINGS in model.operations for _, model in served)
+            if any(model.operations == {Operation.EMBEDDINGS} for _, model in served)
         ]
 
     # Background work
@@ -161,6 +161,7 @@ class Gateway:
             now = self.now()
             self.ledger.cooldowns.follow_clock(now)
             self.ledger.cooldowns.forget_old(now)
+            self.ledger.learned.forget_old(now)
             try:
                 settings = await asyncio.to_thread(self._watch.changed)
             except SettingsError as error:

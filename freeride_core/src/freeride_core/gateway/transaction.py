@@ -177,8 +177,7 @@ class Transaction:
                 return explanation.catalog_unavailable(unknown)
         if route.choices:
             return route
-        embedding_models = gateway.embedding_models() if call.operation is Operation.EMBEDDINGS else None
-        return explanation.no_route(call, route, gateway.roster, embedding_models)
+        return explanation.no_route(call, route, gateway.roster, wanted, gateway.embedding_models())
 
     def _plan(self, call: Call, wanted: Wanted, force: str | None) -> RoutingPlan:
         gateway = self._gateway

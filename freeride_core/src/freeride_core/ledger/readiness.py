@@ -39,6 +39,8 @@ class SlotState:
     """With COOLING: the one that ends last."""
     is_outage: bool = False
     """Nothing but outages stands in the way."""
+    slot: Slot | None = None
+    """With COOLING: what that cooldown is of."""
 
 
 READY = SlotState(Readiness.READY)
@@ -74,6 +76,7 @@ class Ledger:
             return READY
         now = 0.0
         last: Cooldown | None = None
+        last_slot: Slot | None = None
         is_outage = True
         is_probing = False
         cooldown_of = self.cooldowns.get
@@ -85,11 +88,11 @@ class Ledger:
             if cooldown.until > now:
                 is_outage = is_outage and cooldown.is_outage
                 if last is None or cooldown.until > last.until:
-                    last = cooldown
+                    last, last_slot = cooldown, slot
             elif slot in self._probing:
                 is_probing = True
         if last is not None:
-            return SlotState(Readiness.COOLING, last, is_outage)
+            return SlotState(Readiness.COOLING, last, is_outage, last_slot)
         return SlotState(Readiness.PROBING, None, is_outage=True) if is_probing else READY
 
     def _slots_over(self, key: Key, model_id: str) -> tuple[Slot, ...]:

@@ -21,6 +21,11 @@ class Slot(NamedTuple):
     """The provider's own spelling, or `*`."""
 
     @property
+    def is_of_account(self) -> bool:
+        """Whether it is a whole account, rather than a key, a model or everything."""
+        return self.model == ALL_MODELS and self.subject.startswith("account:")
+
+    @property
     def name(self) -> str:
         """As it stands in the state store."""
         return _name(self)

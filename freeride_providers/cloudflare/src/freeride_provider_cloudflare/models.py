@@ -24,7 +24,7 @@ def canonical(model_id: str) -> str:
     return canonical_of(model_id.removeprefix("@cf/").removeprefix("@hf/"), MAKERS)
 
 
-def _model(name: str, tier: int, context: int, **more: Any) -> Model:
+def _model(name: str, tier: int, context: int | None, **more: Any) -> Model:
     model_id = f"@cf/{name}"
     return Model(**{"id": model_id, "canonical": canonical(model_id), "tier": tier, "context": context, **more})
 
@@ -59,15 +59,20 @@ MODELS = (
     _model("baai/bge-large-en-v1.5", 4, 512, operations=_EMBEDDINGS),
     _model("baai/bge-base-en-v1.5", 4, 512, operations=_EMBEDDINGS),
     _model("baai/bge-small-en-v1.5", 4, 512, operations=_EMBEDDINGS),
+    _model("qwen/qwen3-embedding-0.6b", 4, None, operations=_EMBEDDINGS),
 )
 
-LIST_PATH = "/models/search?task=Text%20Generation"
+LIST_PATH = "/models/search"
+"""All at once: how many are asked for is ignored (September 2026)."""
+_OPERATIONS = {"Text Generation": Operation.CHAT, "Text Embeddings": Operation.EMBEDDINGS}
 
 
 def parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> tuple[Model, ...]:
-    """One entry of `GET /ai/models/search`; nothing for what is no chat model of Cloudflare's own."""
+    """One entry of `GET /ai/models/search`; nothing for what neither chats nor embeds, or is not Cloudflare's
+    own."""
     model_id: str = row["name"]
-    if row["task"]["name"] != "Text Generation" or not model_id.startswith(("@cf/", "@hf/")):
+    operation = _OPERATIONS.get(row["task"]["name"])
+    if operation is None or not model_id.startswith(("@cf/", "@hf/")):
         return ()
     said = {item["property_id"]: item["value"] for item in row.get("properties") or ()}
     retires = said.get("planned_deprecation_date")
@@ -77,6 +82,7 @@ def parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> tuple[Mod
         known = Model(
             id=model_id,
             canonical=canonical(model_id),
+            operations=frozenset({operation}),
             context=context,
             # The default must leave room for the prompt.
             max_output=context // 2 if context is not None and context < 2 * DEFAULT_OUTPUT else None,

@@ -25,6 +25,7 @@ RULES = (
     Rule(kind=ErrorKind.UNAVAILABLE, status=400, text="degraded function", wait=300),
     Rule(kind=ErrorKind.MODEL_NOT_FOUND, status=404, text="not found for account", scope=Scope.ACCOUNT_MODEL),
     Rule(kind=ErrorKind.RATE_LIMIT, status=429, text="requests per minute", scope=Scope.ACCOUNT),
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=402, scope=Scope.ACCOUNT),  # credits that have expired, of all models
     # The answer is to be fetched elsewhere, later: nothing that a client could wait for.
     Rule(kind=ErrorKind.TIMEOUT, status=202),
     # Names a parameter, which may be called `tool_something` without tools being the trouble.

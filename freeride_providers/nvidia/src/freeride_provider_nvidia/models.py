@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from freeride_core import CompatibleCatalog, Model, Operation, canonical_of
+from freeride_core import CompatibleCatalog, Model, Operation, canonical_of, operations_of
 
 CHECKED = "2026-10-23"
 """Chat: the free endpoints of build.nvidia.com on 2026-09-21 and 2026-10-05, and a live list of this day. Embeddings: model pages
@@ -54,7 +54,10 @@ MODELS = (
 def parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> tuple[Model, ...]:
     """One entry of `GET /models`, which says an id and no more. An id that is not dated counts as free only in the user's list."""
     model_id: str = row["id"]
-    return (dated.get(model_id) or Model(id=model_id, canonical=canonical_of(model_id, MAKERS)),)
+    known = dated.get(model_id)
+    if known is None:
+        known = Model(id=model_id, canonical=canonical_of(model_id, MAKERS), operations=operations_of(model_id))
+    return (known,)
 
 
 CATALOG = CompatibleCatalog(models=MODELS, checked=CHECKED, parse_entry=parse_entry)

@@ -25,6 +25,7 @@ from freeride_core import (
     Scope,
     canonical_of,
     hookimpl,
+    operations_of,
 )
 
 CHECKED = "2026-08-21"
@@ -51,7 +52,6 @@ CHAT = CompatibleWire(
 )
 
 _CLOUD = re.compile(r"(?<![a-z0-9])cloud(?![a-z0-9])", re.IGNORECASE)
-_EMBEDDER = re.compile("embed", re.IGNORECASE)
 _SAME_ELSEWHERE = {
     "gpt-oss:20b": "openai/gpt-oss-20b",
     "gpt-oss:120b": "openai/gpt-oss-120b",
@@ -107,12 +107,11 @@ def _can(able: object, capability: str) -> bool | None:
 
 
 def _operations(name: str, able: object) -> frozenset[Operation]:
-    """Where the server does not say, any model may be asked by name to chat and to embed, unless its name says that it embeds;
-    what cannot, says so then. (`auto` never embeds.)"""
+    """Where the server does not say, the name decides; what cannot, says so when it is asked."""
     if isinstance(able, list):
         known = {"completion": Operation.CHAT, "embedding": Operation.EMBEDDINGS}
         return frozenset(operation for capability, operation in known.items() if capability in able)
-    return frozenset({Operation.EMBEDDINGS} if _EMBEDDER.search(name) else {Operation.CHAT, Operation.EMBEDDINGS})
+    return operations_of(name)
 
 
 @dataclass(frozen=True)

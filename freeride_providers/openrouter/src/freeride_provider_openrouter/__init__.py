@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from freeride_core import (
     About,
     Allowlist,
+    Answer,
     AnyOf,
     Call,
     CompatibleProbe,
@@ -22,6 +23,7 @@ from freeride_core import (
     Model,
     Proof,
     Provider,
+    Reading,
     Rule,
     Scope,
     ZeroPrice,
@@ -43,6 +45,8 @@ RULES = (
     Rule(kind=ErrorKind.RATE_LIMIT, status=429, text="free-models-per-min", scope=Scope.ACCOUNT),
     # A 402 that says when to come back is too much spending in flight, not an empty purse.
     Rule(kind=ErrorKind.RATE_LIMIT, status=402, header="retry-after", scope=Scope.ACCOUNT),
+    # Below zero nothing is served, what is free neither.
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=402, scope=Scope.ACCOUNT),
     Rule(
         kind=ErrorKind.UNAVAILABLE, code=("capacity_exhausted", "temporarily_unavailable", "model_unavailable_upstream")
     ),
@@ -50,6 +54,12 @@ RULES = (
     Rule(kind=ErrorKind.RATE_LIMIT, status=429, code="rate_limit_exceeded", scope=Scope.MODEL),
     Rule(
         kind=ErrorKind.RATE_LIMIT, status=429, text="provider returned error|rate-limited upstream", scope=Scope.MODEL
+    ),
+    # What kind of 404 it is, in the newer shape.
+    Rule(kind=ErrorKind.UNSUPPORTED, code=("constraint_filtered", "wrong_endpoint")),
+    Rule(
+        kind=ErrorKind.MODEL_NOT_FOUND,
+        code=("free_variant_ended", "model_deprecated", "no_endpoints", "region_restricted"),
     ),
     # The account's privacy settings rule out every endpoint: a matter of settings, not of the model.
     Rule(kind=ErrorKind.AUTH, status=404, code="privacy_restricted", scope=Scope.ACCOUNT),
@@ -73,7 +83,22 @@ HEADERS = {
 @dataclass(frozen=True, kw_only=True)
 class FreeWire(CompatibleWire):
     """Leaves out the tools that OpenRouter runs itself, and can bill on a free model too. Where its list price is all that makes a
-    model free, OpenRouter is told to charge nothing: the price may have changed since it was read."""
+    model free, OpenRouter is told to charge nothing: the price may have changed since it was read. That no endpoint is left for a
+    request with a routing wish of its own says nothing of others."""
+
+    def read(self, answer: Answer) -> Reading:
+        reading = super().read(answer)
+        failure = reading.failure
+        if (
+            failure is None
+            or answer.status not in _NO_ENDPOINT
+            or failure.kind not in _OF_ALL
+            or not _has_wish(answer.call)
+        ):
+            return reading
+        if any(code in answer.text for code in _OF_THE_MODEL):
+            return reading
+        return replace(reading, failure=replace(failure, kind=ErrorKind.UNSUPPORTED, scope=None, retry_at=None))
 
     def changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
         changes = super().changes(call, model)
@@ -84,6 +109,16 @@ class FreeWire(CompatibleWire):
             capped = {**preferences, "max_price": NOTHING} if isinstance(preferences, dict) else {"max_price": NOTHING}
             changes["provider"] = json.dumps(capped).encode()
         return changes
+
+
+_NO_ENDPOINT = (404, 503)
+_OF_ALL = (ErrorKind.AUTH, ErrorKind.MODEL_NOT_FOUND, ErrorKind.UNAVAILABLE)
+_OF_THE_MODEL = ('"free_variant_ended"', '"model_deprecated"', '"model_not_found"')
+
+
+def _has_wish(call: Call | None) -> bool:
+    """Whether the client itself says which endpoints may serve it."""
+    return call is not None and bytes(call.fields.get("provider", b"")).strip() not in (b"", b"null", b"{}")
 
 
 @lru_cache(maxsize=16)

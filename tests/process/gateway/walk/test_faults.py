@@ -33,7 +33,11 @@ from freeride_core.settings.keys import fingerprint
 SLOTS = {
     "model": Slot("alpha", "*", "double/one"),
     "account": Slot("alpha", f"account:{fingerprint(key_of('alpha'))}", "*"),
+    "account's model": Slot("alpha", f"account:{fingerprint(key_of('alpha'))}", "double/one"),
+    "key": Slot("alpha", f"key:{fingerprint(key_of('alpha'))}", "*"),
+    "provider": Slot("alpha", "*", "*"),
 }
+STATUSES = {Outcome.REFUSED: 503, Outcome.IN_ITS_WORDS: 400}
 CASES = [
     pytest.param(fault, is_beside, id=f"{title} ({'beside' if is_beside else 'alone'})")
     for title, fault in TITLED.items()
@@ -102,8 +106,8 @@ def check(outcome: Outcome, fault: Fault, trial: FaultTrial, heard: Heard) -> No
     is_second = outcome is Outcome.SECOND
     assert heard.headers["x-freeride-provider"] == ("beta" if is_second else "alpha")
     assert heard.headers["x-freeride-model"] == "double/one"
-    assert heard.status == (503 if outcome is Outcome.REFUSED else 200), heard.body
-    is_json = outcome is Outcome.REFUSED or not fault.is_stream
+    assert heard.status == STATUSES.get(outcome, 200), heard.body
+    is_json = outcome in STATUSES or not fault.is_stream
     assert heard.headers["content-type"] == ("application/json" if is_json else "text/event-stream; charset=utf-8")
     if outcome is Outcome.REFUSED:
         error = json.loads(heard.body)["error"]
@@ -111,6 +115,10 @@ def check(outcome: Outcome, fault: Fault, trial: FaultTrial, heard: Heard) -> No
         assert error["request_id"] == heard.headers["x-freeride-request-id"]
         assert int(heard.headers["retry-after"]) >= 1
         assert b"secret words" not in heard.body
+    elif outcome is Outcome.IN_ITS_WORDS:
+        error = json.loads(heard.body)["error"]
+        assert (error["type"], error["code"]) == ("invalid_request_error", fault.kind)
+        assert error["message"] == json.loads(body_of(trial.script))["error"]["message"]
     elif outcome is Outcome.BROKEN_OFF:
         assert heard.body.startswith(trial.reaches)
         check_error_event(heard.body[len(trial.reaches) :], str(fault.kind), heard)
@@ -162,3 +170,15 @@ def test_a_cut_within_a_large_event_ends_the_half_that_has_gone_before_it_says_s
     assert len(half) > 1 << 20
     assert event.startswith(half)
     check_error_event(b"data: " + error, "network", heard)
+
+
+def test_an_answer_whose_only_words_follow_a_byte_order_mark_is_passed_on(tmp_path: Path) -> None:
+    only = b'\xef\xbb\xbfdata: {"choices":[{"index":0,"delta":{"content":"only"},"finish_reason":"stop"}]}\n\n'
+    request = post_of(json.dumps(question(stream=True)).encode())
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
+        for cut in range(1, len(only)):
+            stage["alpha"].answer = always(
+                [SSE_HEAD, framed(only[:cut]), 0.001, framed(only[cut:] + DONE), b"0\r\n\r\n"]
+            )
+            with stage.raw(request) as connection:
+                assert hear(connection).body == only + DONE

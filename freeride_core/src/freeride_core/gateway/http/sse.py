@@ -12,6 +12,7 @@ DONE = b"data: [DONE]\n\n"
 
 LONGEST_BLANK = 4
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _CONTENT = (
     "content",
@@ -37,7 +38,9 @@ class StreamEvent(NamedTuple):
 
 
 def parse(block: bytes) -> StreamEvent:
-    """One block of lines. Only CR, LF and CRLF end a line: U+2028 inside a JSON string does not."""
+    """One block of lines. Only CR, LF and CRLF end a line: U+2028 inside a JSON string does not. The byte order mark that a stream
+    may begin with is no part of a field's name."""
+    block = block.removeprefix(_MARK)
     name = ""
     data: list[bytes] = []
     for line in _LINE_END.split(block):

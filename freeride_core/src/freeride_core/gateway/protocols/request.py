@@ -276,21 +276,36 @@ def _features(fields: Mapping[str, msgspec.Raw]) -> frozenset[str]:
 
 def _prompt_tokens(fields: Mapping[str, msgspec.Raw]) -> int:
     """About four bytes a token; an escaped character is one, and an inline file is not text at all."""
-    messages = bytes(fields.get("messages", b""))
-    size = -_inline_size(messages)
-    for raw in (messages, bytes(fields.get("tools", b"")), bytes(fields.get("input", b""))):
-        size += len(raw) - 2 * raw.count(b"\\u")
-    return size // 4
+    if "input" in fields and "messages" not in fields:
+        return _longest_input(bytes(fields["input"]))
+    return (_text_size(bytes(fields.get("messages", b""))) + _text_size(bytes(fields.get("tools", b"")))) // 4
 
 
-def _inline_size(messages: bytes) -> int:
+def _text_size(raw: bytes) -> int:
+    return len(raw) - 2 * raw.count(b"\\u") - _inline_size(raw)
+
+
+def _longest_input(raw: bytes) -> int:
+    """Tokens of the longest of several inputs: a window limits each, and not their sum. An input is a text, or its tokens."""
+    if not raw.startswith(b"["):
+        return _text_size(raw) // 4
+    try:
+        inputs = [bytes(each) for each in msgspec.json.decode(raw, type=list[msgspec.Raw])]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return 0  # what only a more patient parser can read is the upstream's to judge
+    if not any(each.startswith((b'"', b"[", b"{")) for each in inputs):
+        return len(inputs)
+    return max(each.count(b",") + 1 if each.startswith(b"[") else _text_size(each) // 4 for each in inputs)
+
+
+def _inline_size(raw: bytes) -> int:
     """Bytes of all strings that are `data:` URLs."""
     size = 0
-    at = messages.find(_DATA_URL)
+    at = raw.find(_DATA_URL)
     while at >= 0:
-        end = messages.find(b'"', at + 1)
+        end = raw.find(b'"', at + 1)
         size += end - at
-        at = messages.find(_DATA_URL, end)
+        at = raw.find(_DATA_URL, end)
     return size
 
 

@@ -25,6 +25,8 @@ class Tried:
     """Why no connection could be made, in our own words."""
     retry_at: float | None = None
     """When its cooldown ends, seconds since the epoch."""
+    is_of_account: bool = False
+    """What was refused is the account, rather than a key of it."""
 
 
 class Served(msgspec.Struct):
@@ -52,14 +54,4 @@ class Exhausted:
     """When the soonest slot is back; None: no cooldown stands in the way."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuledOut:
-    """Nobody was asked: everyone has refused such a request lately."""
-
-    missing: frozenset[str]
-    """Features that were refused."""
-    size: str | None
-    """How a request of this size was refused, a kind; None: its size is not the reason."""
-
-
-Outcome = Served | Faulted | Exhausted | RuledOut
+Outcome = Served | Faulted | Exhausted

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from freeride_core.answer import ErrorKind, Failure, Scope
+from freeride_core.call import Call, Feature, Operation
+from freeride_core.model import Model
 from freeride_core.provider import Provider
 
 
@@ -64,6 +66,31 @@ def reaction_to(failure: Failure) -> Reaction:
 def cooled_scope(failure: Failure, reaction: Reaction, provider: Provider) -> Scope:
     """What a failure cools: what the reading names, else what is usual for the kind, else what the provider meters."""
     return failure.scope or reaction.scope or provider.meter
+
+
+_SMALLEST_CONTEXT = 8192
+"""What a model is expected to have room for where nothing is known of its context."""
+_LEAST_TOKENS = 1000
+"""A request of fewer is refused for something else than its size."""
+_FAR_OFF = 4
+"""By which factor an estimate can differ from what the upstream counts."""
+_UNCOUNTED = (b'"data:', b'"file"', b'"file_id"', b'"input_audio"', b'"video_url"')
+"""What stands for something that the estimate does not cover."""
+
+
+def believable_size(call: Call, model: Model, failure: Failure) -> int:
+    """How many tokens the refused request had, to be remembered; 0: that is not known well enough. The estimate must cover the
+    whole request, which it does not where there are media or several inputs, and be near what is known of the window."""
+    if call.operation is not Operation.CHAT or Feature.IMAGES in call.features:
+        return 0
+    if any(mark in call.body for mark in _UNCOUNTED):
+        return 0
+    tokens = call.prompt_tokens + call.output_tokens
+    if call.prompt_tokens * 2 * _FAR_OFF < len(call.body):
+        return 0  # most of it is in fields that are not counted
+    is_of_window = failure.kind == ErrorKind.CONTEXT_LENGTH
+    least = (model.context or _SMALLEST_CONTEXT) // _FAR_OFF if is_of_window else _LEAST_TOKENS
+    return tokens if tokens >= least else 0
 
 
 _READING_S = 1.0

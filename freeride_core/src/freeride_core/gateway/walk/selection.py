@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from freeride_core.call import Call
 from freeride_core.gateway.walk.candidate import Candidate
-from freeride_core.gateway.walk.outcome import RuledOut
 from freeride_core.gateway.walk.routing import Choice, RoutingPlan
-from freeride_core.ledger.readiness import Ledger, Readiness
+from freeride_core.ledger.cooldowns import Cooldown
+from freeride_core.ledger.readiness import Ledger, Readiness, SlotState
 
 _VERDICT_WAIT_S = 1.0
 """How long a walk with no other choice waits for what becomes of another's request on the same key."""
@@ -22,7 +22,9 @@ class Selection:
         "_asked",
         "_began",
         "_call",
+        "_doubted",
         "_given",
+        "_is_doubt_settled",
         "_last_resort",
         "_ledger",
         "_left",
@@ -44,6 +46,8 @@ class Selection:
         self._unreachable: frozenset[str] = frozenset()
         self._shaken: frozenset[str] = frozenset()
         self._too_small = 0
+        self._doubted: set[tuple[str, str]] = set()
+        self._is_doubt_settled = False
         self._last_resort: Candidate | None = None
         self._began = ledger.now()
 
@@ -52,6 +56,8 @@ class Selection:
     def leave_model(self, candidate: Candidate) -> None:
         """No other key would fare better with this model."""
         self._left |= {candidate.pair}
+        # A lesson that has just been confirmed is no reason to ask others for which there is one too.
+        self._is_doubt_settled = self._is_doubt_settled or candidate.pair in self._doubted
 
     def leave_provider(self, candidate: Candidate) -> None:
         """It cannot be reached."""
@@ -95,43 +101,57 @@ class Selection:
         """Whether nothing has been read since that speaks against sending to it."""
         return self._readiness(candidate) is not Readiness.COOLING or candidate is self._last_resort
 
-    def cooling(self) -> Iterator[tuple[Choice, str, float]]:
-        """Choices that a cooldown keeps from answering this request: with its kind and end."""
+    def cooling(self) -> Iterator[tuple[Choice, SlotState, Cooldown]]:
+        """Choices that a cooldown keeps from answering this request."""
         for choice in self._route.choices:
             pair = (choice.member.provider.name, choice.model.id)
-            if pair in self._left or not self._can_fit(choice):
+            if pair in self._left or self._is_outgrown(choice) or (self._is_doubt_settled and self._is_doubted(choice)):
                 continue
             for key in choice.member.keys:
-                cooldown = self._ledger.state(key, choice.model.id).cooldown
-                if cooldown is not None:
-                    yield choice, cooldown.kind, cooldown.until
-
-    def ruled_out(self) -> RuledOut | None:
-        """What upstreams taught, where that keeps choices from being asked."""
-        now, learned = self._ledger.now(), self._ledger.learned
-        features, tokens = self._call.features, self._tokens
-        pairs = [(choice.member.provider.name, choice.model.id) for choice in self._route.choices]
-        missing = frozenset[str]().union(*(learned.missing(*pair, features, now) for pair in pairs))
-        kinds = [kind for pair in pairs if (kind := learned.refuses(*pair, tokens, now)) is not None]
-        return RuledOut(missing, kinds[0] if kinds else None) if missing or kinds else None
+                state = self._ledger.state(key, choice.model.id)
+                if state.cooldown is not None:
+                    yield choice, state, state.cooldown
 
     @property
     def _tokens(self) -> int:
         return self._call.prompt_tokens + self._call.output_tokens
 
-    def _can_fit(self, choice: Choice) -> bool:
+    def _is_outgrown(self, choice: Choice) -> bool:
+        """Whether a window as large has refused this very prompt."""
+        context = choice.model.context
+        return bool(self._too_small) and context is not None and context <= self._too_small
+
+    def _is_doubted(self, choice: Choice) -> bool:
+        """Whether it has refused such a request before."""
         learned = self._ledger.learned
-        if not learned and not self._too_small:
-            return True
-        name, model, now = choice.member.provider.name, choice.model, self._ledger.now()
-        return (
-            (model.context is None or model.context > self._too_small)
-            and not learned.missing(name, model.id, self._call.features, now)
-            and not learned.refuses(name, model.id, self._tokens, now)
+        if not learned:
+            return False
+        name, model_id, now = choice.member.provider.name, choice.model.id, self._ledger.now()
+        return bool(learned.missing(name, model_id, self._call.features, now)) or learned.refuses(
+            name, model_id, self._tokens, now
         )
 
+    def _doubt(self, choice: Choice) -> tuple[bool, int]:
+        """The less, the likelier it can answer after all: the larger window, where one was too small."""
+        name, model = choice.member.provider.name, choice.model
+        is_of_size = self._ledger.learned.refuses(name, model.id, self._tokens, self._ledger.now())
+        return is_of_size, -(model.context or 0) if is_of_size else 0
+
     def _open(self) -> Iterator[tuple[Choice, Sequence[Candidate]]]:
-        """Choices that this walk has not ruled out, with the candidates not given out yet."""
+        """Choices that this walk has not ruled out, with the candidates not given out yet. What others' requests have taught puts
+        a choice last."""
+        doubted: list[tuple[Choice, Sequence[Candidate]]] = []
+        for choice, candidates in self._left_over():
+            if self._is_doubted(choice):
+                doubted.append((choice, candidates))
+            else:
+                yield choice, candidates
+        if doubted and not self._is_doubt_settled:
+            doubted.sort(key=lambda entry: self._doubt(entry[0]))
+            self._doubted.update((choice.member.provider.name, choice.model.id) for choice, _ in doubted)
+            yield from doubted
+
+    def _left_over(self) -> Iterator[tuple[Choice, Sequence[Candidate]]]:
         given = self._given
         for choice in self._route.choices:
             if given or self._left or self._unreachable:
@@ -140,7 +160,7 @@ class Selection:
                     continue
                 if self._only is not None and name not in self._only:
                     continue
-            if not self._can_fit(choice):
+            if self._is_outgrown(choice):
                 continue
             candidates = choice.candidates
             if given:

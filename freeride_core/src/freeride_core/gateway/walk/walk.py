@@ -16,7 +16,7 @@ from freeride_core.gateway.walk.attempt import Attempt, AttemptSuccess
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.opening import AttemptFailure
 from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, Served, Tried
-from freeride_core.gateway.walk.reaction import Reaction, cooldown_s, cooled_scope, reaction_to
+from freeride_core.gateway.walk.reaction import Reaction, believable_size, cooldown_s, cooled_scope, reaction_to
 from freeride_core.gateway.walk.routing import RoutingPlan
 from freeride_core.gateway.walk.selection import Selection
 from freeride_core.ledger.cooldowns import Cooldown
@@ -170,7 +170,11 @@ class Walk:
             self._empty.append(Served(served, attempt))
             self._attempt = None
             return None
-        self._ledger.recover(candidate.key, candidate.model.id)
+        ledger = self._ledger
+        ledger.recover(candidate.key, candidate.model.id)
+        if ledger.learned:
+            size = self.call.prompt_tokens + self.call.output_tokens
+            ledger.learned.note_served(*candidate.pair, self.call.features, size)
         self._respond(candidate, took_s, "OK")
         return Served(served, attempt)
 
@@ -207,9 +211,8 @@ class Walk:
             self._ledger.accounts.link(key, account)
         if reaction.remembers_feature and failure.feature in self.call.features:
             self._ledger.learned.note_missing(name, model_id, str(failure.feature), now)
-        if reaction.remembers_size and b'"data:' not in self.call.body:  # an inline file's size is not in the estimate
-            tokens = self.call.prompt_tokens + self.call.output_tokens
-            self._ledger.learned.note_too_big(name, model_id, tokens, str(failure.kind), now)
+        if reaction.remembers_size and (tokens := believable_size(self.call, candidate.model, failure)):
+            self._ledger.learned.note_too_big(name, model_id, tokens, now)
         if failure.kind == ErrorKind.CONTEXT_LENGTH:
             self._selection.outgrow(candidate)
         if not reaction.cools:
@@ -252,17 +255,18 @@ class Walk:
         entry.status = refused.status
         entry.reason = refused.failure.message if refused.is_connect else ""
         entry.retry_at = cooldown.until if cooldown is not None else None
+        entry.is_of_account = refused.failure.scope is Scope.ACCOUNT
 
     def _exhausted(self) -> Outcome:
         retry_at: float | None = None
-        for choice, kind, until in self._selection.cooling():
-            pair = (choice.member.provider.name, choice.model.id)
-            entry = self._tried.setdefault(pair, Tried(*pair, last_error=kind, retry_at=until))
+        for choice, state, cooldown in self._selection.cooling():
+            pair, until = (choice.member.provider.name, choice.model.id), cooldown.until
+            is_of_account = state.slot is not None and state.slot.is_of_account
+            resting = Tried(*pair, last_error=cooldown.kind, retry_at=until, is_of_account=is_of_account)
+            entry = self._tried.setdefault(pair, resting)
             if entry.retry_at is not None and entry.keys_tried == 0:
                 entry.retry_at = min(entry.retry_at, until)
             retry_at = until if retry_at is None else min(retry_at, until)
-        if not self._tried and (ruled_out := self._selection.ruled_out()) is not None:
-            return ruled_out
         if self._faults and all(entry.last_error in _NO_USE_WAITING for entry in self._tried.values()):
             return self._faults[0]
         return Exhausted(tuple(self._tried.values()), retry_at)
