@@ -185,8 +185,8 @@ def test_the_sockets_of_addresses_that_lost_are_closed(
             super().__init__(*of_kind)
             made.append(self)
 
-    with FakeUpstream(answer) as upstream, silent(socket.AF_INET, "127.0.0.1") as port:
-        resolve_to(monkeypatch, ("127.0.0.1", port), ("127.0.0.1", port), ("127.0.0.1", upstream.port))
+    with socket.create_server(("127.0.0.1", 0)) as alive, silent(socket.AF_INET, "127.0.0.1") as port:
+        resolve_to(monkeypatch, ("127.0.0.1", port), ("127.0.0.1", port), ("127.0.0.1", alive.getsockname()[1]))
 
         async def connect() -> None:
             with monkeypatch.context() as patched:

@@ -10,11 +10,14 @@ from freeride_core.answer import ErrorKind, Failure
 from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError
+from freeride_core.gateway.http.sse import looks_like_content
 from freeride_core.gateway.http.stream_scanner import StreamScanner
 from freeride_core.gateway.walk.outcome import Served
 from freeride_core.gateway.walk.plugin_guard import PluginFault
 
 _log = logging.getLogger(__name__)
+_ENDING_S = 2.0
+"""How long a stream may go on after its last finish reason without another word."""
 _DRAIN_S = 1.0
 """How long an upstream may take to end its answer after `[DONE]`, so that its connection can be used again."""
 
@@ -28,7 +31,7 @@ class StreamRelay:
         self._exchange = exchange
         self._served = served
         self._idle_s = idle_s
-        self.scanner = StreamScanner(served.attempt.find_failure)
+        self.scanner = StreamScanner(served.attempt.find_failure, served.attempt.most_choices)
         self.failure: Failure | None = None
         """Why the stream did not end cleanly, or None if it did."""
         self.last = b""
@@ -47,21 +50,28 @@ class StreamRelay:
     async def _pass_on(self) -> tuple[Failure | None, bytes]:
         scanner, exchange, response, idle_s = self.scanner, self._exchange, self._served.served.reply, self._idle_s
         clock = asyncio.get_running_loop().time
+        ending_s = min(idle_s, _ENDING_S)
         data = b""
         drain: Callable[[], Awaitable[None]] | None = None
+        is_ending = scanner.is_finished
 
         def take(chunk: bytes) -> bool:
-            nonlocal data, drain
+            nonlocal data, drain, is_ending
             data = scanner.feed(chunk)
             if scanner.is_done or scanner.failure is not None:
                 return False
             drain = exchange.write_now(data) if data else None
-            response.expect_by(clock() + idle_s)
+            if not scanner.is_finished:
+                is_ending = False
+                response.expect_by(clock() + idle_s)
+            elif not is_ending or looks_like_content(data):
+                is_ending = True
+                response.expect_by(clock() + ending_s)
             return drain is None
 
         rest = self._served.served.rest
         assert rest is not None
-        response.expect_by(clock() + idle_s)
+        response.expect_by(clock() + (ending_s if is_ending else idle_s))
         try:
             while await rest.pass_on(take):
                 if drain is None:
@@ -69,7 +79,7 @@ class StreamRelay:
                 response.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
                 await drain()
                 drain = None
-                response.expect_by(clock() + idle_s)
+                response.expect_by(clock() + (ending_s if is_ending else idle_s))
             cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
         except UpstreamError as trouble:
             is_silence = trouble.failure.kind == ErrorKind.TIMEOUT

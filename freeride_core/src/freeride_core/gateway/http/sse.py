@@ -23,6 +23,7 @@ _CONTENT = (
     "function_call",
     "audio",
 )
+_WORDS = re.compile(rb'"(?:%s|arguments|text)"[ \t]*:[ \t]*(?:"[^"]|[\[{][^\]}])' % "|".join(_CONTENT).encode())
 
 
 class StreamEvent(NamedTuple):
@@ -86,6 +87,11 @@ def shows_content(choices: Any) -> bool:
             if choice.get("text"):
                 return True
     return False
+
+
+def looks_like_content(data: bytes) -> bool:
+    """The same of events as they came, by a look instead of a parse."""
+    return _WORDS.search(data) is not None
 
 
 def finish_of(choices: Any) -> str:

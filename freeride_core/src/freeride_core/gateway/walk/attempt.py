@@ -26,8 +26,8 @@ from freeride_core.settings.resolver import Settings
 from freeride_core.system.json_values import LARGE
 
 _log = logging.getLogger(__name__)
-_COMMENTS_EXTEND = 4
-"""A comment shows that the upstream lives; it may take this many times as long to its first event."""
+_LIVING_EXTENDS = 4
+"""A comment, a role or an empty delta shows that the upstream lives: it may take this many times as long to its first word."""
 _FIRST_BYTE_S = 30.0
 """How long a stream may take to its first byte where neither the user nor the package says."""
 _MOST_CHOICES = 1000
@@ -215,7 +215,7 @@ class Attempt:
         if reading.failure is not None:
             return AttemptFailure(reading.failure, answer.status, reading.account)
         is_large = len(body) > LARGE
-        content: object = None if not is_large else outline_of(body, self._most_choices)
+        content: object = None if not is_large else outline_of(body, self.most_choices)
         if content is None:
             content = answer.json
         if self.call.stream or not isinstance(content, dict):
@@ -230,12 +230,12 @@ class Attempt:
         choices = content.get("choices")
         if not isinstance(choices, list):
             return self.broken("the answer has no choices")
-        if len(choices) > 1 and len(choices) > self._most_choices:
+        if len(choices) > 1 and len(choices) > self.most_choices:
             return self.broken("the answer has more choices than were asked for")
         return AttemptSuccess(self._reply, body, is_empty=not choices if is_large else _says_nothing(content, choices))
 
     @property
-    def _most_choices(self) -> int:
+    def most_choices(self) -> int:
         """How many choices the client asked for."""
         raw = self.call.fields.get("n")
         if raw is None or (text := bytes(raw)) == b"null":
@@ -253,10 +253,10 @@ class Attempt:
             verdict = opening.feed(data)
             if verdict is not None:
                 break
-            if opening.is_comments_only:
-                reply.expect_by(self._asked_at + _COMMENTS_EXTEND * self._first_byte_s)
-            else:
-                reply.expect_by(self._upstreams.clock() + self._settings.idle_timeout)
+            due = self._asked_at + _LIVING_EXTENDS * self._first_byte_s
+            if not opening.is_comments_only:
+                due = min(due, self._upstreams.clock() + self._settings.idle_timeout)
+            reply.expect_by(due)
         else:
             verdict = opening.end()
         if isinstance(verdict, AttemptFailure):
