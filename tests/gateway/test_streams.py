@@ -296,7 +296,7 @@ def test_comments_after_the_last_finish_do_not_hold_up_the_end(
 
 def test_words_after_a_finish_reason_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "_ENDING_S", 2.0)
-    said = [*HELLO, 0.9, WORD, 0.9, WORD, 0.9, WORD, DONE]
+    said: list[Any] = [*HELLO, 0.9, WORD, 0.9, WORD, 0.9, WORD, DONE]
     with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(stream(*said))
         assert stage.ask(stream=True).content == b"".join(each for each in said if isinstance(each, bytes))

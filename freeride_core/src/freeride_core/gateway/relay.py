@@ -25,7 +25,7 @@ _DRAIN_S = 1.0
 class StreamRelay:
     """Relays one answer. `idle_s` is how long the upstream may be silent between two chunks."""
 
-    __slots__ = ("_exchange", "_idle_s", "_served", "failure", "last", "scanner")
+    __slots__ = ("_exchange", "_idle_s", "_served", "failure", "last", "scanner", "waited_s")
 
     def __init__(self, exchange: ClientExchange, served: Served, idle_s: float) -> None:
         self._exchange = exchange
@@ -34,6 +34,8 @@ class StreamRelay:
         self.scanner = StreamScanner(served.attempt.find_failure, served.attempt.most_choices)
         self.failure: Failure | None = None
         """Why the stream did not end cleanly, or None if it did."""
+        self.waited_s = 0.0
+        """How long the upstream was silent, where it failed by that."""
         self.last = b""
         """What is still to be sent after `run`."""
 
@@ -82,8 +84,10 @@ class StreamRelay:
                 response.expect_by(clock() + (ending_s if is_ending else idle_s))
             cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
         except UpstreamError as trouble:
-            is_silence = trouble.failure.kind == ErrorKind.TIMEOUT
-            cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent") if is_silence else trouble.failure
+            cut = trouble.failure
+            if cut.kind == ErrorKind.TIMEOUT:
+                self.waited_s = idle_s
+                cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent")
         except PluginFault as fault:
             _log.warning("provider %s: its package failed: %s", self._served.attempt.candidate.provider.name, fault)
             cut = Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed")

@@ -54,6 +54,7 @@ class Attempt:
 
     __slots__ = (
         "_asked_at",
+        "_most_s",
         "_now",
         "_reply",
         "_settings",
@@ -62,6 +63,7 @@ class Attempt:
         "call",
         "candidate",
         "held",
+        "is_kept_warm",
         "sent_at",
     )
 
@@ -72,7 +74,9 @@ class Attempt:
         upstreams: Upstreams,
         settings: Settings,
         now: Callable[[], float],
+        most_s: float = NEVER,
     ) -> None:
+        """`most_s`: how long it may take to its first content, or to its whole answer, whatever the settings say."""
         self.call = call
         self.candidate = candidate
         self._wire: Wire = candidate.provider.wires[call.operation]
@@ -83,6 +87,9 @@ class Attempt:
         self._now = now
         self._reply: UpstreamResponse | None = None
         self._asked_at = 0.0
+        self._most_s = most_s
+        self.is_kept_warm = False
+        """Comments have come, and nothing else."""
         self.sent_at = now()
         """Seconds since the epoch."""
 
@@ -90,7 +97,7 @@ class Attempt:
         """Until the answer is whole (or its stream commits), or has failed. Raises `Withdrawn` if it was not sent, and `NoRoom`
         where there is no room for the answer."""
         is_stream = self.call.stream
-        within_s = self._first_byte_s if is_stream else self._settings.answer_timeout
+        within_s = min(self._first_byte_s if is_stream else self._settings.answer_timeout, self._most_s)
         self._asked_at = self._upstreams.clock()
         try:
             if len(self.call.body) > LARGE:
@@ -253,8 +260,9 @@ class Attempt:
             verdict = opening.feed(data)
             if verdict is not None:
                 break
-            due = self._asked_at + _LIVING_EXTENDS * self._first_byte_s
-            if not opening.is_comments_only:
+            due = self._asked_at + min(_LIVING_EXTENDS * self._first_byte_s, self._most_s)
+            self.is_kept_warm = opening.is_comments_only
+            if not self.is_kept_warm:
                 due = min(due, self._upstreams.clock() + self._settings.idle_timeout)
             reply.expect_by(due)
         else:
