@@ -180,7 +180,7 @@ def test_the_sockets_of_addresses_that_lost_are_closed(
 ) -> None:
     made: list[socket.socket] = []
 
-    class Counted(socket.socket):
+    class CountedSocket(socket.socket):
         def __init__(self, *of_kind: Any) -> None:
             super().__init__(*of_kind)
             made.append(self)
@@ -190,7 +190,7 @@ def test_the_sockets_of_addresses_that_lost_are_closed(
 
         async def connect() -> None:
             with monkeypatch.context() as patched:
-                patched.setattr(socket, "socket", Counted)
+                patched.setattr(socket, "socket", CountedSocket)
                 won = await addresses.connected_socket(asyncio.get_running_loop(), HOST, 1)
                 until = time.monotonic() + WITHIN_S
                 while sum(each.fileno() != -1 for each in made) > 1:

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from fake_upstream import (
     refusal,
     stream,
 )
-from freeride_core import Model
-from freeride_core.gateway.walk import time_share, walk
+from freeride_core import ErrorKind, Failure, Model, Scope
+from freeride_core.gateway.walk import reaction, time_share
+from freeride_core.gateway.walk.reaction import cooldown_s, reaction_to
 from freeride_core.gateway.walk.time_share import time_share_s
 from freeride_core.ledger.slots import Slot
 
@@ -119,6 +121,12 @@ def test_a_provider_is_put_last_only_until_its_rest_is_over_or_it_serves(tmp_pat
 # How long it rests
 
 
+def rest_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timeouts that a test can wait for lead to rests that it can tell from others."""
+    usual = reaction.TABLE[ErrorKind.TIMEOUT]
+    monkeypatch.setitem(reaction.TABLE, ErrorKind.TIMEOUT, replace(usual, rest_times=1000))
+
+
 @pytest.fixture
 def full_port() -> Iterator[int]:
     """A port at which a handshake hangs: the queue of its listener is full."""
@@ -149,7 +157,7 @@ def full_port() -> Iterator[int]:
 def test_a_rest_is_longer_than_the_timeout_that_led_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script, streams: bool, is_silence: bool
 ) -> None:
-    monkeypatch.setattr(walk, "_REST_TIMES", 1000)  # of a timeout that a test can wait for
+    rest_long(monkeypatch)
     with GatewayStage(tmp_path, **SOON) as stage:
         stage["alpha"].answer = always(script)
         stage.ask(stream=streams)
@@ -162,7 +170,7 @@ def test_a_rest_is_longer_than_the_timeout_that_led_to_it(
 def test_a_provider_without_a_connection_rests_longer_than_the_timeout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_port: int
 ) -> None:
-    monkeypatch.setattr(walk, "_REST_TIMES", 1000)
+    rest_long(monkeypatch)
     urls = {"alpha": f"http://127.0.0.1:{full_port}/v1"}
     with GatewayStage(tmp_path, urls=urls, connect_timeout=0.3) as stage:
         assert stage.ask().headers["x-freeride-provider"] == "beta"
@@ -171,8 +179,29 @@ def test_a_provider_without_a_connection_rests_longer_than_the_timeout(
         assert rest_s >= 295
 
 
-def test_a_rest_is_four_times_the_timeout() -> None:
-    assert walk._REST_TIMES == 4
+@pytest.mark.parametrize(
+    ("kind", "strikes", "waited_s", "rest_s"),
+    [
+        (ErrorKind.TIMEOUT, 1, 30, 120),
+        (ErrorKind.TIMEOUT, 1, 2, 30),
+        (ErrorKind.TIMEOUT, 4, 30, 240),
+        (ErrorKind.TIMEOUT, 9, 300, 1200),
+        (ErrorKind.TIMEOUT, 1, 86_400, 86_400),
+        (ErrorKind.NETWORK, 1, 200, 30),
+        (ErrorKind.NETWORK, 9, 200, 600),
+        (ErrorKind.UNAVAILABLE, 1, 200, 30),
+    ],
+)
+def test_a_rest_is_at_least_four_times_the_timeout(
+    kind: ErrorKind, strikes: int, waited_s: float, rest_s: float
+) -> None:
+    failure = Failure(kind=kind)
+    assert cooldown_s(failure, reaction_to(failure), Scope.MODEL, strikes, 0.0, waited_s) == rest_s
+
+
+def test_an_upstreams_own_word_on_its_rest_counts() -> None:
+    failure = Failure(kind=ErrorKind.TIMEOUT, retry_at=7.0)
+    assert cooldown_s(failure, reaction_to(failure), Scope.MODEL, 1, 0.0, 30.0) == 7
 
 
 # When the whole provider rests

@@ -240,7 +240,7 @@ class _Values:
             seconds = float(text)
             if math.isfinite(seconds) and seconds >= 0:
                 return seconds
-        raise SettingsError(PREFIX + name, "`auto` or a number of seconds", "write auto, 0 for never, or for example 5")
+        raise SettingsError(PREFIX + name, "a number of seconds", "write `auto`, 0 for never, or for example 5")
 
     def byte_count(self, name: str, default: int) -> int:
         if (number := self._whole(name, default)) is not None:

@@ -19,7 +19,7 @@ from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.hedge import Hedge, silence_s
 from freeride_core.gateway.walk.opening import AttemptFailure
 from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, Served, Tried
-from freeride_core.gateway.walk.reaction import Reaction, cooldown_s, cooled_scope, reaction_to
+from freeride_core.gateway.walk.reaction import TABLE, UNKNOWN, Reaction, cooldown_s, cooled_scope, reaction_to
 from freeride_core.gateway.walk.routing import RoutingPlan
 from freeride_core.gateway.walk.selection import Selection
 from freeride_core.gateway.walk.time_share import time_share_s
@@ -32,10 +32,6 @@ MAX_ATTEMPTS = 16
 MAX_EMPTY = 2
 """Answers without a word that are passed over in one request."""
 _OUTAGES = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT, ErrorKind.NETWORK})
-_HANGS = frozenset({ErrorKind.TIMEOUT, ErrorKind.NETWORK})
-"""Nothing was answered: another model of the same provider would most likely answer as little."""
-_REST_TIMES = 4
-"""How many times a timeout the rest after it lasts at least: one as long as the timeout is over when the next turn asks."""
 _WARM_LAST_S = 60.0
 """How long a provider is put last that sent nothing but comments until another one answered."""
 _NO_USE_WAITING = frozenset(
@@ -276,13 +272,12 @@ class Walk:
         if scope in (Scope.KEY, Scope.ACCOUNT):
             self._selection.shake(candidate)
         cooldown = self._cool(candidate, failure, reaction, scope, sent_at, waited_s)
-        is_hang = failure.kind in _HANGS
-        if is_hang:
+        if reaction.is_hang:
             self._selection.put_last(candidate)
             self._ledger.put_last(name, cooldown.until)
         if reaction.is_outage and scope is not Scope.PROVIDER:
-            is_down = self._ledger.note_outage(key, model_id, is_hang=is_hang)
-            if is_down or (is_hang and self._has_hung_elsewhere(candidate)):
+            is_down = self._ledger.note_outage(key, model_id, is_hang=reaction.is_hang)
+            if is_down or (reaction.is_hang and self._has_hung_elsewhere(candidate)):
                 self._cool(candidate, failure, reaction, Scope.PROVIDER, sent_at, waited_s)
         return cooldown
 
@@ -290,7 +285,7 @@ class Walk:
         """Whether another model of its provider did not answer this request either."""
         name, model_id = candidate.pair
         return any(
-            entry.provider == name and entry.model != model_id and entry.last_error in _HANGS
+            entry.provider == name and entry.model != model_id and TABLE.get(entry.last_error, UNKNOWN).is_hang
             for entry in self._tried.values()
         )
 
@@ -298,14 +293,12 @@ class Walk:
         self, candidate: Candidate, failure: Failure, reaction: Reaction, scope: Scope, sent_at: float, waited_s: float
     ) -> Cooldown:
         now = self._ledger.now()
-        is_timeout = failure.kind == ErrorKind.TIMEOUT and failure.retry_at is None
-        least_s = _REST_TIMES * waited_s if is_timeout else 0.0
         return self._ledger.cool(
             candidate.key,
             candidate.model.id,
             scope,
             kind=str(failure.kind),
-            wait_s=lambda strikes: max(cooldown_s(failure, reaction, scope, strikes, now), least_s),
+            wait_s=lambda strikes: cooldown_s(failure, reaction, scope, strikes, now, waited_s),
             is_outage=reaction.is_outage,
             sent_at=sent_at,
         )
