@@ -31,7 +31,7 @@ from fake_upstream import (
     text_of,
     until,
 )
-from freeride_core.gateway import relay
+from freeride_core.gateway.http import sse
 
 ROLE = chunk({"role": "assistant", "content": ""})
 WORD = chunk({"content": "Hel"})
@@ -283,7 +283,7 @@ EMPTY = chunk({"content": ""})
 def test_comments_after_the_last_finish_do_not_hold_up_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[Any], n: int
 ) -> None:
-    monkeypatch.setattr(relay, "_ENDING_S", 0.3)
+    monkeypatch.setattr(sse, "ENDING_S", 0.3)
     with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(stream(*said))
         began = time.monotonic()
@@ -294,8 +294,27 @@ def test_comments_after_the_last_finish_do_not_hold_up_the_end(
         assert not stage.cooled()
 
 
+@pytest.mark.parametrize("end", [[RESET], [HANG], COMMENTS], ids=["cut", "silent", "comments"])
+def test_a_finish_without_a_word_is_an_empty_answer_however_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Script
+) -> None:
+    monkeypatch.setattr(sse, "ENDING_S", 0.3)
+    steps = [framed(step) if isinstance(step, bytes) else step for step in end]
+    with GatewayStage(tmp_path) as stage:
+        stage["alpha"].answer = always([*stream(ROLE, STOP, ends=False), *steps])
+        began = time.monotonic()
+        assert stage.ask(stream=True).headers["x-freeride-provider"] == "beta"
+        assert time.monotonic() - began < 15
+        assert not stage.cooled()
+    with GatewayStage(tmp_path / "alone", provider("alpha")) as stage:
+        stage["alpha"].answer = always([*stream(ROLE, STOP, ends=False), *steps])
+        body = stage.ask(stream=True).content
+        assert body.startswith(ROLE + STOP)
+        assert body.endswith(DONE)
+
+
 def test_words_after_a_finish_reason_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "_ENDING_S", 2.0)
+    monkeypatch.setattr(sse, "ENDING_S", 2.0)
     said: list[Any] = [*HELLO, 0.9, WORD, 0.9, WORD, 0.9, WORD, DONE]
     with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(stream(*said))

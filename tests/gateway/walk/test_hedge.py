@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ from fake_upstream import (
 )
 from freeride_core import Model, Operation, Provider
 from freeride_core.gateway.walk import hedge
-from freeride_core.gateway.walk.hedge import silence_s
+from freeride_core.gateway.walk.hedge import Hedge, silence_s
 from freeride_core.ledger.slots import Slot
 
 TWO = Model(id="double/two", canonical="double/two", tier=1, context=100_000, tools=True)
@@ -41,6 +43,7 @@ COMMENTS: Script = [b": still here\n\n", 0.05] * 600
 """Half a minute of them."""
 ROLES: Script = [ROLE, 0.05] * 600
 SOON_S = 0.3
+WITHIN_S = 30.0
 STREAMS = pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
 
 
@@ -308,6 +311,48 @@ def test_a_client_that_leaves_drops_both(tmp_path: Path) -> None:
             assert until(lambda: stage[name].posts[0].gone_after_s)  # noqa: B023 - called at once
         assert not stage.cooled(), "nothing was learned"
         until(lambda: not busy(stage))
+
+
+@STREAMS
+def test_a_gateway_that_stops_while_two_are_asked_says_so(tmp_path: Path, streams: bool) -> None:
+    with staged(tmp_path, hedge=0.1) as stage, ThreadPoolExecutor(1) as pool:
+        for name in stage.names:
+            stage[name].answer = always([HANG])
+        asking = pool.submit(stage.ask, stream=streams)
+        until(lambda: stage["beta"].posts, 15)
+        stage.thread._loop.call_soon_threadsafe(stage.thread.gateway.abort)  # type: ignore[union-attr]
+        answer = asking.result(15)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (503, "gateway_stopping")
+        for name in stage.names:
+            assert until(lambda: stage[name].posts[0].gone_after_s)  # noqa: B023 - called at once
+        until(lambda: not busy(stage))
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_client_that_leaves_as_the_hedge_wins_is_gone_all_the_same(is_cancelled: bool) -> None:
+    async def race() -> str:
+        served = asyncio.get_running_loop().create_future()
+
+        async def second() -> Any:
+            return await served
+
+        async def first() -> str:
+            main = asyncio.current_task()
+            assert main is not None
+            both = Hedge(main, second())
+            await asyncio.sleep(0)
+            served.set_result("an outcome")
+            if is_cancelled:
+                asyncio.get_running_loop().call_soon(main.cancel)
+            try:
+                await asyncio.sleep(WITHIN_S)
+            except asyncio.CancelledError:
+                return "won" if both.is_decided and both.has_won() else "gone"
+            return "nothing happened"
+
+        return await asyncio.create_task(first())
+
+    assert asyncio.run(race()) == ("gone" if is_cancelled else "won")
 
 
 def busy(stage: GatewayStage) -> list[str]:

@@ -8,16 +8,14 @@ from collections.abc import Awaitable, Callable
 
 from freeride_core.answer import ErrorKind, Failure
 from freeride_core.gateway.client import ClientExchange
+from freeride_core.gateway.http import sse
 from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError
-from freeride_core.gateway.http.sse import looks_like_content
 from freeride_core.gateway.http.stream_scanner import StreamScanner
 from freeride_core.gateway.walk.outcome import Served
 from freeride_core.gateway.walk.plugin_guard import PluginFault
 
 _log = logging.getLogger(__name__)
-_ENDING_S = 2.0
-"""How long a stream may go on after its last finish reason without another word."""
 _DRAIN_S = 1.0
 """How long an upstream may take to end its answer after `[DONE]`, so that its connection can be used again."""
 
@@ -52,7 +50,7 @@ class StreamRelay:
     async def _pass_on(self) -> tuple[Failure | None, bytes]:
         scanner, exchange, response, idle_s = self.scanner, self._exchange, self._served.served.reply, self._idle_s
         clock = asyncio.get_running_loop().time
-        ending_s = min(idle_s, _ENDING_S)
+        ending_s = min(idle_s, sse.ENDING_S)
         data = b""
         drain: Callable[[], Awaitable[None]] | None = None
         is_ending = scanner.is_finished
@@ -66,7 +64,7 @@ class StreamRelay:
             if not scanner.is_finished:
                 is_ending = False
                 response.expect_by(clock() + idle_s)
-            elif not is_ending or looks_like_content(data):
+            elif not is_ending or sse.looks_like_content(data):
                 is_ending = True
                 response.expect_by(clock() + ending_s)
             return drain is None

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 MAX_HELD = 64 * 1024
 """Bytes held back before a stream commits, and of an event that does not end."""
 DONE = b"data: [DONE]\n\n"
+ENDING_S = 2.0
+"""How long a stream may go on after its last finish reason without another word."""
 
 LONGEST_BLANK = 4
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")

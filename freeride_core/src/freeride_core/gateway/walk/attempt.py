@@ -256,21 +256,31 @@ class Attempt:
         """Reads a stream up to its commit."""
         opening = Opening(self)
         stream = AnswerStream(reply, self._decoder(), self)
-        while data := await stream.read():
-            verdict = opening.feed(data)
-            if verdict is not None:
-                break
-            due = self._asked_at + min(_LIVING_EXTENDS * self._first_byte_s, self._most_s)
-            self.is_kept_warm = opening.is_comments_only
-            if not self.is_kept_warm:
-                due = min(due, self._upstreams.clock() + self._settings.idle_timeout)
-            reply.expect_by(due)
-        else:
-            verdict = opening.end()
+        ends_by = NEVER
+        try:
+            while data := await stream.read():
+                verdict = opening.feed(data)
+                if verdict is not None:
+                    break
+                if ends_by == NEVER and opening.is_finished and self.most_choices == 1:
+                    ends_by = self._upstreams.clock() + sse.ENDING_S
+                reply.expect_by(min(self._content_due(opening), ends_by))
+            else:
+                verdict = opening.end()
+        except UpstreamError:
+            if not opening.is_finished:
+                raise
+            verdict = opening.end()  # after a finish reason the answer is whole, however its connection ended
         if isinstance(verdict, AttemptFailure):
             return verdict
         reply.expect_by(NEVER)  # what it says from here on is for its reader to wait for
         return AttemptSuccess(reply, opening.held, stream, is_empty=verdict is EMPTY)
+
+    def _content_due(self, opening: Opening) -> float:
+        """When content has to come, now that something else has."""
+        due = self._asked_at + min(_LIVING_EXTENDS * self._first_byte_s, self._most_s)
+        self.is_kept_warm = opening.is_comments_only
+        return due if self.is_kept_warm else min(due, self._upstreams.clock() + self._settings.idle_timeout)
 
 
 def _is_whole(reply: UpstreamResponse) -> bool:

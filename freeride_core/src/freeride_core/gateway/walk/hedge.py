@@ -32,12 +32,11 @@ class Hedge:
 
     The first attempt stays in the task of the request: one without a hedge pays for a timer, and for nothing else."""
 
-    __slots__ = ("_cancelled", "_is_alone", "_main", "_work", "is_decided", "outcome")
+    __slots__ = ("_is_racing", "_main", "_work", "is_decided", "outcome")
 
     def __init__(self, main: asyncio.Task[Any], second: Coroutine[Any, Any, Outcome | None]) -> None:
         self._main = main
-        self._is_alone = False
-        self._cancelled = 0
+        self._is_racing = True
         self.outcome: Outcome | None = None
         """Of the second attempt."""
         self.is_decided = False
@@ -49,18 +48,17 @@ class Hedge:
         if work.cancelled() or work.exception() is not None:  # raised where it is waited for, if the first one fails
             return
         self.outcome = work.result()
-        if self.outcome is not None and not self._is_alone:
+        if self.outcome is not None and self._is_racing and not self._main.cancelling():
             self.is_decided = True
-            self._cancelled = self._main.cancelling()
             self._main.cancel()
 
     def has_won(self) -> bool:
         """Ask it once, in `main` when that is cancelled: whether it was for this, and for nothing else."""
-        return self.outcome is not None and self._main.uncancel() <= self._cancelled
+        return self.outcome is not None and self._main.uncancel() == 0
 
     async def settle(self, outcome: Outcome | None) -> Outcome | None:
         """The first attempt is over, with this outcome. Gives what the client gets; None: neither has anything for it."""
-        self._is_alone = True
+        self._is_racing = False
         if outcome is None:
             return await self._work
         if not self._work.done():
@@ -69,5 +67,6 @@ class Hedge:
         return outcome
 
     def close(self) -> None:
-        """Drops what is still under way."""
+        """Drops what is still under way; the first attempt is not cancelled any more."""
+        self._is_racing = False
         self._work.cancel()

@@ -146,14 +146,15 @@ class Walk:
         except Withdrawn:
             self.attempts -= 1
             self._respond(candidate, time.monotonic() - started, "WITHDRAWN", is_hedge=is_hedge)
-        except asyncio.CancelledError:
+        except BaseException as error:
             hedge = self._hedge
-            if hedge is None or not hedge.is_decided:
-                raise
-            is_good = self._lose(attempt, time.monotonic() - started, is_hedge=is_hedge)
-            if is_hedge or not hedge.has_won():
-                raise
-            return hedge.outcome
+            if isinstance(error, asyncio.CancelledError) and hedge is not None and hedge.is_decided:
+                is_good = self._lose(attempt, time.monotonic() - started, is_hedge=is_hedge)
+                if not is_hedge and hedge.has_won():
+                    return hedge.outcome
+            elif hedge is not None and not is_hedge:
+                hedge.close()
+            raise
         finally:
             if timer is not None:
                 timer.cancel()
