@@ -55,6 +55,8 @@ def _cooled(reaction: Reaction) -> str:
         wait += f", doubling to {_span(reaction.longest_s)}"
     if reaction.model_wait_s is not None:
         wait += f" ({_span(reaction.model_wait_s)} for a model)"
+    if reaction.rest_times:
+        wait += f", and at least {reaction.rest_times:.0f} times as long as it was silent"
     hint = "until the time that it names, else " if reaction.trusts_hint else ""
     return f"{_SCOPES[reaction.scope]}, {hint}{wait}"
 
@@ -64,6 +66,8 @@ def _next(reaction: Reaction) -> str:
         return f"nobody: you get the upstream's words, as {reaction.answers}"
     if reaction.leaves_model:
         return f"another model; if none can, {reaction.answers}"
+    if reaction.is_hang:
+        return "another provider; this one again if no other is left"
     if reaction.is_outage:
         return "the next; this one again if nothing else is left"
     return "the next"

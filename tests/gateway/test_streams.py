@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,27 @@ from fake_upstream import (
     text_of,
     until,
 )
+from freeride_core.gateway.http import sse
 
 ROLE = chunk({"role": "assistant", "content": ""})
 WORD = chunk({"content": "Hel"})
 STOP = chunk({}, "stop")
 HELLO = [ROLE, WORD, chunk({"content": "lo"}), STOP]
+
+
+COMMENTS: list[Any] = [b": still here\n\n", 0.1] * 300
+"""Half a minute of them."""
+
+
+def said_by(*choices: tuple[int, dict[str, Any], str | None]) -> bytes:
+    """One event of a stream with several choices."""
+    return chunk(
+        {}, choices=[{"index": index, "delta": delta, "finish_reason": finish} for index, delta, finish in choices]
+    )
+
+
+A, B = said_by((0, {"content": "A"}, None)), said_by((1, {"content": "B"}, None))
+A_STOPS, B_STOPS = said_by((0, {}, "stop")), said_by((1, {}, "length"))
 
 
 def kinds(stage: GatewayStage) -> set[str]:
@@ -157,6 +174,27 @@ def test_a_stream_that_falls_silent_before_it_says_anything_is_given_up(tmp_path
         assert stage.ask(stream=True).headers["x-freeride-provider"] == "beta"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        [ROLE, *COMMENTS],
+        [*[ROLE, 0.1] * 300],
+        [ROLE, *[chunk({"content": ""}), 0.1] * 300],
+        [*[b": still here\n\n", 0.1, chunk({}), 0.1] * 150],
+        [*[b"data: \n\n", 0.1] * 300],
+        [ROLE, *[b"event: ping\ndata: {}\n\n", 0.1] * 300],
+    ],
+    ids=["comments after a role", "roles", "empty deltas", "comments between", "empty events", "pings"],
+)
+def test_nothing_but_content_extends_the_wait_for_it_without_bound(tmp_path: Path, said: list[Any]) -> None:
+    with GatewayStage(tmp_path, first_byte_timeout=0.2, idle_timeout=30) as stage:
+        stage["alpha"].answer = always(stream(*said))
+        began = time.monotonic()
+        assert stage.ask(stream=True).headers["x-freeride-provider"] == "beta"
+        assert 0.5 < time.monotonic() - began < 15
+        assert kinds(stage) == {"timeout"}
+
+
 def test_an_answer_that_is_not_whole_in_time_is_given_up(tmp_path: Path) -> None:
     with GatewayStage(tmp_path, answer_timeout=0.3) as stage:
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
@@ -190,6 +228,97 @@ def test_a_later_request_uses_the_same_connection(tmp_path: Path) -> None:
         for _ in range(3):
             assert stage.ask(stream=True).status_code == 200
         assert stage["alpha"].connections == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "is_whole"),
+    [
+        ([A, B, A_STOPS, B], False),
+        ([A, B, A_STOPS, B, B_STOPS], True),
+        ([A, B, B_STOPS], False),
+        ([A, A_STOPS], True),
+        ([A, A_STOPS, B], False),
+        ([A, A_STOPS, B, B_STOPS], True),
+        ([A, said_by((1, {"role": "assistant"}, None)), A_STOPS], False),
+        ([said_by((0, {"content": "A"}, None), (1, {"content": "B"}, None)), A_STOPS], False),
+        ([said_by((0, {"content": "A"}, "stop"), (1, {"content": "B"}, None))], False),
+        ([said_by((0, {"content": "A"}, "stop"), (1, {"content": "B"}, "stop"))], True),
+        ([A, B, said_by((0, {}, "stop"), (1, {}, "stop"))], True),
+        ([A, B, A_STOPS + B_STOPS], True),
+        ([A, B, said_by((0, {}, ""), (1, {}, "stop")), A_STOPS[:30]], False),
+    ],
+)
+@pytest.mark.parametrize("end", [[RESET], [HANG]], ids=["cut", "silent"])
+def test_several_choices_are_whole_when_each_that_began_has_finished(
+    tmp_path: Path, said: list[bytes], is_whole: bool, end: Script
+) -> None:
+    with GatewayStage(tmp_path, idle_timeout=0.3) as stage:
+        stage["alpha"].answer = always([*stream(*said, ends=False), *end])
+        body = stage.ask(stream=True, n=2).content
+    whole_events = [each for each in said if each.endswith(b"\n\n")]
+    assert body.startswith(b"".join(whole_events))
+    assert (body.endswith(DONE), b'"error"' in body) == (is_whole, not is_whole)
+
+
+def test_several_choices_end_as_their_stream_does(tmp_path: Path) -> None:
+    with GatewayStage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(A, B, A_STOPS, B_STOPS, DONE))
+        assert stage.ask(stream=True, n=2).content == A + B + A_STOPS + B_STOPS + DONE
+
+
+EMPTY = chunk({"content": ""})
+
+
+@pytest.mark.parametrize(
+    ("said", "n"),
+    [
+        ([*HELLO, *COMMENTS], 1),
+        ([*HELLO, *[EMPTY, 0.1] * 300], 1),
+        ([*HELLO, *COMMENTS], 2),
+        ([A, B, A_STOPS, B_STOPS, *COMMENTS], 2),
+        ([b"".join(HELLO), *COMMENTS], 1),
+        ([A, A_STOPS + B_STOPS, *COMMENTS], 2),
+    ],
+)
+def test_comments_after_the_last_finish_do_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[Any], n: int
+) -> None:
+    monkeypatch.setattr(sse, "ENDING_S", 0.3)
+    with GatewayStage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(*said))
+        began = time.monotonic()
+        body = stage.ask(stream=True, n=n).content
+        assert time.monotonic() - began < 15
+        assert body.endswith(DONE)
+        assert b'"error"' not in body
+        assert not stage.cooled()
+
+
+@pytest.mark.parametrize("end", [[RESET], [HANG], COMMENTS], ids=["cut", "silent", "comments"])
+def test_a_finish_without_a_word_is_an_empty_answer_however_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Script
+) -> None:
+    monkeypatch.setattr(sse, "ENDING_S", 0.3)
+    steps = [framed(step) if isinstance(step, bytes) else step for step in end]
+    with GatewayStage(tmp_path) as stage:
+        stage["alpha"].answer = always([*stream(ROLE, STOP, ends=False), *steps])
+        began = time.monotonic()
+        assert stage.ask(stream=True).headers["x-freeride-provider"] == "beta"
+        assert time.monotonic() - began < 15
+        assert not stage.cooled()
+    with GatewayStage(tmp_path / "alone", provider("alpha")) as stage:
+        stage["alpha"].answer = always([*stream(ROLE, STOP, ends=False), *steps])
+        body = stage.ask(stream=True).content
+        assert body.startswith(ROLE + STOP)
+        assert body.endswith(DONE)
+
+
+def test_words_after_a_finish_reason_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "ENDING_S", 2.0)
+    said: list[Any] = [*HELLO, 0.9, WORD, 0.9, WORD, 0.9, WORD, DONE]
+    with GatewayStage(tmp_path) as stage:
+        stage["alpha"].answer = always(stream(*said))
+        assert stage.ask(stream=True).content == b"".join(each for each in said if isinstance(each, bytes))
 
 
 # While the client waits

@@ -94,6 +94,11 @@ def test_config_toml_has_short_names_full_names_and_keys(home: Path) -> None:
     assert settings.environ["OTHER_API_KEY"] == "k3"
 
 
+@pytest.mark.parametrize(("value", "seconds"), [("", None), ("auto", None), (" AUTO ", None), ("0", 0), ("2.5", 2.5)])
+def test_a_hedge_is_automatic_or_after_so_many_seconds(home: Path, value: str, seconds: float | None) -> None:
+    assert load(home, FREERIDE_HEDGE=value).hedge == seconds
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -102,6 +107,9 @@ def test_config_toml_has_short_names_full_names_and_keys(home: Path) -> None:
         ("FREERIDE_FIRST_BYTE_TIMEOUT", "nan"),
         ("FREERIDE_IDLE_TIMEOUT", "-1"),
         ("FREERIDE_TOTAL_TIMEOUT", "inf"),
+        ("FREERIDE_HEDGE", "soon"),
+        ("FREERIDE_HEDGE", "-1"),
+        ("FREERIDE_HEDGE", "inf"),
         ("FREERIDE_MAX_BODY", "32 MiB"),
         ("FREERIDE_MAX_BODY", "0"),
         ("FREERIDE_MAX_BODY", "9" * 5000),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fake_upstream import CLOSE, DONE, HANG, RESET, SSE_HEAD, chunk, completion, framed, reply, stream
+from fake_upstream import CLOSE, DONE, HANG, RESET, SSE_HEAD, Step, chunk, completion, framed, reply, stream
 from fault_cases.model import (
     BEGUN,
     COMMENT,
@@ -46,6 +46,7 @@ MODEL_30_S = Cooled("model", 30)
 ACCOUNT_120_S = Cooled("account", 120)
 SOON = {"first_byte_timeout": 0.5, "idle_timeout": 0.5, "answer_timeout": 0.5}
 SHORT = spelled(delta={"content": "Hi"}) + spelled(delta={}, finish_reason="stop") + DONE
+ROLES_AND_NOTHING: list[Step] = [ROLE, 0.1, chunk({}), 0.1]
 SHORT_CRLF = SHORT.replace(b"\n", b"\r\n")
 OTHER_JSON: tuple[Any, ...] = ([], "words", 1, {}, {"choices": None}, {"choices": {}})
 JSON_LABELS = ("application/json", "text/event-stream")
@@ -75,8 +76,8 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         Fault(name="has an empty body", trials=before(labelled(b"", "text/event-stream")), **PASSED_OVER),
         Fault(name="is silent for ever", trials=before([HANG], [SSE_HEAD, HANG], stream(ROLE, HANG)), **SILENT),
         Fault(
-            name="sends nothing but comments for ever",
-            trials=before(stream(*COMMENTS * 300)),
+            name="sends nothing but comments, roles or empty deltas for ever",
+            trials=before(stream(*COMMENTS * 300), stream(ROLE, *COMMENTS * 300), stream(*ROLES_AND_NOTHING * 150)),
             **SILENT,
         ),
         Fault(

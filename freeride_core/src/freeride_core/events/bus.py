@@ -1,14 +1,14 @@
 """The event bus: takes events on the request path, and hands them on off it.
 
     request_start              model, stream, operation
-    provider_attempt           provider, key_index, model, operation
-    provider_response          provider, key_index, model, duration_ms, status, retry_after_s?, first_chunk?
+    provider_attempt           provider, key_index, model, operation, hedge?
+    provider_response          provider, key_index, model, duration_ms, status, retry_after_s?, first_chunk?, hedge?
     request_complete           provider, model, attempts, duration_ms, usage?
     request_failed             code, tried
     request_mid_stream_error   provider, model, kind
     events_dropped             dropped
 
-Each also has `ts` (seconds since the epoch), `type` and `request_id`. `status` is `OK` or an error kind in upper case,
+Each also has `ts` (seconds since the epoch), `type` and `request_id`. `status` is `OK`, `CANCELLED` or an error kind in upper case,
 `tried` the names of the providers. No event holds a key, a prompt or an answer.
 """
 

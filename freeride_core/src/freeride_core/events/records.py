@@ -30,6 +30,7 @@ class ProviderAttempt(EventRecord, gc=False, tag="provider_attempt"):
     key_index: int
     model: str
     operation: str
+    hedge: bool = False
 
 
 class ProviderResponse(EventRecord, gc=False, tag="provider_response"):
@@ -40,6 +41,7 @@ class ProviderResponse(EventRecord, gc=False, tag="provider_response"):
     status: str
     retry_after_s: int | None = None
     first_chunk: bool = False
+    hedge: bool = False
 
 
 class RequestComplete(EventRecord, gc=False, tag="request_complete"):

@@ -64,7 +64,8 @@ def _tell_start(event: Event, paint: Paint) -> str:
 
 
 def _tell_attempt(event: Event, paint: Paint) -> str:
-    return f"{paint('→', _BLUE)} {_seat(event)} {_plain(event['model'])}"
+    told = f"{paint('→', _BLUE)} {_seat(event)} {_plain(event['model'])}"
+    return told + " (hedge)" if event.get("hedge") else told
 
 
 def _tell_response(event: Event, paint: Paint) -> str:

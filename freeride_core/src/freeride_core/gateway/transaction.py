@@ -251,16 +251,16 @@ class Transaction:
         if relay.failure is not None:
             if relay.last:
                 await exchange.write(relay.last)
-            return await self._break_off(walk, serves.attempt, relay.failure)
+            return await self._break_off(walk, serves.attempt, relay.failure, relay.waited_s)
         exchange.unwatch()
         await exchange.end(relay.last if relay.scanner.is_done else relay.last + sse.DONE)
         self._complete(candidate, relay.scanner.ending)
         await relay.drain()
         return None
 
-    async def _break_off(self, walk: Walk, attempt: Attempt, failure: Failure) -> None:
+    async def _break_off(self, walk: Walk, attempt: Attempt, failure: Failure, waited_s: float) -> None:
         candidate = attempt.candidate
-        walk.react(candidate, failure, attempt.sent_at)
+        walk.react(candidate, failure, attempt.sent_at, waited_s=waited_s)
         self._gateway.ledger.deferrals.note(candidate.provider.name)  # the client's next try goes elsewhere first
         self._emit(
             "request_mid_stream_error",

@@ -21,6 +21,9 @@ from freeride_core.provider import Key
 _OUTAGE_WINDOW_S = 60.0
 _OUTAGE_MODELS = 3
 """A provider is down when this many of its models are, within the window."""
+_HANG_WINDOW_S = 300.0
+_HANG_MODELS = 2
+"""The same where they do not answer at all: such failures come slowly, and each costs somebody its whole timeout."""
 
 
 class Readiness(enum.Enum):
@@ -60,7 +63,9 @@ class Ledger:
         self._probing: set[Slot] = set()
         self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
         self._slots_version = 0
-        self._outages: defaultdict[str, deque[tuple[float, str]]] = defaultdict(deque)
+        self._outages: defaultdict[str, deque[tuple[float, str, bool]]] = defaultdict(deque)
+        self.last_until: dict[str, float] = {}
+        """Providers that are put last, until when."""
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Takes over what the store holds or another process wrote."""
@@ -124,8 +129,12 @@ class Ledger:
 
     def recover(self, key: Key, model_id: str) -> None:
         """A good answer came: outages are over, and failures in a row are forgotten."""
+        if self.last_until:
+            self.last_until.pop(key.provider, None)
         if not self.cooldowns:
             return
+        if (outages := self._outages.get(key.provider)) is not None:
+            self._outages[key.provider] = deque(outage for outage in outages if outage[1] != model_id)
         now = self.now()
         for slot in self._slots_over(key, model_id):
             cooldown = self.cooldowns.get(slot)
@@ -160,11 +169,32 @@ class Ledger:
         self.cooldowns.set(slot, cooldown)
         return cooldown
 
-    def note_outage(self, key: Key, model_id: str) -> bool:
-        """Remembers that a model was down; True when so many of the provider's models are that it is the provider."""
+    def note_outage(self, key: Key, model_id: str, *, is_hang: bool = False) -> bool:
+        """Remembers that a model was down; True when so many of the provider's models are that it is the provider. `is_hang`: it
+        did not answer at all."""
         now = self.now()
         recent = self._outages[key.provider]
-        recent.append((now, model_id))
-        while not 0 <= now - recent[0][0] <= _OUTAGE_WINDOW_S:  # less than 0: the clock was set back
+        recent.append((now, model_id, is_hang))
+        while not 0 <= now - recent[0][0] <= _HANG_WINDOW_S:  # less than 0: the clock was set back
             recent.popleft()
-        return len({model for _, model in recent}) >= _OUTAGE_MODELS
+        down = {model for at, model, _ in recent if now - at <= _OUTAGE_WINDOW_S}
+        hung = {model for _, model, is_hung in recent if is_hung}
+        return len(down) >= _OUTAGE_MODELS or len(hung) >= _HANG_MODELS
+
+    def put_last(self, provider: str, until: float) -> None:
+        """Until then the provider is asked only where no other is left."""
+        self.last_until[provider] = max(until, self.last_until.get(provider, 0.0))
+
+    def providers_put_last(self) -> set[str]:
+        now = self.now()
+        for provider, until in tuple(self.last_until.items()):
+            if until <= now:
+                del self.last_until[provider]
+        return set(self.last_until)
+
+    def is_plentiful(self, key: Key) -> bool:
+        """Whether its provider has room for a request that may not be needed: nothing cools there, and the key's last request, if
+        there was one, was served."""
+        now = self.now()
+        cools = any(slot.provider == key.provider and cooldown.until > now for slot, cooldown in self.cooldowns.items())
+        return not cools and self.traffic.on(key).was_good is not False

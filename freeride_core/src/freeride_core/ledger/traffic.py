@@ -22,8 +22,8 @@ class KeyTraffic:
     in_flight: int = 0
     unread: int = 0
     """Sent, and nothing read yet."""
-    is_proven: bool = False
-    """The last answer read on this key was a good one."""
+    was_good: bool | None = None
+    """What the last answer read on this key was; None: none has been read."""
 
 
 class Traffic:
@@ -43,7 +43,7 @@ class Traffic:
     def is_suspect(self, key: Key) -> bool:
         """Others are waiting for this key's first word: whoever has a choice had better not join them."""
         traffic = self._keys.get(key.fingerprint)
-        return traffic is not None and traffic.unread > 0 and not traffic.is_proven
+        return traffic is not None and traffic.unread > 0 and not traffic.was_good
 
     def begin(self, key: Key) -> KeyTraffic:
         """A request goes out on this key. Once it is over, and so is its answer, it is in flight no longer."""
@@ -56,7 +56,7 @@ class Traffic:
         """An answer was read on a key; None: it will not be."""
         traffic.unread -= 1
         if is_good is not None:
-            traffic.is_proven = is_good
+            traffic.was_good = is_good
         if self._verdict is not None:
             self._verdict.set()
             self._verdict = None

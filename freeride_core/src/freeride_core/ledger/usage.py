@@ -57,7 +57,10 @@ class UsageLedger:
                     case ProviderAttempt():
                         counted.requests += 1
                     case ProviderResponse():
-                        counted.failed += event.status != "OK"
+                        counted.failed += event.status not in (
+                            "OK",
+                            "CANCELLED",
+                        )  # the latter lost against a quicker one
                     case RequestComplete():
                         counted.served += 1
                         counted.tokens_in += event.usage_read.input

@@ -67,6 +67,8 @@ class Settings:
     answer_timeout: float
     idle_timeout: float
     total_timeout: float
+    hedge: float | None
+    """Seconds of silence after which a second provider is asked beside the first; 0: never; None: by what is usual for a model."""
     max_body: int
     max_buffered: int
     """Of all bodies that are held at one time."""
@@ -194,6 +196,7 @@ def _load(above_files: Mapping[str, str]) -> Settings:
         answer_timeout=values.seconds("ANSWER_TIMEOUT", 300.0),
         idle_timeout=values.seconds("IDLE_TIMEOUT", 120.0),
         total_timeout=values.seconds("TOTAL_TIMEOUT", 300.0),
+        hedge=values.seconds_unless_auto("HEDGE"),
         max_body=values.byte_count("MAX_BODY", 32 * _MIB),
         max_buffered=values.byte_count("MAX_BUFFERED", 256 * _MIB),
         max_connections=values.count("MAX_CONNECTIONS", 2048),
@@ -239,6 +242,16 @@ class _Values:
             if math.isfinite(seconds) and seconds > 0:
                 return seconds
         raise SettingsError(PREFIX + name, "a number of seconds above 0", "write for example 5 or 2.5")
+
+    def seconds_unless_auto(self, name: str) -> float | None:
+        text = self.text(name).lower()
+        if text in ("", "auto"):
+            return None
+        with contextlib.suppress(ValueError):
+            seconds = float(text)
+            if math.isfinite(seconds) and seconds >= 0:
+                return seconds
+        raise SettingsError(PREFIX + name, "a number of seconds", "write `auto`, 0 for never, or for example 5")
 
     def byte_count(self, name: str, default: int) -> int:
         if (number := self._whole(name, default)) is not None:

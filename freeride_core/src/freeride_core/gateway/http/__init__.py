@@ -10,6 +10,7 @@ In reading order:
 - `aside`: work on large bodies, in a thread of its own
 - `upstreams`: requests to upstreams
 - `pool`: kept connections to one origin
+- `addresses`: which of a host's addresses answers first
 - `upstream_connection`: one connection to an upstream
 - `proxies`: which proxy leads to an upstream
 - `proxied`: requests by way of a proxy

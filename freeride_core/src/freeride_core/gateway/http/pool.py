@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from freeride_core.answer import ErrorKind
+from freeride_core.gateway.http.addresses import connected_socket
 from freeride_core.gateway.http.deadline import NEVER, until
 from freeride_core.gateway.http.errors import UpstreamError, Withdrawn, silence, untrusted
 from freeride_core.gateway.http.headers import ResponseHeaders
@@ -134,13 +135,17 @@ class Pool:
         return connection
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
-        _, connection = await loop.create_connection(
-            lambda: UpstreamConnection(loop, self._forget),
-            self._host,
-            self._port,
-            ssl=self._tls,
-            server_hostname=self._host if self._tls else None,
-        )
+        way = await connected_socket(loop, self._host, self._port)
+        try:
+            _, connection = await loop.create_connection(
+                lambda: UpstreamConnection(loop, self._forget),
+                sock=way,
+                ssl=self._tls,
+                server_hostname=self._host if self._tls else None,
+            )
+        except BaseException:
+            way.close()
+            raise
         return connection
 
     def give_back(self, connection: UpstreamConnection) -> None:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 MAX_HELD = 64 * 1024
 """Bytes held back before a stream commits, and of an event that does not end."""
 DONE = b"data: [DONE]\n\n"
+ENDING_S = 2.0
+"""How long a stream may go on after its last finish reason without another word."""
 
 LONGEST_BLANK = 4
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
@@ -24,6 +26,7 @@ _CONTENT = (
     "function_call",
     "audio",
 )
+_WORDS = re.compile(rb'"(?:%s|arguments|text)"[ \t]*:[ \t]*(?:"[^"]|[\[{][^\]}])' % "|".join(_CONTENT).encode())
 
 
 class StreamEvent(NamedTuple):
@@ -89,6 +92,11 @@ def shows_content(choices: Any) -> bool:
             if choice.get("text"):
                 return True
     return False
+
+
+def looks_like_content(data: bytes) -> bool:
+    """The same of events as they came, by a look instead of a parse."""
+    return _WORDS.search(data) is not None
 
 
 def finish_of(choices: Any) -> str:

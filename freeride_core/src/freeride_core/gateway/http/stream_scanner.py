@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Callable
 
+import msgspec
+
 from freeride_core.answer import Failure
 from freeride_core.gateway.http.sse import DONE, LONGEST_BLANK, MAX_HELD, StreamEvent, last_blank_line, parse, split
 
@@ -15,18 +17,57 @@ _FINISH = re.compile(rb'_reason(?<="finish_reason)"[ \t]*:[ \t]*"[^"]')
 """Begins with the rare byte, which is looked for first."""
 
 
+class _Choice(msgspec.Struct):
+    index: int = 0
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = []
+
+
+_CHUNK = msgspec.json.Decoder(_Chunk)
+
+
+class _ChoiceEnds:
+    """Which choices of a stream have begun, and which have a finish reason."""
+
+    def __init__(self) -> None:
+        self._begun: set[int] = set()
+        self._finished: set[int] = set()
+
+    def note(self, data: bytes) -> bool:
+        """Whether every choice that has begun has a finish reason, after these events."""
+        blocks, rest = split(data)
+        for block in (*blocks, rest):
+            event = parse(block)
+            if event.data is None or event.is_done:
+                continue
+            try:
+                chunk = _CHUNK.decode(event.data)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+            for choice in chunk.choices:
+                self._begun.add(choice.index)
+                if choice.finish_reason:
+                    self._finished.add(choice.index)
+        return bool(self._begun) and self._begun <= self._finished
+
+
 class StreamScanner:
     """Passes a committed stream on, whole events as soon as they are whole, and notices how it ends.
 
     `find_failure` reads an event that may hold an error; it is asked only about events with a marker.
     """
 
-    def __init__(self, find_failure: Callable[[StreamEvent], Failure | None]) -> None:
+    def __init__(self, find_failure: Callable[[StreamEvent], Failure | None], choices: int = 1) -> None:
+        """`choices`: how many the client asked for. Only with several of them is each event of the stream read."""
         self._find_failure = find_failure
+        self._ends = None if choices == 1 else _ChoiceEnds()
         self._tail = b""
         self._is_amid = False
         self.is_finished = False
-        """A finish reason was seen."""
+        """A finish reason was seen: with several choices, one for each that has begun."""
         self.ending = b""
         """What came with the finish reason and after it, the last of it: usage is reported there."""
         self.is_done = False
@@ -71,9 +112,12 @@ class StreamScanner:
             self.is_done = data.count(b"[DONE]") == 1 and (data == DONE or data.endswith(b"\n\n" + DONE))
             if not self.is_done:
                 data = self._inspect_closely(data)
-        if self.is_finished:
+        was_finished = self.is_finished
+        if self._ends is not None:
+            self.is_finished = self._ends.note(data)
+        if was_finished:
             self.ending = (self.ending + data)[-_KEPT:]
-        elif _FINISH.search(data):
+        elif self.is_finished or (self._ends is None and _FINISH.search(data)):
             self.is_finished = True
             self.ending = data
         return data

@@ -29,8 +29,8 @@ from freeride_core.settings.resolver import Settings
 from freeride_core.system.json_values import LARGE
 
 _log = logging.getLogger(__name__)
-_COMMENTS_EXTEND = 4
-"""A comment shows that the upstream lives; it may take this many times as long to its first event."""
+_LIVING_EXTENDS = 4
+"""A comment, a role or an empty delta shows that the upstream lives: it may take this many times as long to its first word."""
 _FIRST_BYTE_S = 30.0
 """How long a stream may take to its first byte where neither the user nor the package says."""
 _MOST_CHOICES = 1000
@@ -57,6 +57,7 @@ class Attempt:
 
     __slots__ = (
         "_asked_at",
+        "_most_s",
         "_now",
         "_reply",
         "_settings",
@@ -65,6 +66,7 @@ class Attempt:
         "call",
         "candidate",
         "held",
+        "is_kept_warm",
         "sent_at",
     )
 
@@ -75,7 +77,9 @@ class Attempt:
         upstreams: Upstreams,
         settings: Settings,
         now: Callable[[], float],
+        most_s: float = NEVER,
     ) -> None:
+        """`most_s`: how long it may take to its first content, or to its whole answer, whatever the settings say."""
         self.call = call
         self.candidate = candidate
         self._wire: Wire = candidate.provider.wires[call.operation]
@@ -86,6 +90,9 @@ class Attempt:
         self._now = now
         self._reply: UpstreamResponse | None = None
         self._asked_at = 0.0
+        self._most_s = most_s
+        self.is_kept_warm = False
+        """Comments have come, and nothing else."""
         self.sent_at = now()
         """Seconds since the epoch."""
 
@@ -93,7 +100,7 @@ class Attempt:
         """Until the answer is whole (or its stream commits), or has failed. Raises `Withdrawn` if it was not sent, and `NoRoom`
         where there is no room for the answer."""
         is_stream = self.call.stream
-        within_s = self._first_byte_s if is_stream else self._settings.answer_timeout
+        within_s = min(self._first_byte_s if is_stream else self._settings.answer_timeout, self._most_s)
         self._asked_at = self._upstreams.clock()
         try:
             if len(self.call.body) > LARGE:
@@ -226,7 +233,7 @@ class Attempt:
             assert self._reply is not None
             return AttemptSuccess(self._reply, body) if fault is None else self.broken(fault)
         is_large = len(body) > LARGE
-        content: object = None if not is_large else outline_of(body, self._most_choices)
+        content: object = None if not is_large else outline_of(body, self.most_choices)
         if content is None:
             content = answer.json
         if self.call.stream or not isinstance(content, dict):
@@ -235,12 +242,12 @@ class Attempt:
         choices = content.get("choices")
         if not isinstance(choices, list):
             return self.broken("the answer has no choices")
-        if len(choices) > 1 and len(choices) > self._most_choices:
+        if len(choices) > 1 and len(choices) > self.most_choices:
             return self.broken("the answer has more choices than were asked for")
         return AttemptSuccess(self._reply, body, is_empty=not choices if is_large else _says_nothing(content, choices))
 
     @property
-    def _most_choices(self) -> int:
+    def most_choices(self) -> int:
         """How many choices the client asked for."""
         raw = self.call.fields.get("n")
         if raw is None or (text := bytes(raw)) == b"null":
@@ -254,20 +261,31 @@ class Attempt:
         """Reads a stream up to its commit."""
         opening = Opening(self)
         stream = AnswerStream(reply, self._decoder(), self)
-        while data := await stream.read():
-            verdict = opening.feed(data)
-            if verdict is not None:
-                break
-            if opening.is_comments_only:
-                reply.expect_by(self._asked_at + _COMMENTS_EXTEND * self._first_byte_s)
+        ends_by = NEVER
+        try:
+            while data := await stream.read():
+                verdict = opening.feed(data)
+                if verdict is not None:
+                    break
+                if ends_by == NEVER and opening.is_finished and self.most_choices == 1:
+                    ends_by = self._upstreams.clock() + sse.ENDING_S
+                reply.expect_by(min(self._content_due(opening), ends_by))
             else:
-                reply.expect_by(self._upstreams.clock() + self._settings.idle_timeout)
-        else:
-            verdict = opening.end()
+                verdict = opening.end()
+        except UpstreamError:
+            if not opening.is_finished:
+                raise
+            verdict = opening.end()  # after a finish reason the answer is whole, however its connection ended
         if isinstance(verdict, AttemptFailure):
             return verdict
         reply.expect_by(NEVER)  # what it says from here on is for its reader to wait for
         return AttemptSuccess(reply, opening.held, stream, is_empty=verdict is EMPTY)
+
+    def _content_due(self, opening: Opening) -> float:
+        """When content has to come, now that something else has."""
+        due = self._asked_at + min(_LIVING_EXTENDS * self._first_byte_s, self._most_s)
+        self.is_kept_warm = opening.is_comments_only
+        return due if self.is_kept_warm else min(due, self._upstreams.clock() + self._settings.idle_timeout)
 
 
 def _is_whole(reply: UpstreamResponse) -> bool:

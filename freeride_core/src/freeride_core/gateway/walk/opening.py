@@ -57,6 +57,11 @@ class Opening:
         """Nothing but comments has come so far."""
 
     @property
+    def is_finished(self) -> bool:
+        """A finish reason has come, and no word before it."""
+        return bool(self._finish)
+
+    @property
     def held(self) -> bytes:
         return b"".join(self._parts)
 

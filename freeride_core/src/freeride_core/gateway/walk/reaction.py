@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from freeride_core.answer import ErrorKind, Failure, Scope
 from freeride_core.call import Call, Feature, Operation
@@ -27,6 +27,10 @@ class Reaction:
     """Whether the upstream's own word on when to come back counts."""
     is_outage: bool = False
     """The upstream is down rather than unwilling: afterwards one request probes it, and it is tried when nothing else is left."""
+    is_hang: bool = False
+    """Nothing was answered: another provider is next, also in later requests, and this one again only when no other is left."""
+    rest_times: float = 0.0
+    """How many times as long as its timeout the wait is at least: one as long as that is over when an agent's next turn asks."""
     leaves_model: bool = False
     """This request does not ask the same (provider, model) again, with whichever key."""
     remembers_feature: bool = False
@@ -41,6 +45,7 @@ UNKNOWN = Reaction()
 """For a kind that this core does not know: the next candidate, and nothing is cooled."""
 
 _OUTAGE = Reaction(cools=True, scope=Scope.MODEL, wait_s=30, longest_s=600, is_outage=True)
+_HANG = replace(_OUTAGE, is_hang=True)
 
 TABLE: dict[str, Reaction] = {
     ErrorKind.RATE_LIMIT: Reaction(cools=True, wait_s=120, model_wait_s=60),
@@ -51,8 +56,8 @@ TABLE: dict[str, Reaction] = {
     ErrorKind.CONTEXT_LENGTH: Reaction(leaves_model=True, remembers_size=True, answers=400),
     ErrorKind.TOO_LARGE: Reaction(leaves_model=True, remembers_size=True, answers=413),
     ErrorKind.UNAVAILABLE: _OUTAGE,
-    ErrorKind.TIMEOUT: _OUTAGE,
-    ErrorKind.NETWORK: _OUTAGE,
+    ErrorKind.TIMEOUT: replace(_HANG, rest_times=4),
+    ErrorKind.NETWORK: _HANG,
     ErrorKind.PROTOCOL: UNKNOWN,
     ErrorKind.BAD_REQUEST: Reaction(is_final=True, answers=400),
     ErrorKind.CONTENT_FILTER: Reaction(is_final=True, answers=400),
@@ -99,12 +104,15 @@ LONGEST_S = 24 * 3600.0
 """No cooldown is longer than a day, whatever a hint says."""
 
 
-def cooldown_s(failure: Failure, reaction: Reaction, scope: Scope, strikes: int, now: float) -> float:
-    """How long to cool, seconds. `strikes` counts the failures in a row, this one included."""
+def cooldown_s(
+    failure: Failure, reaction: Reaction, scope: Scope, strikes: int, now: float, waited_s: float = 0.0
+) -> float:
+    """How long to cool, seconds. `strikes` counts the failures in a row, this one included; `waited_s` is how long it took."""
     if reaction.trusts_hint and failure.retry_at is not None and failure.retry_at >= now - _READING_S:
         return min(max(failure.retry_at - now, 0.0), LONGEST_S)
     is_about_model = scope in (Scope.MODEL, Scope.ACCOUNT_MODEL)
     wait_s = reaction.model_wait_s if is_about_model and reaction.model_wait_s is not None else reaction.wait_s
     if not reaction.longest_s:
         return wait_s
-    return float(min(wait_s * 2 ** min(strikes - 1, 30), reaction.longest_s))
+    doubled_s = float(min(wait_s * 2 ** min(strikes - 1, 30), reaction.longest_s))
+    return min(max(doubled_s, reaction.rest_times * waited_s), LONGEST_S)

@@ -25,6 +25,7 @@ class Selection:
         "_doubted",
         "_given",
         "_is_doubt_settled",
+        "_last",
         "_last_resort",
         "_ledger",
         "_left",
@@ -44,6 +45,7 @@ class Selection:
         self._only: set[str] | None = None
         self._left: frozenset[tuple[str, str]] = frozenset()
         self._unreachable: frozenset[str] = frozenset()
+        self._last: frozenset[str] = frozenset()
         self._shaken: frozenset[str] = frozenset()
         self._too_small = 0
         self._doubted: set[tuple[str, str]] = set()
@@ -62,6 +64,10 @@ class Selection:
     def leave_provider(self, candidate: Candidate) -> None:
         """It cannot be reached."""
         self._unreachable |= {candidate.provider.name}
+
+    def put_last(self, candidate: Candidate) -> None:
+        """It did not answer: its provider is asked again only when no other is left."""
+        self._last |= {candidate.provider.name}
 
     def shake(self, candidate: Candidate) -> None:
         """A key failed as a key: its siblings may, so others' verdicts on them are worth waiting for."""
@@ -89,7 +95,32 @@ class Selection:
         ledger, choices = self._ledger, self._route.choices
         if self._given or ledger.cooldowns or ledger.learned or not choices or len(choices[0].candidates) != 1:
             return None
-        return self._give(choices[0].candidates[0])
+        return None if ledger.last_until else self._give(choices[0].candidates[0])
+
+    def beside(self, candidate: Candidate) -> Candidate | None:
+        """The next candidate at another provider, where that has room for a request that may not be needed."""
+        self._only = {
+            choice.member.provider.name
+            for choice, others in self._open()
+            if choice.member.provider is not candidate.provider
+            and any(self._ledger.is_plentiful(other.key) for other in others)
+        }
+        other = self._free()
+        is_good = other is not None and self._ledger.is_plentiful(other.key)
+        return self._give(other) if is_good else None
+
+    def has_other(self, candidate: Candidate) -> bool:
+        """Whether another provider than the candidate's could be asked."""
+        if len(self._route.providers) == 1:
+            return False
+        if len(self._given) == 1 and not self._ledger.cooldowns and not self._ledger.learned:
+            return True
+        name = candidate.provider.name
+        return any(
+            any(self._readiness(other) is not Readiness.COOLING for other in others)
+            for choice, others in self._open()
+            if choice.member.provider.name != name
+        )
 
     def _give(self, candidate: Candidate | None) -> Candidate | None:
         if candidate is not None:
@@ -153,7 +184,7 @@ class Selection:
 
     def _left_over(self) -> Iterator[tuple[Choice, Sequence[Candidate]]]:
         given = self._given
-        for choice in self._route.choices:
+        for choice in self._choices():
             if given or self._left or self._unreachable:
                 name, model_id = choice.member.provider.name, choice.model.id
                 if name in self._unreachable or (name, model_id) in self._left:
@@ -167,6 +198,14 @@ class Selection:
                 candidates = tuple(candidate for candidate in candidates if candidate.name not in given)
             if candidates:
                 yield choice, candidates
+
+    def _choices(self) -> Sequence[Choice]:
+        """In their order, but for providers that are put last."""
+        choices = self._route.choices
+        if not self._last and not self._ledger.last_until:
+            return choices
+        last = self._last | self._ledger.providers_put_last()
+        return sorted(choices, key=lambda choice: choice.member.provider.name in last)
 
     def _unasked(self) -> set[str]:
         """Providers that could be asked now and have not been."""

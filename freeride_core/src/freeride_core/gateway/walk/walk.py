@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import http
 import math
 import time
+from typing import Any
 
 from freeride_core.answer import ErrorKind, Failure, Scope
-from freeride_core.call import Call
+from freeride_core.call import Call, Operation
 from freeride_core.events.bus import EventBus
 from freeride_core.events.records import ProviderAttempt, ProviderResponse
 from freeride_core.gateway.http.errors import Withdrawn
 from freeride_core.gateway.http.upstreams import Upstreams
 from freeride_core.gateway.walk.attempt import Attempt, AttemptSuccess
 from freeride_core.gateway.walk.candidate import Candidate
+from freeride_core.gateway.walk.hedge import Hedge, silence_s
 from freeride_core.gateway.walk.opening import AttemptFailure
 from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, Served, Tried
-from freeride_core.gateway.walk.reaction import Reaction, believable_size, cooldown_s, cooled_scope, reaction_to
+from freeride_core.gateway.walk.reaction import (
+    TABLE,
+    UNKNOWN,
+    Reaction,
+    believable_size,
+    cooldown_s,
+    cooled_scope,
+    reaction_to,
+)
 from freeride_core.gateway.walk.routing import RoutingPlan
 from freeride_core.gateway.walk.selection import Selection
+from freeride_core.gateway.walk.time_share import time_share_s
 from freeride_core.ledger.cooldowns import Cooldown
 from freeride_core.ledger.readiness import Ledger
 from freeride_core.ledger.traffic import KeyTraffic
@@ -28,6 +40,8 @@ MAX_ATTEMPTS = 16
 MAX_EMPTY = 2
 """Answers without a word that are passed over in one request."""
 _OUTAGES = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT, ErrorKind.NETWORK})
+_WARM_LAST_S = 60.0
+"""How long a provider is put last that sent nothing but comments until another one answered."""
 _NO_USE_WAITING = frozenset(
     {ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT_LENGTH, ErrorKind.TOO_LARGE, ErrorKind.MODEL_NOT_FOUND}
 )
@@ -40,18 +54,19 @@ class Walk:
     """All attempts of one request. `run` once; `close` whatever happens."""
 
     __slots__ = (
-        "_attempt",
-        "_began",
-        "_busy",
+        "_can_hedge",
         "_empty",
         "_events",
         "_faults",
+        "_hedge",
         "_is_anyone_reached",
         "_ledger",
         "_offline",
+        "_open",
         "_selection",
         "_settings",
         "_tried",
+        "_until",
         "_upstreams",
         "attempts",
         "call",
@@ -82,19 +97,20 @@ class Walk:
         self._selection = Selection(call, route, ledger)
         self._tried: dict[tuple[str, str], Tried] = {}
         self._faults: list[Faulted] = []
-        self._offline: list[tuple[Candidate, Failure, float]] = []
+        self._offline: list[tuple[Candidate, Failure, float, float]] = []
         self._is_anyone_reached = False
-        self._attempt: Attempt | None = None
-        self._busy: KeyTraffic | None = None
+        self._open: list[tuple[Attempt, KeyTraffic]] = []
+        """Attempts that have an answer, with the traffic that they are part of."""
+        self._hedge: Hedge | None = None
+        self._can_hedge = len(route.providers) > 1 and call.operation is Operation.CHAT and settings.hedge != 0
         self._empty: list[Served] = []
-        self._began = time.monotonic()
+        self._until = time.monotonic() + settings.total_timeout
 
     async def run(self) -> Outcome:
         usual = self._selection.usual()
         if usual is not None and (outcome := await self._try(usual)) is not None:
             return outcome
-        until = self._began + self._settings.total_timeout
-        while self.attempts < MAX_ATTEMPTS and time.monotonic() < until:
+        while self.attempts < MAX_ATTEMPTS and time.monotonic() < self._until:
             is_all_outages = all(entry.last_error in _OUTAGES for entry in self._tried.values())
             candidate = await self._selection.next(MAX_ATTEMPTS - self.attempts, is_all_outages=is_all_outages)
             if candidate is None:
@@ -109,56 +125,96 @@ class Walk:
 
     def close(self) -> None:
         """Drops whatever is still open upstream."""
-        self._release()
-        if self._attempt is not None:
-            self._attempt.close()
-        for empty in self._empty:
-            empty.attempt.close()
+        if self._hedge is not None:
+            self._hedge.close()
+        for attempt, traffic in self._open:
+            traffic.in_flight -= 1
+            attempt.close()
+        self._open.clear()
 
-    async def _try(self, candidate: Candidate) -> Outcome | None:
-        """One attempt. None: it failed, and the walk goes on."""
+    async def _try(self, candidate: Candidate, *, is_hedge: bool = False) -> Outcome | None:
+        """One attempt, and where that stays silent another one beside it. None: they failed, and the walk goes on."""
         key, (name, model_id) = candidate.key, candidate.pair
         self.candidate = candidate
         self.attempts += 1
-        ledger = self._ledger
-        attempt = self._attempt = Attempt(self.call, candidate, self._upstreams, self._settings, ledger.now)
-        sent_at, started = attempt.sent_at, time.monotonic()
-        self._events.note(ProviderAttempt(sent_at, self.request_id, name, key.index, model_id, self.call.operation))
+        ledger, started, operation = self._ledger, time.monotonic(), self.call.operation
+        is_last = not self._selection.has_other(candidate)
+        most_s = time_share_s(self._until - started, is_stream=self.call.stream, is_last=is_last)
+        attempt = Attempt(self.call, candidate, self._upstreams, self._settings, ledger.now, most_s)
+        sent_at = attempt.sent_at
+        self._events.note(ProviderAttempt(sent_at, self.request_id, name, key.index, model_id, operation, is_hedge))
         probed = ledger.begin_probe(key, model_id)
-        traffic = self._busy = ledger.traffic.begin(key)
+        traffic = ledger.traffic.begin(key)
+        timer = self._arm(candidate) if self._can_hedge else None
+        result: AttemptSuccess | AttemptFailure | None = None
         is_good: bool | None = None
         try:
             result = await attempt.run(lambda: self._selection.is_wanted(candidate))
             is_good = isinstance(result, AttemptSuccess)
         except Withdrawn:
             self.attempts -= 1
-            self._respond(candidate, time.monotonic() - started, "WITHDRAWN")
-            self._release()
-            return None
+            self._respond(candidate, time.monotonic() - started, "WITHDRAWN", is_hedge=is_hedge)
+        except BaseException as error:
+            hedge = self._hedge
+            if isinstance(error, asyncio.CancelledError) and hedge is not None and hedge.is_decided:
+                is_good = self._lose(attempt, time.monotonic() - started, is_hedge=is_hedge)
+                if not is_hedge and hedge.has_won():
+                    return hedge.outcome
+            elif hedge is not None and not is_hedge:
+                hedge.close()
+            raise
         finally:
+            if timer is not None:
+                timer.cancel()
             if probed:
                 ledger.end_probe(probed)
             ledger.traffic.read(traffic, is_good=is_good)
+            if is_good:
+                self._open.append((attempt, traffic))
+            else:
+                traffic.in_flight -= 1
+                attempt.close()
         took_s = time.monotonic() - started
+        outcome: Outcome | None = None
         if isinstance(result, AttemptSuccess):
             ledger.traffic.note_first_event(name, model_id, took_s, sent_at)
-            outcome = self._serve(attempt, result, took_s)
-        else:
+            outcome = self._serve(attempt, result, took_s, is_hedge=is_hedge)
+        elif result is not None:
             # Noted before anything is waited for: nobody may send to a slot whose failure has been read.
-            outcome = self._refuse(candidate, result, sent_at, took_s)
-            attempt.close()
-            self._attempt = None
-        if not isinstance(outcome, Served):
-            self._release()
-        return outcome
+            outcome = self._refuse(candidate, result, sent_at, took_s, is_hedge=is_hedge)
+        return outcome if self._hedge is None or is_hedge else await self._hedge.settle(outcome)
 
-    def _release(self) -> None:
-        """The key is not asked by this walk any more."""
-        if self._busy is not None:
-            self._busy.in_flight -= 1
-            self._busy = None
+    def _arm(self, candidate: Candidate) -> asyncio.TimerHandle:
+        """What asks a second candidate once the first one has been silent for long."""
+        main = asyncio.current_task()
+        assert main is not None
+        usual_s = self._ledger.traffic.first_event_s(*candidate.pair)
+        after_s = silence_s(self._settings.hedge, usual_s, is_stream=self.call.stream)
+        return main.get_loop().call_later(after_s, self._begin_hedge, main, candidate)
 
-    def _serve(self, attempt: Attempt, served: AttemptSuccess, took_s: float) -> Outcome | None:
+    def _begin_hedge(self, main: asyncio.Task[Any], candidate: Candidate) -> None:
+        if self.attempts >= MAX_ATTEMPTS or time.monotonic() >= self._until:
+            return
+        if (other := self._selection.beside(candidate)) is not None:
+            self._can_hedge = False
+            self._hedge = Hedge(main, self._try(other, is_hedge=True))
+
+    def _lose(self, attempt: Attempt, took_s: float, *, is_hedge: bool) -> bool | None:
+        """Another candidate serves. Whether it counts as good; None: it had no time to be either."""
+        candidate = attempt.candidate
+        cooldown: Cooldown | None = None
+        usual_s = self._ledger.traffic.first_event_s(*candidate.pair)
+        is_silent = took_s >= silence_s(self._settings.hedge, usual_s, is_stream=self.call.stream)
+        if is_silent and attempt.is_kept_warm:
+            self._ledger.put_last(candidate.provider.name, self._ledger.now() + _WARM_LAST_S)
+        elif is_silent:
+            silent = AttemptFailure(Failure(kind=ErrorKind.TIMEOUT, message="another provider was quicker"))
+            cooldown = self.react(candidate, silent.failure, attempt.sent_at, waited_s=took_s)
+            self._count(candidate, silent, cooldown)
+        self._respond(candidate, took_s, "CANCELLED", cooldown, is_hedge=is_hedge)
+        return False if is_silent else None
+
+    def _serve(self, attempt: Attempt, served: AttemptSuccess, took_s: float, *, is_hedge: bool) -> Outcome | None:
         candidate = attempt.candidate
         self._is_anyone_reached = True
         if self._offline:
@@ -166,30 +222,31 @@ class Walk:
         if served.is_empty and len(self._empty) < MAX_EMPTY:
             refused = AttemptFailure(Failure(kind=ErrorKind.PROTOCOL, message="the answer says nothing"), 200)
             self._count(candidate, refused, None)
-            self._respond(candidate, took_s, "EMPTY")
+            self._respond(candidate, took_s, "EMPTY", is_hedge=is_hedge)
             self._empty.append(Served(served, attempt))
-            self._attempt = None
             return None
         ledger = self._ledger
         ledger.recover(candidate.key, candidate.model.id)
         if ledger.learned:
             size = self.call.prompt_tokens + self.call.output_tokens
             ledger.learned.note_served(*candidate.pair, self.call.features, size)
-        self._respond(candidate, took_s, "OK")
+        self._respond(candidate, took_s, "OK", is_hedge=is_hedge)
         return Served(served, attempt)
 
-    def _refuse(self, candidate: Candidate, refused: AttemptFailure, sent_at: float, took_s: float) -> Outcome | None:
+    def _refuse(
+        self, candidate: Candidate, refused: AttemptFailure, sent_at: float, took_s: float, *, is_hedge: bool
+    ) -> Outcome | None:
         failure = refused.failure
         if refused.is_connect:
             # Whether it is the upstream or this machine that is offline shows only when somebody else answers.
-            self._offline.append((candidate, failure, sent_at))
+            self._offline.append((candidate, failure, sent_at, took_s))
             self._selection.leave_provider(candidate)
             cooldown = self._reach() if self._is_anyone_reached else None
         else:
             self._reach()
-            cooldown = self.react(candidate, failure, sent_at, refused.account)
+            cooldown = self.react(candidate, failure, sent_at, refused.account, waited_s=took_s)
         self._count(candidate, refused, cooldown)
-        self._respond(candidate, took_s, str(failure.kind), cooldown)
+        self._respond(candidate, took_s, str(failure.kind), cooldown, is_hedge=is_hedge)
         reaction = reaction_to(failure)
         if reaction.is_final:
             status = refused.status or reaction.answers
@@ -201,9 +258,15 @@ class Walk:
         return None
 
     def react(
-        self, candidate: Candidate, failure: Failure, sent_at: float, account: str | None = None
+        self,
+        candidate: Candidate,
+        failure: Failure,
+        sent_at: float,
+        account: str | None = None,
+        *,
+        waited_s: float = 0.0,
     ) -> Cooldown | None:
-        """Notes in the ledger what a failure means, also for one in the middle of a stream."""
+        """Notes in the ledger what a failure means, also for one in the middle of a stream. `waited_s`: how long it took."""
         (name, model_id), key = candidate.pair, candidate.key
         reaction = reaction_to(failure)
         now = self._ledger.now()
@@ -220,13 +283,26 @@ class Walk:
         scope = cooled_scope(failure, reaction, candidate.provider)
         if scope in (Scope.KEY, Scope.ACCOUNT):
             self._selection.shake(candidate)
-        cooldown = self._cool(candidate, failure, reaction, scope, sent_at)
-        if reaction.is_outage and scope is not Scope.PROVIDER and self._ledger.note_outage(key, model_id):
-            self._cool(candidate, failure, reaction, Scope.PROVIDER, sent_at)
+        cooldown = self._cool(candidate, failure, reaction, scope, sent_at, waited_s)
+        if reaction.is_hang:
+            self._selection.put_last(candidate)
+            self._ledger.put_last(name, cooldown.until)
+        if reaction.is_outage and scope is not Scope.PROVIDER:
+            is_down = self._ledger.note_outage(key, model_id, is_hang=reaction.is_hang)
+            if is_down or (reaction.is_hang and self._has_hung_elsewhere(candidate)):
+                self._cool(candidate, failure, reaction, Scope.PROVIDER, sent_at, waited_s)
         return cooldown
 
+    def _has_hung_elsewhere(self, candidate: Candidate) -> bool:
+        """Whether another model of its provider did not answer this request either."""
+        name, model_id = candidate.pair
+        return any(
+            entry.provider == name and entry.model != model_id and TABLE.get(entry.last_error, UNKNOWN).is_hang
+            for entry in self._tried.values()
+        )
+
     def _cool(
-        self, candidate: Candidate, failure: Failure, reaction: Reaction, scope: Scope, sent_at: float
+        self, candidate: Candidate, failure: Failure, reaction: Reaction, scope: Scope, sent_at: float, waited_s: float
     ) -> Cooldown:
         now = self._ledger.now()
         return self._ledger.cool(
@@ -234,7 +310,7 @@ class Walk:
             candidate.model.id,
             scope,
             kind=str(failure.kind),
-            wait_s=lambda strikes: cooldown_s(failure, reaction, scope, strikes, now),
+            wait_s=lambda strikes: cooldown_s(failure, reaction, scope, strikes, now, waited_s),
             is_outage=reaction.is_outage,
             sent_at=sent_at,
         )
@@ -243,8 +319,8 @@ class Walk:
         """Somebody answered, so this machine is not offline: whoever could not be reached is down. Gives the last cooldown."""
         self._is_anyone_reached = True
         cooldown: Cooldown | None = None
-        for candidate, failure, sent_at in self._offline:
-            cooldown = self._cool(candidate, failure, reaction_to(failure), Scope.PROVIDER, sent_at)
+        for candidate, failure, sent_at, took_s in self._offline:
+            cooldown = self._cool(candidate, failure, reaction_to(failure), Scope.PROVIDER, sent_at, took_s)
         self._offline.clear()
         return cooldown
 
@@ -271,7 +347,15 @@ class Walk:
             return self._faults[0]
         return Exhausted(tuple(self._tried.values()), retry_at)
 
-    def _respond(self, candidate: Candidate, took_s: float, status: str, cooldown: Cooldown | None = None) -> None:
+    def _respond(
+        self,
+        candidate: Candidate,
+        took_s: float,
+        status: str,
+        cooldown: Cooldown | None = None,
+        *,
+        is_hedge: bool,
+    ) -> None:
         (name, model_id), events = candidate.pair, self._events
         duration_ms = round(took_s * 1000)
         retry_after_s = None if cooldown is None else max(0, math.ceil(cooldown.until - self._ledger.now()))
@@ -286,5 +370,6 @@ class Walk:
             status.upper(),
             retry_after_s,
             is_first_chunk,
+            is_hedge,
         )
         events.note(response)
