@@ -5,7 +5,7 @@ A plugin's command imports these names from here; each is loaded when it is firs
 Output: `show` (stdout), `tell` and `complain` (stderr), `fail` (and exit 1), `clock`, `with_tilde`.
 Program: `make_app`, `prepare_program`, `command_faults`.
 Settings: `Settings`, `load_settings`.
-Gateway: `GatewayClient`, `Listener`, `find_fault`.
+Gateway: `GatewayClient`, `Listener`, `find_fault`, `gateway_root`.
 The agent's configuration: `AgentFile`, `WrittenFile`.
 An upstream: `find_provider`, `UpstreamClient`, `ProbeVerdict`, `UnreachableUpstream`.
 Files: `set_aside`.
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from freeride_core.cli.program import command_faults, prepare_program
     from freeride_core.cli.terminal import clock, complain, fail, show, tell, with_tilde
     from freeride_core.cli.upstream import ProbeVerdict, UnreachableUpstream, UpstreamClient, find_provider
+    from freeride_core.cli.url_option import gateway_root
     from freeride_core.settings.resolver import Settings, load_settings
     from freeride_core.system.files import set_aside
 
@@ -46,6 +47,7 @@ __all__ = [
     "fail",
     "find_fault",
     "find_provider",
+    "gateway_root",
     "load_settings",
     "main",
     "make_app",
@@ -59,6 +61,7 @@ __all__ = [
 _HOMES = {
     "cli.agent_file": ("AgentFile", "WrittenFile"),
     "cli.gateway_client": ("GatewayClient", "Listener", "find_fault"),
+    "cli.url_option": ("gateway_root",),
     "cli.group": ("make_app",),
     "cli.program": ("command_faults", "prepare_program"),
     "cli.terminal": ("clock", "complain", "fail", "show", "tell", "with_tilde"),

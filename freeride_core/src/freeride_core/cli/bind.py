@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
 from freeride_core.binder import Binder, Endpoint, Place, Unreadable
 from freeride_core.cli.scope_option import ScopeOption, scope_options
 from freeride_core.cli.terminal import fail, fault_of, show, tell
+from freeride_core.cli.url_option import UrlOption, gateway_root
 
 if TYPE_CHECKING:
     from freeride_core.binding.change import Backups, Change
@@ -27,7 +26,7 @@ def bind(
         ScopeOption | None,
         typer.Option(help="Whose configuration: yours, that of the folder you are in, or of its git repository."),
     ] = None,
-    url: Annotated[str, typer.Option(help="Where the gateway listens.")] = "http://127.0.0.1:11343",
+    url: UrlOption = None,
     model: Annotated[str, typer.Option(help="The model that the agent asks for.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Put back the file as it was before.")] = False,
@@ -241,15 +240,3 @@ def _exposure(change: Change, endpoint: Endpoint) -> Iterator[str]:
 
 def _bound_elsewhere(paths: list[str]) -> list[str]:
     return [f"it is bound in {', '.join(paths)}: undo it there"] if paths else []
-
-
-def gateway_root(url: str) -> str:
-    """The gateway's root; a `/v1`, as agents write it, is taken off. `BadParameter`: it is no such address."""
-    try:
-        parts = urlsplit(url)
-        is_plain = re.fullmatch(r"[!-~]+", url) and not set("?#@") & set(url)
-        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and is_plain:
-            return url.rstrip("/").removesuffix("/v1").rstrip("/")
-    except ValueError:
-        pass
-    raise typer.BadParameter("write scheme, host and port, such as http://127.0.0.1:11343", param_hint="--url")

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from freeride_core.cli.url_option import UrlOption, gateway_root
+
 if TYPE_CHECKING:
     from freeride_core.cli.checks.finding import Finding
 
@@ -18,14 +20,13 @@ _MARKS = {"ok": "ok", "warning": "WARN", "broken": "BROKEN"}
 
 
 def doctor(
-    url: Annotated[str, typer.Option(help="Where the gateway listens, or should.")] = "http://127.0.0.1:11343",
+    url: UrlOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
 ) -> None:
     """Look for what is wrong: program, home, port, keys, providers, bound agents. Changes nothing and spends no quota.
 
     Exit codes: 0 nothing is broken, 1 something is."""
-    from freeride_core.cli.bind import gateway_root
     from freeride_core.cli.terminal import show
     from freeride_core.system.plain_text import printable
 

@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-from freeride_core.cli.bind import check_model, gateway_root, load_installed
+from freeride_core.cli.bind import check_model, load_installed
 from freeride_core.cli.group import make_app
 from freeride_core.cli.terminal import complain, fail
+from freeride_core.cli.url_option import UrlOption, gateway_root
 
 if TYPE_CHECKING:
     from freeride_core.binder import Launch
@@ -44,7 +45,7 @@ app = make_app()
 def run(
     agent: Annotated[str, typer.Argument(help="The agent, by the name that `freeride bind` knows.")],
     arguments: Annotated[list[str] | None, typer.Argument(help="What the agent is started with.")] = None,
-    url: Annotated[str, typer.Option(help="Where the gateway listens, or is started.")] = "http://127.0.0.1:11343",
+    url: UrlOption = None,
     model: Annotated[str, typer.Option(help="The model that the agent asks for.")] = "auto",
 ) -> None:
     """Start an agent bound to the gateway, without a change of its files. Where no gateway answers one runs as long as an

@@ -6,6 +6,7 @@ import errno
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -20,9 +21,16 @@ _REACHABLE = "other machines can reach {}: set FREERIDE_TOKEN first, or leave --
 
 def serve(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; any but loopback needs FREERIDE_TOKEN.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 11343,
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to listen on; any but loopback needs FREERIDE_TOKEN. [default: FREERIDE_HOST, 127.0.0.1]",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="Port to listen on. [default: FREERIDE_PORT, 11343]", min=0, max=65535),
+    ] = None,
     lease: Annotated[Path | None, typer.Option(hidden=True)] = None,  # of the `freeride run` that started it
 ) -> None:
     """Serve one OpenAI-compatible endpoint over every free tier that you have a key for."""
@@ -36,7 +44,8 @@ def serve(
 
     if lease is not None:
         end_when_unneeded(lease)
-    settings = load_settings()
+    settings = load_settings(host=host, port=port)
+    host = settings.host
     if settings.token is None and not is_loopback(host):
         fail(_REACHABLE.format(host))
     plugins = load_plugins(("provider",))
@@ -49,7 +58,7 @@ def serve(
     if not roster.members:
         fail(where_to_get_keys(roster.registered.values(), settings.home))
     disclose(settings, public_names(plugins, [member.provider.name for member in roster.members]))
-    listener = _listen(host, port)
+    listener = _listen(host, settings.port)
     if settings.token is None and not is_loopback(listener.getsockname()[0]):
         listener.close()
         fail(_REACHABLE.format(host))  # a name of loopback that leads elsewhere here
@@ -58,7 +67,7 @@ def serve(
         for line in (gateway.store.notice, *gateway.import_legacy()):
             if line:
                 complain(line)
-        show(_banner(gateway.roster, url))
+        show(banner(gateway.roster, url, has_token=settings.token is not None))
 
     serve_until_stopped(settings, plugins, listener, announce)
 
@@ -75,13 +84,38 @@ def _listen(host: str, port: int) -> socket.socket:
         fail(f"cannot listen on {host}:{port}: {error.strerror}")
 
 
-def _banner(roster: EnabledProviders, url: str) -> str:
+def banner(roster: EnabledProviders, url: str, *, has_token: bool) -> str:
+    """Return what `serve` prints: who can answer, and the variables that SDKs and agents read. openai-python and openai-node
+    read OPENAI_BASE_URL (since 1.0 and 4.0), older tools OPENAI_API_BASE."""
     names = ", ".join(member.provider.name for member in roster.members)
+    base = reachable_url(url)
+    key = "(the value of FREERIDE_TOKEN)" if has_token else "any"
     more = "" if len(roster.members) == len(roster.registered) else "        # add more by exporting their keys"
     return (
         f"freeride gateway listening on {url}\n"
         f"  providers: {names}{more}\n"
         "  point any OpenAI-compatible agent at:\n"
-        f"    OPENAI_API_BASE={url}/v1\n"
-        "    OPENAI_API_KEY=any\n"
+        f"    OPENAI_BASE_URL={base}/v1\n"
+        f"    OPENAI_API_BASE={base}/v1\n"
+        f"    OPENAI_API_KEY={key}\n"
     )
+
+
+def reachable_url(url: str) -> str:
+    """Return the URL with this machine's address in the network, where it listens on all of them."""
+    parts = urlsplit(url)
+    if parts.hostname not in ("0.0.0.0", "::"):  # noqa: S104 - it is only compared
+        return url
+    address = network_address(socket.AF_INET6 if parts.hostname == "::" else socket.AF_INET)
+    return f"http://[{address}]:{parts.port}" if ":" in address else f"http://{address}:{parts.port}"
+
+
+def network_address(family: socket.AddressFamily) -> str:
+    """Return the address that others reach this machine by, or loopback's if it is in no network. Nothing is sent."""
+    loopback, elsewhere = ("::1", "2001:db8::1") if family == socket.AF_INET6 else ("127.0.0.1", "192.0.2.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((elsewhere, 9))  # of the addresses for documentation: it only chooses the way
+        except OSError:
+            return loopback
+        return str(probe.getsockname()[0])

@@ -140,6 +140,7 @@ def invitation(url: str | None) -> list[str]:
         return [real]
     return [
         "Now yours, with full quotas again. For any OpenAI-compatible agent:",
+        f"  OPENAI_BASE_URL={url}/v1",
         f"  OPENAI_API_BASE={url}/v1",
         "  OPENAI_API_KEY=any",
         f"  curl {url}/v1/chat/completions \\",

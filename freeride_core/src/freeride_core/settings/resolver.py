@@ -61,6 +61,10 @@ class Settings:
     home: Path
     providers: tuple[str, ...] | None
     """Only these, in this order; None: all, in their own order."""
+    host: str
+    """Where the gateway listens, and where commands look for it."""
+    port: int
+    """0: any that is free, for a gateway of a test."""
     connect_timeout: float
     first_byte_timeout: float | None
     """None: the user set none, so a package's own or the default counts."""
@@ -95,6 +99,12 @@ class Settings:
     def allows_loopback_origins(self) -> bool:
         """Whether pages of this machine may ask without being named."""
         return _NO_ORIGINS not in self.allowed_origins
+
+    @property
+    def root_url(self) -> str:
+        """Where this machine reaches the gateway: `http://127.0.0.1:11343`."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def base_url(self, provider: Provider) -> str | None:
         """What replaces the provider's own base URL, without a trailing slash; None: nothing does."""
@@ -191,6 +201,8 @@ def _load(above_files: Mapping[str, str]) -> Settings:
     return Settings(
         home=home,
         providers=tuple(dict.fromkeys(name.lower() for name in values.names("PROVIDERS"))) or None,
+        host=values.text("HOST") or "127.0.0.1",
+        port=values.port("PORT", 11343),
         connect_timeout=values.seconds("CONNECT_TIMEOUT", 5.0),
         first_byte_timeout=values.seconds_if_set("FIRST_BYTE_TIMEOUT"),
         answer_timeout=values.seconds("ANSWER_TIMEOUT", 300.0),
@@ -262,6 +274,14 @@ class _Values:
         if (number := self._whole(name, default)) is not None:
             return number
         raise SettingsError(PREFIX + name, "a whole number above 0", f"write for example {default}")
+
+    def port(self, name: str, default: int) -> int:
+        text = self.text(name)
+        if not text:
+            return default
+        if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 65536:
+            return int(text)
+        raise SettingsError(PREFIX + name, "a port", f"write a number from 1 to 65535, for example {default}")
 
     def _whole(self, name: str, default: int) -> int | None:
         """None: what stands there is no whole number above 0."""

@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 
 from freeride_binder_openclaw import PROVIDER
-from freeride_binder_openclaw.cli.output import GATEWAY, find_keys, show_written
+from freeride_binder_openclaw.cli.output import find_keys, show_written
 from freeride_binder_openclaw.ranking import FreeModel
 from freeride_binder_openclaw.rotation import FRESH_S, list_models
 from freeride_binder_openclaw.selection import DIRECT, Chooser
 from freeride_binder_openclaw.workspace import Unusable, Workspace
 from freeride_core import Endpoint
-from freeride_core.cli import GatewayClient, Listener, tell
+from freeride_core.cli import GatewayClient, Listener, gateway_root, tell
 
 
 def ranked_models(scene: Workspace, *, oldest_s: float = FRESH_S) -> list[FreeModel]:
@@ -26,7 +26,7 @@ def ranked_models(scene: Workspace, *, oldest_s: float = FRESH_S) -> list[FreeMo
 
 def gateway_endpoint(scene: Workspace, model: str) -> Endpoint:
     """The gateway where OpenClaw looks for it, else where it usually is."""
-    root = scene.selection.gateway or GATEWAY
+    root = scene.selection.gateway or gateway_root(None)
     return Endpoint(root, scene.settings.token or Endpoint(root).key, model)
 
 

@@ -18,7 +18,6 @@ from freeride_core.cli import WrittenFile, command_faults, complain, fail, show,
 if TYPE_CHECKING:
     from freeride_binder_openclaw.workspace import Keys, Workspace
 
-GATEWAY = "http://127.0.0.1:11343"
 UNDO = "freeride bind --undo openclaw"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from freeride_binder_openclaw.cli.options import AsJson
-from freeride_binder_openclaw.cli.output import GATEWAY, told
+from freeride_binder_openclaw.cli.output import told
 from freeride_core.cli import show
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def status(as_json: AsJson = False) -> None:
 def _found(scene: Workspace, now: float) -> dict[str, Any]:
     from freeride_binder_openclaw.cli.output import faults_of_a_command
     from freeride_binder_openclaw.memory import DAY_S
-    from freeride_core.cli import find_fault
+    from freeride_core.cli import find_fault, gateway_root
 
     selection, memory = scene.selection, scene.memory
-    root = selection.gateway or GATEWAY
+    root = selection.gateway or gateway_root(None)
     keys: list[dict[str, Any]] = []
     note, ceiling = "", None
     try:
