@@ -355,6 +355,26 @@ def test_a_client_that_leaves_as_the_hedge_wins_is_gone_all_the_same(is_cancelle
     assert asyncio.run(race()) == ("gone" if is_cancelled else "won")
 
 
+def test_a_hedge_that_is_closed_cancels_nobody() -> None:
+    async def race() -> bool:
+        served = asyncio.get_running_loop().create_future()
+
+        async def second() -> Any:
+            return await asyncio.shield(served)
+
+        main = asyncio.current_task()
+        assert main is not None
+        both = Hedge(main, second())
+        await asyncio.sleep(0)
+        served.set_result("an outcome")
+        both.close()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return both.is_decided or main.cancelling() > 0
+
+    assert not asyncio.run(race())
+
+
 def busy(stage: GatewayStage) -> list[str]:
     traffic = stage.thread.gateway.ledger.traffic
     members = stage.thread.gateway.roster.members

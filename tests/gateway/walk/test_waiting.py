@@ -216,6 +216,19 @@ def test_a_provider_rests_after_two_of_its_models_in_one_request(tmp_path: Path,
         assert set(stage.cooled()) == {of_model("one"), of_model("two"), PROVIDER}
 
 
+def test_a_provider_rests_after_two_of_its_models_however_long_the_request_takes(tmp_path: Path) -> None:
+    def answer(seen: ReceivedRequest) -> Script:
+        if seen.json["model"] == "double/two":
+            forward(stage, 400)
+        return [RESET]
+
+    with GatewayStage(tmp_path, provider("alpha", models=MODELS)) as stage:
+        stage["alpha"].answer = answer
+        assert stage.ask().status_code == 503
+        assert PROVIDER in stage.cooled()
+        assert models_asked(stage) == ["one", "two"]
+
+
 @pytest.mark.parametrize(
     ("apart_s", "first", "second", "rests"),
     [
