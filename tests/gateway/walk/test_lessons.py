@@ -36,7 +36,7 @@ def picture(url: str = "data:image/png;base64,AAAA", count: int = 1) -> list[dic
 
 
 @dataclass(frozen=True, kw_only=True)
-class Odd:
+class OddRequest:
     """A request that is refused, and an ordinary one that is not."""
 
     fields: dict[str, Any]
@@ -46,82 +46,84 @@ class Odd:
 
 
 ODDITIES = {
-    "a tool choice": Odd(
+    "a tool choice": OddRequest(
         fields={"tools": TOOLS, "tool_choice": "required"},
         words="Thinking mode does not support this tool_choice",
         after={"tools": TOOLS},
     ),
-    "parallel calls": Odd(
+    "parallel calls": OddRequest(
         fields={"tools": TOOLS, "parallel_tool_calls": True},
         words="This model does not support parallel tool calls",
         after={"tools": TOOLS},
     ),
-    "too many tools": Odd(
+    "too many tools": OddRequest(
         fields={"tools": TOOLS * 129}, words="This model does not support more than 128 tools", after={"tools": TOOLS}
     ),
-    "a tool's type": Odd(
+    "a tool's type": OddRequest(
         fields={"tools": [{"type": "custom", "custom": {"name": "x"}}]},
         words="Tool type 'custom' is not supported",
         after={"tools": TOOLS},
     ),
-    "tools with JSON": Odd(
+    "tools with JSON": OddRequest(
         fields={"tools": TOOLS, "response_format": {"type": "json_object"}},
         words="Tools are not supported together with response_format",
         after={"tools": TOOLS},
     ),
-    "a MIME type": Odd(
+    "a MIME type": OddRequest(
         fields={"messages": picture("data:image/jpg;base64,AAAA")},
         words="Unsupported MIME type: image/jpg",
         after={"messages": picture()},
     ),
-    "an image's address": Odd(
+    "an image's address": OddRequest(
         fields={"messages": picture("https://x.invalid/a.png")},
         words="Image URLs are not supported, send base64",
         after={"messages": picture()},
     ),
-    "an image's size": Odd(
+    "an image's size": OddRequest(
         fields={"messages": picture()},
         words="This model does not support images larger than 8000 pixels",
         after={"messages": picture()},
     ),
-    "images with tools": Odd(
+    "images with tools": OddRequest(
         fields={"messages": picture(), "tools": TOOLS},
         words="Images are not supported in tool results",
         after={"messages": picture(), "tools": TOOLS},
     ),
-    "a keyword of a schema": Odd(
+    "a keyword of a schema": OddRequest(
         fields={"response_format": SCHEMA},
         words="response_format.json_schema: keyword 'allOf' is not supported",
         after={"response_format": SCHEMA},
     ),
-    "a schema that streams": Odd(
+    "a schema that streams": OddRequest(
         fields={"response_format": SCHEMA},
         words="Structured outputs are not supported with streaming",
         after={"response_format": SCHEMA},
     ),
-    "a routing wish": Odd(
+    "a routing wish": OddRequest(
         fields={"provider": {"only": ["nowhere"]}},
         status=404,
         words="No allowed providers are available for the selected model.",
         after={},
     ),
-    "a demand for parameters": Odd(
+    "a demand for parameters": OddRequest(
         fields={"provider": {"require_parameters": True}},
         status=404,
         words="No endpoints found that can handle the requested parameters. To learn more, visit: x",
         after={},
     ),
-    "ignored providers": Odd(
+    "ignored providers": OddRequest(
         fields={"provider": {"ignore": ["all"]}}, status=404, words="All providers have been ignored.", after={}
     ),
-    "a file that is gone": Odd(fields={"file": "f-1"}, status=404, words="The file 'f-1' was not found", after={}),
-    "twenty images by address": Odd(
+    "a file that is gone": OddRequest(
+        fields={"file": "f-1"}, status=404, words="The file 'f-1' was not found", after={}
+    ),
+    "twenty images by address": OddRequest(
         fields={"messages": picture("https://x.invalid/a.png", count=20)},
         words="This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 tokens",
         after={"messages": [{"role": "user", "content": "word " * 800}]},
     ),
-    "an upstream in trouble": Odd(fields={}, words="context length exceeded", after={}),
-    "a field that nobody counts": Odd(
+    "an upstream in trouble": OddRequest(fields={}, words="context length exceeded", after={}),
+    "a field that nobody counts": OddRequest(
         fields={"documents": ["word " * 40_000]},
         words="maximum context length is 131072 tokens, you requested 140000",
         after={"messages": [{"role": "user", "content": "word " * 800}]},
@@ -131,7 +133,7 @@ ODDITIES = {
 
 @pytest.mark.parametrize("odd", ODDITIES.values(), ids=ODDITIES)
 @pytest.mark.parametrize("model", ["auto", ABLE.id])
-def test_an_odd_request_takes_nothing_from_an_ordinary_one(tmp_path: Path, odd: Odd, model: str) -> None:
+def test_an_odd_request_takes_nothing_from_an_ordinary_one(tmp_path: Path, odd: OddRequest, model: str) -> None:
     with GatewayStage(tmp_path, provider("alpha", models=[ABLE])) as stage:
         stage["alpha"].answer = in_turn(refusal(odd.status, odd.words))
         refused = stage.ask(model, **odd.fields)
@@ -144,7 +146,7 @@ def test_an_odd_request_takes_nothing_from_an_ordinary_one(tmp_path: Path, odd: 
 
 
 @pytest.mark.parametrize("odd", ODDITIES.values(), ids=ODDITIES)
-def test_an_odd_request_is_tried_elsewhere_and_the_next_begins_as_usual(tmp_path: Path, odd: Odd) -> None:
+def test_an_odd_request_is_tried_elsewhere_and_the_next_begins_as_usual(tmp_path: Path, odd: OddRequest) -> None:
     with GatewayStage(tmp_path, *(provider(name, models=[ABLE]) for name in ("alpha", "beta"))) as stage:
         stage["alpha"].answer = in_turn(refusal(odd.status, odd.words))
         first = stage.ask(**odd.fields)
