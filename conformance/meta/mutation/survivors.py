@@ -20,10 +20,11 @@ SURVIVORS: dict[str, str] = {
     r".*: credentials\[0\]\.(account_)?aliases\[.\] removed": "other names of a variable are known to its users only",
     r".*: (free_models_variables|former_names)\[.\] removed": "historic names are known to those who set them",
     r".*: credentials\[0\]\.pattern -> None": "a pattern is optional: it only hints",
+    r".*: missing_models_most .*": "that an account gets no model at all shows after several requests",
     r".*: first_byte_timeout removed": "how patient one must be shows in minutes that no test waits for",
     # What only the real upstream knows.
     r"(?!huggingface).*: base_url with another host": "every simulator answers at another host, so none can tell",
-    r"(cloudflare: (catalog|probe)|openrouter: catalog)\.path altered": "only the query changes, and a simulator does not filter",
+    r"openrouter: catalog\.path altered": "only the query changes, and a simulator does not filter",
     r"groq: probe removed": "a probe is optional",
     r"(?!huggingface).*: probe\.describe raises": "what cannot be described counts as valid, as the status says",
     r"(groq|cloudflare|openrouter): probe\.describe finds an account that cannot be billed": "the free policy asks for no account",

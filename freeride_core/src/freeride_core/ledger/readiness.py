@@ -56,6 +56,7 @@ class Ledger:
         self._probing: set[Slot] = set()
         self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
         self._slots_version = 0
+        self._missing: defaultdict[str, set[str]] = defaultdict(set)
         self._outages: defaultdict[str, deque[tuple[float, str]]] = defaultdict(deque)
 
     def apply(self, entries: Sequence[Entry]) -> None:
@@ -119,6 +120,8 @@ class Ledger:
 
     def recover(self, key: Key, model_id: str) -> None:
         """A good answer came: outages are over, and failures in a row are forgotten."""
+        if self._missing:
+            self._missing.pop(self.accounts.of(key), None)
         if not self.cooldowns:
             return
         now = self.now()
@@ -154,6 +157,12 @@ class Ledger:
             return cooldown  # over as it begins, by the upstream's own word: nothing to remember
         self.cooldowns.set(slot, cooldown)
         return cooldown
+
+    def note_missing_model(self, key: Key, model_id: str) -> int:
+        """Remembers that a model was not found, and says how many of the account's were since it last had an answer."""
+        models = self._missing[self.accounts.of(key)]
+        models.add(model_id)
+        return len(models)
 
     def note_outage(self, key: Key, model_id: str) -> bool:
         """Remembers that a model was down; True when so many of the provider's models are that it is the provider."""

@@ -99,6 +99,8 @@ def freeride_register_provider() -> Provider:
         meter=Scope.ACCOUNT_MODEL,
         # Headers come at once, then the prompt may be worked on for minutes.
         first_byte_timeout=180,
+        # Some new keys list every model and may ask none (October 2026).
+        missing_models_most=3,
         free_models_variables=("NVIDIA_NIM_FREE_MODELS_OVERRIDE",),
         former_names=("nvidia_nim",),
     )
