@@ -349,6 +349,19 @@ def test_a_packages_own_rules_come_first() -> None:
     assert failure(read(found)).kind == ErrorKind.CONTEXT_LENGTH
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "Input length 131393 exceeds the maximum allowed input length of 131040 tokens.",
+        json.dumps({"error": {"message": "This model's maximum prompt length is 131072 but it has 537812 tokens."}}),
+        json.dumps({"detail": [{"msg": "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5120"}]}),
+    ],
+)
+def test_what_a_router_quotes_is_read_like_its_own_words(raw: str) -> None:
+    body = {"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw}}}
+    assert failure(read(answer(body, 400))).kind is ErrorKind.CONTEXT_LENGTH
+
+
 def test_where_no_rule_fits_the_status_decides() -> None:
     assert failure(read(answer(b"slow down", 429))) == Failure(kind=ErrorKind.RATE_LIMIT, message="slow down")
 

@@ -334,6 +334,14 @@ def test_a_limit_within_a_400_is_a_503_with_its_wait(tmp_path: Path) -> None:
         assert len(stage["alpha"].posts) == 1
 
 
+def test_an_upstream_in_trouble_teaches_nothing_and_is_asked_again(tmp_path: Path) -> None:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
+        stage["alpha"].answer = in_turn(refusal(500, "context size exceeded while loading"))
+        assert stage.ask().status_code == 503
+        assert not stage.thread.gateway.ledger.learned
+        assert stage.ask().status_code == 200
+
+
 # Inputs of embeddings
 
 SMALL = replace(

@@ -28,8 +28,6 @@ RULES = (
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=402, scope=Scope.ACCOUNT),  # credits that have expired, of all models
     # The answer is to be fetched elsewhere, later: nothing that a client could wait for.
     Rule(kind=ErrorKind.TIMEOUT, status=202),
-    # Names a parameter, which may be called `tool_something` without tools being the trouble.
-    Rule(kind=ErrorKind.UNSUPPORTED, status=400, text="unsupported parameter"),
     Rule(kind=ErrorKind.UNSUPPORTED, status=500, text="failed to decode json"),
 )
 
