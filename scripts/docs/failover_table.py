@@ -9,13 +9,13 @@ from freeride_core.gateway.walk.reaction import TABLE, Reaction
 
 _SEEN = {
     ErrorKind.RATE_LIMIT: "429 of a minute",
-    ErrorKind.QUOTA_EXHAUSTED: "402, 429 of a day or a month",
-    ErrorKind.AUTH: "401, some 403",
+    ErrorKind.QUOTA_EXHAUSTED: "402, 429 of a day or a month, an empty balance",
+    ErrorKind.AUTH: "401, what speaks of the key or the account with 400 or 403",
     ErrorKind.MODEL_NOT_FOUND: "404, a retired model, one that your plan has not",
     ErrorKind.UNSUPPORTED: "400 because this model knows no tools, images, schemas",
     ErrorKind.CONTEXT_LENGTH: "a prompt longer than this model's window",
     ErrorKind.TOO_LARGE: "413, more tokens than a minute gives",
-    ErrorKind.UNAVAILABLE: "5xx",
+    ErrorKind.UNAVAILABLE: "5xx, a page that blocks",
     ErrorKind.TIMEOUT: "silence",
     ErrorKind.NETWORK: "no connection, or one that breaks",
     ErrorKind.PROTOCOL: "200 with HTML, with an error, with nothing",
@@ -45,9 +45,9 @@ def failover_rows() -> Iterator[tuple[str, ...]]:
 
 def _cooled(reaction: Reaction) -> str:
     if reaction.remembers_feature:
-        return "nothing; what the model cannot do is remembered"
+        return "nothing; for an hour at most the model comes last for what it lacks"
     if reaction.remembers_size:
-        return "nothing; the size is remembered"
+        return "nothing; for an hour at most the model comes last for such a size"
     if not reaction.cools:
         return "nothing"
     wait = _span(reaction.wait_s)

@@ -303,6 +303,14 @@ def test_what_is_no_error_is_none(body: Any, phase: Phase) -> None:
         ({**GOOD_CHUNK, "error": {"message": "x", "code": 429}}, ErrorKind.RATE_LIMIT),
         ({"object": "error", "message": "x", "code": 429}, ErrorKind.RATE_LIMIT),
         ({"object": "error", "message": "x", "code": "3505"}, ErrorKind.UNAVAILABLE),
+        # Without a number, by its words.
+        ({"error": "Rate limit exceeded"}, ErrorKind.RATE_LIMIT),
+        ({"error": {"message": "Too many requests"}}, ErrorKind.RATE_LIMIT),
+        ({"error": {"message": "Insufficient balance"}}, ErrorKind.QUOTA_EXHAUSTED),
+        ({"error": {"message": "API key expired. Please renew the API key."}}, ErrorKind.AUTH),
+        ({"error": {"message": "This model does not support tools"}}, ErrorKind.UNSUPPORTED),
+        ({"error": {"message": "the model x does not exist"}}, ErrorKind.MODEL_NOT_FOUND),
+        ({"error": {"message": "temporarily overloaded"}}, ErrorKind.UNAVAILABLE),
     ],
 )
 @pytest.mark.parametrize("phase", [Phase.BODY, Phase.EVENT])
@@ -339,6 +347,19 @@ def test_a_packages_own_rules_come_first() -> None:
         param="p",
     )
     assert failure(read(found)).kind == ErrorKind.CONTEXT_LENGTH
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "Input length 131393 exceeds the maximum allowed input length of 131040 tokens.",
+        json.dumps({"error": {"message": "This model's maximum prompt length is 131072 but it has 537812 tokens."}}),
+        json.dumps({"detail": [{"msg": "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5120"}]}),
+    ],
+)
+def test_what_a_router_quotes_is_read_like_its_own_words(raw: str) -> None:
+    body = {"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw}}}
+    assert failure(read(answer(body, 400))).kind is ErrorKind.CONTEXT_LENGTH
 
 
 def test_where_no_rule_fits_the_status_decides() -> None:
@@ -602,6 +623,23 @@ def test_a_probe_needs_no_description() -> None:
     assert made.url == "https://acme.invalid/api/key"
     assert probe.read(answer(b"")) == Proof(True)
     assert probe.read(answer(b"", 403)) == Proof(False)
+
+
+@pytest.mark.parametrize(
+    ("found", "is_valid"),
+    [
+        (answer({"error": "API key revoked"}, 403), False),
+        (answer({"detail": "Authorization failed"}, 403), False),
+        (answer(b"", 403), False),
+        (answer(b"", 401), False),
+        (answer(b"<html>Sign in</html>", 401), False),
+        (answer(b"<html><title>Just a moment...</title></html>", 403), None),
+        (answer(b"", 403, cf_mitigated="challenge"), None),
+        (answer({"error": "Access denied. Please check your network settings."}, 403), None),
+    ],
+)
+def test_a_probe_blames_no_key_for_a_page_that_blocks(found: Answer, is_valid: bool | None) -> None:
+    assert CompatibleProbe(path="/key").read(found).valid is is_valid
 
 
 # The rest

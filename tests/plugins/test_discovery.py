@@ -279,6 +279,7 @@ def test_a_missing_member_is_a_row(broken: Any, member: str) -> None:
         ("plugin.limits = None", "`limits` is a NoneType, not a tuple"),
         ("plugin.probe = 1", "`probe` is an int, not a Probe"),
         ("plugin.first_byte_timeout = '30'", "`first_byte_timeout` is a str, not an int"),
+        ("plugin.missing_models_most = '3'", "`missing_models_most` is a str, not an int"),
         ("plugin.rank = 'first'", "`rank` is a str, not an int"),
         (
             "plugin.__class__ = type('Odd', (Acme,), {'about': property(lambda self: 1 / 0)})",

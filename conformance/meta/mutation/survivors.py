@@ -20,10 +20,11 @@ SURVIVORS: dict[str, str] = {
     r".*: credentials\[0\]\.(account_)?aliases\[.\] removed": "other names of a variable are known to its users only",
     r".*: (free_models_variables|former_names)\[.\] removed": "historic names are known to those who set them",
     r".*: credentials\[0\]\.pattern -> None": "a pattern is optional: it only hints",
+    r".*: missing_models_most .*": "that an account gets no model at all shows after several requests",
     r".*: first_byte_timeout removed": "how patient one must be shows in minutes that no test waits for",
     # What only the real upstream knows.
     r"(?!huggingface).*: base_url with another host": "every simulator answers at another host, so none can tell",
-    r"(cloudflare: (catalog|probe)|openrouter: catalog)\.path altered": "only the query changes, and a simulator does not filter",
+    r"openrouter: catalog\.path altered": "only the query changes, and a simulator does not filter",
     r"groq: probe removed": "a probe is optional",
     r"(?!huggingface).*: probe\.describe raises": "what cannot be described counts as valid, as the status says",
     r"(groq|cloudflare|openrouter): probe\.describe finds an account that cannot be billed": "the free policy asks for no account",
@@ -47,17 +48,18 @@ SURVIVORS: dict[str, str] = {
     r"huggingface: catalog\.models\[.*\]\.router -> True": "only the default model is asked",
     r"openrouter: catalog\.models\[(nvidia/nemotron-3-ultra.*|openrouter/free)\]\.router -> .*": "the package says what routes",
     r"openrouter: catalog\.models\[openrouter/free\]\.price -> 1": "its name makes it free, whatever a dated price says",
-    r"openrouter: catalog\.models\[.*embed.*\] removed": "the live list brings it",
+    r"(openrouter|nvidia): catalog\.models\[.*embed.*\] removed|cloudflare: catalog\.models\[@cf/baai/bge-m3\] removed": (
+        "the live list brings it"
+    ),
     r".*: free\.(policies\[.\]\.)?checked emptied": "a date for people, which the catalog has too",
-    r"cloudflare: free\.ids without @cf/baai/.*": "only the first embeddings model is asked",
     r"huggingface: catalog\.fresh_s .*": "how often a list is looked at is a judgement",
     r"huggingface: free\.policies\[1\] removed": "it adds what an account that cannot be billed may use, and none is simulated",
     # Wires and rules.
     r".*: embeddings takes every first event for good": "embeddings are not streamed",
     r"nvidia: catalog\.parse_entry -> None": "what it reads besides costs money, unless a user's own list says otherwise",
     r"nvidia: embeddings\.defaults\[input_type\] emptied": "which value the upstream takes is its own word",
-    r"(groq: chat\.rules\[[12568]|nvidia: chat\.rules\[[01245]|huggingface: chat\.rules\[0"
-    r"|openrouter: chat\.rules\[([4569]|1[123]))\]\.status -> None": ("the words have no other status"),
+    r"(groq: chat\.rules\[[12568]|nvidia: chat\.rules\[[0125]|huggingface: chat\.rules\[0"
+    r"|openrouter: chat\.rules\[([456]|1[0456]))\]\.status -> None": ("the words have no other status"),
     r"groq: chat\.rules\[[2345]\] after the next": "no answer was seen that fits both",
     r"groq: chat\.rules\[4\](\.code -> other| removed)": "as an unknown 400 is read; it keeps words from being read",
     r"huggingface: chat\.rules\[1\](\.status -> 418| removed)": "as an unknown 402 is read; likewise",
@@ -65,13 +67,13 @@ SURVIVORS: dict[str, str] = {
     r"cloudflare: chat\.rules\[1\]\.code -> None": "these words were never seen with another code",
     r"cloudflare: chat\.rules\[3\]\.(wait|overrules_hint) -> .*": "the answer as it was seen says itself how long",
     r"cloudflare: chat\.rules\[10\]\.overrules_hint -> .*": "it is said of the list of models, which nobody waits for",
-    r"cloudflare: chat\.rules\[9\](\.code -> other| removed)": "the guessed words tell what the documented code does",
+    r"cloudflare: chat\.rules\[[89]\](\.code -> other| removed)": "the guessed words tell what the documented code does",
     r"cloudflare: chat\.defaults\[max_tokens\] (doubled|plus one)": (
         "how long an answer may be where nobody asks is a judgement"
     ),
-    r"openrouter: chat\.rules\[([0-3]|11)\](\.code -> other|\.status -> 418| removed)": "such answers say it in words too",
-    r"openrouter: chat\.rules\[[01257]\] after the next": "no answer was seen that the order changes",
-    r"openrouter: chat\.rules\[(6|10)\]( removed|\.(kind|scope|feature|overrules_hint).*|\.status -> 418|\.text -> other)": (
+    r"openrouter: chat\.rules\[([0-3]|14)\](\.code -> other|\.status -> 418| removed)": "such answers say it in words too",
+    r"openrouter: chat\.rules\[[01258]\] after the next": "no answer was seen that the order changes",
+    r"openrouter: chat\.rules\[(6|11)\]( removed|\.(kind|scope|feature|overrules_hint).*|\.status -> 418|\.text -> other)": (
         "an older shape, of which no example is known"
     ),
     r"openrouter: free\.policies\[2\] with google/gemini-3\.5-flash-image|cloudflare: free with openai/gpt-5\.2": (

@@ -214,6 +214,9 @@ class Provider:
     """What a 429 without further words is about."""
     first_byte_timeout: float | None = None
     """Seconds, where this upstream needs more patience than the default."""
+    missing_models_most: int | None = None
+    """After this many of its models in a row that are not found, without an answer between them, it is the account that gets none;
+    None: however many, each stands for itself."""
     free_models_variables: tuple[str, ...] = ()
     """Historic names of the variable that lists what counts as free."""
     former_names: tuple[str, ...] = ()

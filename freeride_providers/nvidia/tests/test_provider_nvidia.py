@@ -65,6 +65,10 @@ def test_a_long_silence_at_the_start_is_normal() -> None:
     assert PROVIDER.first_byte_timeout == 180
 
 
+def test_three_models_in_a_row_that_are_not_found_mean_the_account() -> None:
+    assert PROVIDER.missing_models_most == 3
+
+
 def test_the_account_is_known_by_the_name_that_errors_give() -> None:
     case = PROFILE.case("not-for-account")
     assert case is not None

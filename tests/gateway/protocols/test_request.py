@@ -498,6 +498,52 @@ def test_inline_files_do_not_count_as_text() -> None:
     assert 1000 < estimate(b"[" + image + b"," + text + b"]") < 1050
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'{"type":"input_audio","input_audio":{"data":"%s","format":"wav"}}',
+        b'{"type":"input_audio","input_audio":{"format":"wav", "data" : "%s"}}',
+        b'{"type":"image","source":{"type":"base64","data":"%s"}}',
+        b'{"type":"file","file":{"file_data":"data:application/pdf;base64,%s"}}',
+        b'{"type":"video_url","video_url":{"url":"data:video/mp4;base64,%s"}}',
+    ],
+)
+def test_media_of_every_kind_do_not_count_as_text(part: bytes) -> None:
+    assert estimate(b"[" + part % (b"iVBORw0KGgo" * 10_000) + b"]") < 60
+
+
+def test_a_text_that_is_called_data_counts_as_text() -> None:
+    assert estimate(b'[{"type":"text","data":"%s"}]' % (b"some words " * 400)) > 1000
+
+
+@pytest.mark.parametrize(
+    ("given", "tokens"),
+    [
+        (b'"%s"' % (b"x" * 4000), 1000),
+        (b'["%s"]' % (b"x" * 4000), 1000),
+        (b'["%s", "%s"]' % (b"x" * 4000, b"y" * 8000), 2000),
+        (b"[" + b",".join([b'"%s"' % (b"x" * 400)] * 1000) + b"]", 100),
+        (b"[" + b",".join([b"7"] * 500) + b"]", 500),
+        (b"[[" + b",".join([b"7"] * 500) + b"],[1]]", 500),
+        (b'["' + rb"\u4f60" * 400 + b'"]', 400),
+        (b'[{"image":"data:image/png;base64,%s"}]' % (b"A" * 8000), 2),
+        (b"[]", 0),
+        (b"null", 1),
+        (b"{}", 0),
+        (rb'["\ud800"]', 1),
+    ],
+)
+def test_of_several_inputs_the_longest_counts(given: bytes, tokens: int) -> None:
+    call = parse_call(EMBEDDINGS, b'{"model":"e","input":' + given + b"}")
+    assert math.isclose(call.prompt_tokens, tokens, abs_tol=2)
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=9), st.lists, max_leaves=9))
+def test_no_input_is_too_odd_to_be_measured(given: Any) -> None:
+    call = parse_call(EMBEDDINGS, b'{"model":"e","input":' + json.dumps(given).encode() + b"}")
+    assert 0 <= call.prompt_tokens <= len(call.body)
+
+
 def test_text_about_inline_files_counts_as_text() -> None:
     assert estimate(b'"the data: %s"' % (b"x" * 4000)) > 1000
 

@@ -284,6 +284,45 @@ def test_a_restricted_account_is_named_as_that(tmp_path: Path) -> None:
         stage["alpha"].answer = good
 
 
+def models(count: int) -> tuple[Model, ...]:
+    return tuple(replace(MODEL, id=f"double/{at}", canonical=f"double/{at}", tier=1) for at in range(count))
+
+
+def test_models_that_are_missing_in_a_row_mean_the_account_where_the_package_says_so(tmp_path: Path) -> None:
+    alpha = provider("alpha", models=models(9))
+    alpha.missing_models_most = 3
+    with GatewayStage(tmp_path, alpha, provider("beta")) as stage:
+        stage["alpha"].answer = always(refusal(404, "Not found for account"))
+        assert stage.ask().headers["x-freeride-provider"] == "beta"
+        assert stage.ask().headers["x-freeride-provider"] == "beta"
+        assert len(stage["alpha"].posts) == 3
+        [(slot, (kind, left_s))] = [entry for entry in stage.cooled().items() if entry[0].is_of_account]
+        assert (slot.provider, kind) == ("alpha", "auth")
+        assert 290 <= left_s <= 300
+        error = stage.ask("double/8").json()["error"]
+        assert "ALPHA_KEY" in error["suggestion"]
+
+
+def test_models_that_are_missing_between_answers_mean_themselves(tmp_path: Path) -> None:
+    alpha = provider("alpha", models=models(6))
+    alpha.missing_models_most = 3
+    with GatewayStage(tmp_path, alpha) as stage:
+        stage["alpha"].answer = lambda seen: refusal(404) if seen.json["model"][-1] in "0134" else good(seen)
+        for _ in range(2):
+            assert stage.ask().headers["x-freeride-model"] == "double/2"
+        for name in ("double/3", "double/4"):
+            assert stage.ask(name).status_code == 503
+        assert stage.ask("double/5").status_code == 200
+        assert not [slot for slot in stage.cooled() if slot.is_of_account]
+
+
+def test_missing_models_mean_themselves_where_the_package_says_nothing(tmp_path: Path) -> None:
+    with GatewayStage(tmp_path, provider("alpha", models=models(5))) as stage:
+        stage["alpha"].answer = lambda seen: good(seen) if seen.json["model"] == "double/4" else refusal(404)
+        assert stage.ask().headers["x-freeride-model"] == "double/4"
+        assert not [slot for slot in stage.cooled() if slot.is_of_account]
+
+
 def test_a_limit_within_a_400_is_a_503_with_its_wait(tmp_path: Path) -> None:
     words = refusal(400, "Rate limit exceeded, please try again in 43 seconds", type="rate_limit_error", code="429")
     with GatewayStage(tmp_path, provider("alpha")) as stage:
@@ -293,6 +332,14 @@ def test_a_limit_within_a_400_is_a_503_with_its_wait(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "rate_limit")
             assert int(answer.headers["retry-after"]) in (42, 43)
         assert len(stage["alpha"].posts) == 1
+
+
+def test_an_upstream_in_trouble_teaches_nothing_and_is_asked_again(tmp_path: Path) -> None:
+    with GatewayStage(tmp_path, provider("alpha")) as stage:
+        stage["alpha"].answer = in_turn(refusal(500, "context size exceeded while loading"))
+        assert stage.ask().status_code == 503
+        assert not stage.thread.gateway.ledger.learned
+        assert stage.ask().status_code == 200
 
 
 # Inputs of embeddings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from freeride_core.answer import Answer
@@ -27,10 +27,11 @@ class UpstreamErrorBody:
     """Every machine-readable word of it: codes, types, limit sources, as strings."""
     param: str | None = None
 
-    @property
-    def unquoted(self) -> str:
-        """The message without what it quotes: names and values that the client chose."""
-        return _ECHO.sub("", self.message)
+    unquoted: str = field(init=False, repr=False, compare=False)
+    """The message without what it quotes: names and values that the client chose."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unquoted", _ECHO.sub("", self.message))
 
     @classmethod
     def of(cls, answer: Answer) -> UpstreamErrorBody:

@@ -26,6 +26,7 @@ class CompatibleProvider(Provider):
         probe: Probe | None = None,
         meter: Scope = Scope.ACCOUNT,
         first_byte_timeout: float | None = None,
+        missing_models_most: int | None = None,
         free_models_variables: tuple[str, ...] = (),
         former_names: tuple[str, ...] = (),
         rank: int = 100,
@@ -44,5 +45,6 @@ class CompatibleProvider(Provider):
         self.probe = probe
         self.meter = meter
         self.first_byte_timeout = first_byte_timeout
+        self.missing_models_most = missing_models_most
         self.free_models_variables = free_models_variables
         self.former_names = former_names

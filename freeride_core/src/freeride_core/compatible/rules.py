@@ -37,6 +37,11 @@ class Rule:
     """`wait` counts whatever the answer hints, as where the cap of a day comes with the hint of a minute; None: no hint does."""
     feature: Feature | None = None
 
+    @property
+    def is_specific(self) -> bool:
+        """Whether anything but a status is asked for."""
+        return any(part is not None for part in (self.code, self.text, self.unquoted, self.header, self.body))
+
     def concerns(self, status: int) -> bool:
         """Whether it can fit an answer of this status."""
         return self.status is None or status in _many(self.status)

@@ -69,6 +69,8 @@ _MODEL: tuple[Rule, ...] = (
 )
 
 _ACCOUNT: tuple[Rule, ...] = (
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, unquoted=wordings.OF_A_DAY_AND_A_MODEL, scope=Scope.ACCOUNT_MODEL),
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, unquoted=wordings.OF_A_DAY),
     # Where only what is free is asked, a balance that does not suffice speaks of a model that is not free.
     Rule(
         kind=ErrorKind.QUOTA_EXHAUSTED,
@@ -82,8 +84,6 @@ _ACCOUNT: tuple[Rule, ...] = (
         status=(*_NO_OWN_NUMBER, 429),
         code=("402", "insufficient_quota", "billing_hard_limit_reached"),
     ),
-    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, unquoted=wordings.OF_A_DAY_AND_A_MODEL, scope=Scope.ACCOUNT_MODEL),
-    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, unquoted=wordings.OF_A_DAY),
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=401, unquoted=wordings.COME_BACK_LATER, scope=Scope.ACCOUNT_MODEL),
     Rule(kind=ErrorKind.RATE_LIMIT, status=429, unquoted=wordings.OF_A_MODEL, scope=Scope.ACCOUNT_MODEL),
     Rule(

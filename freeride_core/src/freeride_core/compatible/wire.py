@@ -118,6 +118,9 @@ class CompatibleWire(Wire):
             status = _status_within(answer)
             if status == 0:
                 return _GOOD
+        if status == _UNSAID:
+            # Its words alone say what it is, as those of a 400 do; where they do not, the upstream is in trouble.
+            status = 400 if self._understood(400, answer)[0].is_specific else 500
         rule, complaint, account = self._understood(status, answer)
         return Reading(self._failure(rule, status, complaint, answer), account)
 
@@ -184,6 +187,7 @@ def _number(raw: bytes | msgspec.Raw | None) -> float:
 _ESCAPED_LETTER = re.compile(rb"\\u00[67]")
 """A name may be spelled with these."""
 
+_UNSAID = -1
 # What the protocol calls things, where an error within a 200 has no number.
 _STATUS_BY_WORD = {
     "rate_limit_exceeded": 429,
@@ -196,7 +200,7 @@ _STATUS_BY_WORD = {
 
 
 def _status_within(answer: Answer) -> int:
-    """The status of an error inside a 200; 0 where there is none."""
+    """The status of an error inside a 200; 0 where there is none, `_UNSAID` where the error has no number."""
     text = answer.body
     # In a large body the second look would take long, and no error is one.
     if (
@@ -210,7 +214,7 @@ def _status_within(answer: Answer) -> int:
         body = body[0] if body else None
     is_error = answer.event == "error"
     if not isinstance(body, dict):
-        return 500 if is_error else 0
+        return _UNSAID if is_error else 0
     error = error_in(body)
     if not (error or is_error or body.get("object") == "error" or _is_broken(body.get("choices"))):
         return 0
@@ -221,7 +225,7 @@ def _status_within(answer: Answer) -> int:
                 if isinstance(value, (str, int)) and re.fullmatch("[45][0-9]{2}", str(value)):
                     return int(value)
     codes = UpstreamErrorBody.of(answer).codes
-    return next((status for word, status in _STATUS_BY_WORD.items() if word in codes), 500)
+    return next((status for word, status in _STATUS_BY_WORD.items() if word in codes), _UNSAID)
 
 
 def _is_broken(choices: Any) -> bool:

@@ -63,6 +63,7 @@ class Ledger:
         self._probing: set[Slot] = set()
         self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
         self._slots_version = 0
+        self._missing: defaultdict[str, set[str]] = defaultdict(set)
         self._outages: defaultdict[str, deque[tuple[float, str, bool]]] = defaultdict(deque)
         self.last_until: dict[str, float] = {}
         """Providers that are put last, until when."""
@@ -131,6 +132,8 @@ class Ledger:
         """A good answer came: outages are over, and failures in a row are forgotten."""
         if self.last_until:
             self.last_until.pop(key.provider, None)
+        if self._missing:
+            self._missing.pop(self.accounts.of(key), None)
         if not self.cooldowns:
             return
         if (outages := self._outages.get(key.provider)) is not None:
@@ -168,6 +171,12 @@ class Ledger:
             return cooldown  # over as it begins, by the upstream's own word: nothing to remember
         self.cooldowns.set(slot, cooldown)
         return cooldown
+
+    def note_missing_model(self, key: Key, model_id: str) -> int:
+        """Remembers that a model was not found, and says how many of the account's were since it last had an answer."""
+        models = self._missing[self.accounts.of(key)]
+        models.add(model_id)
+        return len(models)
 
     def note_outage(self, key: Key, model_id: str, *, is_hang: bool = False) -> bool:
         """Remembers that a model was down; True when so many of the provider's models are that it is the provider. `is_hang`: it

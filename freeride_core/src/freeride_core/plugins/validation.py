@@ -80,6 +80,7 @@ def check_provider(provider: Provider, name: str) -> None:
         fault("`wires` does not map one or more of Operation to a Wire")
     _member(provider, "probe", (Probe, NoneType))
     _member(provider, "first_byte_timeout", (int, float, NoneType))
+    _member(provider, "missing_models_most", (int, NoneType))
 
 
 _FLAG, _SIZE = (bool, NoneType), (int, NoneType)

@@ -41,8 +41,6 @@ RULES = (
     Rule(kind=ErrorKind.AUTH, status=400, body=BAD_KEY),
     # Where this gateway stands no key is served.
     Rule(kind=ErrorKind.AUTH, status=400, text="user location is not supported", scope=Scope.PROVIDER),
-    # Tools together with JSON; it would usually be read as no tools at all.
-    Rule(kind=ErrorKind.UNSUPPORTED, status=400, text="with a response mime type"),
 )
 
 # Google publishes no table since December 2025: AI Studio shows a project its own. These are the narrowest that were seen, those of

@@ -28,8 +28,6 @@ RULES = (
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=402, scope=Scope.ACCOUNT),  # credits that have expired, of all models
     # The answer is to be fetched elsewhere, later: nothing that a client could wait for.
     Rule(kind=ErrorKind.TIMEOUT, status=202),
-    # Names a parameter, which may be called `tool_something` without tools being the trouble.
-    Rule(kind=ErrorKind.UNSUPPORTED, status=400, text="unsupported parameter"),
     Rule(kind=ErrorKind.UNSUPPORTED, status=500, text="failed to decode json"),
 )
 
@@ -99,6 +97,8 @@ def freeride_register_provider() -> Provider:
         meter=Scope.ACCOUNT_MODEL,
         # Headers come at once, then the prompt may be worked on for minutes.
         first_byte_timeout=180,
+        # Some new keys list every model and may ask none (October 2026).
+        missing_models_most=3,
         free_models_variables=("NVIDIA_NIM_FREE_MODELS_OVERRIDE",),
         former_names=("nvidia_nim",),
     )

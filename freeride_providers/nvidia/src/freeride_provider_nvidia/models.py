@@ -54,10 +54,8 @@ MODELS = (
 def parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> tuple[Model, ...]:
     """One entry of `GET /models`, which says an id and no more. An id that is not dated counts as free only in the user's list."""
     model_id: str = row["id"]
-    known = dated.get(model_id)
-    if known is None:
-        known = Model(id=model_id, canonical=canonical_of(model_id, MAKERS), operations=operations_of(model_id))
-    return (known,)
+    unknown = Model(id=model_id, canonical=canonical_of(model_id, MAKERS), operations=operations_of(model_id))
+    return (dated.get(model_id) or unknown,)
 
 
 CATALOG = CompatibleCatalog(models=MODELS, checked=CHECKED, parse_entry=parse_entry)

@@ -40,6 +40,7 @@ _LOOK = 4 * 1024 * 1024
 _OVERLAP = 16
 _HUGE = 4 * 1024 * 1024
 """Bytes of a request whose features and size are found out at once: later that would hold the event loop up."""
+_DATA = re.compile(rb'"data"\s{0,8}:\s{0,8}"[A-Za-z0-9+/_-]{64}[^"]*+"')
 _DATA_URL = b'"data:'
 
 Pair = tuple[bytes, str, msgspec.Raw]
@@ -299,8 +300,8 @@ def _longest_input(raw: bytes) -> int:
 
 
 def _inline_size(raw: bytes) -> int:
-    """Bytes of all strings that are `data:` URLs."""
-    size = 0
+    """Bytes of all strings that are `data:` URLs, or files in base64 as the value of `data`."""
+    size = sum(len(found[0]) for found in _DATA.finditer(raw)) if b'"data"' in raw else 0
     at = raw.find(_DATA_URL)
     while at >= 0:
         end = raw.find(b'"', at + 1)

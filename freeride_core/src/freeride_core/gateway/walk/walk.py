@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import http
 import math
 import time
@@ -281,6 +282,9 @@ class Walk:
         if not reaction.cools:
             return None
         scope = cooled_scope(failure, reaction, candidate.provider)
+        if failure.kind == ErrorKind.MODEL_NOT_FOUND and self._is_of_account(candidate):
+            failure, scope = dataclasses.replace(failure, kind=ErrorKind.AUTH), Scope.ACCOUNT
+            reaction = reaction_to(failure)
         if scope in (Scope.KEY, Scope.ACCOUNT):
             self._selection.shake(candidate)
         cooldown = self._cool(candidate, failure, reaction, scope, sent_at, waited_s)
@@ -300,6 +304,11 @@ class Walk:
             entry.provider == name and entry.model != model_id and TABLE.get(entry.last_error, UNKNOWN).is_hang
             for entry in self._tried.values()
         )
+
+    def _is_of_account(self, candidate: Candidate) -> bool:
+        """Whether so many models in a row were not found that the account may ask for none."""
+        most = candidate.provider.missing_models_most
+        return most is not None and self._ledger.note_missing_model(candidate.key, candidate.model.id) >= most
 
     def _cool(
         self, candidate: Candidate, failure: Failure, reaction: Reaction, scope: Scope, sent_at: float, waited_s: float
