@@ -43,8 +43,8 @@ class HistoryRules:
 
     @cached_property
     def _glance(self) -> msgspec.json.Decoder[list[Any]]:
-        """Reads over a history and builds nothing but what may have to change. For 200 KB in 600 messages it takes 270 us; to look for
-        each name in turn takes 500."""
+        """Reads over a history and builds nothing but what may have to change. For 200 KB in 600 messages it takes 270 us; to look
+        for each name in turn takes 500."""
         function = _struct("Function", self.dropped)
         call = _struct("ToolCall", self.dropped, function=function)
         message = _struct("Message", {*self.dropped, self.needed}, tool_calls=types.GenericAlias(list, (call,)))

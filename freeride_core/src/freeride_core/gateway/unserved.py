@@ -46,7 +46,7 @@ def _content_body(error: ClientError, request_id: str) -> bytes:  # noqa: ARG001
     return json.dumps({"error": {"code": 404, "message": error.message, "status": "NOT_FOUND"}}).encode()
 
 
-class _Row(NamedTuple):
+class _UnservedPath(NamedTuple):
     """What is said of some paths."""
 
     path: re.Pattern[str]
@@ -54,8 +54,8 @@ class _Row(NamedTuple):
     encode: Encode = ClientError.body
 
 
-def _row(path: str, message: str, encode: Encode = ClientError.body) -> _Row:
-    return _Row(re.compile(path), message, encode)
+def _row(path: str, message: str, encode: Encode = ClientError.body) -> _UnservedPath:
+    return _UnservedPath(re.compile(path), message, encode)
 
 
 _ROWS = (

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from freeride_core.answer import Scope
 from freeride_core.ledger.accounts import Accounts
 from freeride_core.ledger.cooldowns import Cooldown, Cooldowns
-from freeride_core.ledger.deferrals import Deferrals
 from freeride_core.ledger.learned import Learned
+from freeride_core.ledger.nonsense import Nonsense
 from freeride_core.ledger.slots import Slot, slot_of, slots_over
 from freeride_core.ledger.store.sqlite import Entry
 from freeride_core.ledger.traffic import Traffic
@@ -52,11 +52,13 @@ class Ledger:
         self.accounts = Accounts(put)
         self.learned = Learned(put)
         self.traffic = Traffic(put)
-        self.deferrals = Deferrals(lambda: self.now())
+        self.nonsense = Nonsense(lambda: self.now())
         self._probing: set[Slot] = set()
         self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
         self._slots_version = 0
         self._outages: defaultdict[str, deque[tuple[float, str]]] = defaultdict(deque)
+        self.last_until: dict[str, float] = {}
+        """Providers that are put last, until when."""
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Takes over what the store holds or another process wrote."""
@@ -118,6 +120,10 @@ class Ledger:
 
     def recover(self, key: Key, model_id: str) -> None:
         """A good answer came: outages are over, and failures in a row are forgotten."""
+        if self.nonsense:
+            self.nonsense.forget(key.provider, model_id)
+        if self.last_until:
+            self.last_until.pop(key.provider, None)
         if not self.cooldowns:
             return
         now = self.now()
@@ -162,3 +168,14 @@ class Ledger:
         while not 0 <= now - recent[0][0] <= _OUTAGE_WINDOW_S:  # less than 0: the clock was set back
             recent.popleft()
         return len({model for _, model in recent}) >= _OUTAGE_MODELS
+
+    def put_last(self, provider: str, until: float) -> None:
+        """Until then the provider is asked only where no other is left."""
+        self.last_until[provider] = max(until, self.last_until.get(provider, 0.0))
+
+    def providers_put_last(self) -> set[str]:
+        now = self.now()
+        for provider, until in tuple(self.last_until.items()):
+            if until <= now:
+                del self.last_until[provider]
+        return set(self.last_until)

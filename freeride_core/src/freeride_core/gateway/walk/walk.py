@@ -16,7 +16,7 @@ from freeride_core.gateway.walk.attempt import Attempt, AttemptSuccess
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.opening import AttemptFailure
 from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, Served, Tried
-from freeride_core.gateway.walk.reaction import Reaction, cooldown_s, cooled_scope, reaction_to
+from freeride_core.gateway.walk.reaction import TABLE, Reaction, cooldown_s, cooled_scope, reaction_to
 from freeride_core.gateway.walk.routing import RoutingPlan
 from freeride_core.gateway.walk.selection import Selection
 from freeride_core.ledger.cooldowns import Cooldown
@@ -31,6 +31,10 @@ _OUTAGES = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT, ErrorKind.NETWOR
 _NO_USE_WAITING = frozenset(
     {ErrorKind.UNSUPPORTED, ErrorKind.CONTEXT_LENGTH, ErrorKind.TOO_LARGE, ErrorKind.MODEL_NOT_FOUND}
 )
+_NONSENSE = frozenset({ErrorKind.PROTOCOL, ErrorKind.UNSUPPORTED})
+"""What costs an attempt in every request, and is no outage."""
+_REFUSING_LAST_S = 60.0
+"""How long a provider is put last that refuses request after request."""
 _KNOWN = frozenset(http.HTTPStatus)
 _NEVER_SHOWN = frozenset({401, 402, 403, 429})
 """Statuses on which agents bench their key; the key they know is ours, and it is fine."""
@@ -165,7 +169,7 @@ class Walk:
             self._reach()
         if served.is_empty and len(self._empty) < MAX_EMPTY:
             refused = AttemptFailure(Failure(kind=ErrorKind.PROTOCOL, message="the answer says nothing"), 200)
-            self._count(candidate, refused, None)
+            self._count(candidate, refused, self.react(candidate, refused.failure, attempt.sent_at))
             self._respond(candidate, took_s, "EMPTY")
             self._empty.append(Served(served, attempt))
             self._attempt = None
@@ -203,6 +207,11 @@ class Walk:
         (name, model_id), key = candidate.pair, candidate.key
         reaction = reaction_to(failure)
         now = self._ledger.now()
+        if failure.kind in _NONSENSE and self._ledger.nonsense.note(name, model_id, failure.kind):
+            if failure.kind == ErrorKind.PROTOCOL:
+                reaction = TABLE[ErrorKind.UNAVAILABLE]
+            else:
+                self._ledger.put_last(name, now + _REFUSING_LAST_S)
         if account is not None:
             self._ledger.accounts.link(key, account)
         if reaction.remembers_feature and failure.feature in self.call.features:
