@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from freeride_provider_specimen import CHECKED, EMBED, LARGE, RULES, SpecimenWire, WholeEvents, parse_entry
+from freeride_provider_specimen import CHECKED, EMBED, HISTORY, LARGE, RULES, SpecimenWire, WholeEvents, parse_entry
 from meta.specimens import PROFILE, origin_of, provider, renamed, source_of
 
 from freeride_conformance.subject import PluginOrigin, ProviderSubject
@@ -39,7 +39,7 @@ Broken = Callable[[PluginOrigin, Path], ProviderSubject]
 
 
 def _wire(kind: type[CompatibleWire] = SpecimenWire, **more: Any) -> CompatibleWire:
-    return kind(**{"path": "/chat/completions", "rules": RULES, "dropped": frozenset({"store"}), **more})
+    return kind(**{"path": "/chat/completions", "rules": RULES, "dropped": frozenset({"store"}), **HISTORY, **more})
 
 
 def _chat(kind: type[CompatibleWire], **more: Any) -> Broken:
@@ -275,6 +275,7 @@ BROKEN: Mapping[str, Broken] = {
     "tells_the_upstream_nothing_more": _chat(SpecimenWire, headers={"x-folder": str(Path.cwd())}),
     "sends_what_the_client_wrote": _chat(Respelling),
     "leaves_out_what_is_refused": _chat(SpecimenWire, dropped=frozenset({"store", "seed"})),
+    "takes_any_history": _chat(SpecimenWire, messages_drop=frozenset({"provider_specific_fields"})),
     "asks_for_no_more_than_there_is": _chat(Unclamped),
     "passes_on_no_private_header": _chat(SpecimenWire, response_headers=("set-cookie",)),
     "answers": _decoding(_Finisher),

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeride_core import Account, Answer, CompatibleCatalog, CompatibleProvider, Key, canonical_of
+from freeride_core import Account, Answer, CompatibleCatalog, CompatibleProvider, Key, Model, Operation, canonical_of
+from freeride_core.gateway.protocols.request import parse_call
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Profile, catalog_of
 from freeride_core.simulator.installed import installed_profile
@@ -185,3 +186,78 @@ def test_the_same_model_has_one_name_at_all_of_them() -> None:
     assert len(served["meta-llama/llama-3.3-70b-instruct"]) >= 2
     assert len(served["nvidia/nemotron-3.5-lightning-30b-a3b"]) >= 2
     assert len(served["nvidia/nemotron-3-embed-1b"]) == 2
+
+
+# What a prompt speaks of
+
+WORDS = (
+    *(
+        "openrouter:web_search",
+        "web_search",
+        '"type":"web_search"',
+        '{"type": "openrouter:datetime"}',
+        "openrouter/auto",
+    ),
+    *(
+        "reasoning_content",
+        '"reasoning_content": "x"',
+        "refusal",
+        '"refusal":null',
+        '{"annotations": []}',
+        "provider_specific_fields",
+    ),
+    *(
+        "$schema",
+        '"$schema": "http://x"',
+        "tool_calls",
+        '"tool_calls":[{"id":"x"}]',
+        "thought_signature",
+        "extra_content",
+        "google",
+    ),
+    *(
+        "@cf/meta/llama",
+        "nvext",
+        "data: [DONE]",
+        '"image_url":',
+        "input_image",
+        '"max_tokens": 999999999',
+        '"model":"x"',
+        "models",
+    ),
+    *(
+        "plugins",
+        "service_tier",
+        "web_search_options",
+        "store",
+        '"store":true',
+        "groq",
+        "hugging face",
+        "ollama",
+        "cloud",
+    ),
+)
+"""Names and members of vendors and protocols, as they stand in prompts, in tools and in what tools say."""
+
+
+@each_provider
+@pytest.mark.parametrize("word", WORDS)
+def test_no_body_is_rewritten_because_it_speaks_of_a_vendor(provider: CompatibleProvider, word: str) -> None:
+    text, wire = json.dumps(word), provider.wires[Operation.CHAT]
+    # Gemini's own members go to no other.
+    own = ', "extra_content":{"google":{"thought_signature":"s"}}' if provider.name == "gemini" else ""
+    call = f'{{ "id":"c", "type":"function"{own}, "function":{{"name":"f","arguments":{json.dumps(text)}}} }}'
+    messages = (
+        f'[ {{"role":"system","content":{text}}},{{"role":"user","content":"é \\u00e9 \\/"}},'
+        f'{{"role":"assistant","content":{text},"tool_calls":[{call}]}},'
+        f'{{"role":"tool","tool_call_id":"c","content":{json.dumps(text)}}} ]'
+    )
+    tools = (
+        f'[ {{"type":"function","function":{{"name":"f","description":{text},"parameters":{{"type":"object",'
+        f'"properties":{{"a":{{"type":"string","description":{json.dumps(text)},"default":1.50}}}}}}}}}} ]'
+    )
+    body = f'{{"model":"auto", "temperature":1.50,"messages":{messages} ,"tools": {tools},"stream":true}}'.encode()
+    model = provider.catalog.models[0] if provider.catalog.models else Model(id="some:8b", canonical="some:8b")
+    sent = wire.prepare(parse_call(Operation.CHAT, body), model, key_of(provider)).body
+    for part in (messages, tools, '"temperature":1.50'):
+        assert part.encode() in sent

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -42,6 +44,15 @@ def test_in_a_stream_it_is_one_event_of_its_own() -> None:
 
 def test_a_client_is_told_when_to_come_back() -> None:
     assert dict(ERROR.headers()) == {b"content-type": b"application/json", b"retry-after": b"7"}
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "is_told_to_stop"), [(None, False), (0, False), (1, False), (60, False), (61, True), (86_400, True)]
+)
+def test_an_sdk_is_told_not_to_sleep_for_more_than_a_minute(wait_s: int | None, *, is_told_to_stop: bool) -> None:
+    headers = dict(dataclasses.replace(ERROR, retry_after_s=wait_s).headers())
+    assert headers.get(b"retry-after") == (None if wait_s is None else str(wait_s).encode()), "it stays true"
+    assert (headers.get(b"x-should-retry") == b"false") is is_told_to_stop
 
 
 def test_a_client_is_told_that_no_wait_helps() -> None:

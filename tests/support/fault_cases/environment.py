@@ -34,6 +34,9 @@ def trials(fault: Fault, home: Path, *, is_beside: bool) -> Iterator[tuple[Fault
             if is_beside:
                 stage["beta"].answer = always(second(fault))
             stage["alpha"].answer = always(_aimed(trial.script, target))
+            ledger = stage.thread.gateway.ledger
+            ledger.nonsense.forget("alpha", "double/one")  # each trial is the first of its kind
+            ledger.last_until.clear()
             yield trial, stage
             assert target.connections == 0, "a redirect was followed"
 

@@ -38,6 +38,10 @@ LARGE = Model(
     price=0.0,
 )
 EMBED = Model(id="specimen/embed", canonical="specimen/embed", operations=frozenset({Operation.EMBEDDINGS}), price=0.0)
+HISTORY: dict[str, Any] = {
+    "messages_drop": frozenset({"annotations", "provider_specific_fields"}),
+    "reasoning": "require reasoning_content",
+}
 RULES = (Rule(kind=ErrorKind.QUOTA_EXHAUSTED, text="daily allowance", wait=Midnight()),)
 
 
@@ -102,7 +106,7 @@ def make(**changes: Any) -> CompatibleProvider:
         "base_url": "https://specimen.invalid/v1",
         "free": ZeroPrice(),
         "catalog": CompatibleCatalog(models=(LARGE, EMBED), checked=CHECKED, parse_entry=parse_entry),
-        "chat": SpecimenWire(path="/chat/completions", rules=RULES, dropped=frozenset({"store"})),
+        "chat": SpecimenWire(path="/chat/completions", rules=RULES, dropped=frozenset({"store"}), **HISTORY),
         "embeddings": CompatibleWire(path="/embeddings"),
         "probe": CompatibleProbe(path="/key"),
         "limits": tuple(

@@ -18,6 +18,7 @@ from freeride_core.answer import Answer, Failure, Phase, Reading, Scope, Upstrea
 from freeride_core.call import Call
 from freeride_core.compatible import retry_after
 from freeride_core.compatible.errors import UpstreamErrorBody, error_in, is_page
+from freeride_core.compatible.history import KEEP, HistoryRules
 from freeride_core.compatible.rules import Rule
 from freeride_core.compatible.usual_rules import USUAL, by_status
 from freeride_core.model import Model
@@ -58,6 +59,11 @@ class CompatibleWire(Wire):
     """Parameters that the upstream knows by another name: `{"max_completion_tokens": "max_tokens"}`."""
     dropped: frozenset[str] = frozenset()
     """Parameters that the upstream rejects."""
+    messages_drop: frozenset[str] = frozenset()
+    """Members of messages and of their tool calls that the upstream refuses, such as `annotations`."""
+    reasoning: str = KEEP
+    """What becomes of the reasoning that clients send back: `keep` as it came, `drop`, or `require NAME`, under which turns with
+    tool calls then have it."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Parameters that the upstream needs where the client gives none or null; like the client's, clamped by the model."""
     rules: tuple[Rule, ...] = ()
@@ -66,6 +72,13 @@ class CompatibleWire(Wire):
     """Headers that say when a 429 is over, where nothing better does."""
     account_pattern: str | None = None
     """Regular expression with one group: the account's name as it stands in the upstream's error bodies."""
+
+    def __post_init__(self) -> None:
+        _ = self._history  # an unknown rule fails at the start, and not in a request
+
+    @cached_property
+    def _history(self) -> HistoryRules | None:
+        return HistoryRules.of(self.messages_drop, self.reasoning)
 
     @cached_property
     def _rules(self) -> dict[int, tuple[Rule, ...]]:
@@ -96,11 +109,12 @@ class CompatibleWire(Wire):
         if not self.dropped.isdisjoint(call.fields):
             for name in self.dropped & call.fields.keys():
                 changes[name] = None
-        for old, new in self.renamed.items():
-            if old in call.fields:
-                changes[old] = None
-                if _is_null(call.fields.get(new)):
-                    changes[new] = bytes(call.fields[old])
+        if self._history is not None and "messages" in call.fields:
+            messages = self._history.changed(bytes(call.fields["messages"]))
+            if messages is not None:
+                changes["messages"] = messages
+        if self.renamed:
+            self._rename(call, changes)
         for name, value in self.defaults.items():
             if _is_null(changes.get(name, call.fields.get(name))):
                 changes[name] = json.dumps(value).encode()
@@ -111,6 +125,13 @@ class CompatibleWire(Wire):
                 ) > model.max_output:
                     changes[name] = str(model.max_output).encode()
         return changes
+
+    def _rename(self, call: Call, changes: dict[str, bytes | None]) -> None:
+        for old, new in self.renamed.items():
+            if old in call.fields:
+                changes[old] = None
+                if _is_null(call.fields.get(new)):
+                    changes[new] = bytes(call.fields[old])
 
     def read(self, answer: Answer) -> Reading:
         status = answer.status

@@ -98,8 +98,8 @@ class Gateway:
     # What requests ask
 
     def walk(self, call: Call, route: RoutingPlan, request_id: str) -> Walk:
-        if self.ledger.deferrals:
-            route = deferring(route, self.ledger.deferrals.names())
+        if self.ledger.last_until:
+            route = deferring(route, self.ledger.providers_put_last())
         return Walk(
             call,
             route,
@@ -242,7 +242,7 @@ class Gateway:
         self.store.close()
 
 
-def deferring(route: RoutingPlan, last: frozenset[str]) -> RoutingPlan:
+def deferring(route: RoutingPlan, last: set[str]) -> RoutingPlan:
     """Return the plan with the choices of these providers behind all others."""
     if last.isdisjoint(route.providers):
         return route

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _LONG = 64 * 1024
 """Bytes of a request in which an upstream's words are looked for beside the event loop."""
+_BROKEN_LAST_S = 60.0
+"""How long a provider is put last that broke off: longer than agents wait before they try again."""
 _STAMP_MOST = 96
 _STAMP = re.compile(rb',"_freeride_provider":"[a-z0-9_-]*"\}(?=\s*\Z)')
 
@@ -260,8 +262,9 @@ class Transaction:
 
     async def _break_off(self, walk: Walk, attempt: Attempt, failure: Failure, waited_s: float) -> None:
         candidate = attempt.candidate
-        walk.react(candidate, failure, attempt.sent_at, waited_s=waited_s)
-        self._gateway.ledger.deferrals.note(candidate.provider.name)  # the client's next try goes elsewhere first
+        walk.consequences.draw(candidate, failure, attempt.sent_at, waited_s=waited_s)
+        ledger = self._gateway.ledger
+        ledger.put_last(candidate.provider.name, ledger.now() + _BROKEN_LAST_S)
         self._emit(
             "request_mid_stream_error",
             provider=candidate.provider.name,

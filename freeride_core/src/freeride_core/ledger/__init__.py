@@ -6,7 +6,7 @@ In reading order:
 - `slots`: what a slot is
 - `cooldowns`: which slots are not asked, until when, and why
 - `learned`: features and sizes that a model was seen to refuse
-- `deferrals`: providers that are asked last for a while
+- `nonsense`: answers in a row that served nobody
 - `traffic`: requests under way, and how soon models answer
 - `usage`: requests and tokens of each provider, by local day
 - `accounts`: which keys are metered together

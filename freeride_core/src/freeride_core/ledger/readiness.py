@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from freeride_core.answer import Scope
 from freeride_core.ledger.accounts import Accounts
 from freeride_core.ledger.cooldowns import Cooldown, Cooldowns
-from freeride_core.ledger.deferrals import Deferrals
 from freeride_core.ledger.learned import Learned
+from freeride_core.ledger.nonsense import Nonsense
 from freeride_core.ledger.slots import Slot, slot_of, slots_over
 from freeride_core.ledger.store.store import Entry
 from freeride_core.ledger.traffic import Traffic
@@ -59,7 +59,7 @@ class Ledger:
         self.learned = Learned(put)
         self.traffic = Traffic(put)
         self.usage = UsageLedger(put)
-        self.deferrals = Deferrals(lambda: self.now())
+        self.nonsense = Nonsense(lambda: self.now())
         self._probing: set[Slot] = set()
         self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
         self._slots_version = 0
@@ -130,6 +130,8 @@ class Ledger:
 
     def recover(self, key: Key, model_id: str) -> None:
         """A good answer came: outages are over, and failures in a row are forgotten."""
+        if self.nonsense:
+            self.nonsense.forget(key.provider, model_id)
         if self.last_until:
             self.last_until.pop(key.provider, None)
         if self._missing:

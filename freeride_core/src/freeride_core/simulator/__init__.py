@@ -7,6 +7,7 @@ In reading order:
 - `check`: the mistakes that types cannot find
 - `standard`: the answers of a profile that describes none of its own
 - `upstream`: decides what a simulated upstream answers
+- `history`: what an upstream refuses in a conversation
 - `orders`: answers that a test or a person has ordered
 - `behaviour`: misbehaviour by name: silence, resets, broken streams
 - `dialect`: good answers in the dialect of the profile

@@ -79,6 +79,10 @@ class Requests(ProfileTable, frozen=True, kw_only=True):
     """None: the same, and the body says whether to stream."""
     left_out: tuple[str, ...] = ()
     """Top-level parameters that must not arrive, because the upstream refuses them or they can cost money."""
+    messages_left_out: tuple[str, ...] = ()
+    """Members of messages, of their tool calls and of the functions that these name that must not arrive: they are refused."""
+    reasoning_needed: str = ""
+    """The member in which a turn with tool calls must say what was thought. Empty: none must."""
     renamed: dict[str, str] = {}
     """Parameters that arrive under another name."""
     added: tuple[str, ...] = ()

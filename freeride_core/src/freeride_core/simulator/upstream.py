@@ -13,6 +13,7 @@ from typing import Any
 from freeride_core.simulator.behaviour import BEHAVIOURS
 from freeride_core.simulator.dialect import PlayedRequest, case_reply, good_chat, good_embeddings, page_reply
 from freeride_core.simulator.embedding import inputs_of
+from freeride_core.simulator.history import history_fault
 from freeride_core.simulator.model import Saying, conversation_of, count_tokens, last_user_text, say
 from freeride_core.simulator.orders import Orders
 from freeride_core.simulator.profile import CHAT, EMBEDDINGS, GOOD, MODELS, Case, Page, Profile, is_known
@@ -123,6 +124,8 @@ class SimulatedUpstream:
             return self.profile.case("bad-key")
         if seen.operation == CHAT and (unwelcome := turn.request.keys() & set(self.profile.request.left_out)):
             return self.profile.case("parameter-refused") or _refusal(min(unwelcome))
+        if seen.operation == CHAT and (fault := history_fault(turn.request.get("messages"), self.profile.request)):
+            return self.profile.case("message-refused") or _refusal(fault)
         known = self._known.get(seen.operation)
         if known is not None and not is_known(turn.model, known):
             return self.profile.case("unknown-model")
@@ -199,9 +202,9 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile("(?P<model>.+)".join(map(re.escape, path.split("{model}"))))
 
 
-def _refusal(parameter: str) -> Case:
-    """What is said to a parameter that must not arrive, where the profile does not say it."""
-    body = json.dumps({"error": {"message": f"{parameter} is unsupported", "type": "invalid_request_error"}})
+def _refusal(what: str) -> Case:
+    """What is said to what must not arrive, or is missing, where the profile does not say it."""
+    body = json.dumps({"error": {"message": f"{what} is unsupported", "type": "invalid_request_error"}})
     return Case(name="parameter-refused", status=400, body=body, source="left_out", confidence="guess")
 
 

@@ -50,6 +50,9 @@ RULES = (
     Rule(kind=ErrorKind.UNSUPPORTED, status=405, scope=Scope.PROVIDER),
 )
 
+# Members of messages that clients send back. The schema of a model decides, and none has these.
+MESSAGES_REFUSED = frozenset({"annotations", "audio", "extra_content", "parsed", "provider_specific_fields", "refusal"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChatWire(CompatibleWire):
@@ -91,6 +94,8 @@ def freeride_register_provider() -> Provider:
             path="/chat/completions",
             renamed={"max_completion_tokens": "max_tokens"},
             dropped=frozenset({"store"}),
+            messages_drop=MESSAGES_REFUSED,
+            reasoning="drop",
             defaults={"max_tokens": DEFAULT_OUTPUT},
             response_headers=("cf-ray",),
             rules=RULES,

@@ -48,6 +48,10 @@ RULES = (
 _SEEN = "community readings, July and August 2026"
 _SEEN_UNTIL = "2026-08-31"
 
+# Members of messages that clients send back, unknown to Google's schema, which refuses unknown names. `extra_content` holds
+# signatures, and stays.
+MESSAGES_REFUSED = frozenset({"annotations", "audio", "parsed", "provider_specific_fields", "refusal"})
+
 
 def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
     return Limit(
@@ -88,7 +92,7 @@ def freeride_register_provider() -> Provider:
         # No list and no answer says what is free.
         free=Allowlist(frozenset(model.id for model in CATALOG.models), CATALOG.checked),
         catalog=CATALOG,
-        chat=GeminiWire(path="/chat/completions", rules=RULES),
+        chat=GeminiWire(path="/chat/completions", messages_drop=MESSAGES_REFUSED, reasoning="drop", rules=RULES),
         limits=(
             _limit("requests", 5, "minute", "Flash; Flash-Lite 15, Gemma 30"),
             _limit("requests", 20, "day", "Flash; Flash-Lite 500, Gemma 14,400; until midnight in Los Angeles"),

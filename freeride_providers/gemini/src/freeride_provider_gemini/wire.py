@@ -41,7 +41,8 @@ class GeminiWire(CompatibleWire):
             changes["tools"] = _DIALECT.sub(b"", tools)
         # Gemma has no signatures.
         if model.id.startswith("gemini-") and b'"tool_calls"' in bytes(call.fields.get("messages", b"")):
-            messages = _value(call, "messages")
+            changed = changes.get("messages")
+            messages = _value(call, "messages") if changed is None else json.loads(changed)
             if sign(messages):
                 changes["messages"] = json.dumps(messages).encode()
         return changes

@@ -41,6 +41,10 @@ REFUSED = frozenset(
     {"frequency_penalty", "logit_bias", "logprobs", "metadata", "presence_penalty", "store", "top_logprobs"}
 )
 
+# Members of messages that clients send back, and that are refused by name. Seen of reasoning and `provider_specific_fields`
+# (issues, 2025 and 2026); the others are as unknown to Groq's schema.
+MESSAGES_REFUSED = frozenset({"annotations", "audio", "extra_content", "parsed", "provider_specific_fields", "refusal"})
+
 
 def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
     return Limit(
@@ -78,6 +82,8 @@ def freeride_register_provider() -> Provider:
             path="/chat/completions",
             response_headers=("x-groq-region",),
             dropped=REFUSED,
+            messages_drop=MESSAGES_REFUSED,
+            reasoning="drop",
             rules=RULES,
             account_pattern=r"organization `(org_\w+)`",
         ),

@@ -38,6 +38,10 @@ RULES = (
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=402, scope=Scope.ACCOUNT),
 )
 
+# Members of messages that clients send back. The hosting provider decides, and several, such as Groq and Cerebras, refuse what
+# they do not know.
+MESSAGES_REFUSED = frozenset({"annotations", "audio", "extra_content", "parsed", "provider_specific_fields", "refusal"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class AccountProbe(CompatibleProbe):
@@ -85,7 +89,13 @@ def freeride_register_provider() -> Provider:
         base_url=BASE_URL,
         free=AnyOf((Promoted(), UnbillableAccount())),
         catalog=CATALOG,
-        chat=CompatibleWire(path="/chat/completions", response_headers=("x-inference-provider",), rules=RULES),
+        chat=CompatibleWire(
+            path="/chat/completions",
+            messages_drop=MESSAGES_REFUSED,
+            reasoning="drop",
+            response_headers=("x-inference-provider",),
+            rules=RULES,
+        ),
         limits=(
             Limit(
                 unit="usd",

@@ -33,6 +33,9 @@ RULES = (
 
 _ACCOUNT = r"for account '([^']+)'"
 
+# Members of messages that clients send back. Some containers forbid what their schema does not have, and none needs these.
+MESSAGES_REFUSED = frozenset({"annotations", "audio", "extra_content", "parsed", "provider_specific_fields", "refusal"})
+
 
 @hookimpl
 def freeride_register_provider() -> Provider:
@@ -64,6 +67,8 @@ def freeride_register_provider() -> Provider:
         chat=CompatibleWire(
             path="/chat/completions",
             renamed={"max_completion_tokens": "max_tokens"},
+            messages_drop=MESSAGES_REFUSED,
+            reasoning="drop",
             response_headers=("nvcf-reqid", "nvcf-status"),
             rules=RULES,
             account_pattern=_ACCOUNT,

@@ -42,6 +42,7 @@ ABOUT = About(
 CHAT = CompatibleWire(
     path="/chat/completions",
     # What the documentation names as unsupported, and `top_logprobs`, which makes no sense without `logprobs`.
+    # Members of messages that it does not know are read over, and `reasoning` is known.
     dropped=frozenset({"tool_choice", "logit_bias", "user", "n", "logprobs", "top_logprobs"}),
     rules=(
         # It wants no key: this is what it says of a cloud model when nobody has signed in, and speaks of that model only.

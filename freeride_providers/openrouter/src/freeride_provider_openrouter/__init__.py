@@ -138,6 +138,7 @@ def _wire(path: str) -> CompatibleWire:
         headers=HEADERS,
         response_headers=("x-generation-id",),
         dropped=COSTLY,
+        # Messages stay as they are: it takes `reasoning` and `reasoning_details` back, and reads over what it does not know.
         rules=RULES,
         reset_headers=("x-ratelimit-reset",),
         account_pattern=r'"user_id"\s*:\s*"(user_\w+)"',

@@ -12,6 +12,9 @@ SSE_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-cache"),
 )
 
+_LONGEST_SLEEP_S = 60
+"""SDKs sleep as long as they are told to, and show nothing meanwhile: beyond this they are told not to try again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientError:
@@ -48,7 +51,7 @@ class ClientError:
         headers = [(b"content-type", b"application/json")]
         if self.retry_after_s is not None:
             headers.append((b"retry-after", str(self.retry_after_s).encode()))
-        if self.is_hopeless:
+        if self.is_hopeless or (self.retry_after_s or 0) > _LONGEST_SLEEP_S:
             headers.append((b"x-should-retry", b"false"))
         return headers
 

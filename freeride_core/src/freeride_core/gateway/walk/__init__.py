@@ -14,6 +14,7 @@ In reading order:
 - `outline`: the parts of a large answer that are looked at
 - `vectors`: whether an answer has a vector for each input, and in which encoding
 - `plugin_guard`: what a plugin returned or raised, checked
+- `consequences`: what a failure means for the ledger and the rest of the walk
 - `reaction`: the one table that says what a failure means
 - `outcome`: how a walk ended
 - `billing_proofs`: which keys were proven free, where a policy asks for it

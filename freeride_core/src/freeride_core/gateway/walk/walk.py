@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import http
 import math
 import time
@@ -17,16 +16,11 @@ from freeride_core.gateway.http.errors import Withdrawn
 from freeride_core.gateway.http.upstreams import Upstreams
 from freeride_core.gateway.walk.attempt import Attempt, AttemptSuccess
 from freeride_core.gateway.walk.candidate import Candidate
+from freeride_core.gateway.walk.consequences import Consequences
 from freeride_core.gateway.walk.hedge import Hedge, silence_s
 from freeride_core.gateway.walk.opening import AttemptFailure
 from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, Served, Tried
 from freeride_core.gateway.walk.reaction import (
-    TABLE,
-    UNKNOWN,
-    Reaction,
-    believable_size,
-    cooldown_s,
-    cooled_scope,
     reaction_to,
 )
 from freeride_core.gateway.walk.routing import RoutingPlan
@@ -72,6 +66,7 @@ class Walk:
         "attempts",
         "call",
         "candidate",
+        "consequences",
         "request_id",
     )
 
@@ -97,6 +92,7 @@ class Walk:
         self._events = events
         self._selection = Selection(call, route, ledger)
         self._tried: dict[tuple[str, str], Tried] = {}
+        self.consequences = Consequences(call, ledger, self._selection, self._tried)
         self._faults: list[Faulted] = []
         self._offline: list[tuple[Candidate, Failure, float, float]] = []
         self._is_anyone_reached = False
@@ -210,7 +206,7 @@ class Walk:
             self._ledger.put_last(candidate.provider.name, self._ledger.now() + _WARM_LAST_S)
         elif is_silent:
             silent = AttemptFailure(Failure(kind=ErrorKind.TIMEOUT, message="another provider was quicker"))
-            cooldown = self.react(candidate, silent.failure, attempt.sent_at, waited_s=took_s)
+            cooldown = self.consequences.draw(candidate, silent.failure, attempt.sent_at, waited_s=took_s)
             self._count(candidate, silent, cooldown)
         self._respond(candidate, took_s, "CANCELLED", cooldown, is_hedge=is_hedge)
         return False if is_silent else None
@@ -222,7 +218,7 @@ class Walk:
             self._reach()
         if served.is_empty and len(self._empty) < MAX_EMPTY:
             refused = AttemptFailure(Failure(kind=ErrorKind.PROTOCOL, message="the answer says nothing"), 200)
-            self._count(candidate, refused, None)
+            self._count(candidate, refused, self.consequences.draw(candidate, refused.failure, attempt.sent_at))
             self._respond(candidate, took_s, "EMPTY", is_hedge=is_hedge)
             self._empty.append(Served(served, attempt))
             return None
@@ -245,7 +241,7 @@ class Walk:
             cooldown = self._reach() if self._is_anyone_reached else None
         else:
             self._reach()
-            cooldown = self.react(candidate, failure, sent_at, refused.account, waited_s=took_s)
+            cooldown = self.consequences.draw(candidate, failure, sent_at, refused.account, waited_s=took_s)
         self._count(candidate, refused, cooldown)
         self._respond(candidate, took_s, str(failure.kind), cooldown, is_hedge=is_hedge)
         reaction = reaction_to(failure)
@@ -258,78 +254,12 @@ class Walk:
             self._faults.append(Faulted(failure, reaction.answers, candidate))
         return None
 
-    def react(
-        self,
-        candidate: Candidate,
-        failure: Failure,
-        sent_at: float,
-        account: str | None = None,
-        *,
-        waited_s: float = 0.0,
-    ) -> Cooldown | None:
-        """Notes in the ledger what a failure means, also for one in the middle of a stream. `waited_s`: how long it took."""
-        (name, model_id), key = candidate.pair, candidate.key
-        reaction = reaction_to(failure)
-        now = self._ledger.now()
-        if account is not None:
-            self._ledger.accounts.link(key, account)
-        if reaction.remembers_feature and failure.feature in self.call.features:
-            self._ledger.learned.note_missing(name, model_id, str(failure.feature), now)
-        if reaction.remembers_size and (tokens := believable_size(self.call, candidate.model, failure)):
-            self._ledger.learned.note_too_big(name, model_id, tokens, now)
-        if failure.kind == ErrorKind.CONTEXT_LENGTH:
-            self._selection.outgrow(candidate)
-        if not reaction.cools:
-            return None
-        scope = cooled_scope(failure, reaction, candidate.provider)
-        if failure.kind == ErrorKind.MODEL_NOT_FOUND and self._is_of_account(candidate):
-            failure, scope = dataclasses.replace(failure, kind=ErrorKind.AUTH), Scope.ACCOUNT
-            reaction = reaction_to(failure)
-        if scope in (Scope.KEY, Scope.ACCOUNT):
-            self._selection.shake(candidate)
-        cooldown = self._cool(candidate, failure, reaction, scope, sent_at, waited_s)
-        if reaction.is_hang:
-            self._selection.put_last(candidate)
-            self._ledger.put_last(name, cooldown.until)
-        if reaction.is_outage and scope is not Scope.PROVIDER:
-            is_down = self._ledger.note_outage(key, model_id, is_hang=reaction.is_hang)
-            if is_down or (reaction.is_hang and self._has_hung_elsewhere(candidate)):
-                self._cool(candidate, failure, reaction, Scope.PROVIDER, sent_at, waited_s)
-        return cooldown
-
-    def _has_hung_elsewhere(self, candidate: Candidate) -> bool:
-        """Whether another model of its provider did not answer this request either."""
-        name, model_id = candidate.pair
-        return any(
-            entry.provider == name and entry.model != model_id and TABLE.get(entry.last_error, UNKNOWN).is_hang
-            for entry in self._tried.values()
-        )
-
-    def _is_of_account(self, candidate: Candidate) -> bool:
-        """Whether so many models in a row were not found that the account may ask for none."""
-        most = candidate.provider.missing_models_most
-        return most is not None and self._ledger.note_missing_model(candidate.key, candidate.model.id) >= most
-
-    def _cool(
-        self, candidate: Candidate, failure: Failure, reaction: Reaction, scope: Scope, sent_at: float, waited_s: float
-    ) -> Cooldown:
-        now = self._ledger.now()
-        return self._ledger.cool(
-            candidate.key,
-            candidate.model.id,
-            scope,
-            kind=str(failure.kind),
-            wait_s=lambda strikes: cooldown_s(failure, reaction, scope, strikes, now, waited_s),
-            is_outage=reaction.is_outage,
-            sent_at=sent_at,
-        )
-
     def _reach(self) -> Cooldown | None:
         """Somebody answered, so this machine is not offline: whoever could not be reached is down. Gives the last cooldown."""
         self._is_anyone_reached = True
         cooldown: Cooldown | None = None
         for candidate, failure, sent_at, took_s in self._offline:
-            cooldown = self._cool(candidate, failure, reaction_to(failure), Scope.PROVIDER, sent_at, took_s)
+            cooldown = self.consequences.cool(candidate, failure, reaction_to(failure), Scope.PROVIDER, sent_at, took_s)
         self._offline.clear()
         return cooldown
 
