@@ -8,9 +8,9 @@ from agent_page import agent_page, agent_rows
 from command_page import command_page, command_rows
 from failover_table import failover_rows
 from fault_page import fault_page
+from key_rows import key_rows
 from page_parts import ROOT, installed, table, with_block
 from provider_page import provider_page, provider_rows
-from setting_rows import key_rows
 
 FOLDERS = (ROOT / "docs" / "providers", ROOT / "docs" / "agents")
 """All that is in these is written here."""

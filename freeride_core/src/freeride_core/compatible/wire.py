@@ -1,4 +1,4 @@
-"""The declarative provider for OpenAI-compatible upstreams: data in, a complete `Provider` out.
+"""The declarative wire for OpenAI-compatible upstreams: from data to requests, and from answers to readings.
 
 Each knob is here because a shipped package needs it. A wire format of its own overrides one `Wire` and nothing else.
 """
