@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeride_core import CompatibleWire
 from freeride_core.compatible.history import REASONING, HistoryRules
 
 DROPPED = frozenset({"annotations", "refusal", "provider_specific_fields"})
@@ -111,9 +110,9 @@ def test_what_stays_is_written_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("reasoning", ["", "kept", "require", "keep reasoning", "drop x", "require "])
-def test_a_rule_that_is_none_fails_at_the_start(reasoning: str) -> None:
+def test_a_rule_that_is_none_says_what_there_is(reasoning: str) -> None:
     with pytest.raises(ValueError, match="reasoning is 'keep', 'drop' or 'require NAME'"):
-        CompatibleWire(path="/chat/completions", reasoning=reasoning)
+        HistoryRules.of(frozenset(), reasoning)
 
 
 JSON = st.recursive(

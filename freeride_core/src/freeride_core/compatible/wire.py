@@ -73,9 +73,6 @@ class CompatibleWire(Wire):
     account_pattern: str | None = None
     """Regular expression with one group: the account's name as it stands in the upstream's error bodies."""
 
-    def __post_init__(self) -> None:
-        _ = self._history  # an unknown rule fails at the start, and not in a request
-
     @cached_property
     def _history(self) -> HistoryRules | None:
         return HistoryRules.of(self.messages_drop, self.reasoning)
