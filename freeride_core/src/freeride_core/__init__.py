@@ -1,7 +1,7 @@
 """What plugin authors import. Start with `freeride_core.hookspecs`."""
 
 from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Scope, UpstreamRequest
-from freeride_core.binder import FILES, Binder, ClientProtocol, Endpoint, Launch, Place, Unreadable
+from freeride_core.binder import FILES, Binder, ClientProtocol, Endpoint, Launch, OtherModel, Place, Unreadable
 from freeride_core.call import Call, Feature, Operation
 from freeride_core.compatible.catalog import CompatibleCatalog, CompatibleProbe, canonical_of
 from freeride_core.compatible.errors import Rule
@@ -57,6 +57,7 @@ __all__ = [
     "Midnight",
     "Model",
     "Operation",
+    "OtherModel",
     "Phase",
     "Place",
     "Probe",

@@ -10,6 +10,7 @@ from freeride_conformance.rules import (
     failover,
     free_only,
     identity,
+    precedence,
     provider_loading,
     purity,
     requests,
@@ -32,4 +33,4 @@ PROVIDER_RULES: tuple[ConformanceRule[ProviderSubject], ...] = (
     *failover.RULES,
     *facts.RULES,
 )
-BINDER_RULES: tuple[ConformanceRule[BinderSubject], ...] = tuple(binding.RULES)
+BINDER_RULES: tuple[ConformanceRule[BinderSubject], ...] = (*binding.RULES, *precedence.RULES)

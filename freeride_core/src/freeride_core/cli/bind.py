@@ -18,6 +18,7 @@ from freeride_core.cli.terminal import fail, fault_of, show, tell
 
 if TYPE_CHECKING:
     from freeride_core.binding.change import Backups, Change
+    from freeride_core.binding.precedence import Detour
     from freeride_core.settings.resolver import Settings
 
 
@@ -109,6 +110,7 @@ class _Task:
         except BindingError as error:
             fail(f"{error}; nothing was written")
         self._place.check(self._binder, self._path)
+        self._place.check_retired(self._binder, self._path)
         written = self._place.endpoint(self._binder, endpoint)
         try:
             change = plan_binding(self._binder, written, self._path)
@@ -121,11 +123,23 @@ class _Task:
         backup: Path | None = None
         if change.is_needed and not self._dry_run:
             backup = self._backups.backup_path(self._backups.apply(change, self._binder, written))
-        faults = [*_exposure(change, endpoint), *filter(None, [fault])]
+        detours = self._place.detours(self._binder, written, self._path, (change.after or b"").decode())
+        faults = [
+            *_exposure(change, endpoint),
+            *(self._redact(detour.sentence(self._binder.title)) for detour in detours),
+            *filter(None, [fault]),
+        ]
         variable = "Set FREERIDE_TOKEN where it is started: its file names the variable." if written != endpoint else ""
         advice = " ".join(filter(None, (self._redact(self._binder.advice(endpoint)), variable)))
         self._show(
-            change, backup, {"reloads": self._binder.reloads, "next": advice, "warning": "; ".join(faults) or None}
+            change,
+            backup,
+            {
+                "reloads": self._binder.reloads,
+                "next": advice,
+                "elsewhere": [_row(detour) for detour in detours],
+                "warning": "; ".join(faults) or None,
+            },
         )
         title = self._binder.title
         if not change.is_needed:
@@ -230,6 +244,11 @@ def _exposure(change: Change, endpoint: Endpoint) -> Iterator[str]:
         return
     if change.target.stat().st_mode & 0o044:
         yield f"others on this machine can read FREERIDE_TOKEN in {change.path}: chmod go-rwx {change.target}"
+
+
+def _row(detour: Detour) -> dict[str, str | None]:
+    path = None if detour.path is None else str(detour.path)
+    return {"setting": detour.where, "model": detour.model or None, "path": path}
 
 
 def _bound_elsewhere(paths: list[str]) -> list[str]:
