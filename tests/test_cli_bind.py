@@ -275,11 +275,12 @@ def test_a_file_that_cannot_be_read_is_left_alone(run: Run, config: Path) -> Non
 def test_an_undo_over_somebody_elses_change_wants_force(run: Run, config: Path) -> None:
     config.write_text("dark-mode: true\n", encoding="utf-8")
     run("aider")
-    config.write_text(config.read_text(encoding="utf-8") + "# a thought\n", encoding="utf-8")
+    text = config.read_text(encoding="utf-8").replace("openai/auto", "gpt-5") + "# a thought\n"
+    config.write_text(text, encoding="utf-8")
     refused = run("--undo", "aider")
     assert (refused.code, refused.out) == (1, "")
-    assert "changed by somebody else" in refused.err
-    assert "# a thought" in config.read_text(encoding="utf-8")
+    assert "changed by someone else since it was bound, `model` too" in refused.err
+    assert config.read_text(encoding="utf-8") == text
     changed = config.read_text(encoding="utf-8")
     forced = run("--undo", "aider", "--force")
     assert forced.code == 0

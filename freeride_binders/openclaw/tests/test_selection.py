@@ -8,7 +8,8 @@ import pytest
 
 from freeride_binder_openclaw.selection import DIRECT, Chooser, read_selection
 from freeride_core import Endpoint, Unreadable
-from freeride_core.binding.change import Backups, plan_binding
+from freeride_core.binding.backups import Backups
+from freeride_core.binding.change import plan_binding
 from openclaw import OWN
 
 GATEWAY = Endpoint("http://127.0.0.1:11343")

@@ -123,6 +123,8 @@ class Binder(ABC):
     """The protocol that the agent speaks. Core binds nobody who needs one that the gateway does not serve."""
     programs: tuple[str, ...] = ()
     """By these names the agent is found on `PATH`. None: it is found by the folder that its configuration is in."""
+    renewed: tuple[str, ...] = ()
+    """Members that the agent itself renews, such as the time of the last change: that does not keep an undo from its work."""
     reloads: bool = False
     """A running agent takes a change in by itself; else core says that it must be restarted."""
     after: str = ""

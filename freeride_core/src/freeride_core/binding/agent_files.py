@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from freeride_core.binder import Binder, Place
-from freeride_core.binding.change import BindingError, exists
+from freeride_core.binding.files import BindingError, exists
 from freeride_core.system.programs import find_program
 
 

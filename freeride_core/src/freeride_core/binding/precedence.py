@@ -8,7 +8,7 @@ from pathlib import Path
 
 from freeride_core.binder import Binder, Endpoint, OtherModel, Place, Unreadable
 from freeride_core.binding.agent_files import moved_paths, paths_of
-from freeride_core.binding.change import BindingError, read_configuration, resolve
+from freeride_core.binding.files import BindingError, read_configuration, resolve
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from freeride_core.cli.scope_option import ScopeOption, scope_options_from_here
 from freeride_core.cli.terminal import fail, show_table, tell
 
 if TYPE_CHECKING:
-    from freeride_core.binding.change import Backups
+    from freeride_core.binding.backups import Backups
 
 _COLUMNS = ("name", "title", "scope", "state", "url", "path")
 
@@ -64,7 +64,8 @@ def _unbound(binder: Binder, *, is_installed: bool) -> str:
 
 def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: ScopeOption) -> dict[str, str | None]:
     """Whether the file is bound, where to, and why nobody can say."""
-    from freeride_core.binding.change import BindingError, is_bound
+    from freeride_core.binding.change import is_bound
+    from freeride_core.binding.files import BindingError
 
     path: Path | None = None
     try:

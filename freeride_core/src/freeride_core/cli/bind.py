@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 import typer
 
-from freeride_core.binder import Binder, Endpoint, Place, Unreadable
+from freeride_core.binder import Binder, Endpoint, Unreadable
 from freeride_core.cli.scope_option import ScopeOption, scope_options
 from freeride_core.cli.terminal import fail, fault_of, show, tell
 
 if TYPE_CHECKING:
-    from freeride_core.binding.change import Backups, Change
+    from freeride_core.binding.backups import Backups
+    from freeride_core.binding.change import Change
     from freeride_core.binding.precedence import Detour
     from freeride_core.settings.resolver import Settings
 
@@ -31,14 +32,18 @@ def bind(
     url: Annotated[str, typer.Option(help="Where the gateway listens.")] = "http://127.0.0.1:11343",
     model: Annotated[str, typer.Option(help="The model that the agent asks for.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Put back the file as it was before.")] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back what was written, and leave what was changed since.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With --undo: every agent that is bound.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Undo even if the file was changed since; a copy of it is kept.")
+        bool, typer.Option("--force", help="Put back the whole file as it was before; a copy of it is kept.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Say what was done as JSON on stdout.")] = False,
 ) -> None:
     """Point an agent at the gateway, or with --undo back to where it pointed before."""
-    from freeride_core.binding.change import Backups, BindingError
+    from freeride_core.binding.backups import Backups
+    from freeride_core.binding.files import BindingError
     from freeride_core.cli.agents import list_agents
     from freeride_core.plugins.discovery import PluginError
     from freeride_core.settings.resolver import SettingsError, load_settings
@@ -47,9 +52,16 @@ def bind(
     check_model(model)
     if force and not undo:
         raise typer.BadParameter("it goes with --undo", param_hint="--force")
-    if name is None and (undo or dry_run):
-        raise typer.BadParameter("say which agent", param_hint="NAME")
+    if everything and (not undo or name is not None):
+        raise typer.BadParameter("it goes with --undo and without a name", param_hint="--all")
+    if name is None and (undo or dry_run) and not everything:
+        raise typer.BadParameter("say which agent, or --all", param_hint="NAME")
     try:
+        if undo:
+            from freeride_core.cli.undo import Undo
+
+            Undo(dry_run=dry_run, as_json=as_json, force=force).run(name, scope)
+            return
         settings = load_settings()
         key = settings.token or Endpoint(root).key  # a gateway with a token takes no other key
         endpoint = Endpoint(root, key, model)
@@ -57,14 +69,10 @@ def bind(
         if name is None:
             list_agents(backups, endpoint, as_json=as_json)
             return
-        binder = (_left_behind(backups, name) if undo else None) or load_installed(name)
+        binder = load_installed(name)
         place = scope or scope_options(binder)[0]
-        path = place.bound_path(binder, backups) if undo else place.path(binder)
-        task = _Task(settings, backups, binder, place, path, dry_run=dry_run, as_json=as_json)
-        if undo:
-            task.undo(force=force)
-        else:
-            task.bind(endpoint)
+        path = place.path(binder)
+        _Task(settings, backups, binder, place, path, dry_run=dry_run, as_json=as_json).bind(endpoint)
     except (BindingError, PluginError, SettingsError) as error:
         fail(str(error))
     except BrokenPipeError:
@@ -102,7 +110,8 @@ class _Task:
         self._as_json = as_json
 
     def bind(self, endpoint: Endpoint) -> None:
-        from freeride_core.binding.change import BindingError, check_served, plan_binding
+        from freeride_core.binding.change import check_served, plan_binding
+        from freeride_core.binding.files import BindingError
         from freeride_core.cli.gateway_client import GatewayClient, Listener
 
         try:
@@ -154,40 +163,12 @@ class _Task:
         for fault in faults:
             tell(f"Warning: {fault}")
 
-    def undo(self, *, force: bool) -> None:
-        record = self._backups.record(self._path)
-        if record is None:
-            others = [record.path for record in self._backups.records() if record.binder == self._binder.name]
-            fail("; ".join([f"{self._path} is not bound, there is nothing to undo", *_bound_elsewhere(others)]))
-        if record.path != str(self._path.absolute()):  # bound by another name, to which a link of the project leads
-            self._place.check(self._binder, self._path)
-        change = self._backups.plan_undo(self._path, force=force)
-        copy = None if self._dry_run else self._backups.undo(change)
-        self._show(change, copy, {})
-        if self._dry_run:
-            tell("Nothing was written.")
-        elif change.after is None:
-            tell(f"{self._path} is gone again: there was none before {self._binder.title} was bound.")
-        else:
-            tell(f"{self._path} is as it was before {self._binder.title} was bound.")
-        if copy:
-            tell(f"What it held until now is kept in {copy}")
-
     def _show(self, change: Change, backup: Path | None, more: dict[str, Any]) -> None:
         diff = self._redact(change.diff())
         if not self._as_json:
             show(diff, ends=False)
             return
-        shown = {
-            "name": self._binder.name,
-            "scope": self._place,
-            "path": str(self._path),
-            "changed": change.is_needed and not self._dry_run,
-            "dry_run": self._dry_run,
-            "backup": None if backup is None else str(backup),
-            "diff": diff,
-            **more,
-        }
+        shown = {**change_row(change, self._binder.name, self._place, backup, diff, dry_run=self._dry_run), **more}
         typer.echo(json.dumps(shown, indent=2))
 
     def _redact(self, text: str) -> str:
@@ -200,30 +181,19 @@ class _Task:
         return f"freeride bind --undo {self._binder.name}" + ("" if is_default else f" --scope {self._place}")
 
 
-class _Uninstalled(Binder):
-    """Stands for a binder that is not there any more: enough to undo what it has done to one file."""
-
-    scopes = tuple(Place)
-
-    def __init__(self, name: str, path: Path) -> None:
-        self.name = self.title = name
-        self._path = path
-
-    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - where it was, not where it would be
-        return self._path
-
-    def edit(self, text: str | None, endpoint: Endpoint) -> str:  # noqa: ARG002 - nobody knows how
-        raise Unreadable("its binder is not installed")
-
-
-def _left_behind(backups: Backups, name: str) -> Binder | None:
-    """For the first file that is still bound by a binder that is not installed; None: there is none."""
-    from freeride_core.plugins.discovery import offered_names
-
-    if name in offered_names("binder"):
-        return None
-    paths = [record.path for record in backups.records() if record.binder == name]
-    return _Uninstalled(name, Path(paths[0])) if paths else None
+def change_row(
+    change: Change, name: str, scope: ScopeOption | None, backup: Path | None, diff: str, *, dry_run: bool
+) -> dict[str, Any]:
+    """What became of one file, for `--json`."""
+    return {
+        "name": name,
+        "scope": scope,
+        "path": str(change.path),
+        "changed": change.is_needed and not dry_run,
+        "dry_run": dry_run,
+        "backup": None if backup is None else str(backup),
+        "diff": diff,
+    }
 
 
 def load_installed(name: str) -> Binder:
@@ -249,10 +219,6 @@ def _exposure(change: Change, endpoint: Endpoint) -> Iterator[str]:
 def _row(detour: Detour) -> dict[str, str | None]:
     path = None if detour.path is None else str(detour.path)
     return {"setting": detour.where, "model": detour.model or None, "path": path}
-
-
-def _bound_elsewhere(paths: list[str]) -> list[str]:
-    return [f"it is bound in {', '.join(paths)}: undo it there"] if paths else []
 
 
 def gateway_root(url: str) -> str:

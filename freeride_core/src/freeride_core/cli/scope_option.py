@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from freeride_core.binder import Binder, Endpoint, Place
 
 if TYPE_CHECKING:
-    from freeride_core.binding.change import Backups
+    from freeride_core.binding.backups import Backups
     from freeride_core.binding.precedence import Detour
 
 
@@ -46,7 +46,7 @@ class ScopeOption(enum.StrEnum):
     def bound_path(self, binder: Binder, backups: Backups) -> Path:
         """The file that is bound there, whichever is there by now, and be it where it was before a variable of the agent's was
         set; where none is, the one to edit."""
-        from freeride_core.binding.change import BindingError
+        from freeride_core.binding.files import BindingError
 
         damage: BindingError | None = None
         paths: dict[Path, None] = {}
@@ -92,7 +92,7 @@ class ScopeOption(enum.StrEnum):
         return endpoint if self is ScopeOption.HOME else reference_to_token(binder, endpoint)
 
     def _folder(self, binder: Binder) -> Path:
-        from freeride_core.binding.change import BindingError
+        from freeride_core.binding.files import BindingError
 
         if self not in scope_options(binder):
             raise BindingError(f"{binder.name} has no scope {self.value!r}; it has: {', '.join(scope_options(binder))}")

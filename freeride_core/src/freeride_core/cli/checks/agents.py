@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from freeride_core.binder import Binder, Endpoint, Place, Unreadable
 from freeride_core.binding.agent_files import paths_of
-from freeride_core.binding.change import Backups, BindingError, is_bound, read_configuration
+from freeride_core.binding.backups import Backups
+from freeride_core.binding.change import is_bound
+from freeride_core.binding.files import BindingError, read_configuration
 from freeride_core.binding.precedence import Detour, find_detours
 from freeride_core.binding.project import reference_to_token
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
