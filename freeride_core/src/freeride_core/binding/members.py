@@ -36,13 +36,15 @@ def compare(before: Any, after: Any, path: tuple[Step, ...] = ()) -> Iterator[Me
     elif isinstance(before, list) and isinstance(after, list) and (items := _by_identity(before, after)):
         for step, (old, new) in items:
             yield from compare(old, new, (*path, step))
-    elif before != after and isinstance(after, Mapping) and not _is_item(path):
+    elif _is_same(before, after):
+        return
+    elif isinstance(after, Mapping) and not _is_item(path):
         yield MemberChange(path, before, {}, is_made=True)
         yield from compare({}, after, path)
-    elif before != after and isinstance(after, list) and before is None and _by_identity([], after):
+    elif isinstance(after, list) and before is None and _by_identity([], after):
         yield MemberChange(path, before, [], is_made=True)
         yield from compare([], after, path)
-    elif before != after:
+    else:
         yield MemberChange(path, before, after)
 
 
@@ -70,9 +72,9 @@ def _take_back(document: Document, change: MemberChange) -> str:
         document.append(found, change.before)
         return ""
     now = document.get(path)
-    if now == change.before:
+    if _is_same(now, change.before):
         return ""
-    is_untouched = now == change.after or (change.is_renewed and now is not None)
+    is_untouched = _is_same(now, change.after) or (change.is_renewed and now is not None)
     is_untouched = is_untouched or (_is_item(change.path) and _contains(now, change.after))
     if not is_untouched:
         is_others = now is None or change.after is None  # removed, or added again
@@ -111,14 +113,14 @@ def _find(document: Document, steps: Sequence[Step]) -> tuple[str | int, ...] | 
 def _by_identity(before: list[Any], after: list[Any]) -> list[tuple[Step, tuple[Any, Any]]]:
     """Pairs of items that are the same one, by what tells them apart; none if nothing does."""
     old, new = ([(_identity(item), item) for item in items] for items in (before, after))
-    steps = [step for step, _ in old] + [step for step, _ in new if step not in [each for each, _ in old]]
     if len(old) != len({_text(step) for step, _ in old}) or len(new) != len({_text(step) for step, _ in new}):
         return []
+    steps = {_text(step): step for step, _ in (*old, *new)}.values()
     return [(step, (_item(old, step), _item(new, step))) for step in steps]
 
 
 def _item(items: Sequence[tuple[Step, Any]], step: Step) -> Any:
-    return next((item for each, item in items if each == step), None)
+    return next((item for each, item in items if _is_same(each, step)), None)
 
 
 def _identity(item: Any) -> Mapping[str, Any]:
@@ -131,7 +133,7 @@ def _identity(item: Any) -> Mapping[str, Any]:
 
 def _matches(item: Any, step: Mapping[str, Any]) -> bool:
     if "item" in step:
-        return bool(item == step["item"])
+        return _is_same(item, step["item"])
     return isinstance(item, Mapping) and item.get(step["member"]) == step["is"]
 
 
@@ -143,15 +145,20 @@ def _contains(now: object, after: object) -> bool:
     """Whether an item has all that the binding wrote; the agent may have added to it."""
     if not isinstance(now, Mapping) or not isinstance(after, Mapping):
         return False
-    return all(now.get(name) == value for name, value in after.items())
+    return all(_is_same(now.get(name), value) for name, value in after.items())
 
 
 def _key(change: MemberChange) -> str:
     return _text(change.path)
 
 
+def _is_same(one: object, other: object) -> bool:
+    """For Python, 0 is False and 1.0 is 1."""
+    return _text(one) == _text(other)
+
+
 def _text(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def write_changes(changes: Sequence[MemberChange]) -> bytes | None:
