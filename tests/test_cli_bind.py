@@ -337,7 +337,7 @@ def test_the_url_may_be_written_as_agents_write_it(run: Run, config: Path, url: 
         ("aider", "--url", "http://127.0.0.1\n#"),
         ("aider", "--model", ""),
         ("aider", "--model", "two words"),
-        ("aider", "--force"),
+        ("--force",),
         ("--undo",),
         ("--dry-run",),
     ],

@@ -63,9 +63,9 @@ def test_of_merged_files_the_strongest_is_edited(agent: str, there: list[str], e
     before = {write(folder / name, ELSEWHERE): ELSEWHERE for name in there}
     shown = said(agent)
     assert (shown["path"], shown["elsewhere"]) == (str(folder / edited), [])
-    assert json.loads((folder / edited).read_text())["model"] == "freeride/auto"
+    assert json.loads((folder / edited).read_text("utf-8"))["model"] == "freeride/auto"
     assert bind("--undo", agent).exit_code == 0
-    assert {path: path.read_text() for path in folder.glob("*")} == before
+    assert {path: path.read_text("utf-8") for path in folder.glob("*")} == before
 
 
 def test_an_agent_of_a_weaker_merged_file_is_named(home: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_new_file_that_would_retire_an_older_one_is_not_made(
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert f"Continue stops reading {path} once there is a config.yaml" in ran.stderr
     assert [each.name for each in path.parent.iterdir()] == [older]
-    path.with_name("config.yaml").write_text("name: mine\nversion: 1.0.0\nschema: v1\n")
+    path.with_name("config.yaml").write_text("name: mine\nversion: 1.0.0\nschema: v1\n", "utf-8")
     assert bind("continue").exit_code == 0, "it reads the older one no more anyway"
 
 
@@ -152,7 +152,7 @@ def test_an_older_layout_is_refused_with_what_to_do(home: Path) -> None:
     ran = bind("qwen")
     assert ran.exit_code == 1
     assert "start it once, then bind again" in ran.stderr
-    assert path.read_text() == text
+    assert path.read_text("utf-8") == text
 
 
 def test_a_project_that_is_bound_itself_is_not_named(project: Path) -> None:

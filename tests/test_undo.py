@@ -129,49 +129,49 @@ def test_what_the_agent_wrote_since_stays(
     path = home / file
     if before is not None:
         path.parent.mkdir(parents=True)
-        path.write_text(before)
+        path.write_text(before, "utf-8")
     assert bind(agent).exit_code == 0
-    changed = change(path.read_text())
-    assert changed != path.read_text()
-    path.write_text(changed)
+    changed = change(path.read_text("utf-8"))
+    assert changed != path.read_text("utf-8")
+    path.write_text(changed, "utf-8")
     ran = bind("--undo", agent)
     assert ran.exit_code == 0, ran.stderr
-    assert (path.read_text() if path.exists() else None) == after
+    assert (path.read_text("utf-8") if path.exists() else None) == after
     assert list((home / ".freeride" / "backups").iterdir()) == []
 
 
 def test_where_both_changed_the_same_member_the_undo_is_refused(home: Path) -> None:
     path = home / ".qwen" / "settings.json"
     path.parent.mkdir()
-    path.write_text('{"model": {"name": "mine"}, "$version": 4}')
+    path.write_text('{"model": {"name": "mine"}, "$version": 4}', "utf-8")
     bind("qwen")
-    changed = path.read_text().replace('"name": "auto"', '"name": "theirs"', 1)
-    path.write_text(changed)
+    changed = path.read_text("utf-8").replace('"name": "auto"', '"name": "theirs"', 1)
+    path.write_text(changed, "utf-8")
     ran = bind("--undo", "qwen")
     assert ran.exit_code == 1
     assert "`model.name` too" in ran.stderr
-    assert path.read_text() == changed
+    assert path.read_text("utf-8") == changed
 
 
 @pytest.mark.parametrize("damage", ["settings", "binder"])
 def test_an_undo_needs_nothing_but_its_record(damage: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = home / ".aider.conf.yml"
-    path.write_text("dark-mode: true\n")
+    path.write_text("dark-mode: true\n", "utf-8")
     assert bind("aider").exit_code == 0
     if damage == "settings":
-        (home / ".freeride" / "config.toml").write_text("not toml")
+        (home / ".freeride" / "config.toml").write_text("not toml", "utf-8")
     else:
         monkeypatch.setattr("freeride_binder_aider.AiderBinder.title", None)
     ran = bind("--undo", "aider")
     assert ran.exit_code == 0, ran.stderr
-    assert path.read_text() == "dark-mode: true\n"
+    assert path.read_text("utf-8") == "dark-mode: true\n"
 
 
 def test_all_bindings_are_undone_at_once(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for arguments in (["aider"], ["zed"], ["opencode", "--scope", "cwd"]):
         assert bind(*arguments).exit_code == 0
-    (home / ".aider.conf.yml").write_text("model: theirs\n")
+    (home / ".aider.conf.yml").write_text("model: theirs\n", "utf-8")
     ran = bind("--undo", "--all", "--json")
     assert ran.exit_code == 1
     rows = {row["name"]: row for row in json.loads(ran.stdout)}

@@ -32,7 +32,7 @@ class ClineBinder(Binder):
         return home / ".cline" / "data" / "settings" / "providers.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonDocument(text or "")
+        document = JsonDocument(text or "", is_plain=True)
         document.add(["version"], 1)
         document.set(["lastUsedProvider"], _PROVIDER)
         document.add(["modes"], {})

@@ -38,7 +38,7 @@ class CrushBinder(Binder):
         return (home / ".local" / "share" / "crush" / "crush.json",) if scope is Place.HOME else ()
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonDocument(text or "")
+        document = JsonDocument(text or "", is_plain=True)
         document.add(["$schema"], "https://charm.land/crush.json")
         provider = ["providers", _PROVIDER]
         document.add([*provider, "name"], "FreeRide")

@@ -36,7 +36,7 @@ class GooseBinder(Binder):
         return home / self._folder / "custom_providers" / f"{_PROVIDER}.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonDocument(text or "")
+        document = JsonDocument(text or "", is_plain=True)
         for member, value in (("name", _PROVIDER), ("engine", "openai"), ("display_name", "FreeRide")):
             document.set([member], value)
         document.set(["base_url"], _address(endpoint))

@@ -37,7 +37,8 @@ def bind(
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="With --undo: every agent that is bound.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Put back the whole file as it was before; a copy of it is kept.")
+        bool,
+        typer.Option("--force", help="Write in spite of a warning; with --undo, put back the whole file as it was."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Say what was done as JSON on stdout.")] = False,
 ) -> None:
@@ -50,8 +51,8 @@ def bind(
 
     root = gateway_root(url)
     check_model(model)
-    if force and not undo:
-        raise typer.BadParameter("it goes with --undo", param_hint="--force")
+    if force and name is None and not everything:
+        raise typer.BadParameter("say which agent", param_hint="NAME")
     if everything and (not undo or name is not None):
         raise typer.BadParameter("it goes with --undo and without a name", param_hint="--all")
     if name is None and (undo or dry_run) and not everything:
@@ -72,7 +73,7 @@ def bind(
         binder = load_installed(name)
         place = scope or scope_options(binder)[0]
         path = place.path(binder)
-        _Task(settings, backups, binder, place, path, dry_run=dry_run, as_json=as_json).bind(endpoint)
+        _Task(settings, backups, binder, place, path, dry_run=dry_run, as_json=as_json, force=force).bind(endpoint)
     except (BindingError, PluginError, SettingsError) as error:
         fail(str(error))
     except BrokenPipeError:
@@ -100,7 +101,9 @@ class _Task:
         *,
         dry_run: bool,
         as_json: bool,
+        force: bool,
     ) -> None:
+        self._force = force
         self._settings = settings
         self._backups = backups
         self._binder = binder
@@ -112,6 +115,7 @@ class _Task:
     def bind(self, endpoint: Endpoint) -> None:
         from freeride_core.binding.change import check_served, plan_binding
         from freeride_core.binding.files import BindingError
+        from freeride_core.binding.hazards import check_writable, hazards_of
         from freeride_core.cli.gateway_client import GatewayClient, Listener
 
         try:
@@ -129,11 +133,16 @@ class _Task:
             fault = gateway.fault()
         if gateway.listener is Listener.STRANGER and not self._dry_run:
             fail(f"{fault} Nothing was written.")
+        check_writable(change)
+        hazards = list(hazards_of(change, self._binder, written))
+        if hazards and not self._force and not self._dry_run:
+            fail(f"{'; '.join(hazards)}. Nothing was written; --force writes it all the same")
         backup: Path | None = None
         if change.is_needed and not self._dry_run:
             backup = self._backups.backup_path(self._backups.apply(change, self._binder, written))
         detours = self._place.detours(self._binder, written, self._path, (change.after or b"").decode())
         faults = [
+            *(hazards if self._dry_run else ()),
             *_exposure(change, endpoint),
             *(self._redact(detour.sentence(self._binder.title)) for detour in detours),
             *filter(None, [fault]),

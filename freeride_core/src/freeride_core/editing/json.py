@@ -22,9 +22,15 @@ _REST_OF_LINE = re.compile(r"[ \t]*(?://[^\r\n]*)?(?:\r\n|\n|\r)")
 class JsonDocument(Document):
     """One document whose root is an object."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_plain: bool = False) -> None:
+        """`is_plain`: the agent reads JSON alone, so a text with comments or trailing commas is `Unreadable`."""
         self._text = text
         self._root = parse(text)
+        if is_plain and text.strip():
+            try:
+                json.loads(text)
+            except ValueError as error:
+                raise Unreadable(f"it is not plain JSON, which alone is read: {error}") from None
 
     @property
     def text(self) -> str:
