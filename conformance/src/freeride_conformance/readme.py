@@ -74,7 +74,7 @@ def binder_head(binder: Binder, distribution: str, answers: Answers | None) -> s
     commands += [f"freeride bind {binder.name} --dry-run", f"freeride bind --undo {binder.name}"]
     remarks += [
         "shows the difference, writes nothing",
-        "gives back the same bytes, or removes the file that was not there",
+        "takes back what was written: the same bytes where nothing else has changed",
     ]
     if binder.launch(_HERE) is not None:
         commands.append(f"freeride run {binder.name}")
