@@ -424,7 +424,7 @@ def test_without_a_name_it_lists_what_can_be_bound(run: Run, config: Path, home:
     assert listed(run)["aider", "home"]["state"] == "changed since it was bound"
     table = run()
     assert table.code == 0
-    assert table.out.splitlines()[0].split() == ["NAME", "TITLE", "SCOPE", "STATE", "URL", "PATH"]
+    assert table.out.splitlines()[0].split() == ["NAME", "TITLE", "SCOPE", "STATE", "MODEL", "URL", "PATH"]
     assert "changed since it was bound" in table.out
 
 

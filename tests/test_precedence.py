@@ -159,3 +159,15 @@ def test_a_project_that_is_bound_itself_is_not_named(project: Path) -> None:
     assert bind("opencode", "--scope", "cwd").exit_code == 0
     assert (project / "opencode.json").exists()
     assert said("opencode")["elsewhere"] == []
+
+
+def test_the_list_says_which_model_a_bound_agent_asks_and_what_outranks_it(project: Path) -> None:
+    assert bind("aider").exit_code == 0
+    assert bind("zed").exit_code == 0
+    path = write(project / ".aider.conf.yml", "weak-model: deepseek\n")
+    rows = {row["name"]: row for row in json.loads(bind("--json").stdout) if row["scope"] == "home"}
+    assert (rows["zed"]["state"], rows["zed"]["model"], rows["zed"]["elsewhere"]) == ("bound", "auto", [])
+    assert (rows["aider"]["state"], rows["aider"]["model"]) == ("bound, but outranked", "auto")
+    [sentence] = rows["aider"]["elsewhere"]
+    assert f"`weak-model` in {path} asks deepseek" in sentence
+    assert f"aider: {sentence}" in bind().stderr

@@ -134,7 +134,7 @@ class _Task:
         if gateway.listener is Listener.STRANGER and not self._dry_run:
             fail(f"{fault} Nothing was written.")
         check_writable(change)
-        hazards = list(hazards_of(change, self._binder, written))
+        hazards = list(hazards_of(change, self._binder, endpoint))
         if hazards and not self._force and not self._dry_run:
             fail(f"{'; '.join(hazards)}. Nothing was written; --force writes it all the same")
         backup: Path | None = None

@@ -108,7 +108,8 @@ def _prove(
     if unknown:
         yield broken("agents", f"{subject}: the gateway at {root} does not know {', '.join(unknown)}")
     elif not any(detour.outranks for detour in detours):
-        yield ok("agents", f"{subject}: asks for {', '.join(models)}, as it says, and reaches your gateway at {root}")
+        asked = f"asks for {', '.join(models)}, as this file decides"
+        yield ok("agents", f"{subject}: {asked}, and reaches your gateway at {root}, which knows that")
 
 
 def _names_token(binder: Binder, root: str, key: str, models: tuple[str, ...], path: Path) -> bool:
