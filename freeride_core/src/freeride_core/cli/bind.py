@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import sys
@@ -211,8 +212,11 @@ def load_installed(name: str) -> Binder:
 
     installed = offered_names("binder")
     if name not in installed:
-        more = f"pip install freeride-binder-{name}" if re.fullmatch(r"[a-z0-9_]+", name) else "freeride-binder-NAME"
-        fail(f"there is no binder {name!r}; installed: {', '.join(installed) or 'none'}. Others: {more}")
+        # No package is named after what was typed: anyone can publish one of that name.
+        near = difflib.get_close_matches(name.lower(), installed, n=1)
+        guess = f"did you mean {near[0]}? " if near else ""
+        some = f"installed: {', '.join(installed)}" if installed else "they come with: pip install freeride-gateway"
+        fail(f"there is no binder {name!r}; {guess}{some}")
     return load_binder(name)
 
 
