@@ -46,11 +46,13 @@ EXTRA: dict[str, str] = {
     ".env": "MINE=me\n",
 }
 
+LISTS = {"llm": "- model_id: mine\n  model_name: m\n", "vscode": '[{ "name": "mine" }]\n'}
+
 
 def foreign(binder: Binder) -> str:
     """A configuration with one setting that is not the binder's."""
     path = binder.path(Place.HOME, Path("/h"), Path("/h"))
-    return "- model_id: mine\n  model_name: m\n" if binder.name == "llm" else EXTRA[path.suffix or path.name]
+    return LISTS.get(binder.name) or EXTRA[path.suffix or path.name]
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new file", "own file"])
@@ -70,14 +72,14 @@ def test_every_binding_is_taken_back_beside_the_work_of_others(
     assert kept is not None
     document = opened(binder, text)
     added: tuple[str | int, ...] = ("later",) if binder.name != "gemini" else ("LATER",)
-    if binder.name == "llm":
-        document.append([], {"model_id": "later"})
+    if binder.name in LISTS:
+        document.append([], {"name": "later"})
     else:
         document.set(added, "x")
     assert take_back(document, parse_changes(kept)) == []
     wanted = opened(binder, "" if is_new else foreign(binder))
-    if binder.name == "llm":
-        wanted.append([], {"model_id": "later"})
+    if binder.name in LISTS:
+        wanted.append([], {"name": "later"})
     else:
         wanted.set(added, "x")
     assert document.get([]) == wanted.get([])

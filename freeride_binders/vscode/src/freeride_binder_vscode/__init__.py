@@ -23,7 +23,7 @@ class VsCodeBinder(Binder):
     homepage = "https://code.visualstudio.com"
     programs = ("code", "code-insiders", "codium")
     reloads = True
-    after = "Choose FreeRide in the list of models of the chat (VS Code 1.122 or newer); where it is not in it, restart VS Code."
+    after = "Choose FreeRide in the list of models of the chat (VS Code 1.122 or newer); it may be there after a new start only."
 
     def __init__(self, platform: str = sys.platform) -> None:
         self._folder = _FOLDERS.get(platform, ".config")
@@ -41,23 +41,29 @@ class VsCodeBinder(Binder):
         address = f"{endpoint.openai}/chat/completions"
         connection = {"vendor": "customendpoint", "apiKey": endpoint.key, "apiType": "chat-completions"}
         # A model that cannot call tools is not shown.
-        limits: dict[str, Value] = {"maxInputTokens": endpoint.context, "maxOutputTokens": endpoint.max_output}
-        model = {"id": endpoint.model, "name": f"FreeRide {endpoint.model}", "url": address, "toolCalling": True}
+        model: dict[str, Value] = {
+            "id": endpoint.model,
+            "name": f"FreeRide {endpoint.model}",
+            "url": address,
+            "toolCalling": True,
+            "vision": False,
+            "maxInputTokens": endpoint.context,
+            "maxOutputTokens": endpoint.max_output,
+        }
         entry = document.find([], "name", _NAME)
         if entry is None:
-            document.append([], {"name": _NAME, **connection, "models": [{**model, "vision": False, **limits}]})
+            document.append([], {"name": _NAME, **connection, "models": [model]})
             return document.text
         document.set(entry, connection)
         found = document.find([*entry, "models"], "id", endpoint.model)
         if found is None:
-            document.append([*entry, "models"], {**model, "vision": False, **limits})
+            document.append([*entry, "models"], model)
         else:
             document.set([*found, "url"], address)
         models = document.get([*entry, "models"])
         for index, other in enumerate(models if isinstance(models, list) else ()):
-            if (
-                isinstance(other, dict) and other.get("url") != address
-            ):  # of another gateway, or another route of this one
+            # Of another gateway, or another route of this one.
+            if isinstance(other, dict) and other.get("url") != address:
                 document.set([*entry, "models", index, "url"], address)
         return document.text
 
@@ -66,12 +72,9 @@ class VsCodeBinder(Binder):
         entry = document.find([], "name", _NAME)
         models = document.get([*entry, "models"]) if entry else None
         address = f"{endpoint.openai}/chat/completions"
-        ours = (
-            [each.get("id") for each in models if isinstance(each, dict) and each.get("url") == address]
-            if isinstance(models, list)
-            else []
-        )
-        return tuple(model for model in ours if isinstance(model, str))
+        ours = [each for each in models if isinstance(each, dict)] if isinstance(models, list) else []
+        asked = [each.get("id") for each in ours if each.get("url") == address]
+        return tuple(model for model in asked if isinstance(model, str))
 
     def _file(self, home: Path, edition: str) -> Path:
         return home / self._folder / edition / "User" / "chatLanguageModels.json"
