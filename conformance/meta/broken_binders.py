@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from freeride_binder_specimen import SpecimenBinder
-from meta.specimens import binder, origin_of, renamed, source_of
+from meta.specimens import SAMPLES, binder, origin_of, renamed, source_of
+from msgspec import structs
 
 from freeride_conformance.subject import BinderSubject, PluginOrigin
-from freeride_core import Endpoint, Launch, Unreadable
-from freeride_core.binder import Place
+from freeride_core import Endpoint, Launch, OtherModel, Place, Unreadable
 
 Broken = Callable[[PluginOrigin, Path], BinderSubject]
 
@@ -96,6 +96,38 @@ class Indiscreet(SpecimenBinder):
         return Launch(program=self.name, arguments=arguments)
 
 
+class FirstOfAll(SpecimenBinder):
+    merges = False
+
+
+class Discreet(SpecimenBinder):
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:
+        return ()
+
+
+class Modernising(SpecimenBinder):
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:
+        return super().edit(None if text is None else text.replace("version=1\n", "version=4\n"), endpoint)
+
+
+class Forgetful(SpecimenBinder):
+    def retired_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:
+        return ()
+
+
+def _stale(origin: PluginOrigin, _: Path) -> BinderSubject:
+    samples = [
+        structs.replace(each, gone=("colour=blue",) if each.before and "colour" in each.before else each.gone)
+        for each in SAMPLES.samples
+    ]
+    return binder(origin, samples=tuple(samples))
+
+
+def _unanswered(origin: PluginOrigin, _: Path) -> BinderSubject:
+    assert SAMPLES.answers is not None
+    return binder(origin, answers=structs.replace(SAMPLES.answers, agents=""))
+
+
 def _samples(**changes: Any) -> Broken:
     return lambda origin, _: binder(origin, **changes)
 
@@ -117,4 +149,10 @@ BROKEN: Mapping[str, Broken] = {
     "refuses_what_it_cannot_read": _own(Overwriting),
     "names_models_that_resolve": _own(Boastful),
     "starts_it_bound": _own(Indiscreet),
+    "answers_every_question": _unanswered,
+    "edits_the_file_that_wins": _own(FirstOfAll),
+    "names_what_asks_elsewhere": _own(Discreet),
+    "leaves_nothing_stale": _stale,
+    "stamps_no_version": _own(Modernising),
+    "names_what_it_retires": _own(Forgetful),
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from freeride_conformance.questions import question_page
 from freeride_conformance.readme import binder_head
+from freeride_conformance.samples import installed_samples
 from freeride_core import Binder
 from freeride_core.binder import SERVED
 from page_parts import ROOT, WRITTEN, by_hand
@@ -13,7 +15,11 @@ from page_parts import ROOT, WRITTEN, by_hand
 
 def agent_page(binder: Binder) -> str:
     """All of it, in Markdown."""
-    head = binder_head(binder, "").partition("\n\n")[2].strip()
+    head = (
+        binder_head(binder, "", installed_samples(f"freeride_binder_{binder.name}").answers)
+        .partition("\n\n")[2]
+        .strip()
+    )
     return f"{WRITTEN}# {binder.title}\n\n{head}\n\n{by_hand(ROOT / 'freeride_binders' / binder.name)}\n"
 
 
@@ -26,3 +32,9 @@ def agent_rows(binders: Collection[Binder]) -> Iterator[tuple[str, ...]]:
     waiting = [f"[{each.title}](docs/agents/{each.name}.md)" for each in binders if each not in served]
     if waiting:
         yield ", ".join(waiting), "once the gateway speaks their protocols", ""
+
+
+def precedence_page(binders: Mapping[str, Binder]) -> str:
+    """docs/precedence.md: what decides which model each agent asks."""
+    answers = {name: installed_samples(f"freeride_binder_{name}").answers for name in binders}
+    return WRITTEN + question_page({name: (binders[name].title, own) for name, own in answers.items() if own})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent_page import agent_page, agent_rows
+from agent_page import agent_page, agent_rows, precedence_page
 from command_page import command_page, command_rows
 from failover_table import failover_rows
 from fault_page import fault_page
@@ -38,6 +38,7 @@ def pages() -> dict[Path, str]:
         docs / "settings.md": with_block(settings, "keys", keys),
         docs / "commands.md": command_page(),
         docs / "faults.md": fault_page(),
+        docs / "precedence.md": precedence_page(plugins.binders),
         **{FOLDERS[0] / f"{name}.md": provider_page(provider) for name, provider in plugins.providers.items()},
         **{FOLDERS[1] / f"{name}.md": agent_page(binder) for name, binder in plugins.binders.items()},
     }

@@ -15,7 +15,9 @@ import pytest
 from fake_upstream import GatewayStage, post_of, provider
 from freeride_core.binder import SERVED, Binder, ClientProtocol, Endpoint, Place, Unreadable
 from freeride_core.binding.agent_files import is_installed, path_of
-from freeride_core.binding.change import Backups, BindingError, Change, is_bound, plan_binding
+from freeride_core.binding.backups import Backups
+from freeride_core.binding.change import Change, is_bound, plan_binding
+from freeride_core.binding.files import BindingError
 
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 OTHER = Endpoint("http://127.0.0.1:9")
@@ -370,7 +372,7 @@ def test_a_change_between_plan_and_write_is_not_overwritten(backups: Backups, pa
     assert path.read_bytes() == b"a=2\n"
 
 
-def test_when_writing_fails_the_old_file_is_whole_and_the_undo_harmless(
+def test_when_writing_fails_the_old_file_is_whole_and_no_record_is_left(
     backups: Backups, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path.write_bytes(b"a=1\n")
@@ -388,6 +390,16 @@ def test_when_writing_fails_the_old_file_is_whole_and_the_undo_harmless(
             backups.apply(change, BINDER, ENDPOINT)
     assert path.read_bytes() == b"a=1\n"
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert list(backups.folder.iterdir()) == [], "a failed write leaves no record"
+    bind(backups, path)
+    change = plan_binding(BINDER, OTHER, path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail_at_target)
+        with pytest.raises(BindingError, match="No space left"):
+            backups.apply(change, BINDER, OTHER)
+    record = backups.record(path)
+    assert record is not None
+    assert record.root == ENDPOINT.root, "nor does it change the one that is there"
     undo(backups, path)
     assert path.read_bytes() == b"a=1\n"
 

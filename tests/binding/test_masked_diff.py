@@ -225,3 +225,41 @@ def test_a_secret_of_a_json_file_is_masked_whatever_else_it_holds(
 def test_a_long_line_takes_no_long_time() -> None:
     text = "a" * 100_000 + '"' * 10_001 + ("key" * 10_000) + "[{" * 10_000 + "\n"
     assert diff(None, text).count("\n") == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"command": ["npx", "-y", "docs-mcp", "--api-key", "SECRET"]',
+        '"args": ["--key", "SECRET", "--verbose"]',
+        '"args": [\n  "--api-key",\n  "SECRET"\n]',
+        "args:\n  - --api-key\n  - SECRET\n  - --verbose",
+        'args = ["--token","SECRET"]',
+        "command: docs-mcp --auth-token SECRET --port 1",
+        "'--password', 'SECRET'",
+        "DB_PASS=SECRET",
+        '"SMTP_PASS": "SECRET"',
+        "url: https://SECRET@git.example/x",
+        '"remote": "https://user:SECRET@git.example/x"',
+    ],
+)
+def test_a_secret_behind_its_option_or_in_an_address_is_masked(text: str) -> None:
+    for secret in ("6f1c2d3e-4a5b-6c7d-8e9f-0a1b2c3d4e5f", "opensesame"):
+        shown = diff(text.replace("SECRET", secret) + "\nx: 1\n", "x: 2\n")
+        assert "***" in shown
+        assert not shows(shown, secret)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"args": ["--key-file", "--verbose", "docs-server"]',
+        '"command": ["npx", "--keyboard", "workspace-name"]',
+        "- --token\n- --verbose-output\n- workspace",
+        "remote: ssh://git@github.com/x/y",
+        "bypass: something-long",
+        "a -- token of thanks",
+    ],
+)
+def test_what_only_looks_like_an_option_of_a_secret_is_shown(text: str) -> None:
+    assert "***" not in diff(text + "\n", "x: 2\n")

@@ -111,7 +111,7 @@ def test_what_was_bound_by_a_link_before_can_still_be_undone(project: Path, bind
     (project / "opencode.json").rename(own)
     (project / "opencode.json").symlink_to(own)
     [record] = Path(os.environ["FREERIDE_HOME"], "backups").glob("*.json")
-    from freeride_core.binding.change import Backups
+    from freeride_core.binding.backups import Backups
 
     moved = Backups(Path(os.environ["FREERIDE_HOME"]))._record_path(own)
     record.rename(moved)

@@ -259,12 +259,12 @@ def test_it_says_whether_a_running_agent_must_be_restarted(run: Run) -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("acme", "by hand"),
-        ("acme; rm", "by hand"),
-        ("aidr", "Did you mean 'aider'?"),
-        ("Aider", "Did you mean 'aider'?"),
-        ("opncode", "Did you mean 'opencode'?"),
-        ("continu", "Did you mean 'continue'?"),
+        ("acme", "installed: "),
+        ("acme; rm", "installed: "),
+        ("aidr", "did you mean aider?"),
+        ("Aider", "did you mean aider?"),
+        ("opncode", "did you mean opencode?"),
+        ("continu", "did you mean continue?"),
     ],
 )
 def test_an_unknown_binder_is_named_with_the_installed_ones(run: Run, name: str, advice: str) -> None:
@@ -287,11 +287,12 @@ def test_a_file_that_cannot_be_read_is_left_alone(run: Run, config: Path) -> Non
 def test_an_undo_over_somebody_elses_change_wants_force(run: Run, config: Path) -> None:
     config.write_text("dark-mode: true\n", encoding="utf-8")
     run("aider")
-    config.write_text(config.read_text(encoding="utf-8") + "# a thought\n", encoding="utf-8")
+    text = config.read_text(encoding="utf-8").replace("openai/auto", "gpt-5") + "# a thought\n"
+    config.write_text(text, encoding="utf-8")
     refused = run("--undo", "aider")
     assert (refused.code, refused.out) == (1, "")
-    assert "changed by somebody else" in refused.err
-    assert "# a thought" in config.read_text(encoding="utf-8")
+    assert "changed by someone else since it was bound, `model` too" in refused.err
+    assert config.read_text(encoding="utf-8") == text
     changed = config.read_text(encoding="utf-8")
     forced = run("--undo", "aider", "--force")
     assert forced.code == 0
@@ -348,7 +349,7 @@ def test_the_url_may_be_written_as_agents_write_it(run: Run, config: Path, url: 
         ("aider", "--url", "http://127.0.0.1\n#"),
         ("aider", "--model", ""),
         ("aider", "--model", "two words"),
-        ("aider", "--force"),
+        ("--force",),
         ("--undo",),
         ("--dry-run",),
     ],
@@ -435,7 +436,7 @@ def test_without_a_name_it_lists_what_can_be_bound(run: Run, config: Path, home:
     assert listed(run)["aider", "home"]["state"] == "changed since it was bound"
     table = run()
     assert table.code == 0
-    assert table.out.splitlines()[0].split() == ["NAME", "TITLE", "SCOPE", "STATE", "URL", "PATH"]
+    assert table.out.splitlines()[0].split() == ["NAME", "TITLE", "SCOPE", "STATE", "MODEL", "URL", "PATH"]
     assert "changed since it was bound" in table.out
 
 
@@ -563,3 +564,17 @@ def test_an_agent_whose_protocol_is_not_served_is_told_so_and_stays_as_it_is(
     assert not list(home.glob(f".{name}"))
     assert listed(run)[name, "home"]["state"] == f"needs {route}"
     assert run(name, "--dry-run").code == 1
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("opencod", "opencode"), ("Claude", "claude"), ("openclaws", "openclaw")])
+def test_a_typo_is_told_the_nearest_agent_and_no_package(run: Run, typed: str, meant: str) -> None:
+    ran = run(typed)
+    assert ran.code == 1
+    assert f"there is no binder {typed!r}; did you mean {meant}? installed: " in ran.err
+    assert "pip install" not in ran.err
+
+
+def test_a_name_like_no_agents_is_told_those_that_there_are(run: Run) -> None:
+    ran = run("zzzzz")
+    assert "did you mean" not in ran.err
+    assert "pip install" not in ran.err

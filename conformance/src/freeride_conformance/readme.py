@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from freeride_conformance.questions import answer_table
+from freeride_conformance.samples import Answers
 from freeride_core import (
     Allowlist,
     AnyOf,
@@ -60,8 +62,9 @@ def provider_head(provider: Provider, distribution: str) -> str:
     return f"# {distribution}\n\n[{about.title}]({about.homepage}) for the {_GATEWAY}: {operations}.\n\n| | |\n|---|---|\n{table}\n"
 
 
-def binder_head(binder: Binder, distribution: str) -> str:
-    """Title, one sentence, the commands with the files that they edit, and what is written where nothing is."""
+def binder_head(binder: Binder, distribution: str, answers: Answers | None) -> str:
+    """Title, one sentence, the commands with the files that they edit, what is written where nothing is, and what the agent goes
+    by."""
     commands = [f"freeride bind {binder.name}"]
     remarks = [_place(binder, binder.scopes[0])]
     for scope in binder.scopes[1:]:
@@ -71,7 +74,7 @@ def binder_head(binder: Binder, distribution: str) -> str:
     commands += [f"freeride bind {binder.name} --dry-run", f"freeride bind --undo {binder.name}"]
     remarks += [
         "shows the difference, writes nothing",
-        "gives back the same bytes, or removes the file that was not there",
+        "takes back what was written: the same bytes where nothing else has changed",
     ]
     if binder.launch(_HERE) is not None:
         commands.append(f"freeride run {binder.name}")
@@ -86,6 +89,7 @@ def binder_head(binder: Binder, distribution: str) -> str:
         f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n{lines}\n"
         f"{_moved(binder)}{_unserved(binder)}Next: {binder.advice(_HERE) or 'nothing; it takes the change in by itself.'}\n\n"
         f"Where there is no file yet it writes:\n\n```{language}\n{text}```\n\n"
+        f"{answer_table(answers) if answers else ''}"
     )
 
 

@@ -22,6 +22,12 @@ class Sample(SampleTable, frozen=True, kw_only=True):
     before: str | None = None
     """None: there is no file yet."""
     after: str
+    asks_elsewhere: dict[str, str] = {}
+    """The models that the agent then asks for past the gateway, by the settings that say so."""
+    gone: tuple[str, ...] = ()
+    """Pieces of `before` that would change the meaning of what is written, and so do not stay."""
+    shows: tuple[str, ...] = ()
+    """The questions, such as `lists`, whose answers it proves."""
 
 
 class RefusedText(SampleTable, frozen=True, kw_only=True):
@@ -29,6 +35,32 @@ class RefusedText(SampleTable, frozen=True, kw_only=True):
 
     name: str
     text: str
+    shows: tuple[str, ...] = ()
+
+
+class StrongerFile(SampleTable, frozen=True, kw_only=True):
+    """A file that outranks the one that is edited."""
+
+    file: str
+    """Below the user's home folder, or below a project's."""
+    text: str
+    asks_elsewhere: dict[str, str]
+
+
+class Answers(SampleTable, frozen=True, kw_only=True):
+    """How the agent decides which model it asks. Each answer that does not begin with `None` is proven."""
+
+    files: str
+    stronger: str
+    variables: str
+    agents: str
+    lists: str
+    versions: str
+    namesake: str
+    retired: str
+    source: str
+    """What was read or run, with its version."""
+    checked: str
 
 
 class Samples(SampleTable, frozen=True, kw_only=True):
@@ -36,6 +68,12 @@ class Samples(SampleTable, frozen=True, kw_only=True):
 
     samples: tuple[Sample, ...] = msgspec.field(default=(), name="sample")
     refused: tuple[RefusedText, ...] = ()
+    stronger: tuple[StrongerFile, ...] = ()
+    answers: Answers | None = None
+    merged: tuple[str, ...] = ()
+    """Files below the home folder that the agent merges, the weakest first. Empty: it reads one."""
+    version_member: str = ""
+    """What names the layout of the file, such as `$version`."""
 
 
 class SamplesError(ValueError):

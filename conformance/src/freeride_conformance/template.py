@@ -15,6 +15,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from freeride_conformance.readme import MARKER, binder_head, provider_head
+from freeride_conformance.samples import Samples, installed_samples, parse_samples
 from freeride_core import API_VERSION, Binder, Provider, __version__
 from freeride_core.plugins.discovery import Kind
 
@@ -74,11 +75,12 @@ def new_files(package: Package) -> dict[str, str]:
     """A complete package that stands by itself: texts by path below its root."""
     module = _fill(f"{package.kind}.py", package)
     sample = "simulator.toml" if package.kind == "provider" else "samples.toml"
+    samples = parse_samples(_fill(sample, package)) if package.kind == "binder" else None
     shared = shared_files(package)
     return {
         **shared,
         "pyproject.toml": shared["pyproject.toml"] + _fill("standalone.toml", package),
-        "README.md": head_of(_run(module), package) + MARKER + _fill(f"{package.kind}.md", package),
+        "README.md": head_of(_run(module), package, samples) + MARKER + _fill(f"{package.kind}.md", package),
         "LICENSE": _fill("license", package),
         ".gitignore": _fill("gitignore", package),
         ".github/workflows/certify.yml": _fill("certify.yml", package),
@@ -113,11 +115,11 @@ def package_in(root: Path) -> Package:
     )
 
 
-def head_of(plugin: Provider | Binder, package: Package) -> str:
+def head_of(plugin: Provider | Binder, package: Package, samples: Samples | None) -> str:
     """What the README says above the marker."""
     if isinstance(plugin, Provider):
         return provider_head(plugin, package.distribution)
-    return binder_head(plugin, package.distribution)
+    return binder_head(plugin, package.distribution, samples.answers if samples else None)
 
 
 def readme_of(package: Package, text: str) -> str:
@@ -127,7 +129,8 @@ def readme_of(package: Package, text: str) -> str:
         raise ValueError(
             f"the README has no line {MARKER.strip()!r}, so nobody knows where what is written by hand begins"
         )
-    return head_of(_installed(package.kind, package.name), package) + MARKER + by_hand
+    samples = installed_samples(package.module) if package.kind == "binder" else None
+    return head_of(_installed(package.kind, package.name), package, samples) + MARKER + by_hand
 
 
 def bounds() -> str:

@@ -77,6 +77,16 @@ class Launch:
     are there."""
 
 
+@dataclass(frozen=True, slots=True)
+class OtherModel:
+    """A model that an agent asks for past the gateway."""
+
+    where: str
+    """The setting that says so, as people find it in the file: `agent.build.model`."""
+    model: str
+    """As the agent names it; of a setting that sends all requests elsewhere, its value."""
+
+
 class Unreadable(ValueError):
     """The configuration cannot be parsed; it is left untouched. The message says where and why, in one line: what a parser
     quotes of the file is made fit to print."""
@@ -100,6 +110,9 @@ class Binder(ABC):
     moved_by: tuple[tuple[str, str], ...] = ()
     """The agent's own variables that say where its files of the user's are, strongest first, each with what it stands in place
     of below the home folder: `(("ACME_CONFIG", ".acme/config.toml"), ("XDG_CONFIG_HOME", ".config"))`. Core reads them."""
+    merges: bool = False
+    """The agent merges all of `path` and `other_paths` that are there, and the last of them is the strongest: core edits that one.
+    False: the agent reads the first that is there."""
     key_reference: str = ""
     """How the agent's configuration names an environment variable in place of a key, with `NAME` for its name: `{env:NAME}`,
     `$NAME`. Core writes it into a project's file, where a token does not belong. Empty: there is no such form."""
@@ -110,6 +123,8 @@ class Binder(ABC):
     """The protocol that the agent speaks. Core binds nobody who needs one that the gateway does not serve."""
     programs: tuple[str, ...] = ()
     """By these names the agent is found on `PATH`. None: it is found by the folder that its configuration is in."""
+    renewed: tuple[str, ...] = ()
+    """Members that the agent itself renews, such as the time of the last change: that does not keep an undo from its work."""
     reloads: bool = False
     """A running agent takes a change in by itself; else core says that it must be restarted."""
     after: str = ""
@@ -127,7 +142,16 @@ class Binder(ABC):
         """The file to edit. Pure: whether it exists, and what moves it, is core's business."""
 
     def other_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - most have one
-        """Other names under which the agent reads the file: where the first is not there, and one of these is, that is edited."""
+        """Other names under which the agent reads the file, in its own order. `merges` says which of several is edited."""
+        return ()
+
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - likewise
+        """Files in the same format that core does not edit and whose settings outrank those of the file: a project's, or one in
+        which the agent keeps the user's choices. Core asks `other_models` what they say."""
+        return ()
+
+    def retired_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - likewise
+        """Older files that the agent stops reading once the file is there. Core makes no new file while there is one of them."""
         return ()
 
     @abstractmethod
@@ -138,6 +162,11 @@ class Binder(ABC):
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:  # noqa: ARG002 - the base class knows no agent
         """The model ids that the agent will ask the gateway at `endpoint` for when `text` is its configuration; empty where it
         points elsewhere. Raises `Unreadable`."""
+        return ()
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:  # noqa: ARG002 - likewise
+        """The models that the agent asks for past the gateway at `endpoint` when `text` is its configuration, or a part of that:
+        other agents' and modes', those of side jobs, or all of them. Raises `Unreadable`."""
         return ()
 
     def launch(self, endpoint: Endpoint) -> Launch | None:  # noqa: ARG002 - likewise

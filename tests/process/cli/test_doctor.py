@@ -99,7 +99,10 @@ def test_a_bound_agent_is_proven_to_reach_this_gateway(environ: dict[str, str]) 
         report = examine(environ, url)
         assert only(report, "port")[1] == f"your gateway answers at {url}; providers: groq"
         assert [state for state, _ in report["agents"]] == ["ok", "ok"]
-        assert all(f"reaches your gateway at {url}, which knows auto" in text for _, text in report["agents"])
+        assert all(
+            f"asks for auto, as this file decides, and reaches your gateway at {url}" in text
+            for _, text in report["agents"]
+        )
 
         config = home / ".aider.conf.yml"
         config.write_text(config.read_text().replace("openai/auto", "openai/no-such-model"))
@@ -145,7 +148,7 @@ def test_a_variable_that_outranks_the_file_is_named(environ: dict[str, str]) -> 
     with serving(FREERIDE, environ) as url:
         run([*FREERIDE, "bind", "aider", "--url", url], environ, cwd=home)
         state, text = only(examine(environ | {"AIDER_MODEL": "gpt-5"}, url), "agents")
-        assert (state, text.endswith("the variable AIDER_MODEL is set and outranks the file")) == ("warning", True)
+        assert (state, "the variable AIDER_MODEL is set and outranks the file: unset it" in text) == ("warning", True)
         examine(environ | {"AIDER_MODEL": "gpt-5"}, url, "--strict", code=1)
 
 
@@ -252,3 +255,16 @@ def test_a_name_of_this_machine_that_leads_away_is_broken(
     monkeypatch.setattr("freeride_core.cli.checks.machine.socket.getaddrinfo", look_up)
     [finding] = check_localhost(load_settings(), 9)
     assert finding.state == state
+
+
+def test_what_outranks_a_bound_file_is_named_as_what_decides(environ: dict[str, str], tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "opencode.json").write_text('{"model": "anthropic/claude-sonnet-4-5"}', "utf-8")
+    with serving(FREERIDE, environ) as url:
+        run([*FREERIDE, "bind", "opencode", "--url", url], environ, cwd=tmp_path)
+        shown = run([*FREERIDE, "doctor", "--url", url, "--json"], environ, cwd=project)
+    [(state, text)] = [(row["state"], row["text"]) for row in json.loads(shown.stdout) if row["subject"] == "agents"]
+    assert state == "warning"
+    assert f"`model` in {project / 'opencode.json'} asks anthropic/claude-sonnet-4-5" in text
+    assert "that file outranks the bound one" in text

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, Place, Unreadable, hookimpl
+from freeride_core import Binder, Endpoint, Launch, OtherModel, Place, Unreadable, hookimpl
 
 OURS = ("base", "key", "model")
+STALE = ("protocol=old", "denied=freeride")
 
 
 class SpecimenBinder(Binder):
@@ -16,9 +17,20 @@ class SpecimenBinder(Binder):
     name = "specimen"
     title = "Specimen"
     homepage = "https://specimen.invalid"
+    merges = True
+    overruled_by = ("SPECIMEN_MODEL",)
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         return home / ".specimen"
+
+    def other_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:
+        return (home / ".specimen.local",)
+
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:
+        return (cwd / ".specimen.project",)
+
+    def retired_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:
+        return (home / ".specimen.old",)
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         values = dict(zip(OURS, (endpoint.root, endpoint.key, endpoint.model), strict=True))
@@ -28,6 +40,8 @@ class SpecimenBinder(Binder):
             name, equals, _ = line.partition("=")
             if line.strip() and not line.startswith("#") and not equals:
                 raise Unreadable(f"a line without =: {line!r}")
+            if line in STALE:
+                continue
             lines.append(f"{name}={values.pop(name)}" if name in values else line)
         return end.join([*lines, *(f"{name}={value}" for name, value in values.items())]) + end
 
@@ -36,6 +50,10 @@ class SpecimenBinder(Binder):
         if f"base={endpoint.root}" not in lines:
             return ()
         return tuple(line.removeprefix("model=") for line in lines if line.startswith("model="))
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:
+        pairs = [line.partition("=")[::2] for line in text.splitlines() if not line.startswith("#")]
+        return tuple(OtherModel(name, value) for name, value in pairs if name.startswith("side."))
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
         names = (f"SPECIMEN_{name.upper()}" for name in OURS)

@@ -11,6 +11,7 @@ from freeride_conformance.rules import (
     free_only,
     history,
     identity,
+    precedence,
     provider_loading,
     purity,
     requests,
@@ -34,4 +35,4 @@ PROVIDER_RULES: tuple[ConformanceRule[ProviderSubject], ...] = (
     *failover.RULES,
     *facts.RULES,
 )
-BINDER_RULES: tuple[ConformanceRule[BinderSubject], ...] = tuple(binding.RULES)
+BINDER_RULES: tuple[ConformanceRule[BinderSubject], ...] = (*binding.RULES, *precedence.RULES)

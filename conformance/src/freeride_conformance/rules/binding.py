@@ -22,7 +22,8 @@ from freeride_conformance.rules.loading import SECTION as LOADING
 from freeride_conformance.samples import Sample
 from freeride_conformance.subject import BinderSubject, PluginOrigin, ProviderSubject
 from freeride_core.binder import FILES, Binder, ClientProtocol, Endpoint, Place, Unreadable
-from freeride_core.binding.change import Backups, plan_binding
+from freeride_core.binding.backups import Backups
+from freeride_core.binding.change import plan_binding
 
 RULES: list[ConformanceRule[BinderSubject]] = []
 SECTION = "Configurations"

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from freeride_core import FILES, Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core import FILES, Binder, Endpoint, Launch, OtherModel, Place, hookimpl
 from freeride_core.editing import YamlDocument
 
 _VIA = "openai/"
 """What aider asks the base URL for; the rest of the name is the gateway's."""
+_MODELS = ("model", "weak-model", "editor-model")
+_OLD_CONNECTION = ("openai-api-type", "openai-api-version", "openai-api-deployment-id", "openai-organization-id")
+"""Older options for another kind of upstream, which aider turns into variables of the library that connects."""
 _SHORTCUTS = ("OPUS", "SONNET", "HAIKU", "4", "4O", "MINI", "4_TURBO", "35TURBO", "DEEPSEEK", "O1_MINI", "O1_PREVIEW")
 """The variables of older options that choose a model of a vendor's. They outrank the model."""
 
@@ -36,15 +39,24 @@ class AiderBinder(Binder):
         # Without the prefix aider picks an upstream by the model's name and goes past the gateway.
         document.set(["model"], _VIA + endpoint.model)
         document.set(["show-model-warnings"], False)
+        for option in (*_OLD_CONNECTION, *map(_option, _SHORTCUTS)):
+            document.remove([option])
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
         document = YamlDocument(text)
         if document.get(["openai-api-base"]) != endpoint.openai:
             return ()
-        wanted = [str(document.get([name])) for name in ("model", "weak-model", "editor-model")]
+        wanted = [str(document.get([name])) for name in _MODELS]
         # What has another prefix, or none, goes past the gateway.
         return tuple(dict.fromkeys(name.removeprefix(_VIA) for name in wanted if name.startswith(_VIA)))
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:
+        document = YamlDocument(text)
+        base, found = document.get(["openai-api-base"]), [(name, document.get([name])) for name in _MODELS]
+        others = [OtherModel(name, str(model)) for name, model in found if model and not str(model).startswith(_VIA)]
+        others += [OtherModel(name, name) for name in map(_option, _SHORTCUTS) if document.get([name]) is True]
+        return (*([OtherModel("openai-api-base", str(base))] if base not in (None, endpoint.openai) else []), *others)
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
         model = _VIA + endpoint.model
@@ -83,6 +95,11 @@ class AiderBinder(Binder):
                 "model.settings.yml": json.dumps(settings),
             },
         )
+
+
+def _option(shortcut: str) -> str:
+    """As it stands in the file: `35turbo`, `o1-mini`."""
+    return shortcut.lower().replace("_", "-")
 
 
 def _assignment(name: str, value: str) -> str:

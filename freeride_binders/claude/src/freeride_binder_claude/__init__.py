@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, ClientProtocol, Endpoint, Place, hookimpl
+from freeride_core import Binder, ClientProtocol, Endpoint, OtherModel, Place, hookimpl
 from freeride_core.editing import JsonDocument
+
+_ELSEWHERE = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
+"""Each sends all requests to a cloud, whatever the base URL says."""
+_SIDE_MODELS = (
+    "ANTHROPIC_DEFAULT_OPUS_MODEL",
+    "ANTHROPIC_DEFAULT_SONNET_MODEL",
+    "ANTHROPIC_SMALL_FAST_MODEL",
+    "CLAUDE_CODE_SUBAGENT_MODEL",
+)
 
 
 class ClaudeBinder(Binder):
@@ -24,6 +33,11 @@ class ClaudeBinder(Binder):
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = JsonDocument(text or "")
+        for name in _ELSEWHERE:
+            document.remove(["env", name])
+        allowed = document.get(["availableModels"])
+        if isinstance(allowed, list) and endpoint.model not in allowed:
+            document.append(["availableModels"], endpoint.model)
         document.set(
             ["env"],
             {
@@ -46,6 +60,19 @@ class ClaudeBinder(Binder):
             return ()
         chosen = (document.get(["env", name]) for name in ("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL"))
         return tuple(dict.fromkeys(model for model in chosen if isinstance(model, str)))
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:
+        document = JsonDocument(text)
+        base = document.get(["env", "ANTHROPIC_BASE_URL"])
+        names = [*_ELSEWHERE, *_SIDE_MODELS, *(["ANTHROPIC_MODEL"] if base not in (None, endpoint.root) else [])]
+        found = [(f"env.{name}", document.get(["env", name])) for name in names]
+        if base not in (None, endpoint.root):
+            found.insert(0, ("env.ANTHROPIC_BASE_URL", base))
+        known = (endpoint.model, "freeride/fast", "", "0", "false")
+        return tuple(OtherModel(where, str(model)) for where, model in found if model and model not in known)
+
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - they are a project's
+        return (cwd / ".claude" / "settings.local.json", cwd / ".claude" / "settings.json")
 
 
 @hookimpl

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import FILES, Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core import FILES, Binder, Endpoint, Launch, OtherModel, Place, hookimpl
 from freeride_core.editing import YamlDocument
 
 # Continue refuses a file without these.
 _REQUIRED = {"name": "Local", "version": "1.0.0", "schema": "v1"}
 _ENTRY_NAME = "FreeRide"
+_STALE = (
+    *(("useLegacyCompletionsEndpoint",), ("useResponsesApi",)),
+    *(("env", name) for name in ("apiType", "apiVersion", "deployment", "useLegacyCompletionsEndpoint")),
+)
+"""Of an entry of the same name: other routes, and another kind of upstream."""
 
 
 class ContinueBinder(Binder):
@@ -42,6 +47,8 @@ class ContinueBinder(Binder):
         if entry is None:
             document.append(["models"], {"name": _ENTRY_NAME, **connection, **abilities})
             return document.text
+        for path in _STALE:
+            document.remove([*entry, *path])
         for key, value in connection.items():
             document.set([*entry, key], value)
         for key, values in abilities.items():  # the user may have chosen others
@@ -55,6 +62,19 @@ class ContinueBinder(Binder):
             return ()
         model = document.get([*entry, "model"])
         return (model,) if isinstance(model, str) else ()
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:  # noqa: ARG002 - by its place in the list
+        models = YamlDocument(text).get(["models"])
+        for index, entry in enumerate(models if isinstance(models, list) else ()):
+            if not isinstance(entry, dict) or "chat" not in entry.get("roles", ("chat",)):
+                continue
+            # Until another is chosen in its list, it asks the first that chats.
+            named = str(entry.get("model") or entry.get("uses"))
+            return () if entry.get("name") == _ENTRY_NAME else (OtherModel(f"models.{index}", named),)
+        return ()
+
+    def retired_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - likewise
+        return (home / ".continue" / "config.json", home / ".continue" / "config.ts")
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
         return Launch(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Place, hookimpl
+from freeride_core import Binder, Endpoint, OtherModel, Place, hookimpl
 from freeride_core.editing import JsonDocument
 
 _PROVIDER = "freeride"
@@ -23,6 +23,7 @@ class CrushBinder(Binder):
     scopes = (Place.HOME, Place.PROJECT)
     programs = ("crush",)
     key_reference = "$NAME"
+    merges = True
     moved_by = (("CRUSH_GLOBAL_CONFIG", ".config/crush"), ("XDG_CONFIG_HOME", ".config"))
     after = "Where it goes on with a model that was chosen in it before, choose FreeRide with ctrl+l."
 
@@ -32,11 +33,16 @@ class CrushBinder(Binder):
     def other_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - the project has two names
         return (cwd / ".crush.json",) if scope is Place.PROJECT else ()
 
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - nor a folder
+        # What is chosen in it is kept there, and outranks the file of the home folder. A project's outranks both.
+        return (home / ".local" / "share" / "crush" / "crush.json",) if scope is Place.HOME else ()
+
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonDocument(text or "")
+        document = JsonDocument(text or "", is_plain=True)
         document.add(["$schema"], "https://charm.land/crush.json")
         provider = ["providers", _PROVIDER]
         document.add([*provider, "name"], "FreeRide")
+        document.remove([*provider, "disable"])
         # `openai` is for OpenAI itself, and what speaks like it in everything.
         document.set([*provider, "type"], "openai-compat")
         document.set([*provider, "base_url"], endpoint.openai)
@@ -56,6 +62,17 @@ class CrushBinder(Binder):
         chosen = [document.get(["models", size]) for size in ("large", "small")]
         ours = [each.get("model") for each in chosen if isinstance(each, dict) and each.get("provider") == _PROVIDER]
         return tuple(dict.fromkeys(model for model in ours if isinstance(model, str)))
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:  # noqa: ARG002 - by the provider's name
+        document = JsonDocument(text)
+        found: list[OtherModel] = []
+        for size in ("large", "small"):
+            provider, model = (document.get(["models", size, member]) for member in ("provider", "model"))
+            if provider is not None and provider != _PROVIDER:
+                found.append(OtherModel(f"models.{size}", f"{provider}/{model}"))
+        if document.get(["providers", _PROVIDER, "disable"]) is True:
+            found.append(OtherModel(f"providers.{_PROVIDER}.disable", "its other providers"))
+        return tuple(found)
 
 
 def _folder(scope: Place, home: Path, cwd: Path) -> Path:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from freeride_core import Binder, ClientProtocol, Endpoint, Place, Unreadable, hookimpl
+from freeride_core import Binder, ClientProtocol, Endpoint, OtherModel, Place, hookimpl
+from freeride_core.editing import EnvDocument
 
-_LINE = re.compile(
-    r"(?:[ \t]*+(?:export[ \t]++)?(?P<name>[A-Za-z_]\w*+)[ \t]*+=[ \t]*+"
-    r"(?P<value>(?:[^ \t#\r\n]++|\r(?!\n)|[ \t]++(?!#|\r?\n|\Z))*+))?[ \t]*+(?:#.*)?(?:\r?\n)?"
-)
-"""A variable, a comment, or nothing."""
 _AUTO = "freeride/auto"
 """The gateway's other word for `auto`, which this agent keeps for a choice of its own."""
+
+
+_ELSEWHERE = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA")
+"""Each chooses another sign-in, with an address of its own."""
 
 
 class GeminiBinder(Binder):
@@ -26,6 +25,7 @@ class GeminiBinder(Binder):
     needs = ClientProtocol.GENERATE_CONTENT
     programs = ("gemini",)
     moved_by = (("GEMINI_CLI_HOME", "."),)
+    overruled_by = ("GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY", "GEMINI_MODEL")
     after = "Choose the sign-in with an API key when it asks."
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
@@ -34,36 +34,30 @@ class GeminiBinder(Binder):
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         model = _AUTO if endpoint.model == "auto" else endpoint.model
         wanted = {"GOOGLE_GEMINI_BASE_URL": endpoint.root, "GEMINI_API_KEY": endpoint.key, "GEMINI_MODEL": model}
-        lines = (text or "").splitlines(keepends=True)
-        places = {found["name"]: index for index, found in enumerate(map(_parsed, lines))}
-        end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+        document = EnvDocument(text or "")
+        for name in _ELSEWHERE:
+            document.remove([name])
         for name, value in wanted.items():
-            if name in places:
-                line = lines[places[name]]
-                start, stop = _parsed(line).span("value")
-                lines[places[name]] = line[:start] + value + line[stop:]
-                continue
-            if lines and not lines[-1].endswith("\n"):
-                lines[-1] += end
-            lines.append(f"{name}={value}{end}")
-        return "".join(lines)
+            document.set([name], value)
+        return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
-        values = {
-            found["name"]: found["value"].strip("\"'") for found in map(_parsed, text.splitlines()) if found["name"]
-        }
-        model = values.get("GEMINI_MODEL")
-        if values.get("GOOGLE_GEMINI_BASE_URL") != endpoint.root or not model:
+        document = EnvDocument(text)
+        model = document.get(["GEMINI_MODEL"])
+        if document.get(["GOOGLE_GEMINI_BASE_URL"]) != endpoint.root or not isinstance(model, str) or not model:
             return ()
         return ("auto" if model == _AUTO else model,)
 
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:
+        document = EnvDocument(text)
+        # It reads one `.env`, the nearest: in a project's that says nothing of an address, the usual one counts.
+        base = document.get(["GOOGLE_GEMINI_BASE_URL"]) or "its usual address"
+        chosen = [(name, document.get([name])) for name in _ELSEWHERE]
+        others = [OtherModel(name, str(value)) for name, value in chosen if value not in (None, "", "false")]
+        return (*([OtherModel("GOOGLE_GEMINI_BASE_URL", str(base))] if base != endpoint.root else []), *others)
 
-def _parsed(line: str) -> re.Match[str]:
-    """A line, with the name and the value of its variable if it has one."""
-    found = _LINE.fullmatch(line)
-    if found is None:
-        raise Unreadable("a line is neither NAME=VALUE nor a comment")
-    return found
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - they are a project's
+        return () if cwd == home else (cwd / ".gemini" / ".env", cwd / ".env")
 
 
 @hookimpl

@@ -9,6 +9,8 @@ from freeride_core import Binder, Endpoint, Launch, Place, hookimpl
 from freeride_core.editing import JsonDocument
 
 _PROVIDER = "freeride"
+_STALE = ("base_path", "api_key_env", "dynamic_models")
+"""Of a file of the same name: another path, a key from elsewhere, a list of models in place of the file's."""
 _ROUTE = "v1/chat/completions"
 
 
@@ -34,10 +36,12 @@ class GooseBinder(Binder):
         return home / self._folder / "custom_providers" / f"{_PROVIDER}.json"
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
-        document = JsonDocument(text or "")
+        document = JsonDocument(text or "", is_plain=True)
         for member, value in (("name", _PROVIDER), ("engine", "openai"), ("display_name", "FreeRide")):
             document.set([member], value)
         document.set(["base_url"], _address(endpoint))
+        for member in _STALE:
+            document.remove([member])
         # A key by name is looked for in the keyring or in a variable; a header stands here.
         document.set(["requires_auth"], False)
         document.set(["headers", "Authorization"], f"Bearer {endpoint.key}")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core import Binder, Endpoint, Launch, OtherModel, Place, hookimpl
 from freeride_core.editing import Value, YamlDocument
+
+_SIDE_JOBS = ("auxiliary", "delegation", "fallback_model", "fallback_providers")
+_INHERITING = ("", "auto", "main", "none", "custom")
 
 
 class HermesBinder(Binder):
@@ -17,6 +21,7 @@ class HermesBinder(Binder):
     title = "Hermes Agent"
     homepage = "https://hermes-agent.nousresearch.com"
     programs = ("hermes",)
+    overruled_by = ("CUSTOM_BASE_URL",)
 
     def __init__(self, platform: str = sys.platform) -> None:
         is_windows = platform == "win32"
@@ -38,6 +43,8 @@ class HermesBinder(Binder):
         }
         if isinstance(document.get(["model"]), str):  # the short form: a name alone
             document.set(["model"], None)
+        if document.get(["model", "api_mode"]) is not None:  # Hermes writes it at each choice of a model
+            document.set(["model", "api_mode"], "chat_completions")
         document.set(["model"], connection)
         return document.text
 
@@ -48,6 +55,14 @@ class HermesBinder(Binder):
         model = document.get(["model", "default"])
         return (model,) if isinstance(model, str) else ()
 
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:
+        document = YamlDocument(text)
+        found = [each for job in _SIDE_JOBS for each in _chosen(job, document.get([job]), endpoint)]
+        namesake = document.get(["providers", "custom", "base_url"]) or document.get(["providers", "custom", "api"])
+        if namesake is not None and namesake != endpoint.openai:  # it is taken before what `model` says
+            found.insert(0, OtherModel("providers.custom", str(namesake)))
+        return tuple(found)
+
     def launch(self, endpoint: Endpoint) -> Launch | None:
         # Its provider `custom` takes no key from the environment.
         return Launch(
@@ -55,6 +70,20 @@ class HermesBinder(Binder):
             environment={"OPENAI_BASE_URL": endpoint.openai, "OPENAI_API_KEY": endpoint.key},
             arguments=("--provider", "openai-api", "--model", endpoint.model),
         )
+
+
+def _chosen(where: str, job: object, endpoint: Endpoint) -> Iterator[OtherModel]:
+    """What a side job asks that has a provider or an address of its own, and what those in it ask."""
+    if isinstance(job, list):
+        for index, entry in enumerate(job):
+            yield from _chosen(f"{where}.{index}", entry, endpoint)
+    if not isinstance(job, dict):
+        return
+    provider, base = str(job.get("provider") or ""), job.get("base_url")
+    if provider not in _INHERITING or base not in (None, "", endpoint.openai):
+        yield OtherModel(where, str(job.get("model") or provider or base))
+    for name, inner in job.items():
+        yield from _chosen(f"{where}.{name}", inner, endpoint)
 
 
 @hookimpl

@@ -15,7 +15,7 @@ class KiloBinder(OpenCodeBinder):
     homepage = "https://kilo.ai"
     programs = ("kilo",)
     key_reference = ""  # it refuses references to variables in a project's file
-    overruled_by = ("KILO_CONFIG_CONTENT",)
+    overruled_by = ("KILO_CONFIG_CONTENT", "KILO_CONFIG", "KILO_CONFIG_DIR")
     schema = "https://app.kilo.ai/config.json"
     agents = ("code", "plan")
 

@@ -10,6 +10,8 @@ from freeride_core.editing import YamlDocument
 
 _MODEL = "freeride"
 """By this name it is asked for: `llm -m freeride`."""
+_STALE = ("api_type", "api_version", "api_engine", "completion")
+"""Of an entry of the same name: another kind of upstream, or a route that the gateway does not serve."""
 _PLACES = {"darwin": "Library/Application Support", "win32": "AppData/Roaming"}
 _VARIABLES = {"darwin": (), "win32": (("APPDATA", _PLACES["win32"]),)}
 
@@ -42,6 +44,8 @@ class LlmBinder(Binder):
         if entry is None:
             document.append([], {"model_id": _MODEL, **connection, "headers": headers, **abilities})
             return document.text
+        for key in _STALE:
+            document.remove([*entry, key])
         for key, value in connection.items():
             document.set([*entry, key], value)
         document.set([*entry, "headers"], headers)

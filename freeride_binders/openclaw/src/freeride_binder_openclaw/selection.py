@@ -34,6 +34,8 @@ class ChosenModels:
     """What it gives OpenClaw as OPENROUTER_API_KEY."""
     has_profile: bool
     """OpenClaw is told how to sign in at OpenRouter."""
+    others: tuple[tuple[str, str], ...] = ()
+    """Settings of single agents and side jobs, each with the model that it names: they outrank the primary."""
 
     @property
     def via_gateway(self) -> bool:
@@ -78,6 +80,11 @@ def read_selection(text: str | None) -> ChosenModels:
         gateway_key=_text(document.get([*provider, "apiKey"])),
         openrouter_key=_text(document.get(["env", "OPENROUTER_API_KEY"])),
         has_profile=document.get(_PROFILE) is not None,
+        others=tuple(
+            (each.where, each.model)
+            for each in OpenClawBinder().other_models(text or "", Endpoint(""))
+            if each.where != "agents.defaults.model"
+        ),
     )
 
 

@@ -399,3 +399,11 @@ def test_the_installed_commands_do_it_too(openrouter: Simulator, tmp_path: Path)
     assert ended.returncode == 0, ended.stderr
     assert f"openrouter/{ULTRA}" in (tmp_path / ".openclaw" / "openclaw.json").read_text()
     assert run([program, "switch"], environ).returncode == 2
+
+
+@pytest.mark.usefixtures("openrouter")
+def test_status_shows_the_agents_that_ask_something_else() -> None:
+    path = Path(os.environ["HOME"]) / ".openclaw" / "openclaw.json"
+    path.parent.mkdir()
+    path.write_text('{agents: {list: [{id: "main", model: "openai/gpt-5.2"}]}}', "utf-8")
+    assert said("status")["others"] == {"agents.list.main.model": "openai/gpt-5.2"}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core import Binder, Endpoint, Launch, OtherModel, Place, hookimpl
 from freeride_core.editing import JsonDocument
 
 _PROVIDER = "freeride"
@@ -22,9 +23,10 @@ class OpenCodeBinder(Binder):
     title = "OpenCode"
     homepage = "https://opencode.ai"
     scopes = (Place.HOME, Place.PROJECT)
+    merges = True
     programs = ("opencode",)
     key_reference = "{env:NAME}"
-    overruled_by = ("OPENCODE_CONFIG_CONTENT",)
+    overruled_by = ("OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR")
     moved_by = (("XDG_CONFIG_HOME", ".config"),)
     schema = "https://opencode.ai/config.json"
     agents: tuple[str, ...] = ("build", "plan")
@@ -36,6 +38,10 @@ class OpenCodeBinder(Binder):
     def other_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:
         return (self._folder(scope, home, cwd) / f"{self.name}.jsonc",)
 
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - they are a project's
+        folder = cwd / f".{self.name}"
+        return () if cwd == home else (folder / f"{self.name}.jsonc", folder / f"{self.name}.json")
+
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = JsonDocument(text or "")
         document.add(["$schema"], self.schema)
@@ -45,6 +51,7 @@ class OpenCodeBinder(Binder):
         document.set([*provider, "npm"], "@ai-sdk/openai-compatible")
         document.add([*provider, "name"], "FreeRide")
         document.set([*provider, "options"], {"baseURL": endpoint.openai, "apiKey": endpoint.key})
+        self._open_lists(document, provider, (endpoint.model, _SMALL))
         for model in dict.fromkeys((endpoint.model, _SMALL)):  # it asks nobody for a list
             limit = {"context": endpoint.context, "output": endpoint.max_output}
             document.add([*provider, "models", model], {"name": f"FreeRide {model}", "limit": limit})
@@ -58,6 +65,24 @@ class OpenCodeBinder(Binder):
         lead = f"{_PROVIDER}/"
         ids = [ref.removeprefix(lead) for ref in chosen if isinstance(ref, str) and ref.startswith(lead)]
         return tuple(dict.fromkeys(ids))
+
+    def _open_lists(self, document: JsonDocument, provider: Sequence[str], models: Sequence[str]) -> None:
+        """Lists of what may be used take the provider and its models in, and lists of what may not be used let go of them."""
+        _drop(document, ["disabled_providers"], _PROVIDER)
+        _put(document, ["enabled_providers"], _PROVIDER)
+        for model in dict.fromkeys(models):
+            _drop(document, [*provider, "blacklist"], model)
+            _put(document, [*provider, "whitelist"], model)
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:  # noqa: ARG002 - by the provider's name
+        document = JsonDocument(text)
+        settings = [(member, document.get([member])) for member in ("model", "small_model")]
+        for kind in ("agent", "mode", "command"):
+            each = document.get([kind])
+            named = each.items() if isinstance(each, dict) else ()
+            settings += [(f"{kind}.{name}.model", own.get("model")) for name, own in named if isinstance(own, dict)]
+        lead = f"{_PROVIDER}/"
+        return tuple(OtherModel(at, ref) for at, ref in settings if isinstance(ref, str) and not ref.startswith(lead))
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
         # This outranks its files, the project's too. Providers of a project's own, which its agents may name, are left out.
@@ -75,6 +100,18 @@ class OpenCodeBinder(Binder):
 
     def _folder(self, scope: Place, home: Path, cwd: Path) -> Path:
         return cwd if scope is Place.PROJECT else home / ".config" / self.name
+
+
+def _put(document: JsonDocument, path: Sequence[str], name: str) -> None:
+    listed = document.get(path)
+    if isinstance(listed, list) and name not in listed:
+        document.append(path, name)
+
+
+def _drop(document: JsonDocument, path: Sequence[str], name: str) -> None:
+    listed = document.get(path)
+    if isinstance(listed, list) and name in listed:
+        document.remove([*path, listed.index(name)])
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from freeride_core import FILES, Binder, Endpoint, Launch, Place, hookimpl
+from freeride_core import FILES, Binder, Endpoint, Launch, OtherModel, Place, hookimpl
 from freeride_core.editing import JsonDocument, Value
 
 _PROVIDER = ("providers", "freeride")
@@ -29,11 +29,15 @@ class PiBinder(Binder):
         document = JsonDocument(text or "")
         connection = {"baseUrl": endpoint.openai, "apiKey": endpoint.key, "api": "openai-completions"}
         document.set(_PROVIDER, connection)
-        if document.find((*_PROVIDER, "models"), "id", endpoint.model) is None:
+        found = document.find((*_PROVIDER, "models"), "id", endpoint.model)
+        if found is None:
             limits = {"contextWindow": endpoint.context, "maxTokens": endpoint.max_output}
             free = {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
             entry: dict[str, Value] = {"id": endpoint.model, "name": f"FreeRide {endpoint.model}", **limits}
             document.append((*_PROVIDER, "models"), {**entry, "input": ["text"], "reasoning": False, "cost": free})
+        else:
+            for member in ("api", "baseUrl"):  # they outrank the provider's
+                document.remove((*found, member))
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
@@ -43,6 +47,15 @@ class PiBinder(Binder):
         entries = document.get((*_PROVIDER, "models"))
         ids = [entry.get("id") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
         return tuple(each for each in ids if isinstance(each, str))
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:  # noqa: ARG002 - by the provider's name
+        # What is chosen stands in `settings.json` beside it, and in a project's.
+        document = JsonDocument(text)
+        provider, model = document.get(["defaultProvider"]), document.get(["defaultModel"])
+        return (OtherModel("defaultModel", f"{provider}/{model}"),) if provider not in (None, _PROVIDER[1]) else ()
+
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - it has one scope
+        return (cwd / ".pi" / "settings.json", home / ".pi" / "agent" / "settings.json")
 
     def launch(self, endpoint: Endpoint) -> Launch | None:
         # An extension adds the provider to those of its own files.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Place, hookimpl
+from freeride_core import Binder, Endpoint, OtherModel, Place, hookimpl
 from freeride_core.editing import TomlDocument, Value
 
 _NAME = "freeride"
 """Of the provider, and by which its model is chosen."""
+
+_ALIASES = (("active_model",), ("utility_models", "title"), ("utility_models", "smart_approve"))
 
 
 class VibeBinder(Binder):
@@ -21,6 +23,7 @@ class VibeBinder(Binder):
     homepage = "https://docs.mistral.ai/mistral-vibe/"
     programs = ("vibe",)
     moved_by = (("VIBE_HOME", ".vibe"),)
+    overruled_by = ("VIBE_ACTIVE_MODEL",)
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - a project's file is read in trusted folders only
         return home / ".vibe" / "config.toml"
@@ -35,6 +38,11 @@ class VibeBinder(Binder):
         limit = {"auto_compact_threshold": endpoint.context * 3 // 4}
         _put(config, "providers", "name", provider, {})
         _put(config, "models", "alias", {"name": endpoint.model, "provider": _NAME}, limit)
+        if entry := config.find(["providers"], "name", _NAME):
+            config.remove([*entry, "api_key_env_var"])  # without that variable it does not start
+        allowed = config.get(["allowed_models"])
+        if isinstance(allowed, list) and allowed and endpoint.model not in allowed:
+            config.append(["allowed_models"], endpoint.model)
         return config.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
@@ -46,6 +54,17 @@ class VibeBinder(Binder):
         is_bound = is_bound and config.get([*model, "provider"]) == _NAME
         name = config.get([*model, "name"])
         return (name,) if is_bound and isinstance(name, str) else ()
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:  # noqa: ARG002 - by its alias
+        config = TomlDocument(text)
+        vision = config.get(["vision_model", "provider"])
+        found = [OtherModel("vision_model", f"{vision}/{config.get(['vision_model', 'name'])}")] if vision else []
+        aliases = [(".".join(path), config.get(path)) for path in _ALIASES]
+        found += [OtherModel(where, str(alias)) for where, alias in aliases if alias and alias != _NAME]
+        return tuple(each for each in found if not each.model.startswith(f"{_NAME}/"))
+
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - it is a trusted project's
+        return () if cwd == home else (cwd / ".vibe" / "config.toml",)
 
 
 def _put(config: TomlDocument, key: str, field: str, values: Mapping[str, Value], if_new: Mapping[str, Value]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Place, hookimpl
+from freeride_core import Binder, Endpoint, OtherModel, Place, Unreadable, hookimpl
 from freeride_core.editing import JsonDocument
 
 _PROVIDER = "freeride"
+_SIDE_MODELS = ("inline_assistant_model", "commit_message_model", "thread_summary_model", "subagent_model")
 
 
 class ZedBinder(Binder):
@@ -37,6 +38,11 @@ class ZedBinder(Binder):
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = JsonDocument(text or "")
+        if document.get(["assistant"]) is not None and document.get(["agent"]) is None:
+            raise Unreadable(
+                "`assistant` is the older name of `agent`, to which Zed renames it: run `zed: open settings` and accept that, "
+                "then bind again"
+            )
         provider = ["language_models", "openai_compatible", _PROVIDER]
         document.set([*provider, "api_url"], endpoint.openai)
         models = [*provider, "available_models"]
@@ -53,6 +59,21 @@ class ZedBinder(Binder):
         is_here = document.get(["language_models", "openai_compatible", _PROVIDER, "api_url"]) == endpoint.openai
         is_chosen = document.get([*chosen, "provider"]) == _PROVIDER
         return (model,) if is_here and is_chosen and isinstance(model, str) else ()
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:  # noqa: ARG002 - by the provider's name
+        document = JsonDocument(text)
+        found: list[OtherModel] = []
+        for job in _SIDE_MODELS:
+            provider, model = (document.get(["agent", job, member]) for member in ("provider", "model"))
+            if provider not in (None, _PROVIDER):
+                found.append(OtherModel(f"agent.{job}", f"{provider}/{model}"))
+        profiles = document.get(["agent", "profiles"])
+        for name, profile in profiles.items() if isinstance(profiles, dict) else ():
+            own = profile.get("default_model") if isinstance(profile, dict) else None
+            if isinstance(own, dict) and own.get("provider") != _PROVIDER:
+                model = f"{own.get('provider')}/{own.get('model')}"
+                found.append(OtherModel(f"agent.profiles.{name}.default_model", model))
+        return tuple(found)
 
 
 @hookimpl

@@ -2,11 +2,16 @@
 
 In reading order:
 
-- `change`: applies and undoes edits: the only file I/O for binders
+- `change`: what an edit makes of a file, before anything is written
+- `hazards`: what a user is told before a file is written
+- `backups`: writes an edit and takes it back: the only file I/O for binders
+- `files`: the files of agents, as bytes
+- `members`: what a binding changes, member by member
+- `precedence`: what outranks a bound file
 - `agent_files`: where an agent keeps its files
 - `project`: what must hold of a project's files
 - `record`: what an undo has to know of one file
 - `masked_diff`: the difference for people, without secrets
 
-Imports `privacy`, the front room and `system`.
+Imports `editing`, `privacy`, the front room and `system`.
 """

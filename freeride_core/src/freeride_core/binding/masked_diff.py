@@ -42,7 +42,7 @@ _TRIPLE = ('"""', "'''")
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _SECRET = re.compile(
-    r".*(?:key|token|secret|password|passwd|passphrase|credential)s?|auth|authorization|pat|pwd", re.IGNORECASE
+    r".*(?:key|token|secret|password|passwd|passphrase|credential)s?|auth|authorization|pass|pat|pwd", re.IGNORECASE
 )
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|\$\w+|\$?\{(?:\w+:)?\w+\}")
 
@@ -52,6 +52,12 @@ _KEY_PREFIX = re.compile(r"(?:sk[-_]|(?=.*[0-9])[a-z]{2}[-_]).{16}", re.IGNORECA
 _RANDOM = re.compile(r"(?=.*[0-9])(?=.*[a-z]).{16,}|(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z]).{10,}")
 _RANDOM_IN_CAPITALS = re.compile(r"(?=.*[0-9])(?=.*[A-Z]).{16,}")
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/@:]*+:)[^\s/@]++(?=@)")
+_TOKEN_IN_URL = re.compile(rf"(?<=://)[^\s/@:]{{{_SHORTEST_SECRET},}}+(?=@)")
+"""Where a name of a user would be: no name of a user is as long."""
+_OPTION = re.compile(r"""(?<![\w-])--?(?P<name>[A-Za-z][\w-]*+)["']?(?P<gap>,?[ \t]++["']?|,["']?)?""")
+"""Of a command, as an item of a list or on a line of a shell; its value is the next item or word."""
+_OPTION_VALUE = re.compile(r"""[^\s"',\]-][^\s"',\]]*+""")
+_NEXT_ITEM = re.compile(r"""[ \t]*+(?:-[ \t]++)?["']?""")
 
 _MOST_PAIRS = 1_000_000
 """Equal lines, each of one text with each of the other, that are compared. A file of more is shown as changed from its first
@@ -113,11 +119,39 @@ class _Mask:
         """Where a secret's name stands: what is further right below it belongs to it."""
         self._is_scalar = False
         """And is one text."""
+        self._has_option = False
+        """The line before ends with the option of a secret."""
 
     def __call__(self, line: str) -> str:
         body = line.rstrip("\r\n")
         masked = self._mask_below(body)
-        return _mask_looks(self._mask_line(body) if masked is None else masked) + line[len(body) :]
+        masked = self._mask_line(body) if masked is None else masked
+        return _mask_looks(self._mask_options(masked)) + line[len(body) :]
+
+    def _mask_options(self, body: str) -> str:
+        """Masks the values of options such as `--api-key`, which may be on the next line."""
+        kept: list[str] = []
+        at = 0
+        if self._has_option and (lead := _NEXT_ITEM.match(body)):
+            at = self._mask_option_value(body, lead.end(), kept)
+            self._has_option = not body.strip()
+        while found := _OPTION.search(body, at):
+            kept.append(body[at : found.end()])
+            at = found.end()
+            if not _is_secret(found["name"]):
+                continue
+            if found["gap"] and body[at:].strip(" \t,\"'"):
+                at = self._mask_option_value(body, at, kept, start=at)
+            else:
+                self._has_option = not body[at:].strip(" \t,\"'")
+        return "".join(kept) + body[at:]
+
+    @staticmethod
+    def _mask_option_value(body: str, at: int, kept: list[str], *, start: int = 0) -> int:
+        value = _OPTION_VALUE.match(body, at)
+        end = value.end() if value else at
+        kept.append(body[start:at] + (_mask_value(body[at:end]) if value else ""))
+        return end
 
     def _mask_below(self, body: str) -> str | None:
         """The line, where it belongs to a name further up."""
@@ -269,7 +303,7 @@ def _mask_value(text: str) -> str:
 
 
 def _mask_looks(text: str) -> str:
-    text = _PASSWORD_IN_URL.sub(rf"\1{_MASK}", text)
+    text = _TOKEN_IN_URL.sub(_MASK, _PASSWORD_IN_URL.sub(rf"\1{_MASK}", text))
     return _LONG_WORD.sub(lambda found: _MASK if _looks_secret(found[0]) else found[0], text)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from freeride_core.binder import Binder, Endpoint
-from freeride_core.binding.change import BindingError, resolve
+from freeride_core.binding.files import BindingError, resolve
 from freeride_core.system.ownership import risk_of
 
 _VARIABLE = "FREERIDE_TOKEN"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from freeride_core.binder import Binder, Endpoint, Place, Unreadable
 from freeride_core.binding.agent_files import path_of
-from freeride_core.binding.change import Backups, plan_binding
+from freeride_core.binding.backups import Backups
+from freeride_core.binding.change import plan_binding
 from freeride_core.binding.record import BindingRecord
 from freeride_core.privacy.redaction import Redactor
 from freeride_core.settings.resolver import Settings

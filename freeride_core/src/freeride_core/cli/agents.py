@@ -15,9 +15,9 @@ from freeride_core.cli.scope_option import ScopeOption, scope_options_from_here
 from freeride_core.cli.terminal import fail, show_table, tell
 
 if TYPE_CHECKING:
-    from freeride_core.binding.change import Backups
+    from freeride_core.binding.backups import Backups
 
-_COLUMNS = ("name", "title", "scope", "state", "url", "path")
+_COLUMNS = ("name", "title", "scope", "state", "model", "url", "path")
 
 
 def list_agents(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
@@ -28,8 +28,8 @@ def list_agents(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
     elif rows:
         show_table([title.upper() for title in _COLUMNS], [[row[column] or "-" for column in _COLUMNS] for row in rows])
         for row in rows:
-            if row["reason"]:
-                tell(f"{row['name']}: {row['reason']}")
+            for line in filter(None, (row["reason"], *row["elsewhere"])):
+                tell(f"{row['name']}: {line}")
     else:
         fail("no binder is installed; the usual ones come with: pip install freeride-gateway")
 
@@ -44,8 +44,8 @@ def _rows(backups: Backups, endpoint: Endpoint) -> list[dict[str, Any]]:
         binder = plugins.binders.get(plugin.name)
         shared = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
         if binder is None:
-            unknown = dict.fromkeys(("title", "scope", "path", "url", "installed"))
-            rows.append({**shared, **unknown, "state": plugin.status, "reason": plugin.reason})
+            unknown = dict.fromkeys(("title", "scope", "path", "url", "model", "installed"))
+            rows.append({**shared, **unknown, "state": plugin.status, "reason": plugin.reason, "elsewhere": []})
             continue
         known = {"title": binder.title, "installed": is_installed(binder, Path.home(), os.environ)}
         for place in scope_options_from_here(binder):
@@ -62,26 +62,36 @@ def _unbound(binder: Binder, *, is_installed: bool) -> str:
     return "installed" if is_installed else "not found"
 
 
-def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: ScopeOption) -> dict[str, str | None]:
-    """Whether the file is bound, where to, and why nobody can say."""
-    from freeride_core.binding.change import BindingError, is_bound
+def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: ScopeOption) -> dict[str, Any]:
+    """Whether the file is bound, where to, which model the agent asks for, and what outranks that."""
+    from freeride_core.binding.change import is_bound
+    from freeride_core.binding.files import BindingError, read_configuration
 
+    unbound: dict[str, Any] = {"url": None, "model": None, "reason": "", "elsewhere": []}
     path: Path | None = None
     try:
         path = place.paths(binder)[0]
         path = place.path(binder)
         if backups.is_elsewhere(path):
-            return {"path": str(path), "state": "elsewhere by its own commands", "url": None, "reason": ""}
+            return {**unbound, "path": str(path), "state": "elsewhere by its own commands"}
         record = backups.record(path)
         if record is not None:
             endpoint = Endpoint(record.root, endpoint.key, record.model)
         state = "changed since it was bound" if record else "not bound"
-        url = None
         written = [endpoint]
         with contextlib.suppress(BindingError):  # the agent reads no variable
             written.append(place.endpoint(binder, endpoint))
-        if any(is_bound(binder, each, path) for each in written):
-            state, url = "bound", endpoint.root
-        return {"path": str(path), "state": state, "url": url, "reason": ""}
+        if not any(is_bound(binder, each, path) for each in written):
+            return {**unbound, "path": str(path), "state": state}
+        text = (read_configuration(path) or b"").decode()
+        detours = place.detours(binder, endpoint, path, text)
+        return {
+            "path": str(path),
+            "state": "bound, but outranked" if any(detour.outranks for detour in detours) else "bound",
+            "url": endpoint.root,
+            "model": ", ".join(binder.models(text, endpoint)) or None,
+            "reason": "",
+            "elsewhere": [detour.sentence(binder.title) for detour in detours],
+        }
     except (BindingError, Unreadable) as error:
-        return {"path": str(path) if path else None, "state": "unreadable", "url": None, "reason": str(error)}
+        return {**unbound, "path": str(path) if path else None, "state": "unreadable", "reason": str(error)}

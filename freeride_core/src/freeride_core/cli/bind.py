@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_core.binder import Binder, Endpoint, Place, Unreadable
+from freeride_core.binder import Binder, Endpoint, Unreadable
+from freeride_core.cli.binders import change_row, load_installed
 from freeride_core.cli.scope_option import ScopeOption, scope_options
 from freeride_core.cli.terminal import fail, fault_of, show, tell
 from freeride_core.cli.url_option import UrlOption, gateway_root
 
 if TYPE_CHECKING:
-    from freeride_core.binding.change import Backups, Change
+    from freeride_core.binding.backups import Backups
+    from freeride_core.binding.change import Change
+    from freeride_core.binding.precedence import Detour
     from freeride_core.settings.resolver import Settings
 
 
@@ -29,25 +32,37 @@ def bind(
     url: UrlOption = None,
     model: Annotated[str, typer.Option(help="The model that the agent asks for.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Put back the file as it was before.")] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back what was written, and leave what was changed since.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With --undo: every agent that is bound.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Undo even if the file was changed since; a copy of it is kept.")
+        bool,
+        typer.Option("--force", help="Write in spite of a warning; with --undo, put back the whole file as it was."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Say what was done as JSON on stdout.")] = False,
 ) -> None:
     """Point an agent at the gateway, or with --undo back to where it pointed before."""
-    from freeride_core.binding.change import Backups, BindingError
+    from freeride_core.binding.backups import Backups
+    from freeride_core.binding.files import BindingError
     from freeride_core.cli.agents import list_agents
     from freeride_core.plugins.discovery import PluginError
     from freeride_core.settings.resolver import SettingsError, load_settings
 
     root = gateway_root(url)
     check_model(model)
-    if force and not undo:
-        raise typer.BadParameter("it goes with --undo", param_hint="--force")
-    if name is None and (undo or dry_run):
+    if force and name is None and not everything:
         raise typer.BadParameter("say which agent", param_hint="NAME")
+    if everything and (not undo or name is not None):
+        raise typer.BadParameter("it goes with --undo and without a name", param_hint="--all")
+    if name is None and (undo or dry_run) and not everything:
+        raise typer.BadParameter("say which agent, or --all", param_hint="NAME")
     try:
+        if undo:
+            from freeride_core.cli.undo import Undo
+
+            Undo(dry_run=dry_run, as_json=as_json, force=force).run(name, scope)
+            return
         settings = load_settings()
         key = settings.token or Endpoint(root).key  # a gateway with a token takes no other key
         endpoint = Endpoint(root, key, model)
@@ -55,14 +70,10 @@ def bind(
         if name is None:
             list_agents(backups, endpoint, as_json=as_json)
             return
-        binder = (_left_behind(backups, name) if undo else None) or load_installed(name)
+        binder = load_installed(name)
         place = scope or scope_options(binder)[0]
-        path = place.bound_path(binder, backups) if undo else place.path(binder)
-        task = _Task(settings, backups, binder, place, path, dry_run=dry_run, as_json=as_json)
-        if undo:
-            task.undo(force=force)
-        else:
-            task.bind(endpoint)
+        path = place.path(binder)
+        _Task(settings, backups, binder, place, path, dry_run=dry_run, as_json=as_json, force=force).bind(endpoint)
     except (BindingError, PluginError, SettingsError) as error:
         fail(str(error))
     except BrokenPipeError:
@@ -90,7 +101,9 @@ class _Task:
         *,
         dry_run: bool,
         as_json: bool,
+        force: bool,
     ) -> None:
+        self._force = force
         self._settings = settings
         self._backups = backups
         self._binder = binder
@@ -100,7 +113,9 @@ class _Task:
         self._as_json = as_json
 
     def bind(self, endpoint: Endpoint) -> None:
-        from freeride_core.binding.change import BindingError, check_served, plan_binding
+        from freeride_core.binding.change import check_served, plan_binding
+        from freeride_core.binding.files import BindingError
+        from freeride_core.binding.hazards import check_writable, hazards_of
         from freeride_core.cli.gateway_client import GatewayClient, Listener
 
         try:
@@ -108,6 +123,7 @@ class _Task:
         except BindingError as error:
             fail(f"{error}; nothing was written")
         self._place.check(self._binder, self._path)
+        self._place.check_retired(self._binder, self._path)
         written = self._place.endpoint(self._binder, endpoint)
         try:
             change = plan_binding(self._binder, written, self._path)
@@ -117,14 +133,31 @@ class _Task:
             fault = gateway.fault()
         if gateway.listener is Listener.STRANGER and not self._dry_run:
             fail(f"{fault} Nothing was written.")
+        check_writable(change)
+        hazards = list(hazards_of(change, self._binder, endpoint))
+        if hazards and not self._force and not self._dry_run:
+            fail(f"{'; '.join(hazards)}. Nothing was written; --force writes it all the same")
         backup: Path | None = None
         if change.is_needed and not self._dry_run:
             backup = self._backups.backup_path(self._backups.apply(change, self._binder, written))
-        faults = [*_exposure(change, endpoint), *filter(None, [fault])]
+        detours = self._place.detours(self._binder, written, self._path, (change.after or b"").decode())
+        faults = [
+            *(hazards if self._dry_run else ()),
+            *_exposure(change, endpoint),
+            *(self._redact(detour.sentence(self._binder.title)) for detour in detours),
+            *filter(None, [fault]),
+        ]
         variable = "Set FREERIDE_TOKEN where it is started: its file names the variable." if written != endpoint else ""
         advice = " ".join(filter(None, (self._redact(self._binder.advice(endpoint)), variable)))
         self._show(
-            change, backup, {"reloads": self._binder.reloads, "next": advice, "warning": "; ".join(faults) or None}
+            change,
+            backup,
+            {
+                "reloads": self._binder.reloads,
+                "next": advice,
+                "elsewhere": [_row(detour) for detour in detours],
+                "warning": "; ".join(faults) or None,
+            },
         )
         title = self._binder.title
         if not change.is_needed:
@@ -139,40 +172,12 @@ class _Task:
         for fault in faults:
             tell(f"Warning: {fault}")
 
-    def undo(self, *, force: bool) -> None:
-        record = self._backups.record(self._path)
-        if record is None:
-            others = [record.path for record in self._backups.records() if record.binder == self._binder.name]
-            fail("; ".join([f"{self._path} is not bound, there is nothing to undo", *_bound_elsewhere(others)]))
-        if record.path != str(self._path.absolute()):  # bound by another name, to which a link of the project leads
-            self._place.check(self._binder, self._path)
-        change = self._backups.plan_undo(self._path, force=force)
-        copy = None if self._dry_run else self._backups.undo(change)
-        self._show(change, copy, {})
-        if self._dry_run:
-            tell("Nothing was written.")
-        elif change.after is None:
-            tell(f"{self._path} is gone again: there was none before {self._binder.title} was bound.")
-        else:
-            tell(f"{self._path} is as it was before {self._binder.title} was bound.")
-        if copy:
-            tell(f"What it held until now is kept in {copy}")
-
     def _show(self, change: Change, backup: Path | None, more: dict[str, Any]) -> None:
         diff = self._redact(change.diff())
         if not self._as_json:
             show(diff, ends=False)
             return
-        shown = {
-            "name": self._binder.name,
-            "scope": self._place,
-            "path": str(self._path),
-            "changed": change.is_needed and not self._dry_run,
-            "dry_run": self._dry_run,
-            "backup": None if backup is None else str(backup),
-            "diff": diff,
-            **more,
-        }
+        shown = {**change_row(change, self._binder.name, self._place, backup, diff, dry_run=self._dry_run), **more}
         typer.echo(json.dumps(shown, indent=2))
 
     def _redact(self, text: str) -> str:
@@ -185,50 +190,6 @@ class _Task:
         return f"freeride bind --undo {self._binder.name}" + ("" if is_default else f" --scope {self._place}")
 
 
-class _Uninstalled(Binder):
-    """Stands for a binder that is not there any more: enough to undo what it has done to one file."""
-
-    scopes = tuple(Place)
-
-    def __init__(self, name: str, path: Path) -> None:
-        self.name = self.title = name
-        self._path = path
-
-    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - where it was, not where it would be
-        return self._path
-
-    def edit(self, text: str | None, endpoint: Endpoint) -> str:  # noqa: ARG002 - nobody knows how
-        raise Unreadable("its binder is not installed")
-
-
-def _left_behind(backups: Backups, name: str) -> Binder | None:
-    """For the first file that is still bound by a binder that is not installed; None: there is none."""
-    from freeride_core.plugins.discovery import offered_names
-
-    if name in offered_names("binder"):
-        return None
-    paths = [record.path for record in backups.records() if record.binder == name]
-    return _Uninstalled(name, Path(paths[0])) if paths else None
-
-
-def load_installed(name: str) -> Binder:
-    """The binder, or the end of the command."""
-    from freeride_core.plugins.discovery import load_binder, offered_names
-
-    installed = offered_names("binder")
-    if name not in installed:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name.lower(), installed, n=1)
-        advice = (
-            f"Did you mean {near[0]!r}?"
-            if near
-            else "Set its base URL and its API key by hand: `freeride serve` shows both."
-        )
-        fail(f"there is no binder {name!r}; installed: {', '.join(installed) or 'none'}. {advice}")
-    return load_binder(name)
-
-
 def _exposure(change: Change, endpoint: Endpoint) -> Iterator[str]:
     """A warning where others can read a token that a binding writes."""
     has_token = endpoint.key != Endpoint("").key and endpoint.key.encode() in (change.after or b"")
@@ -238,5 +199,6 @@ def _exposure(change: Change, endpoint: Endpoint) -> Iterator[str]:
         yield f"others on this machine can read FREERIDE_TOKEN in {change.path}: chmod go-rwx {change.target}"
 
 
-def _bound_elsewhere(paths: list[str]) -> list[str]:
-    return [f"it is bound in {', '.join(paths)}: undo it there"] if paths else []
+def _row(detour: Detour) -> dict[str, str | None]:
+    path = None if detour.path is None else str(detour.path)
+    return {"setting": detour.where, "model": detour.model or None, "path": path}

@@ -18,7 +18,7 @@ def prepare_program() -> None:
 def command_faults() -> tuple[type[Exception], ...]:
     """Return the exceptions that end a command with one line: they are no fault of the code."""
     from freeride_core.binder import Unreadable
-    from freeride_core.binding.change import BindingError
+    from freeride_core.binding.files import BindingError
     from freeride_core.plugins.discovery import PluginError
     from freeride_core.settings.resolver import SettingsError
 

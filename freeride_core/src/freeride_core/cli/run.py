@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from freeride_core.cli.bind import check_model, load_installed
+from freeride_core.cli.bind import check_model
+from freeride_core.cli.binders import load_installed
 from freeride_core.cli.group import make_app
 from freeride_core.cli.terminal import complain, fail
 from freeride_core.cli.url_option import UrlOption, gateway_root
@@ -51,7 +52,8 @@ def run(
     """Start an agent bound to the gateway, without a change of its files. Where no gateway answers one runs as long as an
     agent needs it. Ends with the agent's exit code."""
     from freeride_core.binder import Endpoint
-    from freeride_core.binding.change import BindingError, check_served
+    from freeride_core.binding.change import check_served
+    from freeride_core.binding.files import BindingError
     from freeride_core.plugins.discovery import PluginError
     from freeride_core.settings.resolver import load_settings
     from freeride_core.system.programs import find_program

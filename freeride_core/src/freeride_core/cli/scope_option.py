@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from freeride_core.binder import Binder, Endpoint, Place
 
 if TYPE_CHECKING:
-    from freeride_core.binding.change import Backups
+    from freeride_core.binding.backups import Backups
+    from freeride_core.binding.precedence import Detour
 
 
 class ScopeOption(enum.StrEnum):
@@ -45,7 +46,7 @@ class ScopeOption(enum.StrEnum):
     def bound_path(self, binder: Binder, backups: Backups) -> Path:
         """The file that is bound there, whichever is there by now, and be it where it was before a variable of the agent's was
         set; where none is, the one to edit."""
-        from freeride_core.binding.change import BindingError
+        from freeride_core.binding.files import BindingError
 
         damage: BindingError | None = None
         paths: dict[Path, None] = {}
@@ -69,6 +70,21 @@ class ScopeOption(enum.StrEnum):
         if self is not ScopeOption.HOME:
             check_project(self._folder(binder), path)
 
+    def check_retired(self, binder: Binder, path: Path) -> None:
+        """Raise `BindingError` if a new file would put an older one of the user's out of use."""
+        from freeride_core.binding.agent_files import check_retired
+
+        check_retired(binder, self.scope, path, Path.home(), self._folder(binder), os.environ)
+
+    def detours(self, binder: Binder, endpoint: Endpoint, path: Path, text: str) -> list[Detour]:
+        """Return what sends requests past the gateway although `path` holds `text`."""
+        from freeride_core.binding.precedence import find_detours
+
+        folders = project_folders() if self is ScopeOption.HOME else [self._folder(binder)]
+        return find_detours(
+            binder, endpoint, self.scope, path, text, home=Path.home(), folders=folders, environ=os.environ
+        )
+
     def endpoint(self, binder: Binder, endpoint: Endpoint) -> Endpoint:
         """Return the endpoint as it is written there. Raise `BindingError` if that would put a token into a project."""
         from freeride_core.binding.project import reference_to_token
@@ -76,7 +92,7 @@ class ScopeOption(enum.StrEnum):
         return endpoint if self is ScopeOption.HOME else reference_to_token(binder, endpoint)
 
     def _folder(self, binder: Binder) -> Path:
-        from freeride_core.binding.change import BindingError
+        from freeride_core.binding.files import BindingError
 
         if self not in scope_options(binder):
             raise BindingError(f"{binder.name} has no scope {self.value!r}; it has: {', '.join(scope_options(binder))}")
@@ -111,6 +127,13 @@ def working_folder() -> Path | None:
         return Path.cwd()
     except FileNotFoundError:
         return None
+
+
+def project_folders() -> list[Path]:
+    """The folder that the user is in and the root of its repository: agents that start here read what is there."""
+    cwd = working_folder()
+    folders = [] if cwd is None else [cwd, git_root(cwd)]
+    return [folder for folder in dict.fromkeys(folders) if folder is not None and folder != Path.home()]
 
 
 def git_root(cwd: Path) -> Path | None:

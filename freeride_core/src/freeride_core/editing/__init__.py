@@ -8,6 +8,7 @@ In reading order:
 - `yaml`: YAML; needs the extra `freeride-core[yaml]`
 - `yaml_syntax`: the positions that the YAML editor works by
 - `toml`: TOML; needs the extra `freeride-core[toml]`
+- `env`: `.env` files
 
 Each editor is imported when it is first used.
 
@@ -22,13 +23,36 @@ from typing import TYPE_CHECKING, Any
 from freeride_core.editing.document import Document, Path, Value
 
 if TYPE_CHECKING:
+    from freeride_core.editing.env import EnvDocument
     from freeride_core.editing.json import JsonDocument
     from freeride_core.editing.toml import TomlDocument
     from freeride_core.editing.yaml import YamlDocument
 
-__all__ = ["Document", "JsonDocument", "Path", "TomlDocument", "Value", "YamlDocument"]
+__all__ = ["Document", "EnvDocument", "JsonDocument", "Path", "TomlDocument", "Value", "YamlDocument"]
 
-_EDITORS = {"JsonDocument": "json", "TomlDocument": "toml", "YamlDocument": "yaml"}
+_EDITORS = {"EnvDocument": "env", "JsonDocument": "json", "TomlDocument": "toml", "YamlDocument": "yaml"}
+
+_FORMATS = {
+    ".env": "EnvDocument",
+    ".json": "JsonDocument",
+    ".jsonc": "JsonDocument",
+    ".json5": "JsonDocument",
+    ".toml": "TomlDocument",
+    ".yaml": "YamlDocument",
+    ".yml": "YamlDocument",
+}
+
+
+def open_document(name: str, text: str) -> Document | None:
+    """Return the editor for a file of this name, or None if no editor knows its format, or lacks its library."""
+    suffix = name if name == ".env" else name[name.rfind(".") :]
+    if suffix not in _FORMATS:
+        return None
+    try:
+        editor: type[Document] = __getattr__(_FORMATS[suffix])
+    except ImportError:
+        return None
+    return editor(text)  # type: ignore[call-arg]  # every editor takes the text; the interface leaves that to them
 
 
 def __getattr__(name: str) -> Any:

@@ -13,18 +13,24 @@ from typing import NoReturn
 
 from freeride_core.binder import Unreadable
 from freeride_core.editing.document import Document, Path, Value, dotted, is_collection
-from freeride_core.editing.json_syntax import BREAK, JsonNode, parse, place, skip_blank
+from freeride_core.editing.json_syntax import BREAK, NO_OBJECT, JsonNode, parse, place, skip_blank
 
 _INDENT = re.compile(r"[ \t]*")
 _REST_OF_LINE = re.compile(r"[ \t]*(?://[^\r\n]*)?(?:\r\n|\n|\r)")
 
 
 class JsonDocument(Document):
-    """One document whose root is an object."""
+    """One document whose root is an object or a list."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_plain: bool = False) -> None:
+        """`is_plain`: the agent reads JSON alone, so a text with comments or trailing commas is `Unreadable`."""
         self._text = text
         self._root = parse(text)
+        if is_plain and text.strip():
+            try:
+                json.loads(text)
+            except ValueError as error:
+                raise Unreadable(f"it is not plain JSON, which alone is read: {error}") from None
 
     @property
     def text(self) -> str:
@@ -46,12 +52,14 @@ class JsonDocument(Document):
             self._splice(found.start, found.end, self._write(value, self._indent_at(found.start), quote))
 
     def append(self, path: Path, item: Value) -> None:
+        if not path and self._root is None:
+            self._begin("[]")
         found = self._find(path)
         if found is None or found.kind == "null":
             self.set(path, [item])
             return
         if found.kind != "array":
-            self._refuse(found, f"`{dotted(path)}` is not a list")
+            self._refuse(found, f"`{dotted(path)}` is not a list" if path else "a list is expected here, as in [ ... ]")
         self._insert_into(found, None, item)
 
     def wrap(self, path: Path, name: str) -> None:
@@ -109,8 +117,10 @@ class JsonDocument(Document):
     def _reach(self, path: Path) -> None:
         """Makes sure that there are objects above what is at `path`."""
         if self._root is None:
-            gap = "" if not self._text.strip("\ufeff") or self._text[-1] in "\r\n" else self._eol(len(self._text))
-            self._splice(len(self._text), len(self._text), f"{gap}{{}}{self._eol(len(self._text))}")
+            self._begin("{}")
+        is_list = self._root is not None and self._root.kind == "array"
+        if self._root is not None and is_list != bool(path and isinstance(path[0], int)):
+            self._refuse(self._root, NO_OBJECT)
         for depth in range(1, len(path)):
             step, found = path[:depth], self._find(path[:depth])
             if found is None:
@@ -119,6 +129,11 @@ class JsonDocument(Document):
                 self._splice(found.start, found.end, "{}")
             elif found.kind != ("array" if isinstance(path[depth], int) else "object"):
                 self._refuse(found, f"`{dotted(step)}` is not an object")
+
+    def _begin(self, empty: str) -> None:
+        """Puts a root into a document that has none."""
+        gap = "" if not self._text.strip("\ufeff") or self._text[-1] in "\r\n" else self._eol(len(self._text))
+        self._splice(len(self._text), len(self._text), f"{gap}{empty}{self._eol(len(self._text))}")
 
     def _insert(self, path: Path, value: Value) -> None:
         parent = self._find(path[:-1])

@@ -11,6 +11,7 @@ from freeride_core.binder import Unreadable
 
 Kind = Literal["object", "array", "string", "number", "bool", "null"]
 
+NO_OBJECT = "an object is expected here, as in { ... }"
 BREAK = re.compile(r"\r\n|\n|\r")
 _BLANK = re.compile(r"(?:[\s\ufeff]|//[^\n\r\u2028\u2029]*+|/\*.*?\*/)*+", re.DOTALL)
 _STRING = re.compile(
@@ -52,12 +53,12 @@ class JsonMember:
 
 
 def parse(text: str) -> JsonNode | None:
-    """The root object; None where there are only blanks and comments. Raises `Unreadable` with line and column."""
+    """Return the root object or list, or None if there are only blanks and comments. Raise `Unreadable` with line and column."""
     start = skip_blank(text, 0)
     if start == len(text):
         return None
-    if text[start] != "{":
-        _refuse(text, start, "an object is expected here, as in { ... }")
+    if text[start] not in "{[":
+        _refuse(text, start, NO_OBJECT)
     try:
         root = _value(text, start)
     except RecursionError:

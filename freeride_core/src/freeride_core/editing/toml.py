@@ -32,6 +32,7 @@ class TomlDocument(Document):
             self._document = tomlkit.parse(self._plain)
         except (TOMLKitError, ValueError) as error:
             raise Unreadable(str(error)) from None
+        self._has_removed = False
         self._comments = [(table, _detach(places)) for table, places in _headers(self._document)]
         if self._dump() != self._plain:  # tomlkit gathers the tables of a list
             raise Unreadable("lists of tables with other tables between them cannot be edited without moving lines")
@@ -48,6 +49,8 @@ class TomlDocument(Document):
             is_meant = False
         if not is_meant:  # it puts a table's header above the root's own keys where those have dots
             raise Unreadable("cannot be edited safely: what is new would change the meaning of what is there")
+        if self._has_removed and not self._plain.endswith("\n\n\n"):  # the blank line above a table that was the last
+            edited = edited.rstrip("\n") + "\n" if edited.strip() else ""
         return edited.replace("\n", "\r\n") if self._is_dos else edited
 
     def get(self, path: Path) -> object:
@@ -72,10 +75,10 @@ class TomlDocument(Document):
         parent, name = self._make_table(path[:-1]), str(path[-1])
         entries = parent.get(name)
         is_inline = isinstance(parent, InlineTable) or not isinstance(item, Mapping)
+        text = tomlkit.dumps(self._document) if entries is None else ""
+        needs_line = bool(text) and parent is self._document and not text.endswith("\n\n")
         if entries is None:
-            if not is_inline and parent is self._document:
-                _leave_a_line(self._document, tomlkit.dumps(self._document))
-            parent[name] = entries = tomlkit.array() if is_inline else tomlkit.aot()
+            parent[name] = tomlkit.array() if is_inline else tomlkit.aot()
             entries = parent[name]
         if isinstance(entries, Array) and not isinstance(item, Mapping):
             entries.append(_inline(item))
@@ -84,7 +87,7 @@ class TomlDocument(Document):
             _set_members(new, path, item)
             if entries and entries[-1].as_string().endswith("\n\n"):
                 new.add(tomlkit.nl())  # something follows
-            elif entries:
+            elif entries or needs_line:
                 new.trivia.indent = "\n"
             entries.append(new)
         else:
@@ -99,6 +102,7 @@ class TomlDocument(Document):
         parent = self._reach(path[:-1])
         if self._reach(path) is None or not path:
             return
+        self._has_removed = True
         del parent[path[-1]]  # type: ignore[attr-defined]  # what has something at a path is a table or a list
         is_bare = isinstance(parent, Table) and parent.is_super_table() and not parent
         if len(path) > 1 and (is_bare or (isinstance(parent, AoT) and not parent)):
@@ -178,11 +182,6 @@ def _inline(value: Value) -> Any:
         array.extend(_inline(item) for item in value)
         return array
     return tomlkit.item(value)
-
-
-def _leave_a_line(part: tomlkit.TOMLDocument | Table, text: str) -> None:
-    if text and not text.endswith("\n\n"):
-        part.add(tomlkit.nl())
 
 
 def _headers(container: Container, above: list[_Place] | None = None) -> Iterator[tuple[Table, list[_Place]]]:

@@ -26,6 +26,7 @@ from freeride_core.editing.yaml_syntax import (
 )
 
 _COMMENT_LINE = re.compile(r"([ \t]*)(#[^\r\n]*)?(\r\n|\n|\r|\Z)")
+_BLOCK_HEADER = re.compile(r"[|>][-+0-9]*")
 _BLOCK_COMMENT = re.compile(r"[|>][-+0-9]*( +#[^\r\n]*)")
 
 
@@ -99,26 +100,30 @@ class YamlDocument(Document):
             self._remove_block(path, parent, index, spans)
 
     def _remove_block(self, path: Path, parent: YamlNode, index: int, spans: Sequence[tuple[int, int]]) -> None:
-        start, end = spans[index]
+        start, _ = spans[index]
+        last = parent.pairs[index][1] if parent.pairs else parent.items[index]
         if len(spans) == 1 and len(path) > 1:
-            above = self._reach(path[:-2])
-            pair = self._pair(above, str(path[-2])) if above is not None and above.is_mapping else None
-            start = pair[0].end + 1 + len(self._text[pair[0].end + 1 : start].rstrip()) if pair else start
-            empty = "{}" if parent.is_mapping else "[]"
-            self._splice(start, end, f" {empty}" if pair else empty)
+            self._empty(path[:-1], start, last, "{}" if parent.is_mapping else "[]")
             return
         line_start = max(self._text.rfind("\n", 0, start), self._text.rfind("\r", 0, start)) + 1
         if not self._text[line_start:start].strip(" \t\ufeff"):
             kept = len(self._text[line_start:start]) - len(self._text[line_start:start].lstrip("\ufeff"))
-            self._splice(
-                line_start + kept,
-                self._end_of_lines(parent.pairs[index][1] if parent.pairs else parent.items[index]),
-                "",
-            )
+            self._splice(line_start + kept, self._end_of_lines(last), "")
         elif index + 1 < len(spans):  # the first of an item, behind its dash
             self._splice(start, spans[index + 1][0], "")
         else:
             self._refuse(start, f"`{dotted(path)}` cannot be removed from its line")
+
+    def _empty(self, path: Path, start: int, last: YamlNode, empty: str) -> None:
+        """Takes away the only part of a block, and leaves an empty collection; comments above the part stay."""
+        pair = self._named(path) if isinstance(path[-1], str) else None
+        if pair is None:
+            self._splice(start, last.end, empty)
+            return
+        colon = pair[0].end + len(self._text[pair[0].end : start].partition(":")[0]) + 1
+        between = self._text[colon:start]
+        kept = between[: max(between.rfind("\n"), between.rfind("\r")) + 1]
+        self._splice(colon, self._end_of_lines(last), f" {empty}{kept}")
 
     def _dash(self, start: int) -> int:
         """Where the dash of the item is that begins at `start`."""
@@ -280,6 +285,8 @@ class YamlDocument(Document):
         breaks = BREAK.findall(self._text[:at]) or BREAK.findall(self._text)[:1] or ["\n"]
         eol = breaks[-1]
         is_line_start = self._text[:at].strip("\ufeff") == "" or self._text[at - 1] in "\r\n"
+        if not is_line_start:
+            at += self._keep_last_end()
         block = eol.join(lines)
         block = block + eol if is_line_start else eol + block
         if instead_of is None:
@@ -287,6 +294,21 @@ class YamlDocument(Document):
         else:
             start, end = instead_of
             self._splice(start, at, self._text[end:at] + block)
+
+    def _keep_last_end(self) -> int:
+        """A block scalar that the text ends in, without a line end, keeps its value when a line follows. Gives by how much the text
+        is longer then."""
+        last = self._root
+        while last is not None and (last.pairs or last.items):
+            last = last.items[-1] if last.items else last.pairs[-1][1]
+        if last is None or not last.is_block_scalar or last.end < len(self._text) or last.value.endswith("\n"):
+            return 0
+        header = _BLOCK_HEADER.match(self._text, last.start)
+        if header is None or "-" in header[0] or not last.value:
+            return 0
+        before = len(self._text)
+        self._splice(*header.span(), header[0].replace("+", "") + "-")
+        return len(self._text) - before
 
     def _splice(self, start: int, end: int, piece: str) -> None:
         text = self._text[:start] + piece + self._text[end:]

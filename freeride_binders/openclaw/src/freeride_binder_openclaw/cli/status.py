@@ -65,6 +65,7 @@ def _found(scene: Workspace, now: float) -> dict[str, Any]:
         "primary": selection.primary,
         "primary_is_free": is_free,
         "fallbacks": list(selection.fallbacks),
+        "others": dict(selection.others),
         "auth_profile": selection.has_profile,
         "gateway": {"url": root, "fault": find_fault(root, scene.settings)},
         "keys": keys,
@@ -85,6 +86,7 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("OpenClaw", found["path"] + ("" if found["exists"] else "  (not there yet: freeride auto)")),
         ("asks", _primary(found)),
         *[("then" if at == 0 else "", ref) for at, ref in enumerate(found["fallbacks"])],
+        *[("but" if at == 0 else "", f"{ref}  ({where})") for at, (where, ref) in enumerate(found["others"].items())],
         ("gateway", f"answers at {gateway['url']}" if gateway["fault"] is None else gateway["fault"]),
         *[("key" if at == 0 else "", f"{key['fingerprint']}  ({key['from']})") for at, key in enumerate(found["keys"])],
     ]

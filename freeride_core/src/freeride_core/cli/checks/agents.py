@@ -9,11 +9,14 @@ from urllib.parse import quote
 
 from freeride_core.binder import Binder, Endpoint, Place, Unreadable
 from freeride_core.binding.agent_files import paths_of
-from freeride_core.binding.change import Backups, BindingError, is_bound, read_configuration
+from freeride_core.binding.backups import Backups
+from freeride_core.binding.change import is_bound
+from freeride_core.binding.files import BindingError, read_configuration
+from freeride_core.binding.precedence import Detour, find_detours
 from freeride_core.binding.project import reference_to_token
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
 from freeride_core.cli.gateway_client import GatewayClient, Listener
-from freeride_core.cli.scope_option import working_folder
+from freeride_core.cli.scope_option import project_folders, working_folder
 from freeride_core.plugins.discovery import Plugins
 from freeride_core.settings.resolver import Settings
 
@@ -81,9 +84,9 @@ def _prove(
 ) -> Iterator[Finding]:
     """Asks the gateway at the address that stands in the file for each model that stands there."""
     subject = f"{binder.title} ({path})"
-    overruled = _overruled(binder, Endpoint(root, key, models[0]))
-    for name in overruled:
-        yield warning("agents", f"{subject}: the variable {name} is set and outranks the file")
+    detours = _detours(binder, Endpoint(root, key, models[0]), path, scope)
+    for detour in detours:
+        yield warning("agents", f"{subject}: {detour.sentence(binder.title)}")
     has_token = settings.token is not None and any(
         is_bound(binder, Endpoint(root, key, model), path) for model in models
     )
@@ -104,8 +107,9 @@ def _prove(
         unknown = [model for model in models if gateway.get(f"/v1/models/{quote(model)}")[0] != 200]
     if unknown:
         yield broken("agents", f"{subject}: the gateway at {root} does not know {', '.join(unknown)}")
-    elif not overruled:
-        yield ok("agents", f"{subject}: reaches your gateway at {root}, which knows {', '.join(models)}")
+    elif not any(detour.outranks for detour in detours):
+        asked = f"asks for {', '.join(models)}, as this file decides"
+        yield ok("agents", f"{subject}: {asked}, and reaches your gateway at {root}, which knows that")
 
 
 def _names_token(binder: Binder, root: str, key: str, models: tuple[str, ...], path: Path) -> bool:
@@ -117,7 +121,7 @@ def _names_token(binder: Binder, root: str, key: str, models: tuple[str, ...], p
     return any(is_bound(binder, endpoint, path) for endpoint in written)
 
 
-def _overruled(binder: Binder, endpoint: Endpoint) -> list[str]:
-    launch = binder.launch(endpoint)
-    wanted = launch.environment if launch else {}
-    return [name for name in binder.overruled_by if name in os.environ and os.environ[name] != wanted.get(name)]
+def _detours(binder: Binder, endpoint: Endpoint, path: Path, scope: Place) -> list[Detour]:
+    text = (read_configuration(path) or b"").decode()
+    folders = project_folders() if scope is Place.HOME else [path.parent]
+    return find_detours(binder, endpoint, scope, path, text, home=Path.home(), folders=folders, environ=os.environ)

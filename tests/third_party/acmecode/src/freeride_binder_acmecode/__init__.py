@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from freeride_core import Binder, Endpoint, Place, Unreadable, hookimpl
+from freeride_core import Binder, Endpoint, OtherModel, Place, Unreadable, hookimpl
 
 _LINE = re.compile(r"\s*(?:(?P<name>[a-z_]+)[ \t]*=[ \t]*(?P<value>.*?))?\s*(?:#.*)?\s*")
 """A setting, a comment, both, or nothing."""
@@ -43,6 +43,11 @@ class AcmeCodeBinder(Binder):
         settings = {found["name"]: found["value"] for found in map(_parsed, text.splitlines())}
         is_bound = settings.get("base_url") == endpoint.openai
         return (settings["model"],) if is_bound and settings.get("model") else ()
+
+    def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:
+        settings = {found["name"]: found["value"] for found in map(_parsed, text.splitlines())}
+        is_elsewhere = settings.get("base_url") != endpoint.openai and "model" in settings
+        return (OtherModel("model", settings["model"]),) if is_elsewhere else ()
 
 
 def _parsed(line: str) -> re.Match[str]:

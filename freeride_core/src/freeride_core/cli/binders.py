@@ -1,0 +1,43 @@
+"""What the commands about agents share: the binder of a name, and the row of a change."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freeride_core.binder import Binder
+from freeride_core.cli.scope_option import ScopeOption
+from freeride_core.cli.terminal import fail
+
+if TYPE_CHECKING:
+    from freeride_core.binding.change import Change
+
+
+def change_row(
+    change: Change, name: str, scope: ScopeOption | None, backup: Path | None, diff: str, *, dry_run: bool
+) -> dict[str, Any]:
+    """What became of one file, for `--json`."""
+    return {
+        "name": name,
+        "scope": scope,
+        "path": str(change.path),
+        "changed": change.is_needed and not dry_run,
+        "dry_run": dry_run,
+        "backup": None if backup is None else str(backup),
+        "diff": diff,
+    }
+
+
+def load_installed(name: str) -> Binder:
+    """The binder, or the end of the command."""
+    from freeride_core.plugins.discovery import load_binder, offered_names
+
+    installed = offered_names("binder")
+    if name not in installed:
+        # No package is named after what was typed: anyone can publish one of that name.
+        near = difflib.get_close_matches(name.lower(), installed, n=1)
+        guess = f"did you mean {near[0]}? " if near else ""
+        some = f"installed: {', '.join(installed)}" if installed else "they come with: pip install freeride-gateway"
+        fail(f"there is no binder {name!r}; {guess}{some}")
+    return load_binder(name)
