@@ -110,7 +110,7 @@ class Modernising(SpecimenBinder):
         return super().edit(None if text is None else text.replace("version=1\n", "version=4\n"), endpoint)
 
 
-class Forgetful(SpecimenBinder):
+class NothingRetired(SpecimenBinder):
     def retired_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:
         return ()
 
@@ -154,5 +154,5 @@ BROKEN: Mapping[str, Broken] = {
     "names_what_asks_elsewhere": _own(Discreet),
     "leaves_nothing_stale": _stale,
     "stamps_no_version": _own(Modernising),
-    "names_what_it_retires": _own(Forgetful),
+    "names_what_it_retires": _own(NothingRetired),
 }

@@ -49,7 +49,6 @@ def bind(
     from freeride_core.plugins.discovery import PluginError
     from freeride_core.settings.resolver import SettingsError, load_settings
 
-    root = gateway_root(url)
     check_model(model)
     if force and name is None and not everything:
         raise typer.BadParameter("say which agent", param_hint="NAME")
@@ -63,7 +62,7 @@ def bind(
 
             Undo(dry_run=dry_run, as_json=as_json, force=force).run(name, scope)
             return
-        settings = load_settings()
+        settings, root = load_settings(), gateway_root(url)
         key = settings.token or Endpoint(root).key  # a gateway with a token takes no other key
         endpoint = Endpoint(root, key, model)
         backups = Backups(settings.home)

@@ -98,8 +98,6 @@ class Gateway:
     # What requests ask
 
     def walk(self, call: Call, route: RoutingPlan, request_id: str) -> Walk:
-        if self.ledger.last_until:
-            route = deferring(route, self.ledger.providers_put_last())
         return Walk(
             call,
             route,
@@ -240,14 +238,6 @@ class Gateway:
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._sync.flush)
         self.store.close()
-
-
-def deferring(route: RoutingPlan, last: set[str]) -> RoutingPlan:
-    """Return the plan with the choices of these providers behind all others."""
-    if last.isdisjoint(route.providers):
-        return route
-    choices = sorted(route.choices, key=lambda choice: choice.member.provider.name in last)
-    return dataclasses.replace(route, choices=tuple(choices))
 
 
 def tell(line: str) -> None:
