@@ -53,8 +53,8 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 
 def planned(gateway: Gateway, call: Call) -> RoutingPlan:
-    wanted = gateway.router.wanted(call.model, gateway.roster)
-    return gateway.router.plan(call, wanted, gateway.roster, None, gateway.ledger.traffic.first_event_s)
+    wanted = gateway.router.wanted(call.model, gateway.enabled)
+    return gateway.router.plan(call, wanted, gateway.enabled, None, gateway.ledger.traffic.first_event_s)
 
 
 @BODIES
@@ -102,7 +102,9 @@ def test_open_a_burst(benchmark: Any) -> None:
 def test_route(benchmark: Any, gateway: Gateway, is_settled: bool) -> None:
     call = parse_call(Operation.CHAT, SMALL)
     planned(gateway, call)
-    route = benchmark(gateway.router.settled, call, gateway.roster) if is_settled else benchmark(planned, gateway, call)
+    route = (
+        benchmark(gateway.router.settled, call, gateway.enabled) if is_settled else benchmark(planned, gateway, call)
+    )
     assert len(route.choices) == 3
 
 

@@ -17,7 +17,7 @@ from freeride_core.settings.resolver import SettingsError, load_settings
 
 
 @pytest.fixture
-def roster(monkeypatch: pytest.MonkeyPatch) -> Any:
+def enabled(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("ALPHA_API_KEY", key_of("alpha"))
     return enabled_providers(load_settings(), plugins(provider("alpha")).providers)
 
@@ -34,11 +34,11 @@ def roster(monkeypatch: pytest.MonkeyPatch) -> Any:
     ],
 )
 def test_the_banner_names_variables_that_work(
-    monkeypatch: pytest.MonkeyPatch, roster: Any, url: str, has_token: bool, base: str, key: str
+    monkeypatch: pytest.MonkeyPatch, enabled: Any, url: str, has_token: bool, base: str, key: str
 ) -> None:
     found = {socket.AF_INET: "10.1.2.3", socket.AF_INET6: "fd00::7"}
     monkeypatch.setattr(serve, "network_address", found.__getitem__)
-    shown = serve.banner(roster, url, has_token=has_token)
+    shown = serve.banner(enabled, url, has_token=has_token)
     assert f"freeride gateway listening on {url}\n" in shown
     assert dict(re.findall(r"^    (\w+)=(.*)$", shown, re.MULTILINE)) == {
         "OPENAI_BASE_URL": f"{base}/v1",

@@ -1,4 +1,4 @@
-"""The door: who may speak to the gateway at all, and what it says to those who ask for what is not there."""
+"""Access: which requests are let in, and what a client is told that asks for what is not there."""
 
 from __future__ import annotations
 

@@ -64,5 +64,5 @@ def test_who_has_no_key_at_all_is_told_the_variable_that_switches_it_on(tmp_path
 
 
 def test_an_empty_secret_masks_nothing(tmp_path: Path) -> None:
-    roster = enabled_providers(settings(tmp_path, FREERIDE_PROVIDERS="local"), {"local": keyless()})
-    assert roster.redact("every word stays") == "every word stays"
+    enabled = enabled_providers(settings(tmp_path, FREERIDE_PROVIDERS="local"), {"local": keyless()})
+    assert enabled.redact("every word stays") == "every word stays"

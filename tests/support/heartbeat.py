@@ -47,7 +47,7 @@ class Heartbeat:
 
 def is_at_rest(gateway: Gateway) -> bool:
     """Nobody is served, nothing is counted as under way, and no upstream connection is in use."""
-    keys = [gateway.ledger.traffic.on(key) for member in gateway.roster.members for key in member.keys]
+    keys = [gateway.ledger.traffic.on(key) for member in gateway.enabled.members for key in member.keys]
     pools = [pool for pool in gateway.upstreams._origins.values() if isinstance(pool, Pool)]
     return (
         not gateway.exchanges

@@ -264,7 +264,7 @@ HUGE = json.dumps(completion("x" * 20_000_000)).encode()
 
 def is_seen_off(stage: GatewayStage) -> bool:
     """The upstream's side is done with it, and the client has not taken it."""
-    (member,) = stage.thread.gateway.roster.members
+    (member,) = stage.thread.gateway.enabled.members
     return bool(held_by(stage)) and stage.thread.gateway.ledger.traffic.on(member.keys[0]).in_flight == 0
 
 

@@ -50,7 +50,7 @@ from freeride_core.gateway.http.encoding import (
 )
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.proxied import ProxiedOrigin
-from freeride_core.gateway.http.response import MAX_BODY, MAX_ERROR_BODY, UpstreamResponse
+from freeride_core.gateway.http.upstream_response import MAX_BODY, MAX_ERROR_BODY, UpstreamResponse
 from freeride_core.settings.keys import read_keys
 
 MIB = 1 << 20

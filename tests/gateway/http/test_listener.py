@@ -25,8 +25,8 @@ from fake_upstream import (
 )
 from freeride_core.call import Call
 from freeride_core.gateway.client import ClientExchange
-from freeride_core.gateway.http.response import UpstreamResponse
 from freeride_core.gateway.http.server_exchange import ServerExchange
+from freeride_core.gateway.http.upstream_response import UpstreamResponse
 from freeride_core.gateway.server import GatewayThread
 
 BODY = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}]}).encode()

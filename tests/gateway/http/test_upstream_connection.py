@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from freeride_core.gateway.http.errors import UpstreamError
-from freeride_core.gateway.http.response import AT_ONCE
 from freeride_core.gateway.http.upstream_connection import UpstreamConnection
+from freeride_core.gateway.http.upstream_response import AT_ONCE
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12).map(lambda name: "x" + name)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from freeride_core.call import Call, Feature, Operation
 from freeride_core.gateway.http import relayed_headers as relayed_module
-from freeride_core.gateway.http.headers import ResponseHeaders
 from freeride_core.gateway.http.relayed_headers import relayed_headers
+from freeride_core.gateway.http.upstream_headers import ResponseHeaders
 from freeride_core.gateway.protocols.request import BadRequest, decode, parse_call
 
 CHAT, EMBEDDINGS = Operation.CHAT, Operation.EMBEDDINGS

@@ -377,7 +377,7 @@ def test_a_hedge_that_is_closed_cancels_nobody() -> None:
 
 def busy(stage: GatewayStage) -> list[str]:
     traffic = stage.thread.gateway.ledger.traffic
-    members = stage.thread.gateway.roster.members
+    members = stage.thread.gateway.enabled.members
     return [member.provider.name for member in members if traffic.on(member.keys[0]).in_flight]
 
 

@@ -46,8 +46,8 @@ from freeride_core import Call
 from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.http.listener import ClientConnection
 from freeride_core.gateway.http.pool import Pool
-from freeride_core.gateway.http.response import UpstreamResponse
 from freeride_core.gateway.http.server_exchange import ServerExchange
+from freeride_core.gateway.http.upstream_response import UpstreamResponse
 from freeride_core.gateway.walk.attempt import Attempt
 from freeride_core.gateway.walk.walk import Walk
 from freeride_core.ledger.slots import Slot

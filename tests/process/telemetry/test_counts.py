@@ -28,7 +28,7 @@ from freeride_core.plugins.discovery import load_plugins
 from freeride_core.settings.resolver import Settings, load_settings
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
-from freeride_core.telemetry.beacon import EVERY_S, Beacon, disclose, payload_of, public_names
+from freeride_core.telemetry.beacon import SEND_EVERY_S, Beacon, disclose, payload_of, public_names
 from freeride_core.telemetry.counts import Counts, keep_counts, read_counts
 from programs import Program, clean_environ, post, run
 from served_gateway import FREERIDE
@@ -105,16 +105,16 @@ class TestBeacon:
         first = payload_in(shown(settings, "groq"))
         clock = BeaconClock()
         for _ in range(3):
-            clock.pass_(EVERY_S / 4, settings, ANSWER, b"")
+            clock.pass_(SEND_EVERY_S / 4, settings, ANSWER, b"")
         assert not clock.posted
-        clock.pass_(EVERY_S / 4, settings)
+        clock.pass_(SEND_EVERY_S / 4, settings)
         (request,), (payload,) = clock.posted, clock.payloads
         assert (request.method, request.url) == ("POST", "http://127.0.0.1:9/beacon")
         assert set(first) == set(payload) == FIELDS
         assert payload == first | {"tokens_served": 21, "request_count": 6, "uptime_hours": 1.0}
         assert (first["version"], first["providers_active"]) == (__version__, ["groq"])
         uuid.UUID(first["installation_id"])
-        clock.pass_(EVERY_S - 1, settings)
+        clock.pass_(SEND_EVERY_S - 1, settings)
         assert len(clock.posted) == 1
         clock.pass_(1, settings)
         assert clock.payloads[1] == payload | {"uptime_hours": 2.0}
@@ -125,7 +125,7 @@ class TestBeacon:
         assert shown(settings, "groq") == ""
         clock = BeaconClock()
         for _ in range(3):
-            clock.pass_(EVERY_S, settings, ANSWER)
+            clock.pass_(SEND_EVERY_S, settings, ANSWER)
         clock.beacon.end(settings, [USAGE])
         assert not clock.posted
         assert not list(home.iterdir())
@@ -135,10 +135,10 @@ class TestBeacon:
     ) -> None:
         settings = settings_with(home)
         clock = BeaconClock()
-        clock.pass_(EVERY_S, settings, ANSWER)
+        clock.pass_(SEND_EVERY_S, settings, ANSWER)
         assert not clock.posted
         assert payload_in(capsys.readouterr().err)["request_count"] == 1
-        clock.pass_(EVERY_S, settings)
+        clock.pass_(SEND_EVERY_S, settings)
         assert len(clock.posted) == 1
 
     def test_what_could_not_be_shown_is_not_sent(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ class TestBeacon:
         settings = settings_with(home)
         clock = BeaconClock()
         for _ in range(3):
-            clock.pass_(EVERY_S, settings, ANSWER)
+            clock.pass_(SEND_EVERY_S, settings, ANSWER)
         assert not clock.posted
         assert read_counts(home).request_count == 3
 
@@ -156,8 +156,8 @@ class TestBeacon:
         on, off = settings_with(home), settings_with(home, FREERIDE_TELEMETRY="off")
         shown(on)
         clock = BeaconClock()
-        clock.pass_(EVERY_S * 5, off)
-        clock.pass_(EVERY_S - 1, on)
+        clock.pass_(SEND_EVERY_S * 5, off)
+        clock.pass_(SEND_EVERY_S - 1, on)
         assert not clock.posted
         clock.pass_(1, on)
         assert clock.payloads[0]["uptime_hours"] == 1.0
@@ -173,7 +173,7 @@ class TestBeacon:
         assert "nothing will be sent" in shown(settings)
         clock = BeaconClock()
         for _ in range(3):
-            clock.pass_(EVERY_S, settings, ANSWER)
+            clock.pass_(SEND_EVERY_S, settings, ANSWER)
         assert not clock.posted
 
     def test_a_disk_that_takes_nothing_is_not_tried_at_every_beat(
@@ -189,7 +189,7 @@ class TestBeacon:
         shown(settings)
         monkeypatch.setattr("freeride_core.telemetry.counts.write_atomically", refuse)
         clock = BeaconClock()
-        clock.pass_(EVERY_S, settings, ANSWER)
+        clock.pass_(SEND_EVERY_S, settings, ANSWER)
         for _ in range(60):
             clock.pass_(1, settings)
         assert len(tried) == 1
@@ -223,10 +223,10 @@ class TestBeacon:
         settings = settings_with(home)
         shown(settings)
         clock = BeaconClock(OSError("dead"))
-        clock.pass_(EVERY_S, settings, ANSWER)
+        clock.pass_(SEND_EVERY_S, settings, ANSWER)
         clock.pass_(60, settings, ANSWER)
         assert len(clock.posted) == 1
-        clock.pass_(EVERY_S - 60, settings)
+        clock.pass_(SEND_EVERY_S - 60, settings)
         assert clock.payloads[1]["request_count"] == 2
 
     def test_counts_outlive_the_gateway_and_those_of_two_add_up(self, home: Path) -> None:
@@ -304,7 +304,7 @@ class TestGateway:
         def act(gateway: Gateway) -> None:
             note_answer(gateway)
             until(gateway.ledger.usage.today)
-            clock.now += EVERY_S
+            clock.now += SEND_EVERY_S
             until(lambda: endpoint.posts, 20)
 
         asyncio.run(running(settings, clock, act))
@@ -321,7 +321,7 @@ class TestGateway:
         clock = BeaconClock()
 
         def act(gateway: Gateway) -> None:
-            clock.now += EVERY_S
+            clock.now += SEND_EVERY_S
             if case == "hangs":
                 until(lambda: endpoint.posts, 20)
             note_answer(gateway)

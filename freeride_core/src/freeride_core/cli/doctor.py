@@ -59,7 +59,7 @@ def _examine(root: str) -> Iterator[Finding]:
         yield broken("settings", str(error))
         return
     plugins = load_plugins()
-    roster = enabled_providers(settings, plugins.providers)
+    enabled = enabled_providers(settings, plugins.providers)
     key = settings.token or Endpoint(root).key
     parts = urlsplit(root)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
@@ -71,6 +71,6 @@ def _examine(root: str) -> Iterator[Finding]:
     yield from machine.check_port(settings, host, port)
     yield from machine.check_localhost(settings, port)
     yield from upstreams.check_plugins(plugins)
-    yield from upstreams.check_keys(settings, roster, ledger)
-    yield from upstreams.check_reach(settings, roster)
+    yield from upstreams.check_keys(settings, enabled, ledger)
+    yield from upstreams.check_reach(settings, enabled)
     yield from agents.check_agents(settings, plugins, root, key)

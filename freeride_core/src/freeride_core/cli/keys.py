@@ -25,41 +25,41 @@ def keys(
     """Show your keys, by fingerprint, and what each of them can do now."""
     from freeride_core.cli.snapshot import read_snapshot
 
-    situation = read_snapshot()
-    members = situation.roster.members
-    rows = [_row(situation, member, key) for member in members for key in member.keys]
+    snapshot = read_snapshot()
+    members = snapshot.enabled.members
+    rows = [_row(snapshot, member, key) for member in members for key in member.keys]
     if check and rows:
         from freeride_core.cli.key_check import check_keys
 
-        verdicts = check_keys(situation.settings, [(member.provider, member.keys) for member in members])
+        verdicts = check_keys(snapshot.settings, [(member.provider, member.keys) for member in members])
         for row, verdict in zip(rows, verdicts, strict=True):
             row["check"] = verdict.word
-            row["note"] = situation.roster.redact(verdict.note)
+            row["note"] = snapshot.enabled.redact(verdict.note)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
         titles = ["PROVIDER", "KEY", "VARIABLE", "FINGERPRINT", "STATE", *(["CHECK"] if check else [])]
-        show_table(titles, [_cells(row, situation.now, with_check=check) for row in rows])
-        for provider, usage in sorted(situation.ledger.usage.today().items()):
+        show_table(titles, [_cells(row, snapshot.now, with_check=check) for row in rows])
+        for provider, usage in sorted(snapshot.ledger.usage.today().items()):
             tokens = f"{usage.tokens_in:,} tokens in, {usage.tokens_out:,} out"
             typer.echo(f"{provider} today: {usage.requests:,} requests, {usage.failed:,} failed, {tokens}")
     if not rows:
-        fail(where_to_get_keys(situation.roster.registered.values(), situation.settings.home))
+        fail(where_to_get_keys(snapshot.enabled.registered.values(), snapshot.settings.home))
     for row in rows:
         if not row["looks_right"]:
             complain(f"{row['variable']} (k{row['index']}) does not look like a key of {row['provider']}")
 
 
-def _row(situation: Snapshot, member: EnabledProvider, key: Key) -> dict[str, Any]:
+def _row(snapshot: Snapshot, member: EnabledProvider, key: Key) -> dict[str, Any]:
     from freeride_core.ledger.slots import ALL_MODELS, slots_over
 
-    cooling = situation.ledger.state(key, ALL_MODELS).cooldown
-    account = situation.ledger.accounts.of(key)
-    today = situation.ledger.usage.today().get(key.provider)
+    cooling = snapshot.ledger.state(key, ALL_MODELS).cooldown
+    account = snapshot.ledger.accounts.of(key)
+    today = snapshot.ledger.usage.today().get(key.provider)
     models = {
         slot.model: {"kind": cooldown.kind, "until": cooldown.until}
-        for slot, cooldown in situation.ledger.cooldowns.items()
-        if slot.model != ALL_MODELS and slot in slots_over(key, account, slot.model) and cooldown.until > situation.now
+        for slot, cooldown in snapshot.ledger.cooldowns.items()
+        if slot.model != ALL_MODELS and slot in slots_over(key, account, slot.model) and cooldown.until > snapshot.now
     }
     return {
         "provider": key.provider,

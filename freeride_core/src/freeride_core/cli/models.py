@@ -26,42 +26,42 @@ def models(
     from freeride_core.gateway.walk.routing import usable_models
     from freeride_core.provider import Account
 
-    situation = read_snapshot()
-    roster = _with_keyless(situation) if show_all else situation.roster
-    if not roster.members:
+    snapshot = read_snapshot()
+    enabled = _with_keyless(snapshot) if show_all else snapshot.enabled
+    if not enabled.members:
         if as_json:
             typer.echo("[]")
-        fail(where_to_get_keys(roster.registered.values(), situation.settings.home))
-    free = usable_models(roster, situation.catalogs.models, lambda _: Account())
-    rows = [_row(situation, canonical, served) for canonical, served in free.items()]
+        fail(where_to_get_keys(enabled.registered.values(), snapshot.settings.home))
+    free = usable_models(enabled, snapshot.catalogs.models, lambda _: Account())
+    rows = [_row(snapshot, canonical, served) for canonical, served in free.items()]
     rows.sort(key=lambda row: (row["operations"] != ["chat.completions"], row["tier"]))
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
         show_table(("ID", "FOR", "CONTEXT", "TIER", "TOOLS", "VISION", "PROVIDERS"), [_cells(row) for row in rows])
     else:
-        names = ", ".join(member.provider.name for member in roster.members)
+        names = ", ".join(member.provider.name for member in enabled.members)
         complain(f"no model of {names} is known to be free for you")
 
 
-def _with_keyless(situation: Snapshot) -> EnabledProviders:
+def _with_keyless(snapshot: Snapshot) -> EnabledProviders:
     from freeride_core.gateway.walk.enabled import EnabledProvider
 
-    roster = situation.roster
+    enabled = snapshot.enabled
     keyless = [
         EnabledProvider(provider, (), provider.free)
-        for name, provider in roster.registered.items()
-        if name not in roster.by_name
+        for name, provider in enabled.registered.items()
+        if name not in enabled.by_name
     ]
-    return replace(roster, members=(*roster.members, *keyless))
+    return replace(enabled, members=(*enabled.members, *keyless))
 
 
-def _row(situation: Snapshot, canonical: str, served: Sequence[tuple[EnabledProvider, Model]]) -> dict[str, Any]:
+def _row(snapshot: Snapshot, canonical: str, served: Sequence[tuple[EnabledProvider, Model]]) -> dict[str, Any]:
     offered = [model for _, model in served]
     contexts = [model.context for model in offered if model.context]
     at: dict[str, dict[str, str]] = {}
     for member, model in served:
-        at.setdefault(member.provider.name, {"id": model.id, "state": _state(situation, member, model)})
+        at.setdefault(member.provider.name, {"id": model.id, "state": _state(snapshot, member, model)})
     return {
         "id": offered[0].id,
         "canonical": canonical,
@@ -74,12 +74,12 @@ def _row(situation: Snapshot, canonical: str, served: Sequence[tuple[EnabledProv
     }
 
 
-def _state(situation: Snapshot, member: EnabledProvider, model: Model) -> str:
+def _state(snapshot: Snapshot, member: EnabledProvider, model: Model) -> str:
     from freeride_core.ledger.readiness import Readiness
 
     if not member.keys:
         return "no key"
-    states = [situation.ledger.state(key, model.id) for key in member.keys]
+    states = [snapshot.ledger.state(key, model.id) for key in member.keys]
     return "cooling" if all(state.readiness is Readiness.COOLING for state in states) else "ready"
 
 

@@ -49,15 +49,15 @@ def serve(
     if settings.token is None and not is_loopback(host):
         fail(_REACHABLE.format(host))
     plugins = load_plugins(("provider",))
-    roster = enabled_providers(settings, plugins.providers)
+    enabled = enabled_providers(settings, plugins.providers)
     for row in plugins.rows:
         if row.status != "ok":
             complain(f"the provider {row.name!r} cannot be used: {row.reason}")
-    for line in (*check_settings(settings, plugins.providers), *roster.warnings):
+    for line in (*check_settings(settings, plugins.providers), *enabled.warnings):
         complain(line)
-    if not roster.members:
-        fail(where_to_get_keys(roster.registered.values(), settings.home))
-    disclose(settings, public_names(plugins, [member.provider.name for member in roster.members]))
+    if not enabled.members:
+        fail(where_to_get_keys(enabled.registered.values(), settings.home))
+    disclose(settings, public_names(plugins, [member.provider.name for member in enabled.members]))
     listener = _listen(host, settings.port)
     if settings.token is None and not is_loopback(listener.getsockname()[0]):
         listener.close()
@@ -67,7 +67,7 @@ def serve(
         for line in (gateway.store.notice, *gateway.import_legacy()):
             if line:
                 complain(line)
-        show(banner(gateway.roster, url, has_token=settings.token is not None))
+        show(banner(gateway.enabled, url, has_token=settings.token is not None))
 
     serve_until_stopped(settings, plugins, listener, announce)
 
@@ -84,13 +84,13 @@ def _listen(host: str, port: int) -> socket.socket:
         fail(f"cannot listen on {host}:{port}: {error.strerror}")
 
 
-def banner(roster: EnabledProviders, url: str, *, has_token: bool) -> str:
+def banner(enabled: EnabledProviders, url: str, *, has_token: bool) -> str:
     """Return what `serve` prints: who can answer, and the variables that SDKs and agents read. openai-python and openai-node
     read OPENAI_BASE_URL (since 1.0 and 4.0), older tools OPENAI_API_BASE."""
-    names = ", ".join(member.provider.name for member in roster.members)
+    names = ", ".join(member.provider.name for member in enabled.members)
     base = reachable_url(url)
     key = "(the value of FREERIDE_TOKEN)" if has_token else "any"
-    more = "" if len(roster.members) == len(roster.registered) else "        # add more by exporting their keys"
+    more = "" if len(enabled.members) == len(enabled.registered) else "        # add more by exporting their keys"
     return (
         f"freeride gateway listening on {url}\n"
         f"  providers: {names}{more}\n"

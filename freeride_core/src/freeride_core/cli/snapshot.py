@@ -22,7 +22,7 @@ class Snapshot:
     """As it was at one moment."""
 
     settings: Settings
-    roster: EnabledProviders
+    enabled: EnabledProviders
     ledger: Ledger
     catalogs: Catalogs
     now: float
@@ -33,11 +33,11 @@ def read_snapshot() -> Snapshot:
     """The situation now; what is wrong with it is told on stderr. Raises `SettingsError`."""
     settings = load_settings()
     plugins = load_plugins(("provider",))
-    roster = enabled_providers(settings, plugins.providers)
+    enabled = enabled_providers(settings, plugins.providers)
     for row in plugins.rows:
         if row.reason:
             complain(f"the provider {row.name!r} cannot be used: {row.reason}")
-    for line in (*check_settings(settings, plugins.providers), *roster.warnings):
+    for line in (*check_settings(settings, plugins.providers), *enabled.warnings):
         complain(line)
     now = time.time()
     ledger = Ledger(lambda: now, _keep)
@@ -47,8 +47,8 @@ def read_snapshot() -> Snapshot:
         complain(notice)
     ledger.apply(entries)
     catalogs.apply(entries)
-    catalogs.expect(roster.keys())
-    return Snapshot(settings, roster, ledger, catalogs, now)
+    catalogs.expect(enabled.keys())
+    return Snapshot(settings, enabled, ledger, catalogs, now)
 
 
 def recall(settings: Settings) -> tuple[list[Entry], str]:

@@ -110,7 +110,7 @@ class DemoEnvironment:
         gateway = self._running.gateway
         return [
             key.secret
-            for key in gateway.roster.by_name[name].keys
+            for key in gateway.enabled.by_name[name].keys
             if gateway.ledger.state(key, model).readiness is not Readiness.COOLING
         ]
 
@@ -155,7 +155,7 @@ class DemoEnvironment:
     def _standing(self, profile: Profile) -> ProviderStatus:
         gateway = self._running.gateway
         soonest: Cooldown | None = None
-        for key in gateway.roster.by_name[profile.provider].keys:
+        for key in gateway.enabled.by_name[profile.provider].keys:
             state = gateway.ledger.state(key, profile.default_model)
             if state.cooldown is None:
                 return ProviderStatus(profile.provider)

@@ -90,7 +90,7 @@ def preflight_refused() -> ClientError:
 
 
 def contradiction(headers: Sequence[tuple[bytes, bytes]]) -> ClientError | None:
-    """Why a request is turned away that says twice what the door looks at once: who reads the other one would be deceived."""
+    """Rejects a request that repeats a security header: two readers could see different values."""
     names = [name for name, _ in headers]
     if all(names.count(name) < 2 for name in _ONCE):
         return None

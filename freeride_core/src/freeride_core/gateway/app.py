@@ -27,11 +27,11 @@ _HOT = {
 
 
 class App:
-    """Every request passes the door first; the routes that carry tokens are plain ASGI, without a framework's layers."""
+    """Every request passes the access check first; the routes that carry tokens are plain ASGI, without a framework's layers."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self._door = access.AccessCheck()
+        self._access = access.AccessCheck()
         self._rest = _routes(gateway)
 
     def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -45,7 +45,7 @@ class App:
             exchange.path = scope["path"] = understood(exchange.path)
         if b"origin" in headers:
             exchange.extra_headers = origins.cors_headers(exchange.path, headers, settings)
-        refused = self._door.refusal(exchange.method, exchange.path, exchange.query, headers, settings)
+        refused = self._access.refusal(exchange.method, exchange.path, exchange.query, headers, settings)
         if refused is None and len(headers) != len(scope["headers"]):
             refused = access.contradiction(scope["headers"])
             if refused is not None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from freeride_core.gateway.http.encoding import Decompressor, coding_of
 from freeride_core.gateway.http.errors import BodyTooLarge
-from freeride_core.gateway.http.response import Hold
 from freeride_core.gateway.http.server_exchange import EXTENSION, AsgiScope, Receive, Send, ServerExchange
+from freeride_core.gateway.http.upstream_response import Hold
 from freeride_core.gateway.origins import VARY, HeaderList
 from freeride_core.gateway.protocols.errors import SSE_HEADERS, ClientError
 
@@ -58,9 +58,9 @@ class ClientExchange:
     """Wraps the ASGI callables of one HTTP request."""
 
     __slots__ = (
-        "_cycle",
         "_receive",
         "_send",
+        "_server_exchange",
         "_task",
         "_watcher",
         "extra_headers",
@@ -91,15 +91,15 @@ class ClientExchange:
         self._receive = receive
         self._send = send
         extensions = scope.get("extensions")
-        self._cycle: ServerExchange | None = extensions.get(EXTENSION) if extensions else None
+        self._server_exchange: ServerExchange | None = extensions.get(EXTENSION) if extensions else None
         self._task: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     def whole_body(self, limit: int) -> bytes | None:
         """As `read_body`, where there is nothing to wait for and nothing to decode."""
-        if self._cycle is None or b"content-encoding" in self.headers:
+        if self._server_exchange is None or b"content-encoding" in self.headers:
             return None
-        body = self._cycle.take_whole()
+        body = self._server_exchange.take_whole()
         if body is not None and len(body) > limit:
             raise BodyTooLarge
         return body
@@ -135,26 +135,26 @@ class ClientExchange:
 
     def give_way(self) -> None:
         """Drops the client, which takes its time while others need the room."""
-        if self._cycle is not None:
-            self._cycle.give_way()
+        if self._server_exchange is not None:
+            self._server_exchange.give_way()
 
     @property
     def is_slow(self) -> bool:
         """The client has not taken all of the answer yet."""
-        return self._cycle is not None and self._cycle.is_slow
+        return self._server_exchange is not None and self._server_exchange.is_slow
 
     async def drain(self) -> None:
         """Returns when the client has taken most of the answer, or has left."""
-        if self._cycle is not None:
-            await self._cycle.drain()
+        if self._server_exchange is not None:
+            await self._server_exchange.drain()
 
     # Whether the client is still there
 
     def watch(self) -> None:
         """From here on the current task is cancelled as soon as the client leaves. Ends with `unwatch`."""
-        if self._cycle is not None:
-            self._task = self._cycle.task
-            self._cycle.on_disconnect(self._leave)
+        if self._server_exchange is not None:
+            self._task = self._server_exchange.task
+            self._server_exchange.on_disconnect(self._leave)
         else:  # under another server than ours
             self._task = asyncio.current_task()
             self._watcher = asyncio.ensure_future(self._until_gone())
@@ -182,8 +182,8 @@ class ClientExchange:
         self._task = None
         if self._watcher is not None:
             self._watcher.cancel()
-        elif self._cycle is not None:
-            self._cycle.on_disconnect(None)
+        elif self._server_exchange is not None:
+            self._server_exchange.on_disconnect(None)
 
     # The answer
 
@@ -211,16 +211,16 @@ class ClientExchange:
 
     def write_now(self, data: bytes) -> Callable[[], Awaitable[None]] | None:
         """As `write`; what to wait with, if the client takes its time."""
-        return partial(self.write, data) if self._cycle is None else self._cycle.write(data)
+        return partial(self.write, data) if self._server_exchange is None else self._server_exchange.write(data)
 
     async def end(self, data: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
     async def answer(self, status: int, headers: HeaderList, body: bytes) -> None:
         """A whole answer at once. Takes the list over."""
-        if self._cycle is not None:
+        if self._server_exchange is not None:
             self._complete(headers)
-            return self._cycle.answer(status, headers, body)
+            return self._server_exchange.answer(status, headers, body)
         await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
         return await self._send({"type": "http.response.body", "body": body})
 
@@ -233,6 +233,6 @@ class ClientExchange:
 
     async def turn_away(self, error: ClientError) -> None:
         """As `fail`, while the request is still coming: the rest is not read, so nothing can follow on the connection."""
-        if self._cycle is not None:
-            self._cycle.keeps_alive = False
-        await self.fail(error, [] if self._cycle is not None else [(b"connection", b"close")])
+        if self._server_exchange is not None:
+            self._server_exchange.keeps_alive = False
+        await self.fail(error, [] if self._server_exchange is not None else [(b"connection", b"close")])

@@ -38,26 +38,26 @@ _CODES = {
 }
 
 
-def outcome(ended: Outcome, call: Call, roster: EnabledProviders, now: float) -> ClientError:
+def outcome(ended: Outcome, call: Call, enabled: EnabledProviders, now: float) -> ClientError:
     """Of a walk that served nobody."""
     assert not isinstance(ended, Served)
-    return _fault(ended, call, roster) if isinstance(ended, Faulted) else _exhausted(ended, roster, now)
+    return _fault(ended, call, enabled) if isinstance(ended, Faulted) else _exhausted(ended, enabled, now)
 
 
-def _fault(ended: Faulted, call: Call, roster: EnabledProviders) -> ClientError:
+def _fault(ended: Faulted, call: Call, enabled: EnabledProviders) -> ClientError:
     failure, name = ended.failure, ended.candidate.provider.name
     return bad_request(
-        _discreet(failure.message, call, roster) or f"The request was refused ({failure.kind}).",
-        param=None if failure.param is None else _discreet(failure.param, call, roster),
+        _discreet(failure.message, call, enabled) or f"The request was refused ({failure.kind}).",
+        param=None if failure.param is None else _discreet(failure.param, call, enabled),
         code=_CODES.get(ErrorKind(failure.kind)) if failure.kind in _CODES else str(failure.kind),
         status=ended.status,
         more={"provider": name, "model": ended.candidate.model.id},
     )
 
 
-def _discreet(words: str, call: Call, roster: EnabledProviders) -> str:
+def _discreet(words: str, call: Call, enabled: EnabledProviders) -> str:
     """An upstream's words without keys, controls, and what they quote of the request."""
-    return without_echo(roster.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
+    return without_echo(enabled.redact(without_controls(words[:_LONGEST_MESSAGE])), call)
 
 
 def _unsupported(missing: Iterable[str]) -> ClientError:
@@ -66,7 +66,7 @@ def _unsupported(missing: Iterable[str]) -> ClientError:
     )
 
 
-def _exhausted(ended: Exhausted, roster: EnabledProviders, now: float) -> ClientError:
+def _exhausted(ended: Exhausted, enabled: EnabledProviders, now: float) -> ClientError:
     kinds = {entry.last_error for entry in ended.tried}
     code = kinds.pop() if len(kinds) == 1 else "mixed"
     wait_s = 1 if ended.retry_at is None else max(1, math.ceil(ended.retry_at - now))
@@ -77,7 +77,7 @@ def _exhausted(ended: Exhausted, roster: EnabledProviders, now: float) -> Client
         code=code,
         more={
             "tried": [_entry(entry, now) for entry in ended.tried],
-            "suggestion": _suggestion(ended.tried, roster, now),
+            "suggestion": _suggestion(ended.tried, enabled, now),
         },
         retry_after_s=wait_s,
     )
@@ -109,7 +109,7 @@ def _told(entry: Tried) -> str:
     return f"{entry.provider}: {entry.last_error}{f', {entry.reason}' if is_telling else ''}"
 
 
-def _suggestion(tried: Sequence[Tried], roster: EnabledProviders, now: float) -> str:
+def _suggestion(tried: Sequence[Tried], enabled: EnabledProviders, now: float) -> str:
     """One sentence, about what helps soonest."""
     kinds = {entry.last_error for entry in tried}
     back = min((entry.retry_at for entry in tried if entry.retry_at is not None), default=None)
@@ -117,10 +117,10 @@ def _suggestion(tried: Sequence[Tried], roster: EnabledProviders, now: float) ->
         names = dict.fromkeys(entry.provider for entry in tried)
         if all(entry.is_of_account for entry in tried):
             return (
-                f"The account behind {_variables(roster, names)} is restricted: sign in at {', '.join(names)} to see why, or set"
+                f"The account behind {_variables(enabled, names)} is restricted: sign in at {', '.join(names)} to see why, or set"
                 " the key of another account."
             )
-        return f"Replace the refused keys: {_variables(roster, names)}; `freeride keys --check` shows which."
+        return f"Replace the refused keys: {_variables(enabled, names)}; `freeride keys --check` shows which."
     reasons = [entry.reason for entry in tried]
     for reason, help_ in _CONNECTION_HELP.items():
         if all(each.startswith(reason) for each in reasons):
@@ -134,8 +134,8 @@ def _suggestion(tried: Sequence[Tried], roster: EnabledProviders, now: float) ->
         return "Check this machine's network connection, or wait a moment."
     if kinds == {ErrorKind.MODEL_NOT_FOUND}:
         return "Ask for 'auto' or for a model that `freeride models` lists."
-    idle = [name for name in roster.registered if name not in roster.by_name]
-    more = f", or add a key of another provider ({_variables(roster, idle)})" if idle else ""
+    idle = [name for name in enabled.registered if name not in enabled.by_name]
+    more = f", or add a key of another provider ({_variables(enabled, idle)})" if idle else ""
     if back is not None:
         return f"Wait until {_clock(back, now)}{more}."
     return f"Try again in a moment{more}."
@@ -148,15 +148,15 @@ def _clock(moment: float, now: float) -> str:
     return time.strftime("%H:%M:%S" if is_today else "%F %H:%M", local)
 
 
-def _variables(roster: EnabledProviders, names: Iterable[str]) -> str:
-    return ", ".join(key_variable(roster.registered[name]) for name in names)
+def _variables(enabled: EnabledProviders, names: Iterable[str]) -> str:
+    return ", ".join(key_variable(enabled.registered[name]) for name in names)
 
 
-def no_usable_keys(roster: EnabledProviders, name: str | None = None) -> ClientError:
+def no_usable_keys(enabled: EnabledProviders, name: str | None = None) -> ClientError:
     """No key at all, or none of one provider."""
-    names = [name] if name is not None else list(roster.registered)
-    variables = _variables(roster, names)
-    if not roster.registered:
+    names = [name] if name is not None else list(enabled.registered)
+    variables = _variables(enabled, names)
+    if not enabled.registered:
         message, suggestion = "No provider is installed.", "Install the usual ones: pip install freeride-gateway."
     else:
         message = f"There is no usable key{f' for {name}' if name else ''}."
@@ -171,8 +171,8 @@ def no_usable_keys(roster: EnabledProviders, name: str | None = None) -> ClientE
     )
 
 
-def force_provider_unknown(roster: EnabledProviders) -> ClientError:
-    names = ", ".join(roster.registered) or "none"
+def force_provider_unknown(enabled: EnabledProviders) -> ClientError:
+    names = ", ".join(enabled.registered) or "none"
     return bad_request(
         f"X-FreeRide-Force-Provider names no installed provider. Installed: {names}.",
         param="X-FreeRide-Force-Provider",
@@ -212,7 +212,7 @@ def catalog_unavailable(names: Sequence[str]) -> ClientError:
 
 
 def no_route(
-    call: Call, route: RoutingPlan, roster: EnabledProviders, wanted: Wanted, embedding_models: Sequence[str]
+    call: Call, route: RoutingPlan, enabled: EnabledProviders, wanted: Wanted, embedding_models: Sequence[str]
 ) -> ClientError:
     """Nobody could answer this request, whatever the time."""
     if route.largest_context:
@@ -229,9 +229,9 @@ def no_route(
         return _model_not_found(f"No free embedding model has this name. {_usable(embedding_models)}")
     if not wanted.canonical.isdisjoint(embedding_models):
         return _model_not_found("This model makes embeddings and does not chat: ask for it at /v1/embeddings.")
-    without_key = [name for name in route.listed_at if name not in roster.by_name]
+    without_key = [name for name in route.listed_at if name not in enabled.by_name]
     if route.listed_at and len(without_key) == len(route.listed_at):
-        return no_usable_keys(roster, without_key[0])
+        return no_usable_keys(enabled, without_key[0])
     if route.listed_at:
         return _model_not_found(
             f"This model is not free at {', '.join(route.listed_at)}. `freeride models` lists what is."
@@ -245,13 +245,13 @@ def _model_not_found(message: str) -> ClientError:
     return bad_request(message, param="model", code="model_not_found", status=404)
 
 
-def broken_stream(candidate: Candidate, failure: Failure, call: Call, roster: EnabledProviders) -> ClientError:
+def broken_stream(candidate: Candidate, failure: Failure, call: Call, enabled: EnabledProviders) -> ClientError:
     """An answer that broke off after its first words. Agents decide by these words and by the type whether to try again."""
     name = candidate.provider.name
     if failure.kind in _BREAKS:
         message = f"Network error: {name} broke off in the middle of the answer ({failure.kind})."
     else:
-        words = _discreet(failure.message, call, roster).rstrip(".") or f"it reported {failure.kind}"
+        words = _discreet(failure.message, call, enabled).rstrip(".") or f"it reported {failure.kind}"
         message = f"{name} ended in the middle of the answer: {words}."
         if failure.kind not in _CLIENTS_FAULTS:
             message = f"Server error: {message}"

@@ -18,7 +18,7 @@ def health_of(gateway: Gateway, scope: AsgiScope, *, is_known: bool) -> bytes:
     answer: dict[str, Any] = {"ok": True}
     if is_known:
         answer["version"] = freeride_core.__version__
-        answer["providers"] = [member.provider.name for member in gateway.roster.members]
+        answer["providers"] = [member.provider.name for member in gateway.enabled.members]
     if (proof := _proof_of(gateway, scope)) is not None:
         answer["proof"] = proof
     return json.dumps(answer).encode()

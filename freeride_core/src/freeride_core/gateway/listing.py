@@ -17,7 +17,7 @@ _ALWAYS = ("max_tokens", "stop", "stream", "temperature", "top_p")
 def list_models(gateway: Gateway) -> list[dict[str, Any]]:
     """OpenAI's shape and a little more. The presets come first; agents like to take the first."""
     served = gateway.usable_models()
-    if not gateway.roster.members:
+    if not gateway.enabled.members:
         return []
     presets = [
         {
@@ -27,7 +27,7 @@ def list_models(gateway: Gateway) -> list[dict[str, Any]]:
             "owned_by": "freeride",
             "supported_parameters": [*_ALWAYS, "tools", "tool_choice"],
             "canonical_id": preset,
-            "available_providers": [member.provider.name for member in gateway.roster.members],
+            "available_providers": [member.provider.name for member in gateway.enabled.members],
             "provider_ids": {},
         }
         for preset in PRESET_IDS

@@ -21,7 +21,7 @@ from freeride_core.gateway.http.budget import Budget, NoRoom
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.notice import Notice
 from freeride_core.gateway.http.upstreams import Upstreams
-from freeride_core.gateway.protocols.keep_alive import EVERY_S
+from freeride_core.gateway.protocols.keep_alive import COMMENT_EVERY_S
 from freeride_core.gateway.walk.billing_proofs import BillingProofs
 from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders, enabled_providers
 from freeride_core.gateway.walk.routing import Router, RoutingPlan, usable_models
@@ -52,13 +52,13 @@ _SHOWN_MOST = 256
 class Gateway:
     """Composed once; `run` keeps its background work going until it is cancelled."""
 
-    def __init__(self, settings: Settings, plugins: Plugins, *, keep_alive_s: float = EVERY_S) -> None:
+    def __init__(self, settings: Settings, plugins: Plugins, *, keep_alive_s: float = COMMENT_EVERY_S) -> None:
         self.settings = settings
         self.plugins = plugins
         self.keep_alive_s = keep_alive_s
         self.now = time.time
-        self.roster: EnabledProviders = enabled_providers(settings, plugins.providers)
-        self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
+        self.enabled: EnabledProviders = enabled_providers(settings, plugins.providers)
+        self.shown = functools.lru_cache(_SHOWN_MOST)(self.enabled.redact)
         """What a client named, without any key that it may hold."""
         self.events = EventBus()
         self.store = open_store(settings.state, settings.home)
@@ -76,12 +76,12 @@ class Gateway:
         self._answered: list[Usage] = []
         """Answers that the beacon has not counted yet."""
         self.exchanges: set[ClientExchange] = set()
-        self.secrets = SecretFilter(self.roster.redact)
+        self.secrets = SecretFilter(self.enabled.redact)
         self.is_stopping = False
         self._loop_notice = Notice(tell, time.monotonic)
         self._watch = SettingsWatch(settings)
         self._apply(self.store.read_all())
-        self.catalogs.expect(self.roster.keys())
+        self.catalogs.expect(self.enabled.keys())
 
     def _apply(self, entries: Sequence[Entry]) -> None:
         self.ledger.apply(entries)
@@ -89,7 +89,7 @@ class Gateway:
 
     def import_legacy(self) -> list[str]:
         """Takes over an older version's cooldowns, once. Gives lines for people."""
-        entries, lines = import_cooldowns(self.settings.home, self.plugins.providers, self.roster.keys(), self.now())
+        entries, lines = import_cooldowns(self.settings.home, self.plugins.providers, self.enabled.keys(), self.now())
         for entry in entries:
             self._sync.put(entry)
         self._apply(entries)
@@ -116,12 +116,12 @@ class Gateway:
 
     def undecided(self, force: str | None) -> list[str]:
         """Providers with a key whose model list is not known yet."""
-        names = [member.provider.name for member in self.roster.members]
+        names = [member.provider.name for member in self.enabled.members]
         return [name for name in names if force in (None, name) and not self.catalogs.is_known(name)]
 
     def usable_models(self) -> Mapping[str, list[tuple[EnabledProvider, Model]]]:
         """Free models by canonical name, with who serves them."""
-        return usable_models(self.roster, self.catalogs.models, self.proofs.account)
+        return usable_models(self.enabled, self.catalogs.models, self.proofs.account)
 
     def embedding_models(self) -> list[str]:
         """Names of free embedding models that can be used now; none of which it is not known that they are that."""
@@ -146,8 +146,8 @@ class Gateway:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sync.run())
             group.create_task(drain(self.events, sink, plugin_observers(self.plugins.hooks), count=self._note))
-            group.create_task(self.catalogs.run(lambda: self.roster.keys()))
-            group.create_task(self.proofs.run(lambda: self.roster.members))
+            group.create_task(self.catalogs.run(lambda: self.enabled.keys()))
+            group.create_task(self.proofs.run(lambda: self.enabled.members))
             group.create_task(self._reload())
             if self.beacon is not None:
                 group.create_task(self._count(self.beacon))
@@ -174,12 +174,12 @@ class Gateway:
                     tell("FREERIDE_STATE stays until the gateway is restarted")
                     settings = dataclasses.replace(settings, state=self.settings.state)
                 self.settings = settings
-                self.roster = enabled_providers(settings, self.plugins.providers)
-                self.shown = functools.lru_cache(_SHOWN_MOST)(self.roster.redact)
-                self.secrets.redact = self.roster.redact
+                self.enabled = enabled_providers(settings, self.plugins.providers)
+                self.shown = functools.lru_cache(_SHOWN_MOST)(self.enabled.redact)
+                self.secrets.redact = self.enabled.redact
                 self.upstreams.connect_timeout_s = settings.connect_timeout
                 self.budget.limit = settings.max_buffered
-                for line in (*check_settings(settings, self.plugins.providers), *self.roster.warnings):
+                for line in (*check_settings(settings, self.plugins.providers), *self.enabled.warnings):
                     tell(line)
 
     async def _count(self, beacon: Beacon) -> None:
@@ -198,7 +198,7 @@ class Gateway:
         return answered
 
     def _public_names(self) -> list[str]:
-        return public_names(self.plugins, [member.provider.name for member in self.roster.members])
+        return public_names(self.plugins, [member.provider.name for member in self.enabled.members])
 
     async def post(self, request: UpstreamRequest) -> None:
         """Sends a request whose answer does not matter. Raises `UpstreamError` or `TimeoutError`."""

@@ -22,7 +22,7 @@ from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.encoding import EncodingFault
 from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.http.relayed_headers import relayed_headers
-from freeride_core.gateway.http.response import AT_ONCE
+from freeride_core.gateway.http.upstream_response import AT_ONCE
 from freeride_core.gateway.http.via import has_passed
 from freeride_core.gateway.origins import HeaderList
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
@@ -114,7 +114,7 @@ class Transaction:
         events.note(RequestStart(events.now(), exchange.request_id, model, call.stream, call.operation))
         exchange.watch()
         force = exchange.headers.get(b"x-freeride-force-provider")
-        route = gateway.router.settled(call, gateway.roster) if force is None else None
+        route = gateway.router.settled(call, gateway.enabled) if force is None else None
         if route is None or not route.choices:
             found = await self._route(call, force)
             if isinstance(found, ClientError):
@@ -162,10 +162,10 @@ class Transaction:
         force, refusal = self._forced_provider(forced)
         if refusal is not None:
             return refusal
-        if not gateway.roster.members:
-            return explanation.no_usable_keys(gateway.roster)
+        if not gateway.enabled.members:
+            return explanation.no_usable_keys(gateway.enabled)
         try:
-            wanted = gateway.router.wanted(call.model, gateway.roster)
+            wanted = gateway.router.wanted(call.model, gateway.enabled)
         except UnknownPreset:
             return explanation.unknown_preset()
         if call.operation is Operation.EMBEDDINGS and wanted.preset is not None:
@@ -173,27 +173,27 @@ class Transaction:
         route = self._plan(call, wanted, force)
         if not route.choices and (unknown := gateway.undecided(force)):
             await gateway.catalogs.wait(unknown)
-            wanted = gateway.router.wanted(call.model, gateway.roster)
+            wanted = gateway.router.wanted(call.model, gateway.enabled)
             route = self._plan(call, wanted, force)
             if not route.choices and (unknown := gateway.undecided(force)):
                 return explanation.catalog_unavailable(unknown)
         if route.choices:
             return route
-        return explanation.no_route(call, route, gateway.roster, wanted, gateway.embedding_models())
+        return explanation.no_route(call, route, gateway.enabled, wanted, gateway.embedding_models())
 
     def _plan(self, call: Call, wanted: Wanted, force: str | None) -> RoutingPlan:
         gateway = self._gateway
-        return gateway.router.plan(call, wanted, gateway.roster, force, gateway.ledger.traffic.first_event_s)
+        return gateway.router.plan(call, wanted, gateway.enabled, force, gateway.ledger.traffic.first_event_s)
 
     def _forced_provider(self, raw: bytes | None) -> tuple[str | None, ClientError | None]:
         if raw is None:
             return None, None
-        roster = self._gateway.roster
+        enabled = self._gateway.enabled
         name = raw.decode("latin-1").strip().lower()
-        if name not in roster.registered:
-            return None, explanation.force_provider_unknown(roster)
-        if name not in roster.by_name:
-            return None, explanation.no_usable_keys(roster, name)
+        if name not in enabled.registered:
+            return None, explanation.force_provider_unknown(enabled)
+        if name not in enabled.by_name:
+            return None, explanation.no_usable_keys(enabled, name)
         return name, None
 
     # The answer
@@ -206,7 +206,7 @@ class Transaction:
             await keep_alive.stop()
 
     async def _explained(self, outcome: Outcome, call: Call) -> ClientError:
-        told = (outcome, call, self._gateway.roster, self._gateway.now())
+        told = (outcome, call, self._gateway.enabled, self._gateway.now())
         if len(call.body) <= _LONG:
             return explanation.outcome(*told)
         return await aside(explanation.outcome, *told)  # it looks for the conversation in an upstream's words
@@ -272,7 +272,7 @@ class Transaction:
             kind=str(failure.kind),
         )
         self._exchange.unwatch()
-        told = (candidate, failure, walk.call, self._gateway.roster)
+        told = (candidate, failure, walk.call, self._gateway.enabled)
         is_short = len(walk.call.body) <= _LONG
         error = explanation.broken_stream(*told) if is_short else await aside(explanation.broken_stream, *told)
         await self._exchange.fail(error)

@@ -20,7 +20,7 @@ from freeride_core.plugins.discovery import Plugins
 from freeride_core.settings.resolver import Settings
 from freeride_core.telemetry.counts import Counts, keep_counts, read_counts
 
-EVERY_S = 3600.0
+SEND_EVERY_S = 3600.0
 _OTHER = "other"
 _SYSTEMS = {"darwin": "darwin", "linux": "linux", "win32": "windows"}
 
@@ -105,7 +105,7 @@ class Beacon:
             return
         self._uptime_s += elapsed_s
         self._count(answers)
-        is_due = now - self._begun_at >= EVERY_S
+        is_due = now - self._begun_at >= SEND_EVERY_S
         if is_due or now - self._saved_at >= _SAVE_EVERY_S:
             self._saved_at = now
             if is_due:

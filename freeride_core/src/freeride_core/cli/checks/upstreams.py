@@ -33,25 +33,25 @@ def check_plugins(plugins: Plugins) -> Iterator[Finding]:
         yield broken("plugins", "none is installed; the usual ones come with: pip install freeride-gateway")
 
 
-def check_keys(settings: Settings, roster: EnabledProviders, ledger: Ledger) -> Iterator[Finding]:
+def check_keys(settings: Settings, enabled: EnabledProviders, ledger: Ledger) -> Iterator[Finding]:
     """Which keys can be used, which were dropped, and why."""
-    for line in (*check_settings(settings, roster.registered), *roster.warnings):
+    for line in (*check_settings(settings, enabled.registered), *enabled.warnings):
         yield warning("keys", line)
-    for member in roster.members:
+    for member in enabled.members:
         cooling = [key for key in member.keys if ledger.state(key, ALL_MODELS).cooldown]
         count = len(member.keys)
         text = f"{member.provider.name}: {count} usable"
         if cooling:
             text += f", {'all' if len(cooling) == count else len(cooling)} of them cooling down: freeride keys"
         yield (warning if len(cooling) == count else ok)("keys", text)
-    if not roster.members:
+    if not enabled.members:
         yield broken("keys", "no provider has a key: freeride init")
 
 
-def check_reach(settings: Settings, roster: EnabledProviders) -> Iterator[Finding]:
+def check_reach(settings: Settings, enabled: EnabledProviders) -> Iterator[Finding]:
     """Who can be reached, and what their clocks say. Shows no key and spends no quota."""
     moments: list[float] = []
-    for member, answer in zip(roster.members, asyncio.run(_knock_all(settings, roster)), strict=True):
+    for member, answer in zip(enabled.members, asyncio.run(_knock_all(settings, enabled)), strict=True):
         name, origin = member.provider.name, _origin(member)
         if isinstance(answer, str):
             yield broken("reach", f"{name}: {origin} cannot be reached: {answer}")
@@ -74,11 +74,11 @@ def _origin(member: EnabledProvider) -> httpx.URL:
     return httpx.URL(member.keys[0].base_url).copy_with(path="/", query=None)
 
 
-async def _knock_all(settings: Settings, roster: EnabledProviders) -> list[float | str | None]:
+async def _knock_all(settings: Settings, enabled: EnabledProviders) -> list[float | str | None]:
     """For each why it cannot be reached, or by how many seconds its clock is ahead; None: it does not say."""
     timeout = httpx.Timeout(_PATIENCE_S, connect=settings.connect_timeout)
     async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client:
-        return list(await asyncio.gather(*(_knock(client, _origin(member)) for member in roster.members)))
+        return list(await asyncio.gather(*(_knock(client, _origin(member)) for member in enabled.members)))
 
 
 async def _knock(client: httpx.AsyncClient, origin: httpx.URL) -> float | str | None:

@@ -15,8 +15,8 @@ In reading order:
 - `proxies`: which proxy leads to an upstream
 - `proxied`: requests by way of a proxy
 - `via`: the gateways that a request has passed
-- `response`: an upstream's response
-- `headers`: header fields, decoded where they are read
+- `upstream_response`: an upstream's response
+- `upstream_headers`: header fields of a response, decoded where they are read
 - `relayed_headers`: which of them the client gets
 - `encoding`: gzip and deflate, undone in bounded pieces
 - `sse`: server-sent events: their ends and their data

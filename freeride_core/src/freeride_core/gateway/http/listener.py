@@ -54,7 +54,6 @@ class ClientConnection(asyncio.Protocol):
         "_body_bytes",
         "_body_headers",
         "_body_size",
-        "_cycle",
         "_drained",
         "_headers",
         "_is_deaf",
@@ -66,6 +65,7 @@ class ClientConnection(asyncio.Protocol):
         "_parser",
         "_reading",
         "_server",
+        "_server_exchange",
         "_state",
         "_transport",
         "_unparsed",
@@ -95,7 +95,7 @@ class ClientConnection(asyncio.Protocol):
         self._server: tuple[str, int] | None = None
         """Address and port at which the client reached the gateway."""
         self._parser: Any = None
-        self._cycle: ServerExchange | None = None
+        self._server_exchange: ServerExchange | None = None
         """The one that is being answered."""
         self._reading: ServerExchange | None = None
         """The one whose body is coming in."""
@@ -156,8 +156,12 @@ class ClientConnection(asyncio.Protocol):
 
     def _expect_more(self, size: int) -> None:
         """Of a body, of which so much has come just now."""
-        if self._reading is self._cycle and self._cycle is not None and not self._cycle.is_complete:
-            self._cycle.put_together()
+        if (
+            self._reading is self._server_exchange
+            and self._server_exchange is not None
+            and not self._server_exchange.is_complete
+        ):
+            self._server_exchange.put_together()
             now, due = self._loop.time(), self._alarm.due
             latest = now + _BODY_S
             self._alarm.set(latest if due == NEVER else min(due + size * _BODY_S_PER_BYTE, latest))
@@ -218,9 +222,9 @@ class ClientConnection(asyncio.Protocol):
             drained.set_result(None)
         if self._is_deaf:
             return
-        if self._cycle is None:
+        if self._server_exchange is None:
             self._go_on()
-        elif self._reading is not self._cycle:
+        elif self._reading is not self._server_exchange:
             self._alarm.stop()
 
     def _expect_to_be_read(self) -> None:
@@ -235,16 +239,20 @@ class ClientConnection(asyncio.Protocol):
         self._unparsed = b""
         self._parser = None  # which refers to this object
         self._waiting.clear()
-        cycle, self._cycle, self._reading = self._cycle, None, None  # it refers to this object too
-        if cycle is not None:
-            cycle.leave()
+        server_exchange, self._server_exchange, self._reading = (
+            self._server_exchange,
+            None,
+            None,
+        )  # it refers to this object too
+        if server_exchange is not None:
+            server_exchange.leave()
 
     def shutdown(self) -> None:
         """uvicorn stops: after the answer under way there is no other."""
-        if self._cycle is None:
+        if self._server_exchange is None:
             self.close()
         else:
-            self._cycle.keeps_alive = False
+            self._server_exchange.keeps_alive = False
 
     def _give_up(self) -> None:
         """Nobody asks for anything, or what is being asked takes too long to say, or what was answered to take."""
@@ -253,7 +261,7 @@ class ClientConnection(asyncio.Protocol):
                 self._expect_to_be_read()
             else:
                 self._transport.abort()
-        elif self._reading is not None and self._reading is self._cycle:
+        elif self._reading is not None and self._reading is self._server_exchange:
             self._refuse(b"408 Request Timeout")
         else:
             self.close()
@@ -263,9 +271,9 @@ class ClientConnection(asyncio.Protocol):
         if self._is_deaf:
             return
         self._is_deaf = True
-        cycle = self._cycle
-        if cycle is not None and (cycle.is_whole or cycle.is_started):
-            cycle.keeps_alive = False
+        server_exchange = self._server_exchange
+        if server_exchange is not None and (server_exchange.is_whole or server_exchange.is_started):
+            server_exchange.keeps_alive = False
             self._waiting.clear()
         else:
             self.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
@@ -320,18 +328,18 @@ class ClientConnection(asyncio.Protocol):
         self._body_headers, self._headers = self._headers, []  # what follows the body is no header
         self._body_size, self._body_bytes = -1, 0
         self._alarm.stop()
-        cycle = ServerExchange(
+        server_exchange = ServerExchange(
             self,
             scope,
             self._outbox,
             keeps_alive=version != "1.0" and parser.should_keep_alive(),
             awaits_word=self._awaits_word,
         )
-        self._reading = cycle
-        if self._cycle is None:
-            self._begin(cycle, scope)
+        self._reading = server_exchange
+        if self._server_exchange is None:
+            self._begin(server_exchange, scope)
         else:
-            self._waiting.append((cycle, scope))
+            self._waiting.append((server_exchange, scope))
 
     def on_body(self, data: bytes) -> None:
         self._wordless_bytes = 0
@@ -341,11 +349,11 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._wordless_bytes = 0
-        cycle, self._reading = self._reading, None
-        if cycle is not None:
-            if cycle is self._cycle and not cycle.is_complete:
+        server_exchange, self._reading = self._reading, None
+        if server_exchange is not None:
+            if server_exchange is self._server_exchange and not server_exchange.is_complete:
                 self._alarm.stop()
-            cycle.feed_end()
+            server_exchange.feed_end()
 
     # A cycle's side
 
@@ -353,9 +361,9 @@ class ClientConnection(asyncio.Protocol):
     def default_headers(self) -> Sequence[tuple[bytes, bytes]]:
         return self._state.default_headers
 
-    def _begin(self, cycle: ServerExchange, scope: AsgiScope) -> None:
-        self._cycle = cycle
-        cycle.start(self._app, scope, self._loop, self._state.tasks)
+    def _begin(self, server_exchange: ServerExchange, scope: AsgiScope) -> None:
+        self._server_exchange = server_exchange
+        server_exchange.start(self._app, scope, self._loop, self._state.tasks)
 
     def write(self, *parts: bytes) -> None:
         self._outbox.write(self._transport, *parts)
@@ -383,10 +391,10 @@ class ClientConnection(asyncio.Protocol):
         if not (self._is_paused or self._is_deaf):
             self._transport.resume_reading()
 
-    def end(self, cycle: ServerExchange) -> None:
+    def end(self, server_exchange: ServerExchange) -> None:
         self._state.total_requests += 1
-        self._cycle = None
-        if not cycle.keeps_alive:
+        self._server_exchange = None
+        if not server_exchange.keeps_alive:
             self.close()
         elif self._drained is None:
             if self._waiting or self._is_paused:
@@ -404,9 +412,9 @@ class ClientConnection(asyncio.Protocol):
         if len(self._waiting) < _MAX_PIPELINED:
             self._ahead = 0
             self.resume_reading()
-        if self._cycle is None:
+        if self._server_exchange is None:
             self._alarm.set(self._loop.time() + self._keep_alive_s)
-        elif self._reading is self._cycle:
+        elif self._reading is self._server_exchange:
             self._alarm.set(self._loop.time() + _BODY_S)
 
     def close(self) -> None:
@@ -419,8 +427,8 @@ class ClientConnection(asyncio.Protocol):
             self._expect_to_be_read()
 
     def give_way(self) -> None:
-        cycle = self._cycle
-        if cycle is not None and not (cycle.is_whole or cycle.is_started):
+        server_exchange = self._server_exchange
+        if server_exchange is not None and not (server_exchange.is_whole or server_exchange.is_started):
             self._refuse(b"503 Service Unavailable\r\nretry-after: 1")
         else:
             self.evict()
@@ -429,7 +437,7 @@ class ClientConnection(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        return self._cycle is None and not self._is_deaf
+        return self._server_exchange is None and not self._is_deaf
 
     @property
     def idle_until(self) -> float:

@@ -12,9 +12,9 @@ from freeride_core.answer import ErrorKind
 from freeride_core.gateway.http.addresses import connected_socket
 from freeride_core.gateway.http.deadline import NEVER, until
 from freeride_core.gateway.http.errors import UpstreamError, Withdrawn, silence, untrusted
-from freeride_core.gateway.http.headers import ResponseHeaders
-from freeride_core.gateway.http.response import MAX_BODY, Hold, UpstreamResponse, decoded, hold_any
 from freeride_core.gateway.http.upstream_connection import UpstreamConnection
+from freeride_core.gateway.http.upstream_headers import ResponseHeaders
+from freeride_core.gateway.http.upstream_response import MAX_BODY, Hold, UpstreamResponse, decoded, hold_any
 
 _KEPT_S = 60.0
 """How long an idle connection is kept."""

@@ -13,8 +13,8 @@ import httpx
 from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.http.deadline import NEVER, until
 from freeride_core.gateway.http.errors import UpstreamError, Withdrawn, silence, untrusted
-from freeride_core.gateway.http.headers import ResponseHeaders
-from freeride_core.gateway.http.response import UpstreamResponse, decoded
+from freeride_core.gateway.http.upstream_headers import ResponseHeaders
+from freeride_core.gateway.http.upstream_response import UpstreamResponse, decoded
 
 # Below that it quotes every header that it sees, an upstream's echo of a prompt too.
 logging.getLogger("httpcore").setLevel(logging.INFO)

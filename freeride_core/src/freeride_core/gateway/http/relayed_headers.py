@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from freeride_core.gateway.http.headers import ResponseHeaders
+from freeride_core.gateway.http.upstream_headers import ResponseHeaders
 
 _RELAYED = frozenset({"x-request-id", "request-id"})
 

@@ -16,7 +16,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
-EXTENSION = "freeride.cycle"
+EXTENSION = "freeride.exchange"
 """Extension of the scope: the cycle itself, for what ASGI lets an application only wait for: that the client has left, that
 all of a body has come, that an answer is written. Each of these would be a coroutine or a task, for every request."""
 
@@ -50,7 +50,7 @@ class ExchangeConnection(Protocol):
 
     def resume_reading(self) -> None: ...
 
-    def end(self, cycle: ServerExchange) -> None:
+    def end(self, server_exchange: ServerExchange) -> None:
         """The cycle's answer is written."""
 
     def close(self) -> None: ...

@@ -11,7 +11,7 @@ import httptools
 from freeride_core.answer import ErrorKind
 from freeride_core.gateway.http.deadline import Deadline
 from freeride_core.gateway.http.errors import UpstreamError, silence
-from freeride_core.gateway.http.response import AT_ONCE, Hold, hold_any, too_large
+from freeride_core.gateway.http.upstream_response import AT_ONCE, Hold, hold_any, too_large
 from freeride_core.gateway.http.write_batch import write_batch_of
 
 _HIGH_WATER = 256 * 1024

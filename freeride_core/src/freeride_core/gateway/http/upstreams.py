@@ -17,7 +17,7 @@ from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UNUSABLE_PROXY, UpstreamError
 from freeride_core.gateway.http.pool import Pool
 from freeride_core.gateway.http.proxies import proxy_for
-from freeride_core.gateway.http.response import UpstreamResponse
+from freeride_core.gateway.http.upstream_response import UpstreamResponse
 from freeride_core.gateway.http.via import pseudonym
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from freeride_core.gateway.client import ClientExchange
 
-EVERY_S = 10.0
+COMMENT_EVERY_S = 10.0
 
 
 class KeepAlive:
@@ -17,7 +17,7 @@ class KeepAlive:
     A timer, not a task: a request that is answered in time pays for nothing else.
     """
 
-    def __init__(self, exchange: ClientExchange, every_s: float = EVERY_S) -> None:
+    def __init__(self, exchange: ClientExchange, every_s: float = COMMENT_EVERY_S) -> None:
         self._exchange = exchange
         self._every_s = every_s
         self._tick: asyncio.Task[None] | None = None

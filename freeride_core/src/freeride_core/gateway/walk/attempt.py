@@ -16,7 +16,7 @@ from freeride_core.gateway.http.aside import aside
 from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError, Withdrawn
-from freeride_core.gateway.http.response import AT_ONCE, MAX_BODY, MAX_ERROR_BODY, UpstreamResponse, pass_on
+from freeride_core.gateway.http.upstream_response import AT_ONCE, MAX_BODY, MAX_ERROR_BODY, UpstreamResponse, pass_on
 from freeride_core.gateway.http.upstreams import Upstreams
 from freeride_core.gateway.http.via import passed_by
 from freeride_core.gateway.walk import vectors

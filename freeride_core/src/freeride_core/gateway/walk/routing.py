@@ -93,7 +93,7 @@ class Router:
     _routers: dict[str, str] = field(default_factory=dict)
     _built_for: tuple[int, EnabledProviders | None] = (-1, None)
 
-    def wanted(self, name: str, roster: EnabledProviders) -> Wanted:
+    def wanted(self, name: str, enabled: EnabledProviders) -> Wanted:
         """What a model name stands for. Raises `UnknownPreset`."""
         if name in _AUTO:
             return Wanted(Preset.AUTO)
@@ -102,14 +102,14 @@ class Router:
                 return Wanted(Preset(name.removeprefix(_PREFIX)))
             except ValueError:
                 raise UnknownPreset(name) from None
-        self._build(roster)
+        self._build(enabled)
         if name in self._routers:
             return Wanted(Preset.AUTO, router=self._routers[name])
         return Wanted(None, frozenset(self._names.get(name) or self._names.get(name.lower()) or ()))
 
-    def settled(self, call: Call, roster: EnabledProviders) -> RoutingPlan | None:
+    def settled(self, call: Call, enabled: EnabledProviders) -> RoutingPlan | None:
         """What `plan` has made before of such a request that forces nothing; None: it has to be asked."""
-        if self._built_for[0] != self.version() or self._built_for[1] is not roster:
+        if self._built_for[0] != self.version() or self._built_for[1] is not enabled:
             return None
         known = self._settled.get((call.operation, call.model, call.abilities))
         return None if known is None else _that_fit(known[0], call, is_concrete=known[1])
@@ -118,32 +118,32 @@ class Router:
         self,
         call: Call,
         wanted: Wanted,
-        roster: EnabledProviders,
+        enabled: EnabledProviders,
         force: str | None,
         first_event_s: Callable[[str, str], float | None],
     ) -> RoutingPlan:
         """Who may answer, best first. A pure function of its arguments and the catalogs."""
-        self._build(roster)
+        self._build(enabled)
         cache = (call.operation, wanted, call.abilities, force)
         route = None if wanted.preset is Preset.FAST else self._plans.get(cache)
         if route is None:
-            route = self._plans[cache] = self._plan(call, wanted, roster, force, first_event_s)
+            route = self._plans[cache] = self._plan(call, wanted, enabled, force, first_event_s)
         if route.choices and force is None and wanted.preset is not Preset.FAST:
             if len(self._settled) >= _SETTLED_MOST:
                 self._settled.clear()
             self._settled[call.operation, call.model, call.abilities] = (route, wanted.preset is None)
         return _that_fit(route, call, is_concrete=wanted.preset is None)
 
-    def _build(self, roster: EnabledProviders) -> None:
+    def _build(self, enabled: EnabledProviders) -> None:
         version = self.version()
-        if self._built_for[0] == version and self._built_for[1] is roster:
+        if self._built_for[0] == version and self._built_for[1] is enabled:
             return
-        self._built_for = (version, roster)
+        self._built_for = (version, enabled)
         self._plans.clear()
         self._settled.clear()
         self._names = {}
         self._routers = {}
-        for name in roster.registered:
+        for name in enabled.registered:
             for model in self.models(name):
                 if model.router:
                     self._routers[model.id] = name
@@ -154,14 +154,14 @@ class Router:
         self,
         call: Call,
         wanted: Wanted,
-        roster: EnabledProviders,
+        enabled: EnabledProviders,
         force: str | None,
         first_event_s: Callable[[str, str], float | None],
     ) -> RoutingPlan:
-        members = [member for member in roster.members if force is None or member.provider.name == force]
+        members = [member for member in enabled.members if force is None or member.provider.name == force]
         named = list(self._free_models(members, call.operation, wanted))
         if not named and wanted.preset is None:
-            return RoutingPlan((), listed_at=self._listing(roster, wanted))
+            return RoutingPlan((), listed_at=self._listing(enabled, wanted))
         needs = set(call.abilities)
         if wanted.preset is Preset.CODING:
             needs.add(Feature.TOOLS)
@@ -169,7 +169,7 @@ class Router:
         able = [c for c in named if all(c.model.supports(f, assume=is_concrete) for f in needs)]
         if not able:
             return RoutingPlan((), missing=_missing(named, needs, assume=is_concrete))
-        return RoutingPlan(tuple(_ranked(able, wanted, roster, first_event_s)))
+        return RoutingPlan(tuple(_ranked(able, wanted, enabled, first_event_s)))
 
     def _free_models(
         self, members: Sequence[EnabledProvider], operation: Operation, wanted: Wanted
@@ -184,16 +184,16 @@ class Router:
                 if operation in model.operations and member.is_free(model, account):
                     yield Choice(member, model)
 
-    def _listing(self, roster: EnabledProviders, wanted: Wanted) -> tuple[str, ...]:
+    def _listing(self, enabled: EnabledProviders, wanted: Wanted) -> tuple[str, ...]:
         return tuple(
             name
-            for name in roster.registered
+            for name in enabled.registered
             if any(model.canonical in wanted.canonical for model in self.models(name))
         )
 
 
 def _ranked(
-    choices: list[Choice], wanted: Wanted, roster: EnabledProviders, first_event_s: Callable[[str, str], float | None]
+    choices: list[Choice], wanted: Wanted, enabled: EnabledProviders, first_event_s: Callable[[str, str], float | None]
 ) -> list[Choice]:
     """Best first. Sorting is stable: providers come in their order, models in their package's."""
     if wanted.preset is None:
@@ -206,10 +206,10 @@ def _ranked(
             return unobserved if observed is None else observed
 
         choices = sorted(choices, key=lambda c: (seconds(c), c.model.tier))
-    elif wanted.preset is Preset.QUALITY or not roster.is_users_order:
+    elif wanted.preset is Preset.QUALITY or not enabled.is_users_order:
         choices = sorted(choices, key=lambda c: c.model.tier)
     else:
-        place = {member.provider.name: at for at, member in enumerate(roster.members)}
+        place = {member.provider.name: at for at, member in enumerate(enabled.members)}
         choices = sorted(choices, key=lambda c: (place[c.member.provider.name], c.model.tier))
     if wanted.router is not None:
         choices = sorted(choices, key=lambda c: not (c.model.router and c.member.provider.name == wanted.router))
@@ -239,11 +239,11 @@ def _that_fit(route: RoutingPlan, call: Call, *, is_concrete: bool) -> RoutingPl
 
 
 def usable_models(
-    roster: EnabledProviders, models: Callable[[str], tuple[Model, ...]], account: Callable[[EnabledProvider], Account]
+    enabled: EnabledProviders, models: Callable[[str], tuple[Model, ...]], account: Callable[[EnabledProvider], Account]
 ) -> Mapping[str, list[tuple[EnabledProvider, Model]]]:
-    """Free models by canonical name, over every provider with a key, in the roster's order."""
+    """Free models by canonical name, over every provider with a key, in their order."""
     found: dict[str, list[tuple[EnabledProvider, Model]]] = {}
-    for member in roster.members:
+    for member in enabled.members:
         name = member.provider.name
         for model in models(name):
             if member.is_free(model, account(member)):

@@ -14,7 +14,7 @@ from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.pool import DirectResponse
-from freeride_core.gateway.http.response import AT_ONCE, UpstreamResponse, pass_on
+from freeride_core.gateway.http.upstream_response import AT_ONCE, UpstreamResponse, pass_on
 from freeride_core.gateway.http.upstreams import Upstreams
 
 OK = b"HTTP/1.1 200 OK\r\n"
