@@ -42,7 +42,7 @@ class StrongerFile(SampleTable, frozen=True, kw_only=True):
     """A file that outranks the one that is edited."""
 
     file: str
-    """Below the user's home folder, or below a project's."""
+    """How its path ends: a home folder of the agent is another on each system."""
     text: str
     asks_elsewhere: dict[str, str]
 

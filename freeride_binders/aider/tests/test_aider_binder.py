@@ -136,6 +136,7 @@ TOLD = {
     "AIDER_OPENAI_API_KEY": "secret",
     "AIDER_MODEL": "openai/freeride/coding",
     "AIDER_SHOW_MODEL_WARNINGS": "false",
+    "OPENAI_BASE_URL": "http://[::1]:9/v1",
 }
 
 

@@ -80,7 +80,8 @@ def names_what_asks_elsewhere(subject: BinderSubject) -> None:
     known += binder.other_paths(Place.PROJECT, home, _CWD) if Place.PROJECT in scopes else ()
     files = {path.relative_to(root).as_posix() for path in known for root in (home, _CWD) if path.is_relative_to(root)}
     for stronger in subject.samples.stronger:
-        assert stronger.file in files, f"{stronger.file} outranks it, and it looks at {sorted(files)}"
+        is_looked_at = any(f"/{each}".endswith(f"/{stronger.file}") for each in files)
+        assert is_looked_at, f"{stronger.file} outranks it, and it looks at {sorted(files)}"
         found = {each.where: each.model for each in binder.other_models(stronger.text, HERE)}
         assert found == stronger.asks_elsewhere, f"of {stronger.file} it names {found}, not {stronger.asks_elsewhere}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,9 +18,15 @@ _OLD_CONNECTION = ("openai-api-type", "openai-api-version", "openai-api-deployme
 _SHORTCUTS = ("OPUS", "SONNET", "HAIKU", "4", "4O", "MINI", "4_TURBO", "35TURBO", "DEEPSEEK", "O1_MINI", "O1_PREVIEW")
 """The variables of older options that choose a model of a vendor's. They outrank the model."""
 
+_VARIABLE = re.compile(
+    r"^[ \t]*+(?:export[ \t]++)?(AIDER_[A-Z_]++|OPENAI_BASE_URL)[ \t]*+=[ \t]*+(.*?)[ \t\r]*$", re.MULTILINE
+)
+"""As a `.env` sets one. No configuration, which is a mapping, has such a line at its root."""
+
 
 class AiderBinder(Binder):
-    """Writes `.aider.conf.yml`. aider reads the home folder's file, then the project's, which wins key by key."""
+    """Writes `.aider.conf.yml`. aider reads the home folder's file, then the project's, which wins key by key. The variables, which
+    a `.env` may set, outrank both."""
 
     api_version = 1
     name = "aider"
@@ -27,10 +34,13 @@ class AiderBinder(Binder):
     homepage = "https://aider.chat"
     scopes = (Place.HOME, Place.PROJECT)
     programs = ("aider",)
-    overruled_by = ("AIDER_OPENAI_API_BASE", "AIDER_OPENAI_API_KEY", "AIDER_MODEL")
+    overruled_by = ("AIDER_OPENAI_API_BASE", "AIDER_OPENAI_API_KEY", "AIDER_MODEL", "OPENAI_BASE_URL")
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         return (cwd if scope is Place.PROJECT else home) / ".aider.conf.yml"
+
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - of both
+        return (cwd / ".env", home / ".env")
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = YamlDocument(text or "")
@@ -52,6 +62,8 @@ class AiderBinder(Binder):
         return tuple(dict.fromkeys(name.removeprefix(_VIA) for name in wanted if name.startswith(_VIA)))
 
     def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:
+        if variables := _VARIABLE.findall(text):
+            return _others_of({name: value.strip("\"'") for name, value in variables}, endpoint)
         document = YamlDocument(text)
         base, found = document.get(["openai-api-base"]), [(name, document.get([name])) for name in _MODELS]
         others = [OtherModel(name, str(model)) for name, model in found if model and not str(model).startswith(_VIA)]
@@ -65,6 +77,7 @@ class AiderBinder(Binder):
             "AIDER_OPENAI_API_KEY": endpoint.key,
             "AIDER_MODEL": model,
             "AIDER_SHOW_MODEL_WARNINGS": "false",
+            "OPENAI_BASE_URL": endpoint.openai,
         }
         # aider reads `.env` files, which outrank the environment: those of the home, the repository and the folder, then this one.
         # It puts settings of models together from as many places, in the same order. Read and tried: 0.86.2, 2026-12-01.
@@ -75,7 +88,6 @@ class AiderBinder(Binder):
             "AIDER_EDITOR_MODEL": model,
             "AIDER_ALIAS": f"freeride:{model}",
             "AIDER_SET_ENV": f"OPENAI_BASE_URL={endpoint.openai}",
-            "OPENAI_BASE_URL": endpoint.openai,
             "NO_PROXY": f"${{NO_PROXY}},{host}",
             "no_proxy": f"${{NO_PROXY}},${{no_proxy}},{host}",
             **{f"AIDER_{name}": "false" for name in _SHORTCUTS},
@@ -100,6 +112,25 @@ class AiderBinder(Binder):
 def _option(shortcut: str) -> str:
     """As it stands in the file: `35turbo`, `o1-mini`."""
     return shortcut.lower().replace("_", "-")
+
+
+def _others_of(variables: dict[str, str], endpoint: Endpoint) -> tuple[OtherModel, ...]:
+    """Of an address only the host is told: what stands in a `.env` is secret."""
+    models = [
+        (name, variables.get(name, "")) for name in (f"AIDER_{each.replace('-', '_').upper()}" for each in _MODELS)
+    ]
+    others = [OtherModel(name, model) for name, model in models if model and not model.startswith(_VIA)]
+    # litellm asks the second first. Tried: aider 0.86.2, 2026-12-01.
+    bases = [(name, variables.get(name)) for name in ("AIDER_OPENAI_API_BASE", "OPENAI_BASE_URL")]
+    others += [OtherModel(name, _host(base)) for name, base in bases if base and base != endpoint.openai]
+    return tuple(others)
+
+
+def _host(base: str) -> str:
+    try:
+        return urlsplit(base).hostname or "another address"
+    except ValueError:
+        return "another address"
 
 
 def _assignment(name: str, value: str) -> str:

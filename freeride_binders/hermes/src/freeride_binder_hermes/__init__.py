@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from freeride_core import Binder, Endpoint, Launch, OtherModel, Place, hookimpl
 from freeride_core.editing import Value, YamlDocument
 
 _SIDE_JOBS = ("auxiliary", "delegation", "fallback_model", "fallback_providers")
 _INHERITING = ("", "auto", "main", "none", "custom")
+_VARIABLE = re.compile(r"^[ \t]*+(?:export[ \t]++)?CUSTOM_BASE_URL[ \t]*+=[ \t]*+(.*?)[ \t\r]*$", re.MULTILINE)
+"""As a `.env` sets it. No configuration, which is a mapping, has such a line at its root."""
 
 
 class HermesBinder(Binder):
@@ -31,6 +35,9 @@ class HermesBinder(Binder):
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / self._folder / "config.yaml"
+
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - likewise
+        return (home / self._folder / ".env",)
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = YamlDocument(text or "")
@@ -56,6 +63,9 @@ class HermesBinder(Binder):
         return (model,) if isinstance(model, str) else ()
 
     def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:
+        if variables := _VARIABLE.findall(text):
+            base = variables[-1].strip("\"'")
+            return () if base in ("", endpoint.openai) else (OtherModel("CUSTOM_BASE_URL", _host(base)),)
         document = YamlDocument(text)
         found = [each for job in _SIDE_JOBS for each in _chosen(job, document.get([job]), endpoint)]
         namesake = document.get(["providers", "custom", "base_url"]) or document.get(["providers", "custom", "api"])
@@ -70,6 +80,14 @@ class HermesBinder(Binder):
             environment={"OPENAI_BASE_URL": endpoint.openai, "OPENAI_API_KEY": endpoint.key},
             arguments=("--provider", "openai-api", "--model", endpoint.model),
         )
+
+
+def _host(base: str) -> str:
+    """All that is told of an address in a `.env`, where the rest may be secret."""
+    try:
+        return urlsplit(base).hostname or "another address"
+    except ValueError:
+        return "another address"
 
 
 def _chosen(where: str, job: object, endpoint: Endpoint) -> Iterator[OtherModel]:
