@@ -19,7 +19,7 @@ _LONGEST = 32 * 1024 * 1024
 
 
 class ErrorKind(enum.StrEnum):
-    """Why an attempt failed. What follows from a kind is decided in one place: `gateway/reaction.py`."""
+    """Why an attempt failed. What follows from a kind is decided in one place: `gateway/walk/reaction.py`."""
 
     RATE_LIMIT = "rate_limit"
     QUOTA_EXHAUSTED = "quota_exhausted"

@@ -4,7 +4,7 @@ A plugin never opens a socket, reads a clock or writes a file. The core hands it
 `UpstreamRequest`; the core sends that, hands it the `Answer`, and it replies with a `Reading`. Everything an upstream
 does is a value; exceptions are for programming errors and configuration.
 
-Most plugins need none of this by hand: `freeride_core.compatible.wire` builds a `Provider` from data.
+Most plugins need none of this by hand: `freeride_core.compatible.provider` builds a `Provider` from data.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
 EXTENSION = "freeride.exchange"
-"""Extension of the scope: the cycle itself, for what ASGI lets an application only wait for: that the client has left, that
+"""Extension of the scope: the exchange itself, for what ASGI lets an application only wait for: that the client has left, that
 all of a body has come, that an answer is written. Each of these would be a coroutine or a task, for every request."""
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ _WORTH_JOINING = 16 * 1024
 
 
 class ExchangeConnection(Protocol):
-    """What a cycle needs of the connection that it is on."""
+    """What an exchange needs of the connection that it is on."""
 
     @property
     def default_headers(self) -> Sequence[tuple[bytes, bytes]]:
