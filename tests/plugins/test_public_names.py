@@ -58,7 +58,10 @@ def test_the_page_for_authors_names_all_that_is_for_them() -> None:
     binder = PAGE.partition("\n## A binder\n")[2].partition("\n## ")[0]
     assert all(f"`{name}`" in binder for name in freeride_core.editing.__all__)
     named = set(re.findall(r"freeride_core\.(\w+(?:\.\w+)*)", PAGE))
-    to_read, for_tests = {"hookspecs", "provider", "compatible.provider"}, {"plugins.discovery", "simulator.profile_file"}
+    to_read, for_tests = (
+        {"hookspecs", "provider", "compatible.provider"},
+        {"plugins.discovery", "simulator.profile_file"},
+    )
     assert named == {"editing", "cli"} | to_read | for_tests
 
 

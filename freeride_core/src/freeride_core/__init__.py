@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from freeride_core.compatible.wire import CompatibleWire, bearer
     from freeride_core.free import Allowlist, AnyOf, FreeSuffix, Promoted, UnbillableAccount, WholeCatalog, ZeroPrice
     from freeride_core.hookspecs import API_VERSION, hookimpl
+    from freeride_core.ledger.store.store import Entry, Store, StoreError, StoreUrlError
     from freeride_core.model import Model, is_model_name
     from freeride_core.provider import (
         About,
@@ -57,6 +58,7 @@ __all__ = [
     "Credential",
     "Decoder",
     "Endpoint",
+    "Entry",
     "ErrorKind",
     "Failure",
     "Feature",
@@ -78,6 +80,9 @@ __all__ = [
     "Reading",
     "Rule",
     "Scope",
+    "Store",
+    "StoreError",
+    "StoreUrlError",
     "UnbillableAccount",
     "Unreadable",
     "UpstreamRequest",
@@ -103,6 +108,7 @@ _NAMES = {
     "compatible.wire": ("CompatibleWire", "bearer"),
     "free": ("Allowlist", "AnyOf", "FreeSuffix", "Promoted", "UnbillableAccount", "WholeCatalog", "ZeroPrice"),
     "hookspecs": ("API_VERSION", "hookimpl"),
+    "ledger.store.store": ("Entry", "Store", "StoreError", "StoreUrlError"),
     "model": ("Model", "is_model_name"),
     "provider": (
         "About",

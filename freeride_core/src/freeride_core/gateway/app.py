@@ -71,19 +71,18 @@ class App:
         if _is_health(exchange):
             return await exchange.answer(200, [_JSON], health_of(self.gateway, scope, is_known=True))
         scope["freeride.request_id"] = exchange.request_id
-        return await self._rest(scope, receive, _with_request_id(send, exchange))
+        return await self._rest(scope, receive, _with_own_headers(send, exchange))
 
 
 async def _decline() -> None:
     """Of a server's other protocols the gateway speaks none."""
 
 
-def _with_request_id(send: Send, exchange: ClientExchange) -> Send:
+def _with_own_headers(send: Send, exchange: ClientExchange) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own_id = exchange.request_id.encode()
-            own = [(b"x-freeride-request-id", own_id), (b"x-request-id", own_id), *exchange.extra_headers]
-            message["headers"] = [*message.get("headers", []), *own]
+            message["headers"] = [*message.get("headers", [])]
+            exchange.add_own_headers(message["headers"])
         await send(message)
 
     return sending

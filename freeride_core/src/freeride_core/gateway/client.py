@@ -189,11 +189,12 @@ class ClientExchange:
 
     async def start(self, status: int, headers: HeaderList) -> None:
         """Takes the list over."""
-        self._complete(headers)
+        self.is_started = True
+        self.add_own_headers(headers)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    def _complete(self, headers: HeaderList) -> None:
-        self.is_started = True
+    def add_own_headers(self, headers: HeaderList) -> None:
+        """Adds what every response has, whichever route it is of. A header for all responses goes here."""
         own_id = self.request_id.encode()
         headers.append((b"x-freeride-request-id", own_id))
         for name, _ in headers:
@@ -219,7 +220,8 @@ class ClientExchange:
     async def answer(self, status: int, headers: HeaderList, body: bytes) -> None:
         """A whole answer at once. Takes the list over."""
         if self._server_exchange is not None:
-            self._complete(headers)
+            self.is_started = True
+            self.add_own_headers(headers)
             return self._server_exchange.answer(status, headers, body)
         await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
         return await self._send({"type": "http.response.body", "body": body})
