@@ -59,6 +59,7 @@ def test_without_a_network_the_address_is_that_of_loopback(escapes: list[str]) -
         ({"FREERIDE_PORT": "8080"}, "http://127.0.0.1:8080"),
         ({"FREERIDE_HOST": "0.0.0.0", "FREERIDE_PORT": "1"}, "http://127.0.0.1:1"),
         ({"FREERIDE_HOST": "::"}, "http://[::1]:11343"),
+        ({"FREERIDE_HOST": "", "FREERIDE_PORT": ""}, "http://127.0.0.1:11343"),
         ({"FREERIDE_HOST": "::1"}, "http://[::1]:11343"),
         ({"FREERIDE_HOST": "mybox.lan"}, "http://mybox.lan:11343"),
     ],

@@ -44,11 +44,11 @@ FrontMaker = Callable[..., Front]
 
 
 @contextmanager
-def fronting(home: Path, *names: str) -> Iterator[Front]:
+def fronting(home: Path, *names: str, more: Mapping[str, str] | None = None) -> Iterator[Front]:
     """`freeride serve` on simulators of these providers; none named: of all that are installed."""
     plugins = load_plugins(("provider",))
     profiles = [installed_profile(plugins, name) for name in names or plugins.providers]
     with SimulatorThread(*(Simulator(profile, quotas=False, pace=0) for profile in profiles)) as thread:
         by_name = {simulator.profile.provider: simulator for simulator in thread.simulators}
-        with serving(FREERIDE, clean_environ(home, thread.env)) as url:
+        with serving(FREERIDE, clean_environ(home, {**thread.env, **(more or {})})) as url:
             yield Front(url, by_name)

@@ -30,7 +30,7 @@ def doctor(
     from freeride_core.cli.terminal import show
     from freeride_core.system.plain_text import printable
 
-    root = gateway_root(url)
+    root = None if url is None else gateway_root(url)
     findings: list[Finding] = []
     for finding in _examine(root):
         findings.append(finding)
@@ -42,7 +42,7 @@ def doctor(
     raise typer.Exit(int(any(finding.state in bad for finding in findings)))
 
 
-def _examine(root: str) -> Iterator[Finding]:
+def _examine(root: str | None) -> Iterator[Finding]:
     from freeride_core.binder import Endpoint
     from freeride_core.cli.checks import agents, machine, upstreams
     from freeride_core.cli.checks.finding import broken
@@ -58,6 +58,7 @@ def _examine(root: str) -> Iterator[Finding]:
     except SettingsError as error:
         yield broken("settings", str(error))
         return
+    root = root or settings.root_url
     plugins = load_plugins()
     enabled = enabled_providers(settings, plugins.providers)
     key = settings.token or Endpoint(root).key

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_core.cli.terminal import clock, complain, fail, show_table, where_to_get_keys
+from freeride_core.cli.terminal import clock, complain, fail, show, show_table, where_to_get_keys
 
 if TYPE_CHECKING:
     from freeride_core.cli.snapshot import Snapshot
@@ -42,7 +42,7 @@ def keys(
         show_table(titles, [_cells(row, snapshot.now, with_check=check) for row in rows])
         for provider, usage in sorted(snapshot.ledger.usage.today().items()):
             tokens = f"{usage.tokens_in:,} tokens in, {usage.tokens_out:,} out"
-            typer.echo(f"{provider} today: {usage.requests:,} requests, {usage.failed:,} failed, {tokens}")
+            show(f"{provider} today: {usage.requests:,} requests, {usage.failed:,} failed, {tokens}")
     if not rows:
         fail(where_to_get_keys(snapshot.enabled.registered.values(), snapshot.settings.home))
     for row in rows:

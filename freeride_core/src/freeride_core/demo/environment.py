@@ -20,6 +20,8 @@ from freeride_core.gateway.server import GatewayThread
 from freeride_core.ledger.cooldowns import Cooldown
 from freeride_core.ledger.readiness import Readiness
 from freeride_core.plugins.discovery import Plugins
+from freeride_core.settings.home import home_of
+from freeride_core.settings.identity import lend_secret
 from freeride_core.settings.resolver import load_settings
 from freeride_core.simulator import Profile, Simulator, SimulatorThread
 
@@ -74,6 +76,7 @@ class DemoEnvironment:
             # Once the upstreams are gone nothing is in flight that the gateway would wait for.
             stack.callback(self._stop_gateway)
             stack.enter_context(self._simulators)
+            lend_secret(home_of(os.environ), Path(home))
             settings = load_settings(self._environ(Path(home)))
             self._gateway = GatewayThread(settings, self._plugins, port=self._port)
             self._gateway.__enter__()
