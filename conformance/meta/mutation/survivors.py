@@ -29,7 +29,7 @@ SURVIVORS: dict[str, str] = {
     r"(?!huggingface).*: probe\.describe raises": "what cannot be described counts as valid, as the status says",
     r"(groq|cloudflare|openrouter): probe\.describe finds an account that cannot be billed": "the free policy asks for no account",
     r"openrouter: probe\.refusals\[403\] removed": "that a 403 proves a bad key no case tells",
-    r"openrouter: meter -> .*": "every 429 that was seen says itself whom it limits",
+    r"(openrouter|groq): meter -> .*": "every 429 that was seen says itself whom it limits",
     r"huggingface: limits\[0\]\.(unit|amount|window|scope) .*": "no simulator plays money, nor a month",
     r"huggingface: probe\.path (emptied|altered)": "the Hub is another host, which no simulator of the router plays",
     r"huggingface: __init__\.py: request: \"'GET'\" -> .*": "likewise",
@@ -58,11 +58,10 @@ SURVIVORS: dict[str, str] = {
     r".*: embeddings takes every first event for good": "embeddings are not streamed",
     r"nvidia: catalog\.parse_entry -> None": "what it reads besides costs money, unless a user's own list says otherwise",
     r"nvidia: embeddings\.defaults\[input_type\] emptied": "which value the upstream takes is its own word",
-    r"(groq: chat\.rules\[[12568]|nvidia: chat\.rules\[[0125]|huggingface: chat\.rules\[0"
+    r"(groq: chat\.rules\[[0234]|nvidia: chat\.rules\[[0125]"
     r"|openrouter: chat\.rules\[([456]|1[0456]))\]\.status -> None": ("the words have no other status"),
-    r"groq: chat\.rules\[[2345]\] after the next": "no answer was seen that fits both",
-    r"groq: chat\.rules\[4\](\.code -> other| removed)": "as an unknown 400 is read; it keeps words from being read",
-    r"huggingface: chat\.rules\[1\](\.status -> 418| removed)": "as an unknown 402 is read; likewise",
+    r"groq: chat\.rules\[[012]\] after the next": "no answer was seen that fits both",
+    r"huggingface: chat\.rules\[0\](\.status -> 418| removed)": "as an unknown 402 is read; it keeps words from being read",
     r"cloudflare: chat\.rules\[[02-9]\] after the next": "no answer was seen that fits both",
     r"cloudflare: chat\.rules\[1\]\.code -> None": "these words were never seen with another code",
     r"cloudflare: chat\.rules\[3\]\.(wait|overrules_hint) -> .*": "the answer as it was seen says itself how long",

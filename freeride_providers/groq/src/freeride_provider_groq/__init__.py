@@ -21,18 +21,11 @@ from freeride_provider_groq.models import CATALOG, CHECKED, LIMITS_CHECKED, MODE
 _SOURCE = "https://console.groq.com/docs/rate-limits"
 
 RULES = (
-    # The tokens of prompt and answer together exceed a whole minute's allowance: waiting does not help. A 413 says so itself.
-    Rule(kind=ErrorKind.TOO_LARGE, status=400, text="tokens per minute"),
-    # The day is rolling: the hint in the answer counts, not midnight.
-    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text=r"per day \([TR]PD\)", scope=Scope.ACCOUNT_MODEL),
     # A blocked region or VPN: no fault of the key.
     Rule(kind=ErrorKind.AUTH, status=403, text="network settings", scope=Scope.PROVIDER),
     Rule(kind=ErrorKind.AUTH, code="model_terms_required", scope=Scope.MODEL),
-    # The model wrote a broken tool call or broken JSON. It can do better next time, so no capability is learned.
-    Rule(kind=ErrorKind.UNSUPPORTED, code=("tool_use_failed", "json_validate_failed")),
     Rule(kind=ErrorKind.BAD_REQUEST, status=400, text="requested tool does not exist"),
     Rule(kind=ErrorKind.UNSUPPORTED, status=400, text="property '[^']+' is unsupported", scope=Scope.PROVIDER),
-    Rule(kind=ErrorKind.UNAVAILABLE, status=498),
     Rule(kind=ErrorKind.UNAVAILABLE, status=500, text="^internal server error", scope=Scope.PROVIDER),
 )
 

@@ -33,7 +33,6 @@ BASE_URL = "https://router.huggingface.co/v1"
 _PRICING = "https://huggingface.co/docs/inference-providers/pricing"
 
 RULES = (
-    Rule(kind=ErrorKind.MODEL_NOT_FOUND, status=400, text="not supported by (?:any )?provider"),
     # No reset is stated: included credits come monthly, on a day that nobody tells us.
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=402, scope=Scope.ACCOUNT),
 )
