@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-_USAGE = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_VALUE = re.compile(rb"\s*:\s*(?=\{)")
 _DECODER = json.JSONDecoder()
 ENDING_BYTES = 4096
 """Of an answer's end, in which its usage is looked for."""
@@ -57,13 +57,15 @@ def usage_in_ending(ending: bytes) -> Usage:
     """Return what the last report in the end of an answer or a stream says.
 
     No text of a model's can look like a report, as its quotes are escaped."""
-    begin = 0
-    for found in _USAGE.finditer(ending):
-        begin = found.end()
-    if not begin:
+    end = len(ending)
+    while (at := ending.rfind(b'"usage"', 0, end)) >= 0:
+        if (found := _VALUE.match(ending, at + 7)) is not None:
+            break
+        end = at
+    else:
         return Usage()
     try:
-        report, _ = _DECODER.raw_decode(ending[begin:].decode("utf-8", "replace"))
+        report, _ = _DECODER.raw_decode(ending[found.end() :].decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return Usage()
     return usage_of(report)
