@@ -24,7 +24,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """OpenRouter, with at least one key of the user's. Whoever asked for it closes it."""
+    """OpenRouter, with at least one key of the user's. The caller closes it."""
 
     openrouter: OpenRouter
     origin: str

@@ -46,7 +46,7 @@ def is_bound(binder: Binder, endpoint: Endpoint, path: Path) -> bool:
 
 
 def check_served(binder: Binder) -> None:
-    """`BindingError` where the agent speaks a protocol that this gateway does not: bound, it would reach nobody."""
+    """`BindingError` where the agent speaks a protocol that this gateway does not: bound, it would get no answer."""
     if binder.needs not in SERVED:
         raise BindingError(
             f"{binder.title} speaks {binder.needs}, which this gateway does not serve yet "

@@ -28,7 +28,7 @@ def resolve(path: Path) -> Path:
 
 
 def exists(path: Path) -> bool:
-    """`BindingError`: nobody can say."""
+    """Raise `BindingError` if it cannot be told."""
     try:
         return path.exists()
     except OSError as error:

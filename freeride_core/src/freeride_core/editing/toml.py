@@ -201,7 +201,7 @@ def _headers(container: Container, above: list[_Place] | None = None) -> Iterato
 
 
 def _shape(value: Mapping[str, Any]) -> str:
-    """The same for what means the same, be it `nan`, which equals nothing."""
+    """Return the same for what means the same, also for `nan`, which equals nothing."""
     return json.dumps(value, sort_keys=True, default=str)
 
 

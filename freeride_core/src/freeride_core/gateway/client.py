@@ -176,7 +176,7 @@ class ClientExchange:
             self._task.cancel()
 
     def unwatch(self) -> None:
-        """Whoever leaves now leaves an answer that is whole."""
+        """From here on, a client that leaves has the whole answer."""
         if self._task is None:
             return
         self._task = None

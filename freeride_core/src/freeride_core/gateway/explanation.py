@@ -39,7 +39,7 @@ _CODES = {
 
 
 def outcome(ended: Outcome, call: Call, enabled: EnabledProviders, now: float) -> ClientError:
-    """Of a walk that served nobody."""
+    """Return the error for a walk in which no candidate answered."""
     assert not isinstance(ended, Served)
     return _fault(ended, call, enabled) if isinstance(ended, Faulted) else _exhausted(ended, enabled, now)
 
@@ -214,7 +214,7 @@ def catalog_unavailable(names: Sequence[str]) -> ClientError:
 def no_route(
     call: Call, route: RoutingPlan, enabled: EnabledProviders, wanted: Wanted, embedding_models: Sequence[str]
 ) -> ClientError:
-    """Nobody could answer this request, whatever the time."""
+    """Return the error for a request that no provider could answer at any time."""
     if route.largest_context:
         # Many agents look for these words, rather than for a code, before they compact a conversation.
         return bad_request(

@@ -109,7 +109,7 @@ class ClientConnection(asyncio.Protocol):
         self._body_bytes = 0
         """What has come of the last request's body."""
         self._body_size = -1
-        """How long that body is; 0: nobody knows. Below 0: it was not looked for."""
+        """How long that body is, or 0 if that is unknown. Below 0: it was not looked for."""
         self._ahead = 0
         """Bytes of requests that wait."""
         self._unparsed = b""
@@ -190,7 +190,7 @@ class ClientConnection(asyncio.Protocol):
             self._unparsed += view[at:]
 
     def _body_left(self) -> int:
-        """Bytes of the body that is coming in which have not come; 0: nobody knows."""
+        """Return the bytes of the incoming body that have not come yet, or 0 if that is unknown."""
         if self._body_size < 0:
             sizes = [value for name, value in self._body_headers if name == b"content-length"]
             self._body_size = int(sizes[0]) if sizes and sizes[0].isdigit() else 0
