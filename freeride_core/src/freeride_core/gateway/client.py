@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from freeride_core.gateway.http.body_buffer import BodyBuffer
 from freeride_core.gateway.http.encoding import Decompressor, coding_of
 from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.http.server_exchange import EXTENSION, AsgiScope, Receive, Send, ServerExchange
@@ -17,23 +18,19 @@ from freeride_core.gateway.protocols.errors import SSE_HEADERS, ClientError
 
 _UNHELD_MOST = 256 * 1024
 """Bytes of a body that are not counted before it is whole."""
-_MANY = 1024
-"""Parts that are put together before the body is whole: in a list, a part of one byte takes forty."""
 _random = random.Random()  # noqa: S311 - for names, not for secrets
 
 
-class _Body:
-    """A body as far as it has come."""
+class _RequestBody:
+    """A request's body as far as it has arrived, and within its limit."""
 
-    __slots__ = ("_hold", "_left", "_parts", "_rows", "_unheld")
+    __slots__ = ("_buffer", "_hold", "_left", "_unheld")
 
     def __init__(self, limit: int, hold: Hold) -> None:
+        self._buffer = BodyBuffer()
         self._left = limit
         self._hold = hold
         self._unheld = 0
-        self._parts: list[bytes] = []
-        self._rows: list[bytes] = []
-        """Parts put together."""
 
     def add(self, part: bytes) -> None:
         size = len(part)
@@ -41,17 +38,14 @@ class _Body:
         self._unheld += size
         if self._left < 0:
             raise BodyTooLarge
-        self._parts.append(part)
-        if self._unheld > _UNHELD_MOST or len(self._parts) >= _MANY:
+        if self._unheld > _UNHELD_MOST:
             self._hold(self._unheld)
             self._unheld = 0
-            self._rows.append(b"".join(self._parts))
-            self._parts.clear()
+        self._buffer.add(part)
 
     def whole(self) -> bytes:
         self._hold(self._unheld)
-        parts = self._rows + self._parts if self._rows else self._parts
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return self._buffer.whole()
 
 
 class ClientExchange:
@@ -112,7 +106,7 @@ class ClientExchange:
             raise BodyTooLarge
         coding = coding_of(self.headers.get(b"content-encoding", b"").decode("latin-1"))
         decompressor = None if coding is None else Decompressor(coding, limit)
-        body = _Body(limit, hold)
+        body = _RequestBody(limit, hold)
         left, more = limit, True
         while more:
             message = await self._receive()

@@ -22,6 +22,7 @@ In reading order:
 - `sse`: server-sent events: their ends and their data
 - `stream_scanner`: what is noticed of a stream while it is relayed
 - `usage_events`: events that count tokens, withheld from clients that did not ask for them
+- `body_buffer`: a body of unknown size, as far as it has arrived
 - `deadline`: one timer for a limit that moves
 - `notice`: one line for people on what goes on for a while
 - `errors`: what can go wrong

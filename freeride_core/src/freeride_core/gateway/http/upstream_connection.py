@@ -9,6 +9,7 @@ from typing import Any, cast
 import httptools
 
 from freeride_core.answer import ErrorKind
+from freeride_core.gateway.http.body_buffer import BodyBuffer
 from freeride_core.gateway.http.deadline import Deadline
 from freeride_core.gateway.http.errors import UpstreamError, silence
 from freeride_core.gateway.http.upstream_response import AT_ONCE, Hold, hold_any, too_large
@@ -276,7 +277,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def whole(self, limit: int, hold: Hold = hold_any) -> bytes:
         """All that is left of the body."""
-        parts: list[bytes] = []
+        body = BodyBuffer()
         size = 0
         while not self.is_complete:
             if self._error is not None:
@@ -286,13 +287,13 @@ class UpstreamConnection(asyncio.Protocol):
                 if size > limit:
                     break
                 hold(self._waiting_bytes)
-                parts.append(self._take())
+                body.add(self._take())
             await self._progress()
         if size + self._waiting_bytes > limit:
             raise too_large(limit)
         hold(self._waiting_bytes)
-        parts.append(self._take())
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        body.add(self._take())
+        return body.whole()
 
     def _take_some(self) -> bytes:
         """`AT_ONCE` at most."""

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
 from freeride_core.answer import ErrorKind
+from freeride_core.gateway.http.body_buffer import BodyBuffer
 from freeride_core.gateway.http.encoding import Decompressor, EncodingFault, coding_of
 from freeride_core.gateway.http.errors import UpstreamError
 
@@ -82,15 +83,15 @@ class UpstreamResponse(ABC):
 
     async def body(self, limit: int = MAX_BODY, hold: Hold = hold_any) -> bytes:
         """The whole body; more than `limit` bytes is trouble."""
-        parts: list[bytes] = []
+        body = BodyBuffer()
         size = 0
         while data := await self.read():
             size += len(data)
             if size > limit:
                 raise too_large(limit)
             hold(len(data))
-            parts.append(data)
-        return b"".join(parts)
+            body.add(data)
+        return body.whole()
 
     @abstractmethod
     def close(self) -> None:
