@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 
@@ -21,6 +20,9 @@ _BLANK = msgspec.Raw(b'" "')
 Members = dict[str, msgspec.Raw]
 _MESSAGES = msgspec.json.Decoder(list[Members])
 _MEMBERS = msgspec.json.Decoder(Members)
+_NEVER = Annotated[int, msgspec.Meta(ge=1, le=0)]
+"""What no value is."""
+_NO_CALLS = Annotated[list[Any], msgspec.Meta(max_length=0)] | None
 
 
 @dataclass(frozen=True)
@@ -43,34 +45,33 @@ class HistoryRules:
 
     @cached_property
     def _glance(self) -> msgspec.json.Decoder[list[Any]]:
-        """Reads over a history and builds nothing but what may have to change. For 200 KB in 600 messages it takes 270 us; to look
-        for each name in turn takes 500."""
-        function = _struct("Function", self.dropped)
-        call = _struct("ToolCall", self.dropped, function=function)
-        message = _struct("Message", {*self.dropped, self.needed}, tool_calls=types.GenericAlias(list, (call,)))
+        """Reads over a history, builds nothing, and fails where something may have to change. For 200 KB in 480 messages it takes
+        125 us; to read over them without looking takes 100, and to look for each name in turn 500."""
+        refused: dict[str, Any] = dict.fromkeys(self.dropped, _NEVER)
+        function = TypedDict("function", refused, total=False)  # type: ignore[misc]
+        call = TypedDict("call", {**refused, "function": function}, total=False)  # type: ignore[misc]
+        calls = _NO_CALLS if self.needed else types.GenericAlias(list, (call,)) | None
+        if self.needed:
+            refused = {**refused, self.needed: _NEVER}  # in a turn without calls
+        message = TypedDict("message", {**refused, "tool_calls": calls}, total=False)  # type: ignore[misc]
         return msgspec.json.Decoder(types.GenericAlias(list, (message,)))
 
-    def changed(self, messages: bytes) -> bytes | None:
+    def changed(self, messages: bytes | msgspec.Raw) -> bytes | None:
         """Return the messages as this upstream takes them, or None if they can go as they came."""
         try:
-            if not self._is_suspect(msgspec.json.encode(self._glance.decode(messages))):
-                return None
+            self._glance.decode(messages)
         except msgspec.ValidationError:
-            pass  # something is of another type than usual, and may have to change all the same
+            pass
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None  # the upstream says what is wrong with it
+        else:
+            return None
         try:
             decoded = _MESSAGES.decode(messages)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         changes = [self._change(message) for message in decoded]
         return msgspec.json.encode(decoded) if any(changes) else None
-
-    def _is_suspect(self, seen: bytes) -> bool:
-        """Whether what was seen at a glance names anything but tool calls and functions."""
-        if self.needed and b'"tool_calls":[{' in seen:
-            return True
-        return b'"' in seen.replace(b'"tool_calls":', b"").replace(b'"function":', b"")
 
     def _change(self, message: Members) -> bool:
         """Whether the message had to be changed."""
@@ -110,12 +111,3 @@ class HistoryRules:
         if is_changed:
             message["tool_calls"] = msgspec.Raw(msgspec.json.encode(calls))
         return is_changed
-
-
-def _struct(name: str, members: Iterable[str], **more: Any) -> type[msgspec.Struct]:
-    """A type that keeps these members as they are written, and reads over all others."""
-    names = sorted(set(members) - {"", *more})
-    fields = [(f"member_{number}", msgspec.Raw, _NOTHING) for number in range(len(names))]
-    rename = {field[0]: member for field, member in zip(fields, names, strict=True)}
-    inner = [(member, kind | None, None) for member, kind in more.items()]
-    return msgspec.defstruct(name, [*fields, *inner], rename=rename, omit_defaults=True)

@@ -107,7 +107,7 @@ class CompatibleWire(Wire):
             for name in self.dropped & call.fields.keys():
                 changes[name] = None
         if self._history is not None and "messages" in call.fields:
-            messages = self._history.changed(bytes(call.fields["messages"]))
+            messages = self._history.changed(call.fields["messages"])
             if messages is not None:
                 changes["messages"] = messages
         if self.renamed:
