@@ -34,14 +34,16 @@ def usage_of(report: Any) -> Usage:
     """Return what a `usage` object says; anything else says nothing."""
     if not isinstance(report, dict):
         return Usage()
-    asked, answered, total = (_count(report, f"{name}_tokens") for name in ("prompt", "completion", "total"))
+    asked, answered = _count(report, "prompt_tokens"), _count(report, "completion_tokens")
     # Some upstreams count reasoning in the total alone; a total without parts is all that is known.
-    return Usage(
-        input=asked,
-        output=max(answered, total - asked),
-        cached=_detail(report, "prompt", "cached") or _count(report, "prompt_cache_hit_tokens"),
-        reasoning=_detail(report, "completion", "reasoning"),
-    )
+    unasked = _count(report, "total_tokens") - asked
+    cached = reasoning = 0
+    if (details := report.get("prompt_tokens_details")) is not None and isinstance(details, dict):
+        cached = _count(details, "cached_tokens")
+    if (details := report.get("completion_tokens_details")) is not None and isinstance(details, dict):
+        reasoning = _count(details, "reasoning_tokens")
+    cached = cached or _count(report, "prompt_cache_hit_tokens")
+    return Usage(asked, max(unasked, answered), cached, reasoning)
 
 
 def usage_in_body(body: Any) -> Usage:
@@ -69,11 +71,6 @@ def usage_in_ending(ending: bytes) -> Usage:
     except (ValueError, RecursionError):
         return Usage()
     return usage_of(report)
-
-
-def _detail(report: dict[str, Any], part: str, name: str) -> int:
-    details = report.get(f"{part}_tokens_details")
-    return _count(details, f"{name}_tokens") if isinstance(details, dict) else 0
 
 
 def _count(report: dict[str, Any], name: str) -> int:

@@ -16,7 +16,8 @@ from freeride_core.events.usage import Usage
 from freeride_core.ledger.store.store import Entry
 
 SECTION = "usage"
-_COUNTED = frozenset({ProviderAttempt, ProviderResponse, RequestComplete})
+_NO_FAILURE = frozenset({"OK", "CANCELLED"})
+"""The second is the status of an attempt that lost against a quicker one."""
 KEPT_DAYS = 35
 
 
@@ -44,41 +45,45 @@ class UsageLedger:
         self._put = put
         self._today = today
         self._writer = secrets.token_hex(4)
+        self._minute = -1.0
+        self._day = ""
+        """In which that minute is."""
         self._known: dict[tuple[str, str, str], DayUsage] = {}
         """By day, provider and writer."""
 
     def note(self, events: Sequence[Event | EventRecord]) -> None:
         """Counts finished events, in which usage is read already."""
         changed: dict[tuple[str, str, str], DayUsage] = {}
-        minute, day = -1.0, ""
         for event in events:
-            if type(event) not in _COUNTED:
-                continue
-            assert isinstance(event, ProviderAttempt | ProviderResponse | RequestComplete)
-            if event.ts // 60 != minute:  # the day is asked for once a minute: that takes 2 us
-                minute, day = event.ts // 60, time.strftime("%Y-%m-%d", time.localtime(event.ts))
-            name = (day, event.provider, self._writer)
-            counted = changed.get(name)
-            if counted is None:
-                counted = changed[name] = self._known.setdefault(name, DayUsage())
-            self._count(counted, event)
+            if isinstance(event, ProviderAttempt):
+                self._counted(event, changed).requests += 1
+            elif isinstance(event, ProviderResponse):
+                if event.status not in _NO_FAILURE:
+                    self._counted(event, changed).failed += 1
+            elif isinstance(event, RequestComplete):
+                counted = self._counted(event, changed)
+                counted.served += 1
+                if isinstance(event.usage, Usage):
+                    counted.tokens_in += event.usage.input
+                    counted.tokens_out += event.usage.output
         for name, counted in changed.items():
             self._put(Entry(SECTION, json.dumps(name), msgspec.to_builtins(counted)))
         if changed:
             self._forget_old()
 
-    @staticmethod
-    def _count(counted: DayUsage, event: ProviderAttempt | ProviderResponse | RequestComplete) -> None:
-        if isinstance(event, ProviderAttempt):
-            counted.requests += 1
-        elif isinstance(event, ProviderResponse):
-            if event.status not in ("OK", "CANCELLED"):  # the latter lost against a quicker one
-                counted.failed += 1
-        else:
-            counted.served += 1
-            if isinstance(event.usage, Usage):
-                counted.tokens_in += event.usage.input
-                counted.tokens_out += event.usage.output
+    def _counted(
+        self,
+        event: ProviderAttempt | ProviderResponse | RequestComplete,
+        changed: dict[tuple[str, str, str], DayUsage],
+    ) -> DayUsage:
+        """The day's usage of the event's provider, which is then among those that have changed."""
+        if event.ts // 60 != self._minute:  # the day is asked for once a minute: that takes 2 us
+            self._minute, self._day = event.ts // 60, time.strftime("%Y-%m-%d", time.localtime(event.ts))
+        name = (self._day, event.provider, self._writer)
+        counted = changed.get(name)
+        if counted is None:
+            counted = changed[name] = self._known.setdefault(name, DayUsage())
+        return counted
 
     def of(self, day: date) -> dict[str, DayUsage]:
         """Return what each provider did on a local day, by its name."""
