@@ -9,7 +9,7 @@ from freeride_conformance.questions import question_page
 from freeride_conformance.readme import binder_head
 from freeride_conformance.samples import installed_samples
 from freeride_core import Binder
-from freeride_core.binder import SERVED
+from freeride_core.gateway.protocols.registry import SERVED
 from page_parts import ROOT, WRITTEN, by_hand
 
 

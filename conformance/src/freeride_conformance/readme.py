@@ -24,8 +24,8 @@ from freeride_core import (
     WholeCatalog,
     ZeroPrice,
 )
-from freeride_core.binder import SERVED
 from freeride_core.binder import Place as BinderScope
+from freeride_core.gateway.protocols.registry import SERVED
 
 MARKER = "<!-- Above this line: rendered from the package by `python -m freeride_conformance.render`. Below it: by hand. -->\n"
 

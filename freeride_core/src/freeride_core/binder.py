@@ -32,10 +32,6 @@ class ClientProtocol(enum.StrEnum):
     GENERATE_CONTENT = "/v1beta/models/{model}:generateContent"
 
 
-SERVED = frozenset({ClientProtocol.CHAT_COMPLETIONS})
-"""What this gateway serves; an agent that needs another is not bound."""
-
-
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where the gateway is, in the forms that agents want."""

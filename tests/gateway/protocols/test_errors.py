@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeride_core.gateway.http.sse import parse, split
-from freeride_core.gateway.protocols.errors import ClientError, bad_request
+from freeride_core.gateway.protocols.errors import ClientError, bad_request, error_body, error_event
 
 ERROR = ClientError(
     status=503,
@@ -23,7 +23,7 @@ ERROR = ClientError(
 
 
 def test_an_error_is_on_top_and_whole() -> None:
-    assert json.loads(ERROR.body("req_1")) == {
+    assert json.loads(error_body(ERROR, "req_1")) == {
         "error": {
             "message": "Nobody answers — wait.",
             "type": "all_upstreams_failed",
@@ -37,9 +37,9 @@ def test_an_error_is_on_top_and_whole() -> None:
 
 
 def test_in_a_stream_it_is_one_event_of_its_own() -> None:
-    blocks, rest = split(ERROR.event("req_1"))
+    blocks, rest = split(error_event(ERROR, "req_1"))
     assert rest == b""
-    assert [parse(block).data for block in blocks] == [ERROR.body("req_1")]
+    assert [parse(block).data for block in blocks] == [error_body(ERROR, "req_1")]
 
 
 def test_a_client_is_told_when_to_come_back() -> None:
@@ -59,7 +59,7 @@ def test_a_client_is_told_that_no_wait_helps() -> None:
     error = bad_request("No.", param="model", code="c", status=413, more={"names": ["a"]})
     assert dict(error.headers()) == {b"content-type": b"application/json", b"x-should-retry": b"false"}
     assert (error.status, error.type, error.code, error.param) == (413, "invalid_request_error", "c", "model")
-    assert json.loads(error.body("r"))["error"]["names"] == ["a"]
+    assert json.loads(error_body(error, "r"))["error"]["names"] == ["a"]
     assert bad_request("No.").status == 400
 
 
@@ -67,6 +67,6 @@ def test_a_client_is_told_that_no_wait_helps() -> None:
 @example("\ud800")
 def test_any_text_can_be_told_even_half_a_character(text: str) -> None:
     error = bad_request(text, param=text, more={"x": text})
-    told = json.loads(error.body("r").decode())["error"]
+    told = json.loads(error_body(error, "r").decode())["error"]
     assert told["message"] == told["param"] == told["x"] == text.encode("utf-8", "replace").decode()
-    assert len(split(error.event("r"))[0]) == 1
+    assert len(split(error_event(error, "r"))[0]) == 1

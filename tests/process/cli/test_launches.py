@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from freeride_core.binder import SERVED, Endpoint
+from freeride_core.binder import Endpoint
 from freeride_core.cli.run import direct_to
+from freeride_core.gateway.protocols.registry import SERVED
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeride_core.binder import SERVED, Binder, Endpoint, Unreadable
+from freeride_core.binder import Binder, Endpoint, Unreadable
 from freeride_core.binding.files import BindingError, read_configuration, resolve
 from freeride_core.binding.masked_diff import show_difference
 
@@ -43,15 +43,6 @@ def is_bound(binder: Binder, endpoint: Endpoint, path: Path) -> bool:
     """Whether the file at `path` already says what a binding would write."""
     before = read_configuration(path)
     return before is not None and edited(binder, before, endpoint) == before
-
-
-def check_served(binder: Binder) -> None:
-    """`BindingError` where the agent speaks a protocol that this gateway does not: bound, it would get no answer."""
-    if binder.needs not in SERVED:
-        raise BindingError(
-            f"{binder.title} speaks {binder.needs}, which this gateway does not serve yet "
-            f"(it serves {', '.join(sorted(SERVED))})"
-        )
 
 
 def edited(binder: Binder, before: bytes | None, endpoint: Endpoint) -> bytes:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from freeride_core.binder import SERVED, Binder, Endpoint, Unreadable
+from freeride_core.binder import Binder, Endpoint, Unreadable
+from freeride_core.cli.binders import fault_of_protocol
 from freeride_core.cli.scope_option import ScopeOption, scope_options_from_here
 from freeride_core.cli.terminal import fail, show_table, tell
 
@@ -57,7 +58,7 @@ def _rows(backups: Backups, endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def _unbound(binder: Binder, *, is_installed: bool) -> str:
-    if binder.needs not in SERVED:
+    if fault_of_protocol(binder):
         return f"needs {binder.needs}"
     return "installed" if is_installed else "not found"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from freeride_core.binder import Binder, Endpoint, Unreadable
-from freeride_core.cli.binders import change_row, load_installed
+from freeride_core.cli.binders import change_row, fault_of_protocol, load_installed
 from freeride_core.cli.scope_option import ScopeOption, scope_options
 from freeride_core.cli.terminal import fail, fault_of, show, tell
 from freeride_core.cli.url_option import UrlOption, gateway_root
@@ -112,15 +112,12 @@ class _Task:
         self._as_json = as_json
 
     def bind(self, endpoint: Endpoint) -> None:
-        from freeride_core.binding.change import check_served, plan_binding
-        from freeride_core.binding.files import BindingError
+        from freeride_core.binding.change import plan_binding
         from freeride_core.binding.hazards import check_writable, hazards_of
         from freeride_core.cli.gateway_client import GatewayClient, Listener
 
-        try:
-            check_served(self._binder)
-        except BindingError as error:
-            fail(f"{error}; nothing was written")
+        if fault := fault_of_protocol(self._binder):
+            fail(f"{fault}; nothing was written")
         self._place.check(self._binder, self._path)
         self._place.check_retired(self._binder, self._path)
         written = self._place.endpoint(self._binder, endpoint)

@@ -41,3 +41,15 @@ def load_installed(name: str) -> Binder:
         some = f"installed: {', '.join(installed)}" if installed else "they come with: pip install freeride-gateway"
         fail(f"there is no binder {name!r}; {guess}{some}")
     return load_binder(name)
+
+
+def fault_of_protocol(binder: Binder) -> str | None:
+    """Return why the agent would get no answer of this gateway, or None if the gateway serves the protocol that it speaks."""
+    from freeride_core.gateway.protocols.registry import SERVED
+
+    if binder.needs in SERVED:
+        return None
+    return (
+        f"{binder.title} speaks {binder.needs}, which this gateway does not serve yet "
+        f"(it serves {', '.join(sorted(SERVED))})"
+    )

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import typer
 
 from freeride_core.cli.bind import check_model
-from freeride_core.cli.binders import load_installed
+from freeride_core.cli.binders import fault_of_protocol, load_installed
 from freeride_core.cli.group import make_app
 from freeride_core.cli.terminal import complain, fail
 from freeride_core.cli.url_option import UrlOption, gateway_root
@@ -52,8 +52,6 @@ def run(
     """Start an agent bound to the gateway, without a change of its files. Where no gateway answers one runs as long as an
     agent needs it. Ends with the agent's exit code."""
     from freeride_core.binder import Endpoint
-    from freeride_core.binding.change import check_served
-    from freeride_core.binding.files import BindingError
     from freeride_core.plugins.discovery import PluginError
     from freeride_core.settings.resolver import load_settings
     from freeride_core.system.programs import find_program
@@ -64,9 +62,10 @@ def run(
     endpoint = Endpoint(root, settings.token or Endpoint(root).key, model)
     try:
         binder = load_installed(agent)
-        check_served(binder)
-    except (PluginError, BindingError) as error:
+    except PluginError as error:
         fail(str(error))
+    if fault := fault_of_protocol(binder):
+        fail(fault)
     launch = binder.launch(endpoint)
     if launch is None:
         fail(f"{binder.title} can be bound by its file only: freeride bind {agent}")

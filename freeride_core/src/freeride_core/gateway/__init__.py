@@ -1,13 +1,14 @@
 """The gateway. One request, top down:
 
-`http` (bytes in) -> `access` -> `protocols` -> `walk` (routing, selection, attempts) -> `relay` -> `http` (bytes
-out).
+`http` (bytes in) -> `routes` -> `access` -> `protocols` (a call) -> `walk` (routing, selection, attempts) -> `relay` ->
+`protocols` (its answer) -> `http` (bytes out).
 
 In reading order:
 
 - `server`: runs the gateway under uvicorn
 - `app`: the ASGI application: which path leads where
-- `unserved`: which spellings of a path are understood, and what is said of a path that is not served
+- `routes`: which protocol and route a path means
+- `unserved`: what is said of a path that is not served
 - `access`: which requests are let in
 - `origins`: which web pages are let in, and what their browsers are told
 - `transaction`: one request of a client, from its body to the last byte of the response
@@ -15,9 +16,9 @@ In reading order:
 - `client`: the client's side of a request: its body, its response, whether it is still there
 - `explanation`: what a client is told when no provider answered
 - `runtime`: `Gateway`: everything that requests share, and the background work
-- `listing`: `GET /v1/models`
+- `listing`: the list of models
 - `health`: `GET /health`
-- `protocols`: what clients speak
+- `protocols`: what clients speak, one object for each protocol
 - `walk`: which candidate is next, and what a failure means
 - `http`: connections and bytes
 

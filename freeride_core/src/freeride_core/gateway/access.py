@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl
 
-from freeride_core.gateway.origins import Headers, hostname_of, is_origin_allowed, is_preflight
+from freeride_core.gateway.origins import Headers, hostname_of, is_origin_allowed
 from freeride_core.gateway.protocols.errors import ClientError
 from freeride_core.settings.resolver import Settings
 from freeride_core.system.loopback import is_loopback
@@ -30,7 +30,7 @@ class AccessCheck:
         self._known: set[tuple[bytes | None, bytes | None]] = set()
         self._settings: Settings | None = None
 
-    def refusal(self, method: str, path: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
+    def refusal(self, query: bytes, headers: Headers, settings: Settings, *, is_preflight: bool) -> ClientError | None:
         """As the function of this name says."""
         if settings is not self._settings:
             self._known.clear()
@@ -39,7 +39,7 @@ class AccessCheck:
         is_plain = settings.token is None and headers.keys().isdisjoint(_SELDOM)
         if is_plain and visitor in self._known:
             return None
-        refused = refusal(method, path, query, headers, settings)
+        refused = refusal(query, headers, settings, is_preflight=is_preflight)
         if refused is None and is_plain and _is_json(content_type := headers.get(b"content-type", b"")):
             if len(self._known) >= _KNOWN_MOST:
                 self._known.clear()
@@ -48,8 +48,9 @@ class AccessCheck:
         return refused
 
 
-def refusal(method: str, path: str, query: bytes, headers: Headers, settings: Settings) -> ClientError | None:
-    """Why this request is turned away; None: it may come in. An SDK is always told not to try again."""
+def refusal(query: bytes, headers: Headers, settings: Settings, *, is_preflight: bool) -> ClientError | None:
+    """Return why this request is turned away, or None if it may come in. An SDK is always told not to try again. A browser's
+    preflight shows no token."""
     host = hostname_of(headers.get(b"host", b"").decode("latin-1"))
     if not _is_host_allowed(host, settings):
         return _refuse(
@@ -69,9 +70,7 @@ def refusal(method: str, path: str, query: bytes, headers: Headers, settings: Se
         return _refuse(403, "A web page of another origin may not send this request.", "origin_not_allowed")
     if headers.get(b"upgrade", b"").lower() == b"websocket":
         return _refuse(426, "This gateway does not speak WebSocket; use HTTP.", "upgrade_required")
-    if settings.token is not None and not (
-        is_preflight(method, path, headers, settings) or _has_token(query, headers, settings.token)
-    ):
+    if settings.token is not None and not (is_preflight or _has_token(query, headers, settings.token)):
         return _refuse(401, "A token is required: send FREERIDE_TOKEN as a bearer token.", "invalid_api_key")
     if _has_body(headers) and not _is_json(headers.get(b"content-type", b"")):
         return _refuse(

@@ -14,7 +14,8 @@ from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.http.server_exchange import EXTENSION, AsgiScope, Receive, Send, ServerExchange
 from freeride_core.gateway.http.upstream_response import Hold
 from freeride_core.gateway.origins import VARY, HeaderList
-from freeride_core.gateway.protocols.errors import SSE_HEADERS, ClientError
+from freeride_core.gateway.protocols.errors import SSE_HEADERS, ClientError, error_event
+from freeride_core.gateway.protocols.protocol import AnswerEncoder, ServedProtocol
 
 _UNHELD_MOST = 256 * 1024
 """Bytes of a body that are not counted before it is whole."""
@@ -57,6 +58,7 @@ class ClientExchange:
         "_server_exchange",
         "_task",
         "_watcher",
+        "encoder",
         "extra_headers",
         "headers",
         "is_aborted",
@@ -64,6 +66,7 @@ class ClientExchange:
         "is_started",
         "method",
         "path",
+        "protocol",
         "query",
         "request_id",
     )
@@ -74,6 +77,10 @@ class ClientExchange:
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.request_id = "req_" + _random.randbytes(4).hex()
+        self.protocol: ServedProtocol
+        """In which the client is answered. Set it before anything else."""
+        self.encoder: AnswerEncoder | None = None
+        """What a stream is written by; None: it has the form of chat completions."""
         self.extra_headers: HeaderList = VARY
         """What else the answer carries, whatever it is."""
         self.is_started = False
@@ -189,13 +196,13 @@ class ClientExchange:
 
     def add_own_headers(self, headers: HeaderList) -> None:
         """Adds what every response has, whichever route it is of. A header for all responses goes here."""
-        own_id = self.request_id.encode()
+        own_id, id_header = self.request_id.encode(), self.protocol.request_id_header
         headers.append((b"x-freeride-request-id", own_id))
         for name, _ in headers:
-            if name == b"x-request-id":
+            if name == id_header:
                 break
         else:  # one agent tries again only after an answer that has it
-            headers.append((b"x-request-id", own_id))
+            headers.append((id_header, own_id))
         headers += self.extra_headers
 
     async def start_stream(self, headers: HeaderList) -> None:
@@ -223,9 +230,11 @@ class ClientExchange:
     async def fail(self, error: ClientError, headers: HeaderList | None = None) -> None:
         """The error as an answer; where one has begun, as the stream's last event."""
         if self.is_started:
-            await self.end(error.event(self.request_id))
+            event = error_event if self.encoder is None else self.encoder.error_event
+            await self.end(event(error, self.request_id))
         else:
-            await self.answer(error.status, [*error.headers(), *(headers or [])], error.body(self.request_id))
+            body = self.protocol.error_body(error, self.request_id)
+            await self.answer(error.status, [*error.headers(), *(headers or [])], body)
 
     async def turn_away(self, error: ClientError) -> None:
         """As `fail`, while the request is still coming: the rest is not read, so nothing can follow on the connection."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from freeride_core.settings.resolver import Settings
 from freeride_core.system.loopback import is_loopback
@@ -14,8 +14,6 @@ HeaderList = list[tuple[bytes, bytes]]
 
 VARY: HeaderList = [(b"vary", b"origin")]
 """On every answer: a cache must not give one page's answer to another."""
-_ROUTES = frozenset({"/v1/chat/completions", "/v1/embeddings", "/v1/models"})
-"""Routes that other origins may read: inference and model lists. `/v1/models/...` are too."""
 _MOST_NAMES = 64
 _LONGEST_NAMES = 4096
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -29,11 +27,9 @@ _LOOPBACK_NAMES = frozenset(
 )
 _LOOPBACK_PREFIXES = (b"x-stainless-", b"anthropic-", b"x-goog-")
 """The list of such headers grows with every release of an SDK."""
-_EXPOSED = b", ".join(
-    (
-        *(b"x-request-id", b"request-id", b"retry-after", b"x-should-retry"),
-        *(b"x-freeride-request-id", b"x-freeride-provider", b"x-freeride-model", b"x-freeride-attempts"),
-    )
+_EXPOSED = (
+    *(b"x-request-id", b"request-id", b"retry-after", b"x-should-retry"),
+    *(b"x-freeride-request-id", b"x-freeride-provider", b"x-freeride-model", b"x-freeride-attempts"),
 )
 _LONGEST_HOST = 300
 """More than a name of DNS with its port."""
@@ -79,25 +75,21 @@ def _is_own(origin: str, headers: Headers, settings: Settings) -> bool:
     return is_known and origin == f"http://{host.removesuffix(':80')}"
 
 
-def cors_headers(path: str, headers: Headers, settings: Settings) -> HeaderList:
-    """Return what lets the page read the answer, or `VARY` alone if it may not or if this route is not for other pages."""
+def cors_headers(headers: Headers, settings: Settings, more: Iterable[bytes]) -> HeaderList:
+    """Return what lets the page read the answer, of its headers the usual ones and `more`; `VARY` alone if it may not."""
     origin = headers[b"origin"]
-    if not _has_cors(path) or not _is_readable(origin.decode("latin-1"), settings):
+    if not _is_readable(origin.decode("latin-1"), settings):
         return VARY
-    return [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED), *VARY]
+    exposed = b", ".join((*_EXPOSED, *more))
+    return [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", exposed), *VARY]
 
 
-def _has_cors(path: str) -> bool:
-    return path in _ROUTES or path.startswith("/v1/models/")
-
-
-def is_preflight(method: str, path: str, headers: Headers, settings: Settings) -> bool:
-    """Whether a browser asks what a page may send. It shows no token for that."""
+def is_preflight(method: str, headers: Headers, settings: Settings) -> bool:
+    """Whether a browser asks what a page may send to a route."""
     return (
         method == "OPTIONS"
         and b"origin" in headers
         and b"access-control-request-method" in headers
-        and _has_cors(path)
         and _is_readable(headers[b"origin"].decode("latin-1"), settings)
     )
 

@@ -13,24 +13,46 @@ from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.stream_scanner import StreamScanner
 from freeride_core.gateway.http.usage_events import asks_for_usage, without_usage_events
+from freeride_core.gateway.protocols.protocol import AnswerEncoder
 from freeride_core.gateway.walk.outcome import Served
 from freeride_core.gateway.walk.plugin_guard import PluginFault
 
 _log = logging.getLogger(__name__)
 _DRAIN_S = 1.0
 """How long an upstream may take to end its answer after `[DONE]`, so that its connection can be used again."""
+_MOST_UNSAID = 8 * 1024 * 1024
+"""Bytes that an encoder may keep before it says something."""
 
 
 class StreamRelay:
     """Relays one answer. `idle_s` is how long the upstream may be silent between two chunks."""
 
-    __slots__ = ("_exchange", "_idle_s", "_served", "_withholds_usage", "failure", "last", "scanner", "waited_s")
+    __slots__ = (
+        "_encoder",
+        "_exchange",
+        "_idle_s",
+        "_keep_alive_s",
+        "_said_at",
+        "_served",
+        "_unsaid",
+        "_withholds_usage",
+        "failure",
+        "last",
+        "scanner",
+        "waited_s",
+    )
 
-    def __init__(self, exchange: ClientExchange, served: Served, idle_s: float) -> None:
+    def __init__(self, exchange: ClientExchange, served: Served, idle_s: float, keep_alive_s: float) -> None:
+        """An encoder that has nothing to say for `keep_alive_s` seconds is helped out with the protocol's keep-alive."""
         self._exchange = exchange
+        self._encoder = exchange.encoder
         self._served = served
         self._idle_s = idle_s
-        self._withholds_usage = not asks_for_usage(served.attempt.call)
+        self._keep_alive_s = keep_alive_s
+        self._said_at = 0.0
+        self._unsaid = 0
+        """Bytes that the encoder was given since it last said something."""
+        self._withholds_usage = exchange.encoder is None and not asks_for_usage(served.attempt.call)
         self.scanner = StreamScanner(served.attempt.find_failure, served.attempt.most_choices)
         self.failure: Failure | None = None
         """Why the stream did not end cleanly, or None if it did."""
@@ -39,38 +61,67 @@ class StreamRelay:
         self.last = b""
         """What is still to be sent after `run`."""
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Return what the client gets of the chunk now."""
-        data = self.scanner.feed(chunk)
+    def begin(self) -> bytes:
+        """Return what the client gets of what was held back until the commit."""
+        data = self.scanner.feed(self._served.served.body)
+        if self._encoder is not None:
+            self._said_at = asyncio.get_running_loop().time()
+            return self._encoder.begin(self._served.attempt.candidate.model.id) + self._encode(self._encoder, data)
         return without_usage_events(data) if self._withholds_usage else data
 
+    def _encode(self, encoder: AnswerEncoder, data: bytes) -> bytes:
+        said = encoder.feed(data)
+        if encoder.failure is not None:
+            self.scanner.failure = encoder.failure
+        attempt, now = self._served.attempt, asyncio.get_running_loop().time()
+        if said:
+            attempt.let_go(self._unsaid)
+            self._unsaid = 0
+            self._said_at = now
+            return said
+        attempt.hold(len(data))
+        self._unsaid += len(data)
+        if self._unsaid > _MOST_UNSAID:
+            self.scanner.failure = Failure(kind=ErrorKind.PROTOCOL, message="a part of the answer is too large")
+        if now - self._said_at < self._keep_alive_s:
+            return b""
+        self._said_at = now
+        return self._exchange.protocol.keep_alive
+
     async def run(self, first: bytes) -> None:
-        """Passes on `first`, the part that was held back until the commit, and the rest as it comes."""
+        """Passes on `first`, and the rest as it comes."""
         scanner = self.scanner
         self.failure, self.last = scanner.failure, first
-        if self.failure is not None or scanner.is_done:
-            return
-        if first:
-            await self._exchange.write(first)
-        self.failure, self.last = await self._pass_on()
+        if self.failure is None and not scanner.is_done:
+            if first:
+                await self._exchange.write(first)
+            self.failure, self.last = await self._pass_on()
+        if self.failure is None:
+            if self._encoder is not None:
+                self.last += self._encoder.end()
+                self.failure = self._encoder.failure
+            elif not scanner.is_done:
+                self.last += sse.DONE
 
     async def _pass_on(self) -> tuple[Failure | None, bytes]:
         scanner, exchange, response, idle_s = self.scanner, self._exchange, self._served.served.reply, self._idle_s
-        withholds_usage = self._withholds_usage
+        withholds_usage, encoder = self._withholds_usage, self._encoder
         clock = asyncio.get_running_loop().time
         ending_s = min(idle_s, sse.ENDING_S)
-        data = b""
+        told = b""
         drain: Callable[[], Awaitable[None]] | None = None
         is_ending = scanner.is_finished
 
         def take(chunk: bytes) -> bool:
-            nonlocal data, drain, is_ending
-            data = scanner.feed(chunk)
-            if withholds_usage and (b"[]" in data or b'"usage"' in data):
-                data = without_usage_events(data)
+            nonlocal told, drain, is_ending
+            data = told = scanner.feed(chunk)
+            if encoder is not None:
+                told = self._encode(encoder, data)
+            elif withholds_usage and (b"[]" in data or b'"usage"' in data):
+                data = told = without_usage_events(data)
             if scanner.is_done or scanner.failure is not None:
                 return False
-            drain = exchange.write_now(data) if data else None
+            drain = exchange.write_now(told) if told else None
             if not scanner.is_finished:
                 is_ending = False
                 response.expect_by(clock() + idle_s)
@@ -85,7 +136,7 @@ class StreamRelay:
         try:
             while await rest.pass_on(take):
                 if drain is None:
-                    return scanner.failure, data
+                    return scanner.failure, told
                 response.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
                 await drain()
                 drain = None
@@ -105,10 +156,12 @@ class StreamRelay:
         """The upstream's stream is over by `cut`. After a finish reason the answer is whole, however its connection ended."""
         scanner = self.scanner
         data = scanner.end()
-        if self._withholds_usage:
-            data = without_usage_events(data)
         if data and not data.endswith(b"\n\n"):
             data += b"\n\n"
+        if self._encoder is not None:
+            data = self._encode(self._encoder, data)
+        elif self._withholds_usage:
+            data = without_usage_events(data)
         return scanner.failure or (None if scanner.is_done or scanner.is_finished else cut), data
 
     async def drain(self) -> None:

@@ -21,7 +21,7 @@ from freeride_core.gateway.http.budget import Budget, NoRoom
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.notice import Notice
 from freeride_core.gateway.http.upstreams import Upstreams
-from freeride_core.gateway.protocols.keep_alive import COMMENT_EVERY_S
+from freeride_core.gateway.protocols.keep_alive import KEEP_ALIVE_S
 from freeride_core.gateway.walk.billing_proofs import BillingProofs
 from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders, enabled_providers
 from freeride_core.gateway.walk.routing import Router, RoutingPlan, usable_models
@@ -52,7 +52,7 @@ _SHOWN_MOST = 256
 class Gateway:
     """Composed once; `run` keeps its background work going until it is cancelled."""
 
-    def __init__(self, settings: Settings, plugins: Plugins, *, keep_alive_s: float = COMMENT_EVERY_S) -> None:
+    def __init__(self, settings: Settings, plugins: Plugins, *, keep_alive_s: float = KEEP_ALIVE_S) -> None:
         self.settings = settings
         self.plugins = plugins
         self.keep_alive_s = keep_alive_s

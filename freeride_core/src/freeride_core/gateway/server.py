@@ -22,7 +22,7 @@ import uvicorn
 from freeride_core.gateway.app import App
 from freeride_core.gateway.http.connection_limit import ConnectionLimit
 from freeride_core.gateway.http.listener import ClientConnection
-from freeride_core.gateway.protocols.keep_alive import COMMENT_EVERY_S
+from freeride_core.gateway.protocols.keep_alive import KEEP_ALIVE_S
 from freeride_core.gateway.runtime import Gateway, tell
 from freeride_core.plugins.discovery import Plugins, load_plugins
 from freeride_core.privacy.redaction import guard_output
@@ -212,7 +212,7 @@ class GatewayThread:
         plugins: Plugins | None = None,
         *,
         port: int = 0,
-        keep_alive_s: float = COMMENT_EVERY_S,
+        keep_alive_s: float = KEEP_ALIVE_S,
         grace_s: float = GRACE_S,
     ) -> None:
         self._settings = settings

@@ -16,7 +16,6 @@ from freeride_core.events.records import RequestComplete, RequestStart
 from freeride_core.events.usage import ENDING_BYTES
 from freeride_core.gateway import explanation
 from freeride_core.gateway.client import ClientExchange
-from freeride_core.gateway.http import sse
 from freeride_core.gateway.http.aside import aside
 from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.encoding import EncodingFault
@@ -27,13 +26,13 @@ from freeride_core.gateway.http.via import has_passed
 from freeride_core.gateway.origins import HeaderList
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.protocols.keep_alive import KeepAlive
-from freeride_core.gateway.protocols.request import BadRequest, parse_call
+from freeride_core.gateway.protocols.protocol import ParsedRequest
+from freeride_core.gateway.protocols.request import BadRequest
 from freeride_core.gateway.relay import StreamRelay
 from freeride_core.gateway.walk.attempt import Attempt
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.outcome import Outcome, Served
 from freeride_core.gateway.walk.routing import RoutingPlan, UnknownPreset, Wanted
-from freeride_core.gateway.walk.vectors import encoded_as_asked
 from freeride_core.gateway.walk.walk import Walk
 from freeride_core.system.json_values import LARGE
 
@@ -52,12 +51,11 @@ _STAMP = re.compile(rb',"_freeride_provider":"[a-z0-9_-]*"\}(?=\s*\Z)')
 class Transaction:
     """Answers one exchange. `run` once."""
 
-    __slots__ = ("_begun", "_exchange", "_gateway", "_operation", "_walk", "held")
+    __slots__ = ("_begun", "_exchange", "_gateway", "_walk", "held")
 
-    def __init__(self, gateway: Gateway, exchange: ClientExchange, operation: Operation) -> None:
+    def __init__(self, gateway: Gateway, exchange: ClientExchange) -> None:
         self._gateway = gateway
         self._exchange = exchange
-        self._operation = operation
         self._walk: Walk | None = None
         self._begun = time.monotonic()
         self.held = 0
@@ -97,13 +95,19 @@ class Transaction:
         try:
             body = exchange.whole_body(gateway.settings.max_body)
             if body is not None and len(body) <= AT_ONCE:
-                call = parse_call(self._operation, body, gateway.now())
+                parsed = exchange.protocol.parse(exchange, body, gateway.now())
             else:
-                call = await self._receive(body)
+                parsed = await self._receive(body)
         except (BodyTooLarge, EncodingFault, NoRoom) as fault:
             return await exchange.turn_away(explanation.unread(fault))
         except BadRequest as fault:
             return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
+        call = parsed.call
+        exchange.encoder = parsed.encoder
+        if parsed.headers:
+            exchange.extra_headers = [*exchange.extra_headers, *parsed.headers]
+        if parsed.reply is not None:
+            return await self._reply(call, parsed.reply)
         if b"via" in exchange.headers:
             call.via = exchange.headers[b"via"]
             if has_passed(call.via, gateway.upstreams.pseudonym):
@@ -125,14 +129,14 @@ class Transaction:
         if not isinstance(outcome, Served):
             return await self._fail(await self._explained(outcome, call))
         if outcome.served.rest is None:
-            await self._pass_body(outcome)
+            await self._pass_body(walk, outcome)
         else:
             await self._pass_stream(walk, outcome)
         return None
 
     # The request's body
 
-    async def _receive(self, body: bytes | None) -> Call:
+    async def _receive(self, body: bytes | None) -> ParsedRequest:
         """A request whose body is large, or has not come yet."""
         gateway, budget = self._gateway, self._gateway.budget
         if body is not None:
@@ -143,9 +147,10 @@ class Transaction:
                 body = await self._exchange.read_body(gateway.settings.max_body, self._hold)
             finally:
                 budget.end_wait(self)
+        exchange, parse = self._exchange, self._exchange.protocol.parse
         if len(body) <= LARGE:
-            return parse_call(self._operation, body, gateway.now())
-        return await aside(parse_call, self._operation, body, gateway.now())
+            return parse(exchange, body, gateway.now())
+        return await aside(parse, exchange, body, gateway.now())
 
     def _hold(self, size: int) -> None:
         self._gateway.budget.take(size)
@@ -205,27 +210,38 @@ class Transaction:
         finally:
             await keep_alive.stop()
 
+    async def _reply(self, call: Call, reply: bytes) -> None:
+        """Answers without an upstream, unless the model does not exist."""
+        found = await self._route(call, None)
+        if isinstance(found, ClientError) and found.status == 404:
+            return await self._exchange.fail(found)
+        return await self._exchange.answer(200, [(b"content-type", b"application/json")], reply)
+
     async def _explained(self, outcome: Outcome, call: Call) -> ClientError:
         told = (outcome, call, self._gateway.enabled, self._gateway.now())
         if len(call.body) <= _LONG:
             return explanation.outcome(*told)
         return await aside(explanation.outcome, *told)  # it looks for the conversation in an upstream's words
 
-    async def _pass_body(self, serves: Served) -> None:
-        gateway, candidate = self._gateway, serves.attempt.candidate
-        body = serves.served.body
-        if self._operation is Operation.EMBEDDINGS:
-            told = (serves.attempt.call, body)
-            body = encoded_as_asked(*told) if len(body) <= LARGE else await aside(encoded_as_asked, *told)
-        if gateway.settings.stamp_body:
-            body = _stamped(body, candidate.provider.name)
+    async def _pass_body(self, walk: Walk, serves: Served) -> None:
+        exchange, candidate, encoder = self._exchange, serves.attempt.candidate, self._exchange.encoder
+        body = told = serves.served.body
+        if encoder is not None:
+            encoder.begin(candidate.model.id)
+            told = encoder.whole(body) if len(body) <= LARGE else await aside(encoder.whole, body)
+            if encoder.failure is not None:
+                walk.consequences.draw(candidate, encoder.failure, serves.attempt.sent_at)
+                return await self._fail(explanation.unwritable(candidate, encoder.failure))
+        if self._gateway.settings.stamp_body:
+            told = _stamped(told, candidate.provider.name)
         headers = self._headers(candidate, serves)
         headers.append((b"content-type", b"application/json"))
-        self._exchange.unwatch()
-        await self._exchange.answer(200, headers, body)
+        exchange.unwatch()
+        await exchange.answer(200, headers, told)
         self._complete(candidate, body)
-        if len(body) > AT_ONCE and self._exchange.is_slow:
-            await self._see_off(len(body))
+        if len(told) > AT_ONCE and exchange.is_slow:
+            await self._see_off(len(told))
+        return None
 
     async def _see_off(self, size: int) -> None:
         """Holds an answer until its client has taken it; what the upstream's side holds of it is free before that."""
@@ -243,10 +259,10 @@ class Transaction:
 
     async def _pass_stream(self, walk: Walk, serves: Served) -> None:
         exchange, candidate = self._exchange, serves.attempt.candidate
-        relay = StreamRelay(exchange, serves, self._gateway.settings.idle_timeout)
-        first = relay.feed(serves.served.body)
+        relay = StreamRelay(exchange, serves, self._gateway.settings.idle_timeout, self._gateway.keep_alive_s)
+        first = relay.begin()
         if exchange.is_started:
-            first = f": provider={candidate.provider.name} model={candidate.model.id}\n\n".encode() + first
+            first = exchange.protocol.late_headers(*candidate.pair) + first
         else:
             await exchange.start_stream(self._headers(candidate, serves))
         await relay.run(first)
@@ -255,7 +271,7 @@ class Transaction:
                 await exchange.write(relay.last)
             return await self._break_off(walk, serves.attempt, relay.failure, relay.waited_s)
         exchange.unwatch()
-        await exchange.end(relay.last if relay.scanner.is_done else relay.last + sse.DONE)
+        await exchange.end(relay.last)
         self._complete(candidate, relay.scanner.ending)
         await relay.drain()
         return None
@@ -278,7 +294,7 @@ class Transaction:
         await self._exchange.fail(error)
 
     def _headers(self, candidate: Candidate, serves: Served) -> HeaderList:
-        wire = candidate.provider.wires[self._operation]
+        wire = candidate.provider.wires[serves.attempt.call.operation]
         headers = self._who(candidate)
         headers += relayed_headers(serves.served.reply.headers, wire.response_headers)
         return headers

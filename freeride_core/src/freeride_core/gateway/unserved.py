@@ -1,4 +1,4 @@
-"""Paths: which spellings of a route are understood, and what is said of a path that is not served."""
+"""Paths that are not served, and what is said of them."""
 
 from __future__ import annotations
 
@@ -8,31 +8,29 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from freeride_core.gateway.protocols.errors import ClientError
+from freeride_core.gateway.protocols.protocol import ServedProtocol
 
-_DOUBLED = re.compile(r"(?:/+v1)+/+")
-"""A base URL with `/v1`, or with a slash at its end, before a path with `/v1`."""
-_SERVED = "POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models and GET /health"
 _CHAT = "Set the client to chat completions, with the base URL {base}."
 
 Encode = Callable[[ClientError, str], bytes]
 
 
-def understood(path: str) -> str:
-    """Return the route that a path means: without a doubled prefix, a doubled slash before it, and a slash at the end."""
-    if path.startswith(("/v1/", "//", "/health/")):
-        path = _DOUBLED.sub("/v1/", path, count=1) if _DOUBLED.match(path) else path
-        return path.rstrip("/") or "/"
-    return path
-
-
-def unserved(path: str, host: str) -> tuple[ClientError, Encode]:
-    """Return what is said of a path that is not served, and how it is written in the protocol that the path belongs to.
-    `host` is the authority that the request calls this gateway by."""
+def unserved(path: str, host: str, owner: ServedProtocol, served: str) -> tuple[ClientError, Encode]:
+    """Return what is said of a path that is not served, and how it is written: by `owner`, the protocol that is served and that
+    the path belongs to, or in a protocol that is not served. `host` is the authority that the request calls this gateway by, and
+    `served` tells its routes."""
     base = f"http://{host}/v1"
     row = next((row for row in _ROWS if row.path.search(path)), None)
-    message = f"Nothing is served at this path. Served are {_SERVED}." if row is None else row.message.format(base=base)
-    error = ClientError(status=404, message=message, type="invalid_request_error", code="not_found", is_hopeless=True)
-    return error, ClientError.body if row is None else row.encode
+    is_owned = owner.claims is not None and owner.claims.search(path) is not None
+    message = "Nothing is served at this path. Served are {served}." if row is None or is_owned else row.message
+    error = ClientError(
+        status=404,
+        message=message.format(base=base, served=f"{served} and GET /health"),
+        type="invalid_request_error",
+        code="not_found",
+        is_hopeless=True,
+    )
+    return error, owner.error_body if row is None or is_owned or row.encode is None else row.encode
 
 
 def _messages_body(error: ClientError, request_id: str) -> bytes:
@@ -51,10 +49,11 @@ class _UnservedPath(NamedTuple):
 
     path: re.Pattern[str]
     message: str
-    encode: Encode = ClientError.body
+    encode: Encode | None = None
+    """None: in the protocol of chat completions."""
 
 
-def _row(path: str, message: str, encode: Encode = ClientError.body) -> _UnservedPath:
+def _row(path: str, message: str, encode: Encode | None = None) -> _UnservedPath:
     return _UnservedPath(re.compile(path), message, encode)
 
 
@@ -69,5 +68,5 @@ _ROWS = (
     _row(r"^/+v1/*$", "This is the base URL. Clients append a route to it, such as {base}/chat/completions."),
     _row(r"^/api/(?:chat|generate|tags|show|embed|ps|version)/*$",
          "This protocol is not served here. Set the client to an OpenAI-compatible provider, with the base URL {base}."),
-    _row(r"^/v1/\w", f"This route is not served. Served are {_SERVED}."),
+    _row(r"^/v1/\w", "This route is not served. Served are {served}."),
 )  # fmt: skip

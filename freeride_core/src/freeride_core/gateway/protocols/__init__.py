@@ -2,9 +2,13 @@
 
 In reading order:
 
+- `protocol`: the interface: `ServedProtocol`, one object of each protocol
+- `registry`: the protocols of this gateway
+- `chat_completions`: the hub; its answers pass through
+- `embeddings`: vectors
 - `request`: a request body of the OpenAI API, decoded once and shallowly
-- `errors`: error bodies that the official SDKs understand
-- `keep_alive`: comments that keep a waiting stream open
+- `errors`: errors, and how chat completions writes them
+- `keep_alive`: what keeps a waiting stream open
 
 Imports the front room and `system`.
 """

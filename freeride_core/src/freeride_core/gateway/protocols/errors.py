@@ -1,4 +1,4 @@
-"""Errors in the client's protocol, so that the official SDKs raise their own exceptions."""
+"""Errors for clients, and how chat completions writes them, so that the official SDKs raise their own exceptions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _LONGEST_SLEEP_S = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientError:
-    """An error for the client. `message` holds no secret and nothing of a prompt."""
+    """An error for the client, in the words of chat completions; each protocol writes it in its own. `message` holds no secret and
+    nothing of a prompt."""
 
     status: int
     message: str
@@ -30,22 +31,6 @@ class ClientError:
     retry_after_s: int | None = None
     is_hopeless: bool = False
     """No wait helps: SDKs are told not to try again."""
-
-    def body(self, request_id: str) -> bytes:
-        """The whole answer in OpenAI's shape."""
-        error = {
-            "message": self.message,
-            "type": self.type,
-            "code": self.code,
-            "param": self.param,
-            "request_id": request_id,
-            **self.more,
-        }
-        return json.dumps({"error": error}, ensure_ascii=False).encode(errors="replace")
-
-    def event(self, request_id: str) -> bytes:
-        """The same as one event of a stream that has begun."""
-        return b"data: " + self.body(request_id) + b"\n\n"
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"content-type", b"application/json")]
@@ -74,3 +59,21 @@ def bad_request(
         more=more or {},
         is_hopeless=True,
     )
+
+
+def error_body(error: ClientError, request_id: str) -> bytes:
+    """Return an error as a whole answer of chat completions."""
+    members = {
+        "message": error.message,
+        "type": error.type,
+        "code": error.code,
+        "param": error.param,
+        "request_id": request_id,
+        **error.more,
+    }
+    return json.dumps({"error": members}, ensure_ascii=False).encode(errors="replace")
+
+
+def error_event(error: ClientError, request_id: str) -> bytes:
+    """Return an error as the last event of a stream of chat completions."""
+    return b"data: " + error_body(error, request_id) + b"\n\n"

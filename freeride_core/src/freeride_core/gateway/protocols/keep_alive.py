@@ -1,4 +1,4 @@
-"""Keep-alive comments for a client whose stream has not begun."""
+"""Keep-alives for a client whose stream has not begun."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from freeride_core.gateway.client import ClientExchange
 
-COMMENT_EVERY_S = 10.0
+KEEP_ALIVE_S = 10.0
 
 
 class KeepAlive:
-    """Starts the answer after `every_s` seconds and sends a comment as often, until `stop`.
+    """Starts the stream after `every_s` seconds and sends the protocol's keep-alive as often, until `stop`.
 
     A timer, not a task: a request that is answered in time pays for nothing else.
     """
 
-    def __init__(self, exchange: ClientExchange, every_s: float = COMMENT_EVERY_S) -> None:
+    def __init__(self, exchange: ClientExchange, every_s: float = KEEP_ALIVE_S) -> None:
         self._exchange = exchange
         self._every_s = every_s
         self._tick: asyncio.Task[None] | None = None
@@ -29,11 +29,11 @@ class KeepAlive:
     async def _beat(self) -> None:
         if not self._exchange.is_started:
             await self._exchange.start_stream([])
-        await self._exchange.write(b": looking for a free model that can answer now\n\n")
+        await self._exchange.write(self._exchange.protocol.keep_alive)
         self._timer = asyncio.get_running_loop().call_later(self._every_s, self._fire)
 
     async def stop(self) -> None:
-        """No comment is sent from here on."""
+        """Send none from here on."""
         if self._tick is not None and not self._tick.done():
             await self._tick
         self._timer.cancel()

@@ -12,7 +12,7 @@ In reading order:
 - `hedge`: a second candidate, asked beside one that stays silent
 - `opening`: the start of a stream, held back until it commits
 - `outline`: the parts of a large answer that are looked at
-- `vectors`: whether an answer has a vector for each input, and in which encoding
+- `vectors`: whether an answer has a vector for each input
 - `plugin_guard`: what a plugin returned or raised, checked
 - `consequences`: what a failure means for the ledger and the rest of the walk
 - `reaction`: the one table that says what a failure means
