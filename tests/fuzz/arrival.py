@@ -10,7 +10,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from freeride_core.gateway.http.listener import ClientConnection
-from freeride_core.gateway.http.server_exchange import AsgiScope, Receive, Send
+from freeride_core.gateway.http.server_exchange import ServerExchange
+from freeride_core.gateway.http.upstream_response import hold_any
 from fuzz.target import Bytes, Target, cut
 
 Arrived = tuple[str, str, bytes, tuple[tuple[bytes, bytes], ...], bytes]
@@ -45,17 +46,15 @@ class _ArrivalTransport(asyncio.Transport):
 async def _arrive(pieces: list[bytes]) -> tuple[list[Arrived], _ArrivalTransport]:
     arrived: list[Arrived] = []
 
-    async def app(scope: AsgiScope, receive: Receive, send: Send) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body, more = body + message["body"], message["more_body"]
-        arrived.append((scope["method"], scope["path"], scope["query_string"], tuple(scope["headers"]), body))
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
+    class ArrivalApp:
+        exchange_type = ServerExchange
 
+        async def __call__(self, exchange: ServerExchange) -> None:
+            body = await exchange.read_body(1_000_000, hold_any)
+            arrived.append((exchange.method, exchange.path, exchange.query, tuple(exchange.header_list), body))
+            exchange.answer(200, [], b"ok")
+
+    app = ArrivalApp()
     config = uvicorn.Config(cast("Any", app), log_config=None, lifespan="off")
     config.loaded_app = cast("Any", app)
     state, wire = ServerState(), _ArrivalTransport()

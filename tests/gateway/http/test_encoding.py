@@ -419,7 +419,7 @@ def test_a_request_is_not_decoded_before_its_token_is_known(tmp_path: Path, monk
         raise AssertionError("it was decoded")
 
     with GatewayStage(tmp_path, token="a-token-of-sixteen") as stage:
-        monkeypatch.setattr("freeride_core.gateway.client.Decompressor", never)
+        monkeypatch.setattr("freeride_core.gateway.http.request_body.Decompressor", never)
         for encodings in (("gzip",), ("br",), ("gzip, gzip",)):
             assert send(stage, gzip.compress(BODY), *encodings).status_code == 401
         monkeypatch.undo()

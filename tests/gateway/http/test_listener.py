@@ -9,16 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fake_upstream import (
-    HANG,
     TEXT,
     FakeUpstream,
     GatewayBench,
-    ReceivedRequest,
-    Script,
-    good,
     plugins,
     provider,
     until,
@@ -277,24 +272,3 @@ def test_a_large_body_in_small_pieces_is_put_together_once(gateway: GatewayThrea
     with SocketClient(gateway) as client:
         client.send(head + b"".join(b"1\r\n%c\r\n" % byte for byte in large) + b"0\r\n\r\n")
         assert client.answer()[0] == 200
-
-
-def test_under_another_server_it_is_the_same_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ASGI as everybody speaks it: no extension, and a client's end is something to wait for."""
-    monkeypatch.setattr("freeride_core.gateway.server._protocol", lambda gateway: HttpToolsProtocol)
-
-    def answer(seen: ReceivedRequest) -> Script:
-        return [HANG] if b"hang" in seen.body else good(seen)
-
-    with FakeUpstream(answer) as upstream:
-        bench = GatewayBench(tmp_path)
-        bench.add("alpha", upstream)
-        with GatewayThread(bench.settings(), plugins(provider("alpha"))) as gateway:
-            with SocketClient(gateway) as client:
-                client.send(post())
-                assert text(client.answer()[2]) == TEXT
-                client.send(post(STREAM))
-                assert client.answer()[2].endswith(b"data: [DONE]\n\n")
-                client.send(post(BODY.replace(b"hi", b"hang")))
-                assert until(lambda: len(upstream.posts) == 3)
-            assert until(lambda: upstream.posts[2].gone_after_s is not None)

@@ -14,7 +14,7 @@ from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.pool import DirectResponse
-from freeride_core.gateway.http.upstream_response import AT_ONCE, UpstreamResponse, pass_on
+from freeride_core.gateway.http.upstream_response import AT_ONCE, Passage, UpstreamResponse, pass_on
 from freeride_core.gateway.http.upstreams import Upstreams
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -29,9 +29,9 @@ class Taker:
         self.pieces: list[bytes] = []
         self._enough_at = enough_at
 
-    def __call__(self, data: bytes) -> bool:
+    def __call__(self, data: bytes) -> Passage | None:
         self.pieces.append(data)
-        return not self._enough_at or len(self.pieces) % self._enough_at != 0
+        return Passage.SLOW if self._enough_at and len(self.pieces) % self._enough_at == 0 else None
 
     @property
     def taken(self) -> bytes:
@@ -71,7 +71,7 @@ def test_all_of_it_comes_in_order_however_often_it_is_enough(pieces: list[bytes]
     async def use(reply: UpstreamResponse) -> None:
         take = Taker(every)
         turns = 0
-        while await reply.pass_on(take):
+        while await reply.pass_on(take) is Passage.SLOW:
             turns += 1
             assert len(take.pieces) == turns * every, "nothing is given to whoever has said no"
             await asyncio.sleep(0)
@@ -85,7 +85,7 @@ def test_all_of_it_comes_in_order_however_often_it_is_enough(pieces: list[bytes]
 def test_what_was_taken_and_what_is_read_are_one_body() -> None:
     async def use(reply: UpstreamResponse) -> None:
         take = Taker(1)
-        assert await reply.pass_on(take)
+        assert await reply.pass_on(take) is Passage.SLOW
         assert take.taken + await reply.body() == b"one, two"
 
     for script in scripts([b"one, ", b"two"]):
@@ -120,7 +120,7 @@ def test_silence_is_noticed_while_others_take() -> None:
         clock = asyncio.get_running_loop().time
         reply.expect_by(clock() + 0.1)
         with pytest.raises(UpstreamError) as caught:
-            await reply.pass_on(lambda _: True)
+            await reply.pass_on(lambda _: None)
         assert caught.value.failure.kind is ErrorKind.TIMEOUT
 
     play([CHUNKED, framed(b"half"), HANG], use)
@@ -130,7 +130,7 @@ def test_whoever_fails_to_take_hears_of_it_where_it_waits() -> None:
     class Odd(BaseException):
         pass
 
-    def take(data: bytes) -> bool:
+    def take(data: bytes) -> None:
         raise Odd
 
     async def use(reply: UpstreamResponse) -> None:
@@ -147,7 +147,7 @@ def test_nothing_is_given_to_whoever_has_left() -> None:
         has_come = asyncio.Event()
         take = Taker()
 
-        def take_and_tell(data: bytes) -> bool:
+        def take_and_tell(data: bytes) -> Passage | None:
             has_come.set()
             return take(data)
 
@@ -170,9 +170,9 @@ def test_what_can_only_be_read_is_given_on_too() -> None:
         async def read() -> bytes:
             return left.pop(0) if left else b""
 
-        assert await pass_on(read, take)
+        assert await pass_on(read, take) is Passage.SLOW
         assert take.pieces == [b"one", b"two"]
-        assert not await pass_on(read, take)
+        assert await pass_on(read, take) is Passage.OVER
         assert take.pieces == [b"one", b"two", b"three"]
 
     asyncio.run(scenario())
@@ -187,10 +187,9 @@ def test_of_much_at_once_little_is_given_on_in_one_turn_of_the_loop() -> None:
         sizes: list[tuple[int, int]] = []
         taken = bytearray()
 
-        def take(data: bytes) -> bool:
+        def take(data: bytes) -> None:
             sizes.append((turns, len(data)))
             taken.extend(data)
-            return True
 
         async def count() -> None:
             nonlocal turns
@@ -200,7 +199,7 @@ def test_of_much_at_once_little_is_given_on_in_one_turn_of_the_loop() -> None:
 
         counting = asyncio.create_task(count())
         await asyncio.sleep(0)
-        assert not await reply.pass_on(take)
+        assert await reply.pass_on(take) is Passage.OVER
         counting.cancel()
         assert taken == body
         in_turn = [sum(size for turn, size in sizes if turn == each) for each in {turn for turn, _ in sizes}]

@@ -241,7 +241,7 @@ def test_large_bodies_are_read_beside_the_event_loop_and_others_within(
 
         return noting
 
-    monkeypatch.setattr("freeride_core.gateway.transaction.parse_call", noted("parse", parse_call))
+    monkeypatch.setattr("freeride_core.gateway.protocols.chat_completions.parse_call", noted("parse", parse_call))
     monkeypatch.setattr(explanation, "outcome", noted("explain", explanation.outcome))
     for name in ("_prepare", "_judge", "_refuse"):
         monkeypatch.setattr(attempt.Attempt, name, noted(name, getattr(attempt.Attempt, name)))

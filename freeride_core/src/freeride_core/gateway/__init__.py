@@ -6,14 +6,14 @@
 In reading order:
 
 - `server`: runs the gateway under uvicorn
-- `app`: the ASGI application: which path leads where
+- `app`: what each request is for
 - `routes`: which protocol and route a path means
 - `unserved`: what is said of a path that is not served
 - `access`: which requests are let in
 - `origins`: which web pages are let in, and what their browsers are told
 - `transaction`: one request of a client, from its body to the last byte of the response
 - `relay`: a committed stream, passed on as it comes
-- `client`: the client's side of a request: its body, its response, whether it is still there
+- `client`: the client's side of a request: its body, its response, whether it is still connected
 - `explanation`: what a client is told when no provider answered
 - `runtime`: `Gateway`: everything that requests share, and the background work
 - `listing`: the list of models

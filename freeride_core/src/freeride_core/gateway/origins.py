@@ -6,11 +6,11 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 
+from freeride_core.gateway.http.server_exchange import HeaderList
 from freeride_core.settings.resolver import Settings
 from freeride_core.system.loopback import is_loopback
 
 Headers = Mapping[bytes, bytes]
-HeaderList = list[tuple[bytes, bytes]]
 
 VARY: HeaderList = [(b"vary", b"origin")]
 """On every answer: a cache must not give one page's answer to another."""

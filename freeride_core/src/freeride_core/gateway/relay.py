@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 
 from freeride_core.answer import ErrorKind, Failure
 from freeride_core.gateway.client import ClientExchange
@@ -12,6 +11,7 @@ from freeride_core.gateway.http import sse
 from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.stream_scanner import StreamScanner
+from freeride_core.gateway.http.upstream_response import Passage
 from freeride_core.gateway.http.usage_events import asks_for_usage, without_usage_events
 from freeride_core.gateway.protocols.protocol import AnswerEncoder
 from freeride_core.gateway.walk.outcome import Served
@@ -28,9 +28,11 @@ class StreamRelay:
     """Relays one answer. `idle_s` is how long the upstream may be silent between two chunks."""
 
     __slots__ = (
+        "_clock",
         "_encoder",
         "_exchange",
         "_idle_s",
+        "_is_ending",
         "_keep_alive_s",
         "_said_at",
         "_served",
@@ -47,7 +49,10 @@ class StreamRelay:
         self._exchange = exchange
         self._encoder = exchange.encoder
         self._served = served
+        self._clock = asyncio.get_running_loop().time
         self._idle_s = idle_s
+        self._is_ending = False
+        """The last finish reason has come."""
         self._keep_alive_s = keep_alive_s
         self._said_at = 0.0
         self._unsaid = 0
@@ -65,7 +70,7 @@ class StreamRelay:
         """Return what the client gets of what was held back until the commit."""
         data = self.scanner.feed(self._served.served.body)
         if self._encoder is not None:
-            self._said_at = asyncio.get_running_loop().time()
+            self._said_at = self._clock()
             return self._encoder.begin(self._served.attempt.candidate.model.id) + self._encode(self._encoder, data)
         return without_usage_events(data) if self._withholds_usage else data
 
@@ -73,7 +78,7 @@ class StreamRelay:
         said = encoder.feed(data)
         if encoder.failure is not None:
             self.scanner.failure = encoder.failure
-        attempt, now = self._served.attempt, asyncio.get_running_loop().time()
+        attempt, now = self._served.attempt, self._clock()
         if said:
             attempt.let_go(self._unsaid)
             self._unsaid = 0
@@ -94,7 +99,7 @@ class StreamRelay:
         self.failure, self.last = scanner.failure, first
         if self.failure is None and not scanner.is_done:
             if first:
-                await self._exchange.write(first)
+                await self._exchange.send(first)
             self.failure, self.last = await self._pass_on()
         if self.failure is None:
             if self._encoder is not None:
@@ -104,53 +109,51 @@ class StreamRelay:
                 self.last += sse.DONE
 
     async def _pass_on(self) -> tuple[Failure | None, bytes]:
-        scanner, exchange, response, idle_s = self.scanner, self._exchange, self._served.served.reply, self._idle_s
-        withholds_usage, encoder = self._withholds_usage, self._encoder
-        clock = asyncio.get_running_loop().time
-        ending_s = min(idle_s, sse.ENDING_S)
-        told = b""
-        drain: Callable[[], Awaitable[None]] | None = None
-        is_ending = scanner.is_finished
-
-        def take(chunk: bytes) -> bool:
-            nonlocal told, drain, is_ending
-            data = told = scanner.feed(chunk)
-            if encoder is not None:
-                told = self._encode(encoder, data)
-            elif withholds_usage and (b"[]" in data or b'"usage"' in data):
-                data = told = without_usage_events(data)
-            if scanner.is_done or scanner.failure is not None:
-                return False
-            drain = exchange.write_now(told) if told else None
-            if not scanner.is_finished:
-                is_ending = False
-                response.expect_by(clock() + idle_s)
-            elif not is_ending or sse.looks_like_content(data):
-                is_ending = True
-                response.expect_by(clock() + ending_s)
-            return drain is None
-
+        scanner, response = self.scanner, self._served.served.reply
         rest = self._served.served.rest
         assert rest is not None
-        response.expect_by(clock() + (ending_s if is_ending else idle_s))
+        self._is_ending = scanner.is_finished
+        self._expect_more()
         try:
-            while await rest.pass_on(take):
-                if drain is None:
-                    return scanner.failure, told
+            while (passage := await rest.pass_on(self._take)) is not Passage.OVER:
+                if passage is Passage.ENOUGH:
+                    return scanner.failure, self.last
                 response.expect_by(NEVER)  # a client that takes its time is not the upstream's silence
-                await drain()
-                drain = None
-                response.expect_by(clock() + (ending_s if is_ending else idle_s))
+                await self._exchange.drain()
+                self._expect_more()
             cut = Failure(kind=ErrorKind.NETWORK, message="the stream was cut off")
         except UpstreamError as trouble:
             cut = trouble.failure
             if cut.kind == ErrorKind.TIMEOUT:
-                self.waited_s = idle_s
+                self.waited_s = self._idle_s
                 cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent")
         except PluginFault as fault:
             _log.warning("provider %s: its package failed: %s", self._served.attempt.candidate.provider.name, fault)
             cut = Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed")
         return self._end(cut)
+
+    def _take(self, chunk: bytes) -> Passage | None:
+        scanner = self.scanner
+        data = told = scanner.feed(chunk)
+        if self._encoder is not None:
+            told = self._encode(self._encoder, data)
+        elif self._withholds_usage and (b"[]" in data or b'"usage"' in data):
+            data = told = without_usage_events(data)
+        if scanner.is_done or scanner.failure is not None:
+            self.last = told
+            return Passage.ENOUGH
+        is_slow = self._exchange.write(told) if told else False
+        if not scanner.is_finished:
+            self._is_ending = False
+            self._expect_more()
+        elif not self._is_ending or sse.looks_like_content(data):
+            self._is_ending = True
+            self._expect_more()
+        return Passage.SLOW if is_slow else None
+
+    def _expect_more(self) -> None:
+        within_s = min(self._idle_s, sse.ENDING_S) if self._is_ending else self._idle_s
+        self._served.served.reply.expect_by(self._clock() + within_s)
 
     def _end(self, cut: Failure) -> tuple[Failure | None, bytes]:
         """The upstream's stream is over by `cut`. After a finish reason the answer is whole, however its connection ended."""
@@ -166,7 +169,7 @@ class StreamRelay:
 
     async def drain(self) -> None:
         """Reads what the upstream sends after `[DONE]`, for a second at most, so that its connection can be used again."""
-        self._served.served.reply.expect_by(asyncio.get_running_loop().time() + _DRAIN_S)
+        self._served.served.reply.expect_by(self._clock() + _DRAIN_S)
         rest = self._served.served.rest
         assert rest is not None
         try:

@@ -21,9 +21,9 @@ from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.encoding import EncodingFault
 from freeride_core.gateway.http.errors import BodyTooLarge
 from freeride_core.gateway.http.relayed_headers import relayed_headers
+from freeride_core.gateway.http.server_exchange import HeaderList
 from freeride_core.gateway.http.upstream_response import AT_ONCE
 from freeride_core.gateway.http.via import has_passed
-from freeride_core.gateway.origins import HeaderList
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.protocols.keep_alive import KeepAlive
 from freeride_core.gateway.protocols.protocol import ParsedRequest
@@ -72,16 +72,16 @@ class Transaction:
                 raise
             task.uncancel()
             if exchange.is_aborted and not exchange.is_gone:
-                await self._fail(explanation.stopping())
+                self._fail(explanation.stopping())
             else:
                 self._emit("request_failed", code="client_gone")
         except NoRoom:
-            await self._fail(explanation.no_room())
+            self._fail(explanation.no_room())
         except Exception as error:
             # Where it happened, without the exception's words: they may quote a prompt.
             frames = traceback.extract_tb(error.__traceback__)
             _log.error("internal error: %s at %s:%s", type(error).__name__, frames[-1].filename, frames[-1].lineno)
-            await self._fail(explanation.internal_error())
+            self._fail(explanation.internal_error())
         finally:
             self._gateway.exchanges.discard(exchange)
             exchange.unwatch()
@@ -99,9 +99,9 @@ class Transaction:
             else:
                 parsed = await self._receive(body)
         except (BodyTooLarge, EncodingFault, NoRoom) as fault:
-            return await exchange.turn_away(explanation.unread(fault))
+            return exchange.turn_away(explanation.unread(fault))
         except BadRequest as fault:
-            return await exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
+            return exchange.fail(bad_request(fault.message, param=fault.param, code=fault.code))
         call = parsed.call
         exchange.encoder = parsed.encoder
         if parsed.headers:
@@ -112,7 +112,7 @@ class Transaction:
             call.via = exchange.headers[b"via"]
             if has_passed(call.via, gateway.upstreams.pseudonym):
                 gateway.note_loop()
-                return await exchange.fail(explanation.loop_detected())
+                return exchange.fail(explanation.loop_detected())
         model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
         events = gateway.events
         events.note(RequestStart(events.now(), exchange.request_id, model, call.stream, call.operation))
@@ -122,12 +122,12 @@ class Transaction:
         if route is None or not route.choices:
             found = await self._route(call, force)
             if isinstance(found, ClientError):
-                return await self._fail(found)
+                return self._fail(found)
             route = found
         self._walk = walk = gateway.walk(call, route, exchange.request_id)
         outcome = await (self._walked(walk) if call.stream else walk.run())
         if not isinstance(outcome, Served):
-            return await self._fail(await self._explained(outcome, call))
+            return self._fail(await self._explained(outcome, call))
         if outcome.served.rest is None:
             await self._pass_body(walk, outcome)
         else:
@@ -214,8 +214,8 @@ class Transaction:
         """Answers without an upstream, unless the model does not exist."""
         found = await self._route(call, None)
         if isinstance(found, ClientError) and found.status == 404:
-            return await self._exchange.fail(found)
-        return await self._exchange.answer(200, [(b"content-type", b"application/json")], reply)
+            return self._exchange.fail(found)
+        return self._exchange.answer(200, [(b"content-type", b"application/json")], reply)
 
     async def _explained(self, outcome: Outcome, call: Call) -> ClientError:
         told = (outcome, call, self._gateway.enabled, self._gateway.now())
@@ -231,13 +231,13 @@ class Transaction:
             told = encoder.whole(body) if len(body) <= LARGE else await aside(encoder.whole, body)
             if encoder.failure is not None:
                 walk.consequences.draw(candidate, encoder.failure, serves.attempt.sent_at)
-                return await self._fail(explanation.unwritable(candidate, encoder.failure))
+                return self._fail(explanation.unwritable(candidate, encoder.failure))
         if self._gateway.settings.stamp_body:
             told = _stamped(told, candidate.provider.name)
         headers = self._headers(candidate, serves)
         headers.append((b"content-type", b"application/json"))
         exchange.unwatch()
-        await exchange.answer(200, headers, told)
+        exchange.answer(200, headers, told)
         self._complete(candidate, body)
         if len(told) > AT_ONCE and exchange.is_slow:
             await self._see_off(len(told))
@@ -264,14 +264,14 @@ class Transaction:
         if exchange.is_started:
             first = exchange.protocol.late_headers(*candidate.pair) + first
         else:
-            await exchange.start_stream(self._headers(candidate, serves))
+            exchange.start_stream(self._headers(candidate, serves))
         await relay.run(first)
         if relay.failure is not None:
             if relay.last:
-                await exchange.write(relay.last)
+                await exchange.send(relay.last)
             return await self._break_off(walk, serves.attempt, relay.failure, relay.waited_s)
         exchange.unwatch()
-        await exchange.end(relay.last)
+        exchange.end(relay.last)
         self._complete(candidate, relay.scanner.ending)
         await relay.drain()
         return None
@@ -291,7 +291,7 @@ class Transaction:
         told = (candidate, failure, walk.call, self._gateway.enabled)
         is_short = len(walk.call.body) <= _LONG
         error = explanation.broken_stream(*told) if is_short else await aside(explanation.broken_stream, *told)
-        await self._exchange.fail(error)
+        self._exchange.fail(error)
 
     def _headers(self, candidate: Candidate, serves: Served) -> HeaderList:
         wire = candidate.provider.wires[serves.attempt.call.operation]
@@ -304,10 +304,10 @@ class Transaction:
             return []
         return [*candidate.headers, (b"x-freeride-attempts", b"%d" % self._walk.attempts)]
 
-    async def _fail(self, error: ClientError) -> None:
+    def _fail(self, error: ClientError) -> None:
         self._emit("request_failed", code=error.type if error.more.get("tried") else error.code, tried=_names(error))
         self._exchange.unwatch()
-        await self._exchange.fail(error, self._who(self._walk.candidate if self._walk else None))
+        self._exchange.fail(error, self._who(self._walk.candidate if self._walk else None))
 
     def _complete(self, candidate: Candidate, ending: bytes) -> None:
         attempts = self._walk.attempts if self._walk else 0

@@ -333,7 +333,7 @@ def test_of_bodies_that_wait_little_is_read(tmp_path: Path) -> None:
             piece = HEAD + b"Content-Length: 200000\r\n\r\n" + b" " * 200_000
             send_on(connection, piece, 100)
             client = client_of(stage, connection)
-            assert sum(server_exchange._size for server_exchange, _ in client._waiting) < 200_000
+            assert sum(server_exchange.body._size for server_exchange in client._waiting) < 200_000
             assert len(client._unparsed) <= 256 * 1024
 
 

@@ -4,6 +4,7 @@ In reading order:
 
 - `listener`: a client's connection
 - `server_exchange`: one request and response on it
+- `request_body`: the body of the request, until it is read
 - `write_batch`: writes joined to one system call
 - `connection_limit`: how many clients are connected at most
 - `budget`: how many bytes of bodies are held at most

@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 
 from freeride_core.gateway.http.connection_limit import ConnectionLimit, Guest
 from freeride_core.gateway.http.deadline import NEVER, Deadline
-from freeride_core.gateway.http.server_exchange import App, AsgiScope, ServerExchange
+from freeride_core.gateway.http.server_exchange import ExchangeApp, ServerExchange
 from freeride_core.gateway.http.write_batch import write_batch_of
 
 _MAX_WORDLESS = 64 * 1024
@@ -64,7 +64,6 @@ class ClientConnection(asyncio.Protocol):
         "_outbox",
         "_parser",
         "_reading",
-        "_server",
         "_server_exchange",
         "_state",
         "_transport",
@@ -73,6 +72,7 @@ class ClientConnection(asyncio.Protocol):
         "_url",
         "_waiting",
         "_wordless_bytes",
+        "server",
     )
 
     def __init__(
@@ -85,21 +85,20 @@ class ClientConnection(asyncio.Protocol):
         limit: ConnectionLimit | None = None,
     ) -> None:
         self._limit = limit
-        self._app = cast("App", config.loaded_app)
+        self._app = cast("ExchangeApp", config.loaded_app)  # uvicorn only hands it on
         self._state = server_state
         self._loop = _loop or asyncio.get_running_loop()
         self._outbox = write_batch_of(self._loop)
         self._keep_alive_s = config.timeout_keep_alive
         self._alarm = Deadline(self._loop, self._give_up)
         self._transport: asyncio.Transport
-        self._server: tuple[str, int] | None = None
-        """Address and port at which the client reached the gateway."""
+        self.server: tuple[str, int] | None = None
         self._parser: Any = None
         self._server_exchange: ServerExchange | None = None
         """The one that is being answered."""
         self._reading: ServerExchange | None = None
         """The one whose body is coming in."""
-        self._waiting: deque[tuple[ServerExchange, AsgiScope]] = deque()
+        self._waiting: deque[ServerExchange] = deque()
         self._drained: asyncio.Future[None] | None = None
         self._is_paused = False
         self._is_deaf = False
@@ -124,7 +123,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # by its methods: uvloop's is no subclass
-        self._server = transport.get_extra_info("sockname")
+        self.server = transport.get_extra_info("sockname")
         self._parser = httptools.HttpRequestParser(self)
         self._state.connections.add(self)  # type: ignore[arg-type] # uvicorn means its own two classes
         self._alarm.set(self._loop.time() + self._keep_alive_s)
@@ -161,7 +160,7 @@ class ClientConnection(asyncio.Protocol):
             and self._server_exchange is not None
             and not self._server_exchange.is_complete
         ):
-            self._server_exchange.put_together()
+            self._server_exchange.body.put_together()
             now, due = self._loop.time(), self._alarm.due
             latest = now + _BODY_S
             self._alarm.set(latest if due == NEVER else min(due + size * _BODY_S_PER_BYTE, latest))
@@ -272,7 +271,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._is_deaf = True
         server_exchange = self._server_exchange
-        if server_exchange is not None and (server_exchange.is_whole or server_exchange.is_started):
+        if server_exchange is not None and (server_exchange.body.is_whole or server_exchange.is_started):
             server_exchange.keeps_alive = False
             self._waiting.clear()
         else:
@@ -308,44 +307,32 @@ class ClientConnection(asyncio.Protocol):
             if parser.get_method() == b"CONNECT":
                 raise httptools.HttpParserError("this is no proxy")
             return
-        path, raw_path, query, authority = _parts(self._url)
+        path, query, authority = _parts(self._url)
         if authority:
             # An absolute target overrules the Host header.
             self._headers = [(name, authority if name == b"host" else value) for name, value in self._headers]
-        scope: AsgiScope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": version,
-            "method": parser.get_method().decode("ascii"),
-            "scheme": "http",
-            "server": self._server,
-            "path": path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "root_path": "",
-            "headers": self._headers,
-        }
         self._body_headers, self._headers = self._headers, []  # what follows the body is no header
         self._body_size, self._body_bytes = -1, 0
         self._alarm.stop()
-        server_exchange = ServerExchange(
+        server_exchange = self._app.exchange_type(
             self,
-            scope,
             self._outbox,
+            (parser.get_method().decode("ascii"), path, query, self._body_headers),
+            is_old=version == "1.0",
             keeps_alive=version != "1.0" and parser.should_keep_alive(),
             awaits_word=self._awaits_word,
         )
         self._reading = server_exchange
         if self._server_exchange is None:
-            self._begin(server_exchange, scope)
+            self._begin(server_exchange)
         else:
-            self._waiting.append((server_exchange, scope))
+            self._waiting.append(server_exchange)
 
     def on_body(self, data: bytes) -> None:
         self._wordless_bytes = 0
         self._body_bytes += len(data)
         if self._reading is not None:
-            self._reading.feed(data)
+            self._reading.body.feed(data)
 
     def on_message_complete(self) -> None:
         self._wordless_bytes = 0
@@ -353,17 +340,17 @@ class ClientConnection(asyncio.Protocol):
         if server_exchange is not None:
             if server_exchange is self._server_exchange and not server_exchange.is_complete:
                 self._alarm.stop()
-            server_exchange.feed_end()
+            server_exchange.body.feed_end()
 
-    # A cycle's side
+    # An exchange's side
 
     @property
     def default_headers(self) -> Sequence[tuple[bytes, bytes]]:
         return self._state.default_headers
 
-    def _begin(self, server_exchange: ServerExchange, scope: AsgiScope) -> None:
+    def _begin(self, server_exchange: ServerExchange) -> None:
         self._server_exchange = server_exchange
-        server_exchange.start(self._app, scope, self._loop, self._state.tasks)
+        server_exchange.run(self._app, self._loop, self._state.tasks)
 
     def write(self, *parts: bytes) -> None:
         self._outbox.write(self._transport, *parts)
@@ -408,7 +395,7 @@ class ClientConnection(asyncio.Protocol):
     def _go_on(self) -> None:
         """With the next request."""
         if self._waiting:
-            self._begin(*self._waiting.popleft())
+            self._begin(self._waiting.popleft())
         if len(self._waiting) < _MAX_PIPELINED:
             self._ahead = 0
             self.resume_reading()
@@ -428,7 +415,7 @@ class ClientConnection(asyncio.Protocol):
 
     def give_way(self) -> None:
         server_exchange = self._server_exchange
-        if server_exchange is not None and not (server_exchange.is_whole or server_exchange.is_started):
+        if server_exchange is not None and not (server_exchange.body.is_whole or server_exchange.is_started):
             self._refuse(b"503 Service Unavailable\r\nretry-after: 1")
         else:
             self.evict()
@@ -449,15 +436,13 @@ class ClientConnection(asyncio.Protocol):
         self._transport.abort()
 
 
-_ASGI = {"version": "3.0", "spec_version": "2.3"}
 _AUTHORITY_END = re.compile(rb"[/?#]")
 
 
 @functools.lru_cache(maxsize=256)
-def _parts(url: bytes) -> tuple[str, bytes, bytes, bytes]:
-    """Path, path as it was written, query, and who is asked where the URL is absolute. Raises where it is no URL."""
+def _parts(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, query, and who is asked where the URL is absolute. Raises where it is no URL."""
     parsed = httptools.parse_url(url)
-    raw_path = parsed.path or b"/"
-    path = unquote_to_bytes(raw_path).decode("utf-8", "replace")
+    path = unquote_to_bytes(parsed.path or b"/").decode("utf-8", "replace")
     authority = _AUTHORITY_END.split(url.partition(b"://")[2], 1)[0] if parsed.host else b""
-    return path, raw_path, parsed.query or b"", authority
+    return path, parsed.query or b"", authority

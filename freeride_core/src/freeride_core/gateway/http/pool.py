@@ -14,7 +14,15 @@ from freeride_core.gateway.http.deadline import NEVER, until
 from freeride_core.gateway.http.errors import UpstreamError, Withdrawn, silence, untrusted
 from freeride_core.gateway.http.upstream_connection import UpstreamConnection
 from freeride_core.gateway.http.upstream_headers import ResponseHeaders
-from freeride_core.gateway.http.upstream_response import MAX_BODY, Hold, UpstreamResponse, decoded, hold_any
+from freeride_core.gateway.http.upstream_response import (
+    MAX_BODY,
+    Hold,
+    Passage,
+    Take,
+    UpstreamResponse,
+    decoded,
+    hold_any,
+)
 
 _KEPT_S = 60.0
 """How long an idle connection is kept."""
@@ -195,7 +203,7 @@ class DirectResponse(UpstreamResponse):
                 return data
         return b""
 
-    async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
+    async def pass_on(self, take: Take) -> Passage:
         return await (self.connection.pass_on(take) if self._pieces is None else super().pass_on(take))
 
     def whole(self, limit: int = MAX_BODY) -> bytes | None:

@@ -12,7 +12,7 @@ from freeride_core.answer import ErrorKind
 from freeride_core.gateway.http.body_buffer import BodyBuffer
 from freeride_core.gateway.http.deadline import Deadline
 from freeride_core.gateway.http.errors import UpstreamError, silence
-from freeride_core.gateway.http.upstream_response import AT_ONCE, Hold, hold_any, too_large
+from freeride_core.gateway.http.upstream_response import AT_ONCE, Hold, Passage, Take, hold_any, too_large
 from freeride_core.gateway.http.write_batch import write_batch_of
 
 _HIGH_WATER = 256 * 1024
@@ -43,6 +43,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_on_lost",
         "_outbox",
         "_parser",
+        "_passage",
         "_taker",
         "_transport",
         "_waiter",
@@ -75,7 +76,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._is_keeping_alive = False
         self._has_body = True
         self._error: UpstreamError | None = None
-        self._taker: Callable[[bytes], bool] | None = None
+        self._taker: Take | None = None
+        self._passage: Passage | None = None
+        """Why the taker takes no more."""
         self._fault: BaseException | None = None
         """What the taker raised."""
         self.born = loop.time()
@@ -123,12 +126,13 @@ class UpstreamConnection(asyncio.Protocol):
         if self._waiter is not None:
             self._outbox.resume(self._waiter)
 
-    def _hand_over(self, take: Callable[[bytes], bool]) -> bool:
-        """Whether whoever waits is to go on itself."""
+    def _hand_over(self, take: Take) -> bool:
+        """Whether the task that waits is to go on itself."""
         if self._waiting_bytes > AT_ONCE:
             return True
         try:
-            if take(self._take()):
+            self._passage = take(self._take())
+            if self._passage is None:
                 return self.is_complete or self._error is not None
         except BaseException as fault:
             self._fault = fault
@@ -247,29 +251,29 @@ class UpstreamConnection(asyncio.Protocol):
             await self._progress()
         return self._take_some()
 
-    async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
-        """Gives `take` each part of the body in the moment in which it comes, without a turn of the loop between, until it
-        says no, which makes this true; false: the body is over."""
+    async def pass_on(self, take: Take) -> Passage:
+        """As that of `UpstreamResponse`. `take` gets each part as it comes, without a turn of the loop between."""
         try:
             while True:
                 while self._chunks:
-                    if not take(self._take_some()):
-                        return True
+                    passage = take(self._take_some())
+                    if passage is not None:
+                        return passage
                     if self._chunks:
                         await asyncio.sleep(0)
                 if self.is_complete:
-                    return False
+                    return Passage.OVER
                 if self._error is not None:
                     raise self._error
                 self._taker = take
                 await self._progress()
                 if self._fault is not None:
                     raise self._fault
-                if self._taker is not take:
-                    return True
+                if self._passage is not None:
+                    return self._passage
                 self._taker = None
         finally:
-            self._taker = self._fault = None
+            self._taker = self._fault = self._passage = None
 
     def whole_now(self, limit: int) -> bytes | None:
         """All of the body, where it has come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
@@ -46,12 +47,28 @@ async def _decoded(read: Callable[[], Awaitable[bytes]], encoding: str) -> Async
         raise UpstreamError(ErrorKind.PROTOCOL, f"the answer is {fault}") from None
 
 
-async def pass_on(read: Callable[[], Awaitable[bytes]], take: Callable[[bytes], bool]) -> bool:
-    """Gives `take` what is read until that says no, which makes this true; false: nothing is left."""
+class Passage(enum.Enum):
+    """How the passing on of a body has ended, for now or for good."""
+
+    OVER = enum.auto()
+    """Nothing of the body is left."""
+    ENOUGH = enum.auto()
+    """The taker wants no more of it."""
+    SLOW = enum.auto()
+    """The taker wants more once its client has caught up."""
+
+
+Take = Callable[[bytes], Passage | None]
+"""Is given each part of a body. Returns why it takes no other part now, `ENOUGH` or `SLOW`, or None to go on."""
+
+
+async def pass_on(read: Callable[[], Awaitable[bytes]], take: Take) -> Passage:
+    """As `UpstreamResponse.pass_on`, of what is read."""
     while data := await read():
-        if not take(data):
-            return True
-    return False
+        passage = take(data)
+        if passage is not None:
+            return passage
+    return Passage.OVER
 
 
 class UpstreamResponse(ABC):
@@ -73,8 +90,8 @@ class UpstreamResponse(ABC):
         """What has come since the last time, decoded where the upstream encoded it although it was asked not to. Waits where
         that is nothing; empty: the body is over."""
 
-    async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
-        """Reads on for `take` until that says no, which makes this true; false: the body is over. What `take` raises is raised."""
+    async def pass_on(self, take: Take) -> Passage:
+        """Give `take` each part of the body until it takes no more or nothing is left. What `take` raises is raised."""
         return await pass_on(self.read, take)
 
     def whole(self, limit: int = MAX_BODY) -> bytes | None:  # noqa: ARG002 - the base class knows of none

@@ -28,8 +28,8 @@ class KeepAlive:
 
     async def _beat(self) -> None:
         if not self._exchange.is_started:
-            await self._exchange.start_stream([])
-        await self._exchange.write(self._exchange.protocol.keep_alive)
+            self._exchange.start_stream([])
+        await self._exchange.send(self._exchange.protocol.keep_alive)
         self._timer = asyncio.get_running_loop().call_later(self._every_s, self._fire)
 
     async def stop(self) -> None:

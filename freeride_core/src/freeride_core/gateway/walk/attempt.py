@@ -16,7 +16,15 @@ from freeride_core.gateway.http.aside import aside
 from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.deadline import NEVER
 from freeride_core.gateway.http.errors import UpstreamError, Withdrawn
-from freeride_core.gateway.http.upstream_response import AT_ONCE, MAX_BODY, MAX_ERROR_BODY, UpstreamResponse, pass_on
+from freeride_core.gateway.http.upstream_response import (
+    AT_ONCE,
+    MAX_BODY,
+    MAX_ERROR_BODY,
+    Passage,
+    Take,
+    UpstreamResponse,
+    pass_on,
+)
 from freeride_core.gateway.http.upstreams import Upstreams
 from freeride_core.gateway.http.via import passed_by
 from freeride_core.gateway.walk import vectors
@@ -312,8 +320,8 @@ class AnswerStream:
         self._kept = 0
         """Bytes that the decoder was given since it last said something."""
 
-    async def pass_on(self, take: Callable[[bytes], bool]) -> bool:
-        """Reads on for `take` until that says no, which makes this true; false: the stream is over."""
+    async def pass_on(self, take: Take) -> Passage:
+        """As that of `UpstreamResponse`."""
         return await (self.reply.pass_on(take) if self._decoder is None else pass_on(self.read, take))
 
     async def read(self) -> bytes:
