@@ -28,7 +28,7 @@ from fake_upstream import (
 )
 from freeride_core.gateway import relay
 from freeride_core.gateway.protocols import registry
-from freeride_core.gateway.protocols.chat_completions import ChatCompletions
+from freeride_core.gateway.protocols.chat_completions import ChatCompletionsProtocol
 from freeride_core.gateway.protocols.protocol import ProtocolRoute
 from freeride_core.gateway.routes import RouteTable, understood
 from toy_protocol import ToyProtocol
@@ -284,7 +284,7 @@ def test_one_path_has_the_list_of_each_protocol_by_its_header(tmp_path: Path) ->
         assert stage.ask().json()["object"] == "chat.completion"
 
 
-class TwinProtocol(ChatCompletions):
+class TwinProtocol(ChatCompletionsProtocol):
     """Shares a path of POST with chat completions."""
 
     routes = (
@@ -297,17 +297,17 @@ class TwinProtocol(ChatCompletions):
 @pytest.mark.parametrize(
     ("method", "path", "headers", "owner", "has_route", "is_path", "id_"),
     [
-        ("POST", "/v1/chat/completions", (), "ChatCompletions", True, True, ""),
+        ("POST", "/v1/chat/completions", (), "ChatCompletionsProtocol", True, True, ""),
         ("POST", "/v1/chat/completions", (b"twin",), "TwinProtocol", True, True, ""),
-        ("GET", "/v1/chat/completions", (), "ChatCompletions", False, True, ""),
-        ("HEAD", "/v1/models", (), "ChatCompletions", True, True, ""),
-        ("GET", "/v1/models/a/b:c", (), "ChatCompletions", True, True, "a/b:c"),
-        ("GET", "/v1/models/a\nb", (), "ChatCompletions", True, True, "a\nb"),
+        ("GET", "/v1/chat/completions", (), "ChatCompletionsProtocol", False, True, ""),
+        ("HEAD", "/v1/models", (), "ChatCompletionsProtocol", True, True, ""),
+        ("GET", "/v1/models/a/b:c", (), "ChatCompletionsProtocol", True, True, "a/b:c"),
+        ("GET", "/v1/models/a\nb", (), "ChatCompletionsProtocol", True, True, "a\nb"),
         ("POST", "/toy/a/b:free:say", (), "ToyProtocol", True, True, "a/b:free"),
         ("GET", "/toy/a:say", (), "ToyProtocol", False, True, ""),
         ("POST", "/toy/a:sing", (), "ToyProtocol", False, False, ""),
         ("POST", "/twin", (), "TwinProtocol", False, True, ""),
-        ("POST", "/", (), "ChatCompletions", False, False, ""),
+        ("POST", "/", (), "ChatCompletionsProtocol", False, False, ""),
     ],
 )
 def test_a_request_leads_to_one_protocol_and_at_most_one_route(

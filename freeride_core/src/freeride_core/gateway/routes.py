@@ -26,7 +26,7 @@ class RouteMatch(NamedTuple):
     """The id of a model in the path."""
 
 
-class _Row(NamedTuple):
+class _RoutePattern(NamedTuple):
     pattern: re.Pattern[str]
     route: ProtocolRoute
     protocol: ServedProtocol
@@ -38,7 +38,7 @@ class RouteTable:
     def __init__(self, protocols: Sequence[ServedProtocol]) -> None:
         """The first protocol answers at paths that belong to none."""
         self._protocols = protocols
-        self._rows = [_Row(_pattern_of(route), route, each) for each in protocols for route in each.routes]
+        self._rows = [_RoutePattern(_pattern_of(route), route, each) for each in protocols for route in each.routes]
         self._rows.sort(key=lambda row: not row.route.marks)
         posts = [row for row in self._rows if row.route.method == "POST" and "{id}" not in row.route.path]
         paths = [row.route.path for row in posts]

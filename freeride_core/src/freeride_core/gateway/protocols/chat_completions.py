@@ -20,7 +20,7 @@ from freeride_core.gateway.protocols.protocol import (
 from freeride_core.gateway.protocols.request import parse_call
 
 
-class ChatCompletions(ServedProtocol):
+class ChatCompletionsProtocol(ServedProtocol):
     """Chat completions, and the lists of models as its clients read them."""
 
     routes: tuple[ProtocolRoute, ...] = (

@@ -25,7 +25,7 @@ _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ROWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
-class Embeddings(ServedProtocol):
+class EmbeddingsProtocol(ServedProtocol):
     """Vectors for texts. Errors and lists are those of chat completions."""
 
     routes = (ProtocolRoute("POST", "/v1/embeddings"),)

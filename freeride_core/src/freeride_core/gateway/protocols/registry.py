@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from freeride_core.gateway.protocols.chat_completions import ChatCompletions
-from freeride_core.gateway.protocols.embeddings import Embeddings
+from freeride_core.gateway.protocols.chat_completions import ChatCompletionsProtocol
+from freeride_core.gateway.protocols.embeddings import EmbeddingsProtocol
 from freeride_core.gateway.protocols.protocol import ServedProtocol
 
 PROTOCOLS: tuple[ServedProtocol, ...] = (
-    ChatCompletions(),  # first: errors at paths of no protocol are written in it
-    Embeddings(),
+    ChatCompletionsProtocol(),  # first: errors at paths of no protocol are written in it
+    EmbeddingsProtocol(),
 )
 
 SERVED = frozenset(each.agents_need for each in PROTOCOLS if each.agents_need is not None)
