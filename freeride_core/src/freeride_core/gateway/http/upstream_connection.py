@@ -252,7 +252,8 @@ class UpstreamConnection(asyncio.Protocol):
         return self._take_some()
 
     async def pass_on(self, take: Take) -> Passage:
-        """As that of `UpstreamResponse`. `take` gets each part as it comes, without a turn of the loop between."""
+        """As that of `UpstreamResponse`. `take` gets each part as it comes. To wait for a turn of the loop and `read` it
+        takes 2.7 us more for each chunk (measured 2026-12)."""
         try:
             while True:
                 while self._chunks:
