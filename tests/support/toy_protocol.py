@@ -41,7 +41,7 @@ class ToyProtocol(ServedProtocol):
     )
     claims = re.compile(r"^/(?:v1/)?toy(?:/|$)")
     keep_alive = b"\n"
-    request_id_header = b"toy-id"
+    request_id_headers = (b"x-request-id", b"toy-id")
     exposed_headers = (b"toy-dropped",)
 
     def parse(self, head: RequestHead, body: bytes, now: float) -> ParsedRequest:

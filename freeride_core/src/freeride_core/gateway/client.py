@@ -28,13 +28,14 @@ class ClientExchange(ServerExchange):
 
     def add_own_headers(self, headers: HeaderList) -> None:
         """Adds what every response has, whichever route it is of. A header for all responses goes here."""
-        own_id, id_header = self.request_id.encode(), self.protocol.request_id_header
+        own_id = self.request_id.encode()
         headers.append((b"x-freeride-request-id", own_id))
-        for name, _ in headers:
-            if name == id_header:
-                break
-        else:  # one agent tries again only after an answer that has it
-            headers.append((id_header, own_id))
+        for id_header in self.protocol.request_id_headers:
+            for name, _ in headers:
+                if name == id_header:
+                    break
+            else:  # one agent tries again only after an answer that has it
+                headers.append((id_header, own_id))
         headers += self.extra_headers
 
     def answer(self, status: int, headers: HeaderList, body: bytes) -> None:

@@ -141,8 +141,8 @@ class ServedProtocol(ABC):
     """Paths without a route that clients of this protocol ask for, as `search` finds them: a 404 there is written in it."""
     keep_alive: bytes = b": looking for a free model that can answer now\n\n"
     """What a stream gets every ten seconds while it has nothing to say; also before `AnswerEncoder.begin`."""
-    request_id_header: bytes = b"x-request-id"
-    """Where its clients look for the request's id."""
+    request_id_headers: tuple[bytes, ...] = (b"x-request-id",)
+    """Where clients look for the request's id. Each of them that the upstream did not send has the gateway's."""
     exposed_headers: tuple[bytes, ...] = ()
     """Headers of its own that web pages may read."""
 
