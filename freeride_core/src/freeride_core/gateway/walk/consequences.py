@@ -86,7 +86,9 @@ class Consequences:
             candidate.model.id,
             scope,
             kind=str(failure.kind),
-            wait_s=lambda strikes: cooldown_s(failure, reaction, scope, strikes, now, waited_s),
+            wait_s=lambda strikes, was_over_at_once: cooldown_s(
+                failure, reaction, scope, strikes, now, waited_s, was_over_at_once=was_over_at_once
+            ),
             is_outage=reaction.is_outage,
             sent_at=sent_at,
         )

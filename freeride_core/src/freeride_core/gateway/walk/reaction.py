@@ -107,11 +107,21 @@ LONGEST_S = 24 * 3600.0
 
 
 def cooldown_s(
-    failure: Failure, reaction: Reaction, scope: Scope, strikes: int, now: float, waited_s: float = 0.0
+    failure: Failure,
+    reaction: Reaction,
+    scope: Scope,
+    strikes: int,
+    now: float,
+    waited_s: float = 0.0,
+    *,
+    was_over_at_once: bool = False,
 ) -> float:
-    """How long to cool, seconds. `strikes` counts the failures in a row, this one included; `waited_s` is how long it took."""
+    """How long to cool, seconds. `strikes` counts the failures in a row, this one included; `waited_s` is how long it took;
+    `was_over_at_once`: the one before had a hint of zero, and another one is not believed."""
     if reaction.trusts_hint and failure.retry_at is not None and failure.retry_at >= now - _READING_S:
-        return min(max(failure.retry_at - now, 0.0), LONGEST_S)
+        hint_s = min(max(failure.retry_at - now, 0.0), LONGEST_S)
+        if hint_s or not was_over_at_once:
+            return hint_s
     is_about_model = scope in (Scope.MODEL, Scope.ACCOUNT_MODEL)
     wait_s = reaction.model_wait_s if is_about_model and reaction.model_wait_s is not None else reaction.wait_s
     if not reaction.longest_s:
