@@ -66,7 +66,7 @@ def _next(reaction: Reaction) -> str:
         return f"nobody: you get the upstream's words, as {reaction.answers}"
     if reaction.leaves_model:
         return f"another model; if none can, {reaction.answers}"
-    if reaction.is_hang:
+    if reaction.leaves_provider:
         return "another provider; this one again if no other is left"
     if reaction.is_outage:
         return "the next; this one again if nothing else is left"

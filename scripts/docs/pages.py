@@ -11,6 +11,7 @@ from fault_page import fault_page
 from key_rows import key_rows
 from page_parts import ROOT, installed, table, with_block
 from provider_page import provider_page, provider_rows
+from trial_page import trial_page
 
 FOLDERS = (ROOT / "docs" / "providers", ROOT / "docs" / "agents")
 """All that is in these is written here."""
@@ -38,6 +39,7 @@ def pages() -> dict[Path, str]:
         docs / "settings.md": with_block(settings, "keys", keys),
         docs / "commands.md": command_page(),
         docs / "faults.md": fault_page(),
+        docs / "agents-and-faults.md": trial_page(plugins),
         docs / "precedence.md": precedence_page(plugins.binders),
         **{FOLDERS[0] / f"{name}.md": provider_page(provider) for name, provider in plugins.providers.items()},
         **{FOLDERS[1] / f"{name}.md": agent_page(binder) for name, binder in plugins.binders.items()},

@@ -11,7 +11,7 @@ import pytest
 
 from freeride_core.settings.identity import make_secret
 from installation import install
-from programs import Program, clean_environ, serving
+from programs import Program, clean_environ, loopback_environ, serving
 from served_gateway import FREERIDE, Front, FrontMaker, fronting
 
 
@@ -60,18 +60,5 @@ def gateway_url(
 
 @pytest.fixture
 def client_environ(tmp_path: Path, shared_home: Mapping[str, str]) -> Mapping[str, str]:
-    """What an agent gets to see: a home of its own, and a way to loopback only."""
-    home = tmp_path / "agent"
-    nowhere = "http://127.0.0.1:9"
-    directories = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "CACHE", "STATE")}
-    proxies: dict[str, str] = {}
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        proxies |= {name: nowhere, name.lower(): nowhere}
-    own = {
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
-        "TERM": "dumb",
-        "NO_COLOR": "1",
-        "CI": "1",
-    }
-    return clean_environ(home, {**directories, **proxies, **own, **shared_home, "LANG": "C.UTF-8"})
+    """What an agent gets to see."""
+    return loopback_environ(tmp_path / "agent", shared_home)

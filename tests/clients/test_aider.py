@@ -1,4 +1,4 @@
-"""aider, configured by `freeride bind`, over real sockets."""
+"""aider, started by `freeride run`, over real sockets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from installation import need
 from programs import run
-from served_gateway import FREERIDE, FrontMaker
+from served_gateway import FREERIDE
 
 need("aider")
 
@@ -23,43 +23,6 @@ FLAGS = [
     "--no-show-release-notes",
     "--analytics-disable",
 ]
-
-
-@pytest.fixture
-def ask(
-    client_folder: Callable[[str], Path], client_environ: Mapping[str, str], tmp_path: Path
-) -> Callable[[str], str]:
-    """Binds aider to a gateway, asks it, and gives what it printed."""
-    aider = client_folder("aider") / "venv" / "bin" / "aider"
-    work = tmp_path / "work"
-    work.mkdir()
-
-    def ask(url: str) -> str:
-        bound = run([*FREERIDE, "bind", "aider", "--url", url], client_environ)
-        assert bound.returncode == 0, bound.stderr
-        offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-        answered = run([aider, *FLAGS, "--message", PROMPT], {**client_environ, **offline}, cwd=work, timeout_s=120)
-        assert answered.returncode == 0, answered.stderr
-        return answered.stdout
-
-    return ask
-
-
-def test_it_is_answered(ask: Callable[[str], str], gateway_url: str) -> None:
-    assert "FREERIDE_PONG_42" in ask(gateway_url)
-
-
-@pytest.mark.parametrize("failure", ["rate-limited", "error-first-event"])
-def test_it_never_sees_a_failing_provider(failure: str, ask: Callable[[str], str], make_front: FrontMaker) -> None:
-    front = make_front("groq", "nvidia")
-    front.simulators["groq"].always(failure)
-
-    said = ask(front.url)
-
-    assert "FREERIDE_PONG_42" in said
-    assert "litellm." not in said, "it would name the exception"
-    assert front.attempts[0] == "groq"
-    assert [name for name in front.attempts if name != "groq"] == ["nvidia"], "it asked once"
 
 
 AWAY = "http://127.0.0.1:9"

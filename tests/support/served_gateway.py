@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
+from freeride_core.simulator.model import Saying
 from freeride_core.system.programs import python_command
 from programs import clean_environ, serving
 
@@ -41,14 +44,22 @@ class Front:
 
 
 FrontMaker = Callable[..., Front]
+SimulatedModel = Callable[[Mapping[str, Any]], Saying]
 
 
 @contextmanager
-def fronting(home: Path, *names: str, more: Mapping[str, str] | None = None) -> Iterator[Front]:
-    """`freeride serve` on simulators of these providers; none named: of all that are installed."""
+def fronting(
+    home: Path,
+    *names: str,
+    models: Mapping[str, SimulatedModel] = MappingProxyType({}),
+    more: Mapping[str, str] | None = None,
+) -> Iterator[Front]:
+    """`freeride serve` on simulators of these providers; none named: of all that are installed. `models` says by provider
+    what the model says, where that is not what simulated models say by themselves."""
     plugins = load_plugins(("provider",))
     profiles = [installed_profile(plugins, name) for name in names or plugins.providers]
-    with SimulatorThread(*(Simulator(profile, quotas=False, pace=0) for profile in profiles)) as thread:
+    simulators = [Simulator(profile, quotas=False, pace=0, model=models.get(profile.provider)) for profile in profiles]
+    with SimulatorThread(*simulators) as thread:
         by_name = {simulator.profile.provider: simulator for simulator in thread.simulators}
         with serving(FREERIDE, clean_environ(home, {**thread.env, **(more or {})})) as url:
             yield Front(url, by_name)

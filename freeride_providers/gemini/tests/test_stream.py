@@ -24,9 +24,12 @@ def corrected(stream: bytes, size: int) -> bytes:
     return b"".join(pieces) + decoder.flush()
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "byte order mark"])
 @pytest.mark.parametrize("size", [1, 7, 1000, 100_000])
-def test_calls_are_numbered_wherever_the_stream_is_cut(size: int) -> None:
-    said = corrected(STREAM, size)
+def test_calls_are_numbered_wherever_the_stream_is_cut(size: int, mark: bytes) -> None:
+    said = corrected(mark + STREAM, size)
+    assert said.startswith(mark + b"data: ")
+    said = said.removeprefix(mark)
     chunks = [json.loads(line[6:]) for line in said.splitlines() if line.startswith(b"data: {")]
     calls = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", ())]
     assert [call["index"] for call in calls] == [0, 1]
@@ -44,3 +47,8 @@ def test_calls_are_numbered_wherever_the_stream_is_cut(size: int) -> None:
 )
 def test_an_event_that_takes_too_long_to_decode_is_passed_on_as_it_is(line: bytes) -> None:
     assert corrected(CALL + line, 65536).endswith(line)
+
+
+def test_a_mark_within_a_stream_is_no_mark() -> None:
+    line = b"\xef\xbb\xbf" + CALL
+    assert corrected(CALL + line, 1000).endswith(line)

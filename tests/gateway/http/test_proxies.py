@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from fake_upstream import GatewayStage, provider
+from fake_upstream import CLOSE, FakeUpstream, GatewayStage, Script, always, provider
 from freeride_core.answer import UpstreamRequest
 from freeride_core.gateway.http.deadline import NEVER
+from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.proxied import ProxiedOrigin
 from freeride_core.gateway.http.proxies import proxy_for
 
@@ -112,3 +115,49 @@ def test_a_proxy_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytes
         error = stage.ask().json()["error"]
         assert "alpha: network, the proxy that the environment names cannot be used" in error["message"]
         assert "ALL_PROXY" in error["suggestion"]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "help_"),
+    [
+        (b"407 Proxy Authentication Required", "the proxy wants a user name and a password", "USER:PASSWORD"),
+        (b"407 X", "the proxy wants a user name and a password", "USER:PASSWORD"),
+        (b"403 Forbidden", "the proxy refused the connection (status 403)", "who runs the proxy"),
+        (b"502 Bad Gateway", "the proxy refused the connection (status 502)", "who runs the proxy"),
+    ],
+)
+def test_a_proxy_that_refuses_a_tunnel_is_named_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes, reason: str, help_: str
+) -> None:
+    script: Script = [b"HTTP/1.1 " + said + b"\r\ncontent-length: 0\r\n\r\n", CLOSE]
+    with FakeUpstream(always(script)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with GatewayStage(tmp_path, provider("alpha"), urls={"alpha": "https://upstream.invalid/v1"}) as stage:
+            error = stage.ask().json()["error"]
+            assert f"alpha: network, {reason}" in error["message"]
+            assert help_ in error["suggestion"]
+            assert proxy.seen[-1].method == "CONNECT"
+
+
+# httpcore leaves the connection to the garbage collector, which warns.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("username", "replies"), [("", (b"\x05\xff",)), ("a:b@", (b"\x05\x02", b"\x01\x01"))])
+def test_a_proxy_of_socks_that_wants_another_login_is_named_as_that(username: str, replies: Sequence[bytes]) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for reply in replies:
+            await reader.read(1024)
+            writer.write(reply)
+        await writer.drain()
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            origin = ProxiedOrigin(f"socks5://{username}127.0.0.1:{server.sockets[0].getsockname()[1]}", None)
+            request = UpstreamRequest("GET", "http://upstream.invalid/v1", (), b"")
+            with pytest.raises(UpstreamError, match="wants a user name"):
+                await origin.ask(request, connect_s=5.0, due=NEVER, is_wanted=None)
+            await origin.close()
+
+    asyncio.run(main())
+    gc.collect()

@@ -59,13 +59,28 @@ def test_the_third_in_a_row_cools_a_model(tmp_path: Path, name: str, *, is_strea
     with stage_of(tmp_path) as stage:
         stage["alpha"].answer = always(script)
         asked = []
-        for _ in range(5):
+        for _ in range(8):
             assert stage.ask(stream=is_stream).headers["x-freeride-provider"] == "beta"
             asked.append(len(stage["alpha"].posts))
-        assert asked == [2, 4, 6, 6, 6], name
+        assert asked == [1, 2, 3, 4, 5, 6, 6, 6], name
         cooled = stage.cooled()
         assert {kind for kind, _ in cooled.values()} == {"protocol"}
         assert all(20 < wait_s <= 30 for _, wait_s in cooled.values()), cooled
+
+
+@pytest.mark.parametrize(
+    ("name", "is_stream", "script"), CASES, ids=[f"{name}-{is_stream}" for name, is_stream, _ in CASES]
+)
+def test_another_provider_is_next_after_nonsense(tmp_path: Path, name: str, *, is_stream: bool, script: Script) -> None:
+    models = tuple(Model(id=f"double/{number}", canonical=f"double/{number}", tier=1) for number in range(4))
+    with GatewayStage(tmp_path, provider("alpha", models=models), provider("beta", models=LATER)) as stage:
+        stage["alpha"].answer = always(script)
+        assert stage.ask(stream=is_stream).headers["x-freeride-provider"] == "beta", name
+        assert len(stage["alpha"].posts) == 1
+        stage["beta"].answer = always(refusal(429))
+        alone = stage.ask(stream=is_stream)
+        assert len(stage["alpha"].posts) > 3, "its other models are asked when no other provider is left"
+        assert alone.headers["x-freeride-provider"] == "alpha"
 
 
 def test_a_good_answer_between_them_begins_anew(tmp_path: Path) -> None:

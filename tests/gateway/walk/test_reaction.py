@@ -145,13 +145,17 @@ def test_nothing_else_is_an_outage() -> None:
 # protocol, bad_request, content_filter
 
 
-@pytest.mark.parametrize("kind", ["protocol", "a_kind_of_tomorrow", ""])
+@pytest.mark.parametrize("kind", ["a_kind_of_tomorrow", ""])
 def test_what_nobody_understands_cools_nothing_and_the_next_is_tried(kind: str) -> None:
     assert what(kind) == UNKNOWN == Reaction()
     assert not UNKNOWN.cools
     assert not UNKNOWN.is_final
     assert not UNKNOWN.leaves_model
     assert UNKNOWN.answers == 503
+
+
+def test_nonsense_cools_nothing_and_another_provider_is_tried() -> None:
+    assert what("protocol") == Reaction(leaves_provider=True)
 
 
 @pytest.mark.parametrize("kind", ["bad_request", "content_filter"])

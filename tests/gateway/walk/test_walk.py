@@ -19,6 +19,7 @@ from fake_upstream import (
     ReceivedRequest,
     Script,
     always,
+    ask_at_once,
     chunk,
     completion,
     good,
@@ -159,6 +160,36 @@ def test_a_retry_hint_of_zero_cools_for_no_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("script", "slot", "wait_s"),
+    [
+        (refusal(429, headers={"Retry-After": "0"}), ACCOUNT, 120),
+        (refusal(429, headers={"retry-after-ms": "0"}), ACCOUNT, 120),
+        (refusal(402, headers={"Retry-After": "0"}), ACCOUNT, 3600),
+        (refusal(503, headers={"Retry-After": "0"}), EVERYONES_MODEL, 60),
+    ],
+    ids=["429", "429 in ms", "402", "503"],
+)
+def test_a_second_hint_of_zero_in_a_row_is_not_believed(
+    tmp_path: Path, script: Script, slot: Slot, wait_s: int
+) -> None:
+    with GatewayStage(tmp_path) as stage:
+        stage["alpha"].answer = in_turn(script, reply(200, completion()), script, script)
+        said = [stage.ask().headers["x-freeride-provider"] for _ in range(4)]
+        assert said == ["beta", "alpha", "beta", "beta"], "an answer between them begins anew"
+        assert_near(stage.cooled()[slot][1], wait_s)
+        assert stage.ask().headers["x-freeride-provider"] == "beta"
+        assert len(stage["alpha"].posts) == 4
+
+
+def test_hints_of_zero_to_requests_sent_together_are_one(tmp_path: Path) -> None:
+    with GatewayStage(tmp_path) as stage:
+        stage["alpha"].answer = always([0.3, *refusal(429, headers={"Retry-After": "0"})])
+        assert {said.headers["x-freeride-provider"] for said in ask_at_once(stage, 4)} == {"beta"}
+        assert len(stage["alpha"].posts) == 4
+        assert not stage.cooled()
+
+
+@pytest.mark.parametrize(
     "script",
     [
         reply(200, b"<html><body>Busy</body></html>", content_type="text/html"),
@@ -224,10 +255,9 @@ def test_keys_of_one_account_share_its_limit_once_the_upstream_has_named_it(tmp_
         no_wait = {"Retry-After": "0"}
         stage["alpha"].answer = always(refusal(429, "too much for organization org-7", no_wait))
         assert stage.ask().headers["x-freeride-provider"] == "beta"
-        assert len(stage["alpha"].posts) == 2, "each key has said whose it is"
-        stage["alpha"].answer = always(refusal(429, "too much for organization org-7"))
+        assert len(stage["alpha"].posts) == 2, "each key has said whose it is, and the second no is believed"
         assert stage.ask().headers["x-freeride-provider"] == "beta"
-        assert len(stage["alpha"].posts) == 3, "what cools the account cools both keys"
+        assert len(stage["alpha"].posts) == 2, "what cools the account cools both keys"
 
 
 def test_a_model_that_is_gone_leaves_the_provider_its_next_model(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from freeride_core.answer import ErrorKind, Failure
 from freeride_core.call import Call, Operation
 from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.encoding import DecodedTooLarge, EncodingFault, UnknownCoding
-from freeride_core.gateway.http.errors import UNTRUSTED, UNUSABLE_PROXY, BodyTooLarge
+from freeride_core.gateway.http.errors import PROXY_LOGIN, PROXY_REFUSAL, UNTRUSTED, UNUSABLE_PROXY, BodyTooLarge
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.enabled import EnabledProviders
@@ -25,7 +25,13 @@ _BUSY_S = 5
 """Seconds in which some of what fills the budget has been answered."""
 _BREAKS = frozenset({ErrorKind.NETWORK, ErrorKind.TIMEOUT})
 _CLIENTS_FAULTS = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.CONTENT_FILTER})
+_LOGIN_HELP = (
+    "The proxy on the way wants a user name and a password: add them to its address in HTTP_PROXY or HTTPS_PROXY,"
+    " as in http://USER:PASSWORD@HOST:PORT."
+)
 _CONNECTION_HELP = {
+    PROXY_LOGIN: _LOGIN_HELP,
+    PROXY_REFUSAL: "Ask who runs the proxy to let this machine reach the upstreams, or correct HTTPS_PROXY.",
     UNTRUSTED: "Set SSL_CERT_FILE to a file with the certificate of the proxy or the antivirus program that reads the traffic.",
     UNUSABLE_PROXY: "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: write scheme, host and port, such as http://host:3128.",
 }
@@ -126,10 +132,7 @@ def _suggestion(tried: Sequence[Tried], enabled: EnabledProviders, now: float) -
         if all(each.startswith(reason) for each in reasons):
             return help_
     if {entry.status for entry in tried} == {407}:
-        return (
-            "The proxy on the way wants a user name and a password: add them to its address in HTTP_PROXY or HTTPS_PROXY,"
-            " as in http://USER:PASSWORD@HOST:PORT."
-        )
+        return _LOGIN_HELP
     if kinds and kinds <= {ErrorKind.NETWORK, ErrorKind.TIMEOUT}:
         return "Check this machine's network connection, or wait a moment."
     if kinds == {ErrorKind.MODEL_NOT_FOUND}:

@@ -27,6 +27,11 @@ class Cooldown:
     is_outage: bool = False
     """After its end one request probes the slot before others follow."""
 
+    @property
+    def is_over_at_once(self) -> bool:
+        """Whether the upstream said that it need not be waited for."""
+        return self.until <= self.noted
+
 
 class Cooldowns:
     """All cooldowns of this machine, in memory; `put` queues each change for the store."""

@@ -153,12 +153,13 @@ class Ledger:
         scope: Scope,
         *,
         kind: str,
-        wait_s: Callable[[int], float],
+        wait_s: Callable[[int, bool], float],
         is_outage: bool,
         sent_at: float,
     ) -> Cooldown:
-        """Cools what a failure is about. `wait_s` gives seconds from the number of failures in a row; a failure of a request
-        that was sent before the slot began to cool is the same failure seen again, not one more."""
+        """Cools what a failure is about. `wait_s` gives seconds from the number of failures in a row, and from whether the one
+        before was to be over at once; a failure of a request that was sent before the slot began to cool is the same failure
+        seen again, not one more."""
         now = self.now()
         slot = slot_of(scope, key, self.accounts.of(key), model_id)
         before = self.cooldowns.get(slot)
@@ -166,11 +167,10 @@ class Ledger:
         is_same = before is not None and before.kind == kind and before.noted >= sent_at
         if not is_same:
             strikes += 1
-        cooldown = Cooldown(kind, now + wait_s(strikes), strikes, now, is_outage)
+        was_over_at_once = before is not None and strikes > 1 and not is_same and before.is_over_at_once
+        cooldown = Cooldown(kind, now + wait_s(strikes, was_over_at_once), strikes, now, is_outage)
         if before is not None and before.until > now and before.until >= cooldown.until:
             return before
-        if cooldown.until <= now and not is_outage:
-            return cooldown  # over as it begins, by the upstream's own word: nothing to remember
         self.cooldowns.set(slot, cooldown)
         return cooldown
 

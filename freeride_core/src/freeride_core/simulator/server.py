@@ -6,9 +6,10 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from freeride_core.simulator.connection import SimulatorConnection
+from freeride_core.simulator.model import Saying
 from freeride_core.simulator.profile import Profile
 from freeride_core.simulator.reply import SimulatedResponse
 from freeride_core.simulator.seen import SeenRequest
@@ -31,19 +32,21 @@ class Simulator:
         now: Callable[[], float] = time.time,
         accounts: Mapping[str, str] | None = None,
         text: str | None = None,
+        model: Callable[[Mapping[str, Any]], Saying] | None = None,
         pace: float = 1.0,
         slow_s: float = 2.0,
         on_answer: Callable[[SeenRequest], None] | None = None,
     ) -> None:
         """`accounts` maps keys to accounts (a key that is not in it is an account of its own); `text` is all that the model
-        ever says; `pace` stretches every pause (0: none); `slow_s` is how late `slow-first-byte` is; `on_answer` is
-        called when it is decided what a request gets."""
+        ever says; `model` takes the JSON of a request and decides what is said, tool calls included; `pace` stretches every
+        pause (0: none); `slow_s` is how late `slow-first-byte` is; `on_answer` is called when it is decided what a request
+        gets."""
         self.profile = profile
         self.requests: list[SeenRequest] = []
         """What arrived, in order."""
         self.port = 0
         self._upstream = SimulatedUpstream(
-            profile, quotas=quotas, seed=seed, now=now, accounts=accounts, text=text, slow_s=slow_s
+            profile, quotas=quotas, seed=seed, now=now, accounts=accounts, text=text, model=model, slow_s=slow_s
         )
         self._pace = pace
         self._on_answer = on_answer

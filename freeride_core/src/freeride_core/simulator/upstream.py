@@ -34,6 +34,7 @@ class SimulatedUpstream:
         now: Callable[[], float] = time.time,
         accounts: Mapping[str, str] | None = None,
         text: str | None = None,
+        model: Callable[[Mapping[str, Any]], Saying] | None = None,
         slow_s: float = 2.0,
     ) -> None:
         self.profile = profile
@@ -43,6 +44,7 @@ class SimulatedUpstream:
         self._now = now
         self._accounts = accounts or {}
         self.text = text
+        self._model = model
         self._slow_s = slow_s
         self._meter = Meter(profile.quotas)
         self._serials = itertools.count()
@@ -87,13 +89,16 @@ class SimulatedUpstream:
             request=request,
             model=model,
             stream=seen.stream,
-            saying=say(request, self.profile.provider, model, self.text) if is_chat else Saying(),
+            saying=self._say(request, model) if is_chat else Saying(),
             prompt_tokens=count_tokens(prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False)),
             serial=f"{self.profile.provider}:{self._seed}:{next(self._serials)}",
             key=seen.key,
             now=self._now(),
             slow_s=self._slow_s,
         )
+
+    def _say(self, request: Mapping[str, Any], model: str) -> Saying:
+        return self._model(request) if self._model else say(request, self.profile.provider, model, self.text)
 
     def _decide(self, seen: SeenRequest, turn: PlayedRequest) -> tuple[str, SimulatedResponse]:
         ordered = None

@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from typing import Any
 
+_MARK = b"\xef\xbb\xbf"
+"""The byte order mark, which a stream may begin with."""
 _LONGEST = 1024 * 1024
 """Bytes of an event that is decoded: no call is longer, and the gateway does nothing else for up to 50 ms."""
 
@@ -18,6 +20,7 @@ class NumberedToolCalls:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._has_begun = False
         self._calls: Counter[int] = Counter()
         """How many calls each choice has made."""
 
@@ -35,6 +38,11 @@ class NumberedToolCalls:
         return self._corrected(rest)
 
     def _corrected(self, line: bytes) -> bytes:
+        mark = b"" if self._has_begun or not line.startswith(_MARK) else _MARK
+        self._has_begun = True
+        return mark + self._corrected_event(line.removeprefix(mark))
+
+    def _corrected_event(self, line: bytes) -> bytes:
         if not line.startswith(b"data:") or not (self._calls or b'"tool_calls"' in line):
             return line
         if len(line) > _LONGEST:

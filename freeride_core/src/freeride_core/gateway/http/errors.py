@@ -8,6 +8,8 @@ from freeride_core.answer import ErrorKind, Failure
 
 UNTRUSTED = "its certificate is not trusted"
 UNUSABLE_PROXY = "the proxy that the environment names cannot be used"
+PROXY_LOGIN = "the proxy wants a user name and a password"
+PROXY_REFUSAL = "the proxy refused the connection"
 
 
 class UpstreamError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -12,7 +13,14 @@ import httpx
 
 from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.http.deadline import NEVER, until
-from freeride_core.gateway.http.errors import UpstreamError, Withdrawn, silence, untrusted
+from freeride_core.gateway.http.errors import (
+    PROXY_LOGIN,
+    PROXY_REFUSAL,
+    UpstreamError,
+    Withdrawn,
+    silence,
+    untrusted,
+)
 from freeride_core.gateway.http.upstream_headers import ResponseHeaders
 from freeride_core.gateway.http.upstream_response import UpstreamResponse, decoded
 
@@ -117,9 +125,17 @@ def _trouble(error: Exception) -> UpstreamError:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return untrusted(cause)
             cause = cause.__cause__ or cause.__context__
-        return UpstreamError(ErrorKind.NETWORK, "no connection", is_connect=True)
+        return UpstreamError(ErrorKind.NETWORK, _refusal_of_proxy(str(error)) or "no connection", is_connect=True)
     if isinstance(error, httpx.TimeoutException):
         return silence()
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
         return UpstreamError(ErrorKind.PROTOCOL, "the request cannot be sent")
     return UpstreamError(ErrorKind.NETWORK, "the connection broke")
+
+
+def _refusal_of_proxy(text: str) -> str:
+    """What a proxy said to the wish for a tunnel; empty if it was no refusal. The words are those of httpcore 1.0."""
+    if text.startswith(("407 ", "Requested ", "Invalid username/password")):
+        return PROXY_LOGIN
+    status = re.match(r"[1-5]\d\d ", text)
+    return f"{PROXY_REFUSAL} (status {status[0].strip()})" if status else ""

@@ -59,6 +59,8 @@ class Consequences:
         self._learn(candidate, failure, reaction)
         if failure.kind == ErrorKind.CONTEXT_LENGTH:
             self._selection.outgrow(candidate)
+        if reaction_to(failure).leaves_provider:
+            self._selection.put_last(candidate)
         if not reaction.cools:
             return None
         scope = cooled_scope(failure, reaction, candidate.provider)
@@ -69,7 +71,6 @@ class Consequences:
             self._selection.shake(candidate)
         cooldown = self.cool(candidate, failure, reaction, scope, sent_at, waited_s)
         if reaction.is_hang:
-            self._selection.put_last(candidate)
             self._ledger.put_last(candidate.provider.name, cooldown.until)
         if reaction.is_outage and scope is not Scope.PROVIDER and self._is_provider_down(candidate, reaction):
             self.cool(candidate, failure, reaction, Scope.PROVIDER, sent_at, waited_s)
@@ -85,7 +86,9 @@ class Consequences:
             candidate.model.id,
             scope,
             kind=str(failure.kind),
-            wait_s=lambda strikes: cooldown_s(failure, reaction, scope, strikes, now, waited_s),
+            wait_s=lambda strikes, was_over_at_once: cooldown_s(
+                failure, reaction, scope, strikes, now, waited_s, was_over_at_once=was_over_at_once
+            ),
             is_outage=reaction.is_outage,
             sent_at=sent_at,
         )

@@ -27,8 +27,10 @@ class Reaction:
     """Whether the upstream's own word on when to come back counts."""
     is_outage: bool = False
     """The upstream is down rather than unwilling: afterwards one request probes it, and it is tried when nothing else is left."""
+    leaves_provider: bool = False
+    """Another provider is next in this request, and this one again only when no other is left."""
     is_hang: bool = False
-    """Nothing was answered: another provider is next, also in later requests, and this one again only when no other is left."""
+    """Nothing was answered: other providers come first in later requests too."""
     rest_times: float = 0.0
     """How many times as long as its timeout the wait is at least: one as long as that is over when an agent's next turn asks."""
     leaves_model: bool = False
@@ -45,7 +47,7 @@ UNKNOWN = Reaction()
 """For a kind that this core does not know: the next candidate, and nothing is cooled."""
 
 _OUTAGE = Reaction(cools=True, scope=Scope.MODEL, wait_s=30, longest_s=600, is_outage=True)
-_HANG = replace(_OUTAGE, is_hang=True)
+_HANG = replace(_OUTAGE, leaves_provider=True, is_hang=True)
 
 TABLE: dict[str, Reaction] = {
     ErrorKind.RATE_LIMIT: Reaction(cools=True, wait_s=120, model_wait_s=60),
@@ -58,7 +60,7 @@ TABLE: dict[str, Reaction] = {
     ErrorKind.UNAVAILABLE: _OUTAGE,
     ErrorKind.TIMEOUT: replace(_HANG, rest_times=4),
     ErrorKind.NETWORK: _HANG,
-    ErrorKind.PROTOCOL: UNKNOWN,
+    ErrorKind.PROTOCOL: Reaction(leaves_provider=True),
     ErrorKind.BAD_REQUEST: Reaction(is_final=True, answers=400),
     ErrorKind.CONTENT_FILTER: Reaction(is_final=True, answers=400),
 }
@@ -105,11 +107,21 @@ LONGEST_S = 24 * 3600.0
 
 
 def cooldown_s(
-    failure: Failure, reaction: Reaction, scope: Scope, strikes: int, now: float, waited_s: float = 0.0
+    failure: Failure,
+    reaction: Reaction,
+    scope: Scope,
+    strikes: int,
+    now: float,
+    waited_s: float = 0.0,
+    *,
+    was_over_at_once: bool = False,
 ) -> float:
-    """How long to cool, seconds. `strikes` counts the failures in a row, this one included; `waited_s` is how long it took."""
+    """How long to cool, seconds. `strikes` counts the failures in a row, this one included; `waited_s` is how long it took;
+    `was_over_at_once`: the one before had a hint of zero, and another one is not believed."""
     if reaction.trusts_hint and failure.retry_at is not None and failure.retry_at >= now - _READING_S:
-        return min(max(failure.retry_at - now, 0.0), LONGEST_S)
+        hint_s = min(max(failure.retry_at - now, 0.0), LONGEST_S)
+        if hint_s or not was_over_at_once:
+            return hint_s
     is_about_model = scope in (Scope.MODEL, Scope.ACCOUNT_MODEL)
     wait_s = reaction.model_wait_s if is_about_model and reaction.model_wait_s is not None else reaction.wait_s
     if not reaction.longest_s:

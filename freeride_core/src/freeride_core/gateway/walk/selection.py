@@ -66,7 +66,7 @@ class Selection:
         self._unreachable |= {candidate.provider.name}
 
     def put_last(self, candidate: Candidate) -> None:
-        """It did not answer: its provider is asked again only when no other is left."""
+        """It answered nothing, or nonsense: its provider is asked again only when no other is left."""
         self._last |= {candidate.provider.name}
 
     def shake(self, candidate: Candidate) -> None:
