@@ -52,6 +52,8 @@ class Credential:
     aliases: tuple[str, ...] = ()
     pattern: str | None = None
     """Regular expression that a whole key matches; a mismatch is a hint in `freeride keys`, never a refusal."""
+    key_header: str = ""
+    """The request header that holds the bare key, such as `api-key`. Empty for a bearer token in `authorization`."""
     account_variable: str | None = None
     account_aliases: tuple[str, ...] = ()
 
@@ -69,6 +71,8 @@ class Key:
     """0 for the first key of the provider: `k0` in events."""
     variable: str
     """Where it came from: `ACME_API_KEY_2`."""
+    key_header: str = ""
+    """The credential's."""
     account_id: str | None = field(default=None, repr=False)
     base_url: str
     """Scheme, authority and prefix of all of this provider's requests; no trailing slash."""

@@ -109,7 +109,6 @@ def tells_the_upstream_nothing_more(subject: ProviderSubject) -> None:
             came = seen.headers.get(name.lower())
             assert came == value, f"the upstream wants {name}: {value}, and got {came!r}"
         if subject.provider.credentials:
-            assert seen.key == subject.profile.good_key, "the key did not reach the upstream"
             return
         for seen in rig.simulator.requests:
             for name in _CREDENTIAL_HEADERS:
