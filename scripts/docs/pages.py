@@ -22,9 +22,7 @@ def pages() -> dict[Path, str]:
     docs = ROOT / "docs"
     readme = (ROOT / "README.md").read_text("utf-8")
     blocks = {
-        "providers": table(
-            ("provider", "variable", "free tier", "key"), provider_rows(plugins.providers.values())
-        ),
+        "providers": table(("provider", "variable", "free tier", "key"), provider_rows(plugins.providers.values())),
         "agents": table(("agent", "command", "file"), agent_rows(plugins.binders.values())),
         "failover": table(("kind", "failure", "pause", "next attempt"), failover_rows()),
         "commands": table(("", ""), command_rows()),

@@ -61,7 +61,9 @@ def _start(provider: Provider) -> str:
     pronoun = "it" if len(names) == 1 else "them"
     lines.append(f"2. Put {' and '.join(f'`{name}=…`' for name in names)} into {home}, or export {pronoun}.")
     lines[-1] += " `freeride init` does it for you."
-    lines.append("3. `freeride keys --check` verifies the key, and `freeride models` lists the models that you can use now.")
+    lines.append(
+        "3. `freeride keys --check` verifies the key, and `freeride models` lists the models that you can use now."
+    )
     return "\n".join(lines) + "\n"
 
 

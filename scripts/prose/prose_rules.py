@@ -53,12 +53,7 @@ def terms_of(contributing: str) -> dict[str, str]:
     """Return the words that the list of terms rules out, each with the term to use."""
     table = contributing.partition("## Terms")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]+) \|$", table, re.MULTILINE)[1:]
-    return {
-        rf"{re.escape(word.strip())}": term
-        for term, words in rows
-        for word in words.split(",")
-        if word.strip(" -")
-    }
+    return {re.escape(word): term for term, words in rows for word in re.findall(r"`([^`]+)`", words)}
 
 
 def faults_in(passages: Iterable[Passage], terms: Mapping[str, str]) -> Iterator[ProseFault]:

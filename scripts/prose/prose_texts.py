@@ -61,7 +61,11 @@ def passages_of_python(text: str) -> Iterator[Passage]:
     """Yield the docstrings of a module: its own, of classes and functions, and of attributes."""
     for node in ast.walk(ast.parse(text)):
         for child in getattr(node, "body", None) or () if not isinstance(node, ast.Lambda | ast.IfExp) else ():
-            if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant) and isinstance(child.value.value, str):
+            if (
+                isinstance(child, ast.Expr)
+                and isinstance(child.value, ast.Constant)
+                and isinstance(child.value.value, str)
+            ):
                 docstring = child.value.value
                 for paragraph in passages_of_markdown(docstring):
                     yield Passage(child.lineno + paragraph.line - 1, paragraph.text)

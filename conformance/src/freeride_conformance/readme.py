@@ -86,7 +86,9 @@ def binder_head(binder: Binder, distribution: str, answers: Answers | None) -> s
     language = _LANGUAGES.get(binder.path(binder.scopes[0], Path("~"), Path()).suffix, "")
     text = binder.edit(None, _HERE)
     is_served = binder.needs in SERVED
-    after = f"Next: {binder.advice(_HERE) or 'nothing. The agent picks up the change by itself.'}\n\n" if is_served else ""
+    after = (
+        f"Next: {binder.advice(_HERE) or 'nothing. The agent picks up the change by itself.'}\n\n" if is_served else ""
+    )
     return (
         f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n{_unserved(binder)}{lines}\n"
         f"{_moved(binder)}{after}"
