@@ -22,6 +22,7 @@ from freeride_core import (
     CompatibleCatalog,
     CompatibleProbe,
     CompatibleWire,
+    Credential,
     Decoder,
     ErrorKind,
     Failure,
@@ -264,6 +265,9 @@ BROKEN: Mapping[str, Broken] = {
     "states_its_version": _source('"api_version": 1', '"api_version": __import__("freeride_core").API_VERSION'),
     "never_raises": _chat(RaisingWire),
     "touches_nothing": _chat(FileReadingWire),
+    "reaches_its_upstream": _part(
+        credentials=(Credential(variable="SPECIMEN_API_KEY", pattern="specimen-.*", key_header="x-api-key"),)
+    ),
     "denies_what_is_not_free": _part(free=UnknownIsFree()),
     "rates_its_models": _catalog(models=(LARGE, dataclasses.replace(EMBED, tier=7))),
     "dates_what_is_listed": _catalog(models=(dataclasses.replace(LARGE, price=None), EMBED)),

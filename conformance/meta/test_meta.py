@@ -54,6 +54,8 @@ def broken_rules(subject: Any, rules: tuple[ConformanceRule[Any], ...]) -> dict[
                 check.run()
             except BrokenPromise as broken:
                 found[check.rule.name] = broken
+                if check.rule.is_gate:
+                    break
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def test_what_is_broken_is_told_with_promise_exchange_and_remedy(site: Path, tmp
     assert run.returncode == 1
     for line in (
         "reads_its_cases[daily-cap] is broken",
-        "promise    Each thing that the upstream was seen to say",
+        "promise    Each case is read as its kind, scope, wait and account.",
         "found      it was read as quota_exhausted scope=account retry_after=60.0, and should be",
         "sent       400 ",
         "likely fix add a `ConformanceRule`",
@@ -87,6 +88,32 @@ def test_what_is_broken_is_told_with_promise_exchange_and_remedy(site: Path, tmp
     ]
     assert [(finding["rule"], finding["variant"]) for finding in broken] == [("reads_its_cases", "daily-cap")]
     assert all(broken[0][field] for field in ("promise", "found", "sent", "received", "fix", "section"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            'pattern="specimen-.*"',
+            'key_header="x-key"',
+            "the catalog request shows no key where the upstream looks for it (authorization, as a bearer token)",
+        ),
+        (
+            '"SPECIMEN_API_KEY"',
+            '"OTHER_API_KEY"',
+            "simulator.toml gives a key in SPECIMEN_API_KEY, and the package reads OTHER_API_KEY",
+        ),
+        ('"/chat/completions"', '"/chat"', "a plain question got 503"),
+    ],
+)
+def test_a_provider_that_does_not_reach_its_upstream_gets_one_failure(
+    old: str, new: str, words: str, site: Path
+) -> None:
+    (site / "freeride_provider_specimen" / "__init__.py").write_text(source_of("provider", old, new), "utf-8")
+    run = certify("specimen", path=site)
+    assert run.returncode == 1
+    assert re.findall(r"^    broken: (.*)$", run.stdout, re.MULTILINE) == [f"reaches_its_upstream: {words}"]
+    assert re.search(r"^    not checked: \d\d more, because reaches_its_upstream is broken$", run.stdout, re.MULTILINE)
 
 
 def test_what_is_missing_for_gold_fails_only_where_gold_is_asked_for(site: Path) -> None:

@@ -24,14 +24,14 @@ def agent_page(binder: Binder) -> str:
 
 
 def agent_rows(binders: Collection[Binder]) -> Iterator[tuple[str, ...]]:
-    """For the README's table: who, by which command, in which file. Whom the gateway cannot serve yet comes last, in one row."""
+    """Yield the rows of the README's table: agent, command, file. Agents that cannot be served yet share the last row."""
     served = [binder for binder in binders if binder.needs in SERVED]
     for binder in served:
         path = binder.path(binder.scopes[0], Path("~"), Path()).as_posix()
         yield f"[{binder.title}](docs/agents/{binder.name}.md)", f"`freeride bind {binder.name}`", f"`{path}`"
     waiting = [f"[{each.title}](docs/agents/{each.name}.md)" for each in binders if each not in served]
     if waiting:
-        yield ", ".join(waiting), "once the gateway speaks their protocols", ""
+        yield ", ".join(waiting), "not yet: the gateway does not serve their protocols", ""
 
 
 def precedence_page(binders: Mapping[str, Binder]) -> str:

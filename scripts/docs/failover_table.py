@@ -8,24 +8,24 @@ from freeride_core.answer import ErrorKind, Scope
 from freeride_core.gateway.walk.reaction import TABLE, Reaction
 
 _SEEN = {
-    ErrorKind.RATE_LIMIT: "429 of a minute",
-    ErrorKind.QUOTA_EXHAUSTED: "402, 429 of a day or a month, an empty balance",
-    ErrorKind.AUTH: "401, what speaks of the key or the account with 400 or 403",
-    ErrorKind.MODEL_NOT_FOUND: "404, a retired model, one that your plan has not",
-    ErrorKind.UNSUPPORTED: "400 because this model knows no tools, images, schemas",
+    ErrorKind.RATE_LIMIT: "429 for a minute's limit",
+    ErrorKind.QUOTA_EXHAUSTED: "402, 429 for a limit of a day or a month, an empty balance",
+    ErrorKind.AUTH: "401; 400 or 403 about the key or the account",
+    ErrorKind.MODEL_NOT_FOUND: "404; a model that is retired or not in your plan",
+    ErrorKind.UNSUPPORTED: "400: the model doesn't support tools, images or schemas",
     ErrorKind.CONTEXT_LENGTH: "a prompt longer than this model's window",
-    ErrorKind.TOO_LARGE: "413, more tokens than a minute gives",
-    ErrorKind.UNAVAILABLE: "5xx, a page that blocks",
-    ErrorKind.TIMEOUT: "silence",
-    ErrorKind.NETWORK: "no connection, or one that breaks",
-    ErrorKind.PROTOCOL: "200 with HTML, with an error, with nothing",
-    ErrorKind.BAD_REQUEST: "400 that is your request's own fault",
-    ErrorKind.CONTENT_FILTER: "a refusal of the content",
+    ErrorKind.TOO_LARGE: "413; more tokens than a minute's limit",
+    ErrorKind.UNAVAILABLE: "5xx; a page that blocks access",
+    ErrorKind.TIMEOUT: "no response in time",
+    ErrorKind.NETWORK: "no connection, or a broken one",
+    ErrorKind.PROTOCOL: "200 with HTML, with an error or without content",
+    ErrorKind.BAD_REQUEST: "400: the request itself is wrong",
+    ErrorKind.CONTENT_FILTER: "the content is refused",
 }
 _SCOPES = {
     Scope.KEY: "the key",
     Scope.ACCOUNT: "the account",
-    Scope.MODEL: "this model there",
+    Scope.MODEL: "the model at this provider",
     None: "what the provider meters: key, account or model",
 }
 
@@ -45,31 +45,31 @@ def failover_rows() -> Iterator[tuple[str, ...]]:
 
 def _cooled(reaction: Reaction) -> str:
     if reaction.remembers_feature:
-        return "nothing; for an hour at most the model comes last for what it lacks"
+        return "none; the model comes last for such requests for up to an hour"
     if reaction.remembers_size:
-        return "nothing; for an hour at most the model comes last for such a size"
+        return "none; the model comes last for such sizes for up to an hour"
     if not reaction.cools:
-        return "nothing"
+        return "none"
     wait = _span(reaction.wait_s)
     if reaction.longest_s:
         wait += f", doubling to {_span(reaction.longest_s)}"
     if reaction.model_wait_s is not None:
         wait += f" ({_span(reaction.model_wait_s)} for a model)"
     if reaction.rest_times:
-        wait += f", and at least {reaction.rest_times:.0f} times as long as it was silent"
-    hint = "until the time that it names, else " if reaction.trusts_hint else ""
+        wait += f", and at least {reaction.rest_times:.0f} times as long as the wait"
+    hint = "until the time in the response, otherwise " if reaction.trusts_hint else ""
     return f"{_SCOPES[reaction.scope]}, {hint}{wait}"
 
 
 def _next(reaction: Reaction) -> str:
     if reaction.is_final:
-        return f"nobody: you get the upstream's words, as {reaction.answers}"
+        return f"none: you get the upstream's message, as {reaction.answers}"
     if reaction.leaves_model:
-        return f"another model; if none can, {reaction.answers}"
+        return f"another model; otherwise {reaction.answers}"
     if reaction.leaves_provider:
-        return "another provider; this one again if no other is left"
+        return "another provider; the same one if no other is left"
     if reaction.is_outage:
-        return "the next; this one again if nothing else is left"
+        return "the next; the same one if no other is left"
     return "the next"
 
 

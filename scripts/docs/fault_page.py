@@ -13,20 +13,20 @@ tests/process/gateway/walk/test_faults.py plays every line. -->
 
 # When an upstream fails
 
-What a client sees when an upstream breaks off, falls silent or says something that is no answer: with nobody else to ask, and
-with a second provider standing by. The tests play every line over real sockets, in all the ways that it names, to a client that
-counts each byte and to the official `openai` package. "Cooled" is what no request asks for the time that stands there, unless
-nothing else is left.
+This page lists what a client sees when an upstream fails in the middle, sends nothing, or sends something that is not an
+answer. It does so for a single provider, and with a second one available. The tests play every line over real sockets, to a
+client that counts each byte and to the official `openai` package. "Cooled" is what no request uses for the given time,
+unless nothing else is left.
 
-- **its answer, byte for byte**: decoded where it came compressed, and nothing of what follows `[DONE]`; a whole answer says besides
-  who gave it (`_freeride_provider`), unless `FREERIDE_STAMP_BODY` is 0.
-- **503**: none of the upstream's words, but an error that names this `code`, who was tried and when to come back. An SDK raises its
+- **its answer, byte for byte**: decoded if it was compressed, without anything after `[DONE]`. A whole response also names its
+  provider (`_freeride_provider`), unless `FREERIDE_STAMP_BODY` is 0.
+- **503**: an error with this `code`, the attempts, and when to retry, without the upstream's message. An SDK raises its
   server error.
-- **one error event**: the answer had begun, so what was said is sent, then an error with this `code`; the stream ends without
-  `[DONE]` and without an invented finish reason. An SDK raises its API error after the words that came.
-- **400, in the upstream's words**: the request is at fault, or no upstream that is left can do it. An SDK raises its error of a
+- **one error event**: the response had begun, so it is sent up to the failure, followed by an error with this `code`. The
+  stream ends without `[DONE]` and without an invented finish reason. An SDK raises its API error after the last token.
+- **400, in the upstream's words**: the request is at fault, or no remaining upstream can serve it. An SDK raises its error for a
   bad request, with this `code`.
-- **the second's answer**: of the failure the client sees nothing.
+- **the second's answer**: the client sees nothing of the failure.
 """
 
 

@@ -10,7 +10,7 @@ from failover_table import failover_rows
 from fault_page import fault_page
 from key_rows import key_rows
 from page_parts import ROOT, installed, table, with_block
-from provider_page import provider_page, provider_rows
+from provider_page import data_use_rows, provider_page, provider_rows
 from trial_page import trial_page
 
 FOLDERS = (ROOT / "docs" / "providers", ROOT / "docs" / "agents")
@@ -23,19 +23,20 @@ def pages() -> dict[Path, str]:
     docs = ROOT / "docs"
     readme = (ROOT / "README.md").read_text("utf-8")
     blocks = {
-        "providers": table(
-            ("provider", "variable", "a free day", "account"), provider_rows(plugins.providers.values())
-        ),
+        "providers": table(("provider", "variable", "free tier", "key"), provider_rows(plugins.providers.values())),
         "agents": table(("agent", "command", "file"), agent_rows(plugins.binders.values())),
-        "failover": table(("kind", "what is seen", "what rests, how long", "who is asked next"), failover_rows()),
+        "failover": table(("kind", "failure", "pause", "next attempt"), failover_rows()),
         "commands": table(("", ""), command_rows()),
     }
     for name, block in blocks.items():
         readme = with_block(readme, name, block)
     settings = (docs / "settings.md").read_text("utf-8")
-    keys = table(("provider", "key", "account", "its own list of free models"), key_rows(plugins.providers.values()))
+    keys = table(("provider", "key", "account", "your list of free models"), key_rows(plugins.providers.values()))
+    questions = (docs / "questions.md").read_text("utf-8")
+    data_use = table(("provider", "what happens to prompts"), data_use_rows(plugins.providers.values()))
     return {
         ROOT / "README.md": readme,
+        docs / "questions.md": with_block(questions, "data_use", data_use),
         docs / "settings.md": with_block(settings, "keys", keys),
         docs / "commands.md": command_page(),
         docs / "faults.md": fault_page(),

@@ -26,15 +26,21 @@ def provider_page(provider: Provider) -> str:
 
 
 def provider_rows(providers: Iterable[Provider]) -> Iterator[tuple[str, ...]]:
-    """For the README's table: who, by which variable, for how much, and with what account."""
+    """Yield the rows of the README's table: name, variables, free tier, and where to get a key."""
     for provider in providers:
         about = provider.about
         yield (
             f"[{about.title}](docs/providers/{provider.name}.md)",
             _variables(provider),
             about.free_day,
-            f"[{about.sign_up}]({about.keys_url})" if about.keys_url else "none",
+            f"[get a key]({about.keys_url}) ({about.sign_up})" if about.keys_url else "none",
         )
+
+
+def data_use_rows(providers: Iterable[Provider]) -> Iterator[tuple[str, ...]]:
+    """Yield what each provider does with prompts."""
+    for provider in providers:
+        yield f"[{provider.about.title}](providers/{provider.name}.md)", provider.about.data_use
 
 
 def _variables(provider: Provider) -> str:
@@ -48,14 +54,16 @@ def _start(provider: Provider) -> str:
     home = "`~/.freeride/.env`"
     if not provider.credentials:
         name = base_url_variable(provider)
-        return f"No key is wanted. Put `{name}={provider.base_url}`, or where yours listens, into {home}.\n"
+        return f"It needs no key. Put `{name}={provider.base_url}`, or your server's address, into {home}.\n"
     about, first = provider.about, provider.credentials[0]
     names = [name for name in (first.variable, first.account_variable) if name]
-    lines = [f"1. Make a key at <{about.keys_url}>; an account takes: {about.sign_up}."]
+    lines = [f"1. Create a key at <{about.keys_url}>. Sign-up needs: {about.sign_up}."]
     pronoun = "it" if len(names) == 1 else "them"
     lines.append(f"2. Put {' and '.join(f'`{name}=…`' for name in names)} into {home}, or export {pronoun}.")
     lines[-1] += " `freeride init` does it for you."
-    lines.append("3. `freeride keys --check` says what it can do, and `freeride models` which models you have now.")
+    lines.append(
+        "3. `freeride keys --check` verifies the key, and `freeride models` lists the models that you can use now."
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -65,8 +73,8 @@ def _models(provider: Provider) -> Iterator[str]:
         return
     yield "## Models\n"
     yield (
-        f"What the package knows, checked {provider.catalog.checked}, best first; the live list decides what is there today,"
-        " and what counts as free above decides what is asked.\n"
+        f"The package's list, checked {provider.catalog.checked}, best first. The live list decides what is available today,"
+        " and only what is free by the rule above is ever used.\n"
     )
     rows = (_row(model) for model in sorted(models, key=lambda model: (model.tier, model.id)))
     yield table(("model", "tier", "context", "tools", "images", "remarks"), rows)

@@ -3,7 +3,7 @@
 
 What the demo writes goes through a terminal emulator. Every stretch of time in which a row does not change becomes one group of
 the picture, shown for as long as it stood. It plays once and ends with what stands there at the end; a viewer that knows no
-animations shows only that.
+animations shows only that. First, too, the whole is shown for a while, so that a still of its first moment tells the story.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ import pyte  # type: ignore[import-not-found]
 PICTURE = Path(__file__).parents[2] / "docs" / "failover.svg"
 COLUMNS, ROWS = 100, 28
 _CELL_W, _CELL_H, _MARGIN = 8.4, 19, 16
+_STILL_S = 3.0
+"""How long the finished story is shown before it plays."""
 _LEAD_S = 0.6
 """How long the picture shows an empty terminal first."""
 _COLORS = {"default": "#d6deeb", "green": "#7bd88f", "brown": "#fce566", "red": "#fc618d", "cyan": "#5ad4e6"}
@@ -138,10 +140,10 @@ text {{ font: 14px {_FONT}; white-space: pre; fill: {_COLORS["default"]} }}
 
 def _group(stretch: Stretch) -> str:
     if stretch.end_s is None:
-        kind, timing = "is", f"animation-duration:{stretch.start_s:.2f}s"
+        kind, timing = "is", f"animation-duration:{stretch.start_s:.2f}s;animation-delay:{_STILL_S:.2f}s"
     else:
         lasting = stretch.end_s - stretch.start_s
-        kind, timing = "was", f"animation-duration:{lasting:.2f}s;animation-delay:{stretch.start_s:.2f}s"
+        kind, timing = "was", f"animation-duration:{lasting:.2f}s;animation-delay:{_STILL_S + stretch.start_s:.2f}s"
     return f'<g class="{kind}" style="{timing}">{"".join(_texts(stretch))}</g>'
 
 

@@ -72,7 +72,7 @@ def _table(titles: Mapping[str, str], cases: Sequence[str]) -> str:
     )
 
 
-def _row(title: str, name: str, cases: Sequence[str]) -> Iterable[str]:
+def _row(title: str, name: str, cases: Sequence[str]) -> Sequence[str]:
     record = read_record(name)
     version = record["package"].replace("==", "@").rpartition("@")[2] if record else ""
     return (title, version, *(_cell(record.get("cases", {}).get(case)) for case in cases))

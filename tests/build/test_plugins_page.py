@@ -28,7 +28,7 @@ FILES = {"python": "__init__.py", "toml": "simulator.toml"}
 def test_it_takes_five_edits_and_three_commands() -> None:
     assert [number for number, *_ in EDITS] == ["1", "2", "3", "4", "5"]
     kit, *commands = COMMANDS
-    assert kit == "python -m pip install freeride-conformance"
+    assert kit == "python -m pip install ./freeride_core ./conformance"
     assert [shlex.split(command)[:4] for command in commands] == [
         ["freeride", "new", "provider", "acme"],
         ["python", "-m", "pip", "install"],
@@ -66,7 +66,8 @@ def test_it_leads_to_a_certified_package(environ: dict[str, str], tmp_path: Path
     for command in COMMANDS:
         if command.endswith("pip install --editable ./freeride-provider-acme"):
             make_edits(tmp_path / "freeride-provider-acme" / "src" / "freeride_provider_acme")
-        result = run(shlex.split(command), environ, cwd=tmp_path, timeout_s=300)
+        cwd = ROOT if command == COMMANDS[0] else tmp_path
+        result = run(shlex.split(command), environ, cwd=cwd, timeout_s=300)
         said = result.stdout
         assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
     promised = re.search(r"That ends with `(provider acme .*: GOLD)`", PAGE)
@@ -81,7 +82,13 @@ def check_own_tests(environ: dict[str, str], folder: Path) -> None:
     (folder / "tests" / "test_own.py").write_text(block, "utf-8")
     command = re.search(r"`(python -P -m freeride_conformance\.render \.)`", PAGE)
     assert command is not None
-    for words in (["python", "-m", "pytest", "-q", "tests/test_own.py"], shlex.split(command[1])):
+    readme = (folder / "README.md").read_text("utf-8")
+    [install] = re.findall(r"^python -m pip install .*$", readme, re.MULTILINE)
+    for words in (
+        shlex.split(install),
+        ["python", "-m", "pytest", "-q", "tests/test_own.py"],
+        shlex.split(command[1]),
+    ):
         result = run(words, environ, cwd=folder)
         assert result.returncode == 0, result.stdout + result.stderr
     assert "https://acme.example/account/keys" in (folder / "README.md").read_text("utf-8")

@@ -110,17 +110,18 @@ def test_a_wire_of_its_own_changes_what_it_must_and_keeps_the_rest_to_the_byte()
     assert made.body == b'{"model":"acme/one","messages":[],"user":"ME","odd":1.50}'
 
 
-def test_a_key_goes_bare_into_the_header_that_the_upstream_wants() -> None:
-    wire = CompatibleWire(path="/chat/completions", key_header="x-api-key")
-    catalog = CompatibleCatalog(checked="2026-11-23", key_header="x-api-key")
-    probe = CompatibleProbe(path="/key", key_header="x-api-key")
+def test_a_key_goes_bare_into_the_header_that_its_credential_names() -> None:
+    wire = CompatibleWire(path="/chat/completions")
+    catalog = CompatibleCatalog(checked="2026-11-23")
+    probe = CompatibleProbe(path="/key")
     call = parse_call(Operation.CHAT, BODY)
-    for made in (wire.prepare(call, MODEL, KEY), catalog.request(KEY), probe.request(KEY)):
+    key = dataclasses.replace(KEY, key_header="acme-key")
+    for made in (wire.prepare(call, MODEL, key), catalog.request(key), probe.request(key)):
         assert made is not None
-        assert dict(made.headers)["x-api-key"] == KEY.secret
+        assert dict(made.headers)["acme-key"] == key.secret
         assert "authorization" not in dict(made.headers)
-    without = dataclasses.replace(KEY, secret="")
-    assert "x-api-key" not in dict(wire.prepare(call, MODEL, without).headers)
+    without = dataclasses.replace(key, secret="")
+    assert "acme-key" not in dict(wire.prepare(call, MODEL, without).headers)
 
 
 def test_a_body_that_needs_no_change_goes_as_it_came() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import freeride_core.cli
 import freeride_core.editing
+from freeride_core import Account, Answer
 from repository import ROOT
 
 PAGE = (ROOT / "docs" / "plugins.md").read_text("utf-8")
@@ -70,6 +73,26 @@ def test_the_documented_example_of_an_editor_holds() -> None:
         block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "freeride_core.editing" in block
     ]
     exec(compile(example, "docs/plugins.md", "exec"), {})
+
+
+def test_the_documented_example_of_a_list_with_prices_holds() -> None:
+    section = PAGE.partition("### A list with prices\n")[2].partition("\n### ")[0]
+    [example] = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/plugins.md", "exec"), names)
+    prices = {
+        "free": {"prompt": "0", "completion": "0"},
+        "paid": {"prompt": "0", "completion": "2e-7"},
+        "odd": {"prompt": "?"},
+    }
+    rows = [{"id": f"acme/{name}", "context": 9, "pricing": pricing} for name, pricing in prices.items()]
+    body = json.dumps({"data": [*rows, {"id": "acme/unknown"}, "no entry"]}).encode()
+    models = names["CATALOG"].parse(Answer(200, {}, body, 0.0))
+    assert {model.id: names["FREE"].allows(model, Account()) for model in models} == {
+        "acme/free": True,
+        "acme/paid": False,
+        "acme/unknown": False,
+    }
 
 
 def test_the_room_of_commands_lists_its_public_names() -> None:

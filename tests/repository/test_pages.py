@@ -83,6 +83,15 @@ def test_the_picture_is_of_the_demo_that_is_there() -> None:
     assert picture.count('class="is"') > asks
 
 
+def test_the_first_frame_of_the_picture_is_the_finished_story() -> None:
+    """What is there at the end is hidden only later; what was there in between is shown only later."""
+    picture = (ROOT / "docs" / "failover.svg").read_text("utf-8")
+    groups = re.findall(r'<g class="(is|was)" style="animation-duration:[\d.]+s;animation-delay:([\d.]+)s">', picture)
+    assert len(groups) == picture.count('<g class="')
+    assert {kind for kind, _ in groups} == {"is", "was"}
+    assert min(float(delay) for _, delay in groups) >= 2
+
+
 def test_the_picture_needs_nothing_but_itself() -> None:
     picture = (ROOT / "docs" / "failover.svg").read_text("utf-8")
     assert set(re.findall(r"https?://[^\"' )]+", picture)) == {"http://www.w3.org/2000/svg"}

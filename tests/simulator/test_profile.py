@@ -42,6 +42,18 @@ def test_a_whole_profile_is_read() -> None:
     assert profile.case("nonesuch") is None
 
 
+def test_each_value_and_each_row_that_is_wrong_is_named() -> None:
+    text = ACME.read_text("utf-8")
+    wrong = text.replace("status = 429\n", 'status = "429"\n', 1).replace(
+        'good_key = "acme', 'colour = "red"\ngood_key = "acme'
+    )
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(wrong.replace("amount = ", "amount = true # ", 1), "acme.toml")
+    assert len(caught.value.mistakes) == 3, caught.value
+    for place in ("unknown field `colour`", "`$.case[0].status` (case 'rate-limited')", "`$.quota[0].amount` (quota"):
+        assert place in str(caught.value)
+
+
 def test_known_models_are_the_listed_the_unlisted_and_the_default() -> None:
     known = read_profile(ACME).chat_models()
 
@@ -76,6 +88,7 @@ def test_known_models_are_the_listed_the_unlisted_and_the_default() -> None:
         ("finish = '{", "finish = '''{\n}'''\n#", "stream.finish: the data of an event stands on one line"),
         ('base_path = "/accounts/0123abcd/v1"', 'base_path = "accounts/"', "base_path: 'accounts/' must begin with '/'"),
         ('good_key = "acme-', 'good_key = "acme-bad-', "good_key: contains 'bad'"),
+        ('good_key = "acme-', 'key_header = "api key"\ngood_key = "acme-', "key_header: 'api key' is not a header's name"),
         ('account_variable = "ACME_ACCOUNT_ID"\n', "", "account and account_variable: give both or none"),
         ('x-request-id = "req_{{uuid}}"', 'x-request-id = "żółw"', "answer.headers: 'x-request-id' is no header"),
         ("status = 503", "status = 103", "case 'server-error': status 103 is no final status"),

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from clock import ManualClock
@@ -311,11 +312,23 @@ def test_a_bad_key_is_refused_everywhere(bench: SimulatorBench, key: str) -> Non
     assert bench.chat(key).json()["error"]["message"] == f"Key ...{key[-4:]} is not valid."
 
 
-def test_other_places_for_a_key_count_too(bench: SimulatorBench) -> None:
-    for headers in ({"x-api-key": "good-9"}, {"x-goog-api-key": "good-9"}):
-        assert bench.client.get("/models", headers=headers).status_code == 200
-    assert bench.client.get("/models?key=good-9").status_code == 200
-    assert {seen.key for seen in bench.simulator.requests} == {"good-9"}
+@pytest.mark.parametrize(
+    ("key_header", "sent", "status"),
+    [
+        ("", {"authorization": "Bearer good-9"}, 200),
+        ("", {"authorization": "good-9"}, 401),
+        ("", {"x-api-key": "good-9"}, 401),
+        ("X-Zephyr-Key", {"x-zephyr-key": "good-9"}, 200),
+        ("X-Zephyr-Key", {"authorization": "Bearer good-9"}, 401),
+        ("authorization", {"authorization": "good-9"}, 200),
+    ],
+)
+def test_a_key_counts_only_where_the_upstream_looks_for_it(key_header: str, sent: dict[str, str], status: int) -> None:
+    profile = msgspec.structs.replace(ACME, key_header=key_header)
+    simulator = Simulator(profile, quotas=False, pace=0)
+    with SimulatorThread(simulator):
+        assert httpx.get(f"{simulator.base_url}/models", headers=sent, trust_env=False).status_code == status
+    assert simulator.requests[-1].key == ("good-9" if status == 200 else "")
 
 
 def test_the_catalog_and_other_pages_are_served(bench: SimulatorBench) -> None:

@@ -113,7 +113,7 @@ def _next_steps(package: Package, folder: Path) -> str:
 It works as it is, for {what} that does not exist. Next:
 
   cd {shlex.quote(str(folder))}
-  python -m pip install --editable . --group dev    # pip 25.1 or newer; or: uv pip install --editable . --group dev
+  python -m pip install --editable .
   freeride certify {package.name}
 
 Then make it true, place by place: grep -rn EDIT src"""

@@ -73,22 +73,26 @@ def binder_head(binder: Binder, distribution: str, answers: Answers | None) -> s
         remarks.append(_place(binder, scope))
     commands += [f"freeride bind {binder.name} --dry-run", f"freeride bind --undo {binder.name}"]
     remarks += [
-        "shows the difference, writes nothing",
-        "takes back what was written: the same bytes where nothing else has changed",
+        "shows the change, writes nothing",
+        "reverts it: the same bytes if nothing else has changed",
     ]
     if binder.launch(_HERE) is not None:
         commands.append(f"freeride run {binder.name}")
-        remarks.append("starts it bound for this once, without a change of its files")
+        remarks.append("starts it through the gateway without changing its files")
     width = max(map(len, commands))
     lines = "".join(
         f"    {command:<{width}}    # {remark}\n" for command, remark in zip(commands, remarks, strict=True)
     )
     language = _LANGUAGES.get(binder.path(binder.scopes[0], Path("~"), Path()).suffix, "")
     text = binder.edit(None, _HERE)
+    is_served = binder.needs in SERVED
+    after = (
+        f"Next: {binder.advice(_HERE) or 'nothing. The agent picks up the change by itself.'}\n\n" if is_served else ""
+    )
     return (
-        f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n{lines}\n"
-        f"{_moved(binder)}{_unserved(binder)}Next: {binder.advice(_HERE) or 'nothing; it takes the change in by itself.'}\n\n"
-        f"Where there is no file yet it writes:\n\n```{language}\n{text}```\n\n"
+        f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n{_unserved(binder)}{lines}\n"
+        f"{_moved(binder)}{after}"
+        f"If there is no file yet, it {'writes' if is_served else 'will write'}:\n\n```{language}\n{text}```\n\n"
         f"{answer_table(answers) if answers else ''}"
     )
 
@@ -97,19 +101,21 @@ def _moved(binder: Binder) -> str:
     if not binder.moved_by:
         return ""
     each = [f"`{variable}` in place of `{(Path('~') / place).as_posix()}`" for variable, place in binder.moved_by]
-    return f"What moves its files is followed: {', else '.join(each)}.\n\n"
+    return f"Variables that move its files are followed: {', otherwise '.join(each)}.\n\n"
 
 
 def _unserved(binder: Binder) -> str:
     if binder.needs in SERVED:
         return ""
-    words = "which the gateway does not serve yet: until it does, the command says so and writes nothing"
-    return f"{binder.title} speaks `{binder.needs}`, {words}.\n\n"
+    return (
+        f"**{binder.title} does not work with FreeRide yet.** It needs `{binder.needs}`, which the gateway does not serve.\n"
+        "The command says so and writes nothing.\n\n"
+    )
 
 
 def _place(binder: Binder, scope: BinderScope) -> str:
     path = binder.path(scope, Path("~"), Path()).as_posix()
-    return path if scope is BinderScope.HOME else f"{path} of the folder you are in"
+    return path if scope is BinderScope.HOME else f"{path} of the current folder"
 
 
 def _cell(text: str) -> str:
@@ -151,12 +157,12 @@ def _address(provider: Provider) -> str:
     words = f"{_code(variable)} in place of {_code(provider.base_url.replace('{account}', '<id>'))}"
     if provider.credentials:
         return words
-    return f"{words}. It is asked only where this is set, or `FREERIDE_PROVIDERS` names it"
+    return f"{words}. It is used only if this is set, or if `FREERIDE_PROVIDERS` names it"
 
 
 def _own_list(provider: Provider) -> str:
     own = _with_others(f"FREERIDE_{provider.name.upper()}_FREE_MODELS", provider.free_models_variables)
-    return f"{own} replaces that by your own list"
+    return f"{own} replaces that with your own list"
 
 
 def _free(policy: FreePolicy) -> str:

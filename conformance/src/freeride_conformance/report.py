@@ -11,7 +11,7 @@ import msgspec
 from freeride_conformance.rule import BrokenPromise, Grade
 
 Verdict = Literal["gold", "certified", "failed", "incomplete"]
-Result = Literal["kept", "broken", "short of gold", "known divergence", "does not apply"]
+Result = Literal["kept", "broken", "short of gold", "known divergence", "does not apply", "not checked"]
 _COLOURS = {"gold": "d4af37", "certified": "brightgreen", "failed": "red"}
 SCHEMA = "https://free-ride.xyz/schema/conformance-report-1.json"
 """The name of the report's form; nothing is fetched from there. `report_schema` gives what it stands for."""
@@ -124,6 +124,9 @@ def lines_for_people(report: Report) -> list[str]:
                 for finding in plugin.findings
                 if finding.result == result
             ]
+        unchecked = [finding for finding in plugin.findings if finding.result == "not checked"]
+        if unchecked:
+            lines.append(f"    not checked: {len(unchecked)} more, because {unchecked[0].found}")
         idle = [finding for finding in plugin.findings if finding.result == "does not apply"]
         if idle:
             lines.append(f"    do not apply: {', '.join(f'{finding.rule} ({finding.found})' for finding in idle)}")

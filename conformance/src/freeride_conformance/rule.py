@@ -69,6 +69,8 @@ class ConformanceRule(Generic[S]):
     check: Callable[..., None]
     variants: Callable[[S], Iterable[str]] | None
     """What it is checked for one by one; None: once."""
+    is_gate: bool = False
+    """Whether a plugin that breaks it breaks most later rules by the same cause: then they are not checked."""
 
     def checks(self, subject: S) -> list[Check[S]]:
         """All that must pass for the promise to be kept."""
@@ -123,13 +125,14 @@ def rule(
     grade: Grade = Grade.REQUIRED,
     needs: str = "",
     variants: Callable[[S], Iterable[str]] | None = None,
+    is_gate: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Adds the decorated check, an `AssertionError` in which says what was found, to `rules`. Its name is the rule's, its
     docstring the promise."""
 
     def add(check: Callable[..., None]) -> Callable[..., None]:
         promise = " ".join((inspect.getdoc(check) or "").split())
-        rules.append(ConformanceRule(check.__name__, section, promise, fix, grade, needs, check, variants))
+        rules.append(ConformanceRule(check.__name__, section, promise, fix, grade, needs, check, variants, is_gate))
         return check
 
     return add

@@ -45,6 +45,8 @@ class Session:
             self.fault = f"while the plugins were loaded, one went to {', '.join(sorted(GUARD.escapes))}"
         self._subjects: list[Subject] = []
         self._broken: dict[int, BrokenPromise] = {}
+        self._gates: dict[tuple[str, str], str] = {}
+        """The broken gate of each plugin that has one."""
         self._open: Counter[tuple[str, str]] = Counter()
         """How many of each plugin's checks have not been noted."""
 
@@ -85,6 +87,10 @@ class Session:
             else:
                 yield from rule.checks(subject)
 
+    def gate_before(self, check: Check[Any]) -> str:
+        """The broken rule because of which this one is not checked; empty if it is."""
+        return self._gates.get(_name_of(check.subject), "")
+
     def keep(self, check: Check[Any], broken: BrokenPromise) -> None:
         """Keeps what a check has found until its outcome is noted."""
         self._broken[id(check)] = broken
@@ -95,8 +101,13 @@ class Session:
         result: Result = "kept" if outcome == "passed" else "broken"
         if outcome == "skipped":
             result = "known divergence" if check.divergence else "short of gold"
+        reason = check.divergence if result == "known divergence" else ""
+        if gate := self.gate_before(check):
+            result, reason = "not checked", f"{gate} is broken"
+        elif check.rule.is_gate and result == "broken":
+            self._gates[_name_of(check.subject)] = check.rule.name
         self._open[_name_of(check.subject)] -= 1
-        self._add(check, result, seconds, broken, check.divergence if result == "known divergence" else "")
+        self._add(check, result, seconds, broken, reason)
 
     def _add(
         self,

@@ -122,6 +122,7 @@ class ProviderSubject:
             fingerprint=fingerprint(secret),
             index=0,
             variable=self.profile.key_variable,
+            key_header=next((each.key_header for each in self.provider.credentials), ""),
             account_id="0" * 32,
             base_url=template.replace("{account}", "0" * 32),
         )

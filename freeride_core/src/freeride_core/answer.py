@@ -1,4 +1,4 @@
-"""One attempt, as plugins see it: what is sent, what comes back, and what that means."""
+"""One attempt, as plugins see it: the request to the upstream, the response, and its meaning."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from freeride_core.model import Model
 from freeride_core.system.json_values import LARGE, PATIENT_MOST, has_too_many_values
 
 _LONGEST = 32 * 1024 * 1024
-"""Bytes of a body that is decoded at all: no error or list is as long."""
+"""Bytes. A longer body is not decoded: no error or list is so long."""
 
 
 class ErrorKind(enum.StrEnum):
-    """Why an attempt failed. What follows from a kind is decided in one place: `gateway/walk/reaction.py`."""
+    """Why an attempt failed. `gateway/walk/reaction.py` alone decides what a kind leads to."""
 
     RATE_LIMIT = "rate_limit"
     QUOTA_EXHAUSTED = "quota_exhausted"
@@ -37,25 +37,25 @@ class ErrorKind(enum.StrEnum):
 
 
 class Scope(enum.StrEnum):
-    """What a failure is about, from narrow to wide: which attempts would meet it again."""
+    """What a failure affects: the attempts that would fail in the same way."""
 
     KEY = "key"
-    """This credential, every model."""
+    """This key, every model."""
     ACCOUNT = "account"
     """Every key of the account, every model."""
     ACCOUNT_MODEL = "account_model"
     """This model, for every key of the account."""
     MODEL = "model"
-    """This model, whoever asks."""
+    """This model, for every key of every account."""
     PROVIDER = "provider"
     """Everything at this provider."""
 
 
 class Phase(enum.StrEnum):
-    """Where an `Answer` was caught."""
+    """The part of a response that an `Answer` holds."""
 
     STATUS = "status"
-    """The whole answer; its status is not 200."""
+    """The whole response; its status is not 200."""
     BODY = "body"
     """The whole body of a 200 that is not a stream."""
     EVENT = "event"
@@ -64,7 +64,7 @@ class Phase(enum.StrEnum):
 
 @dataclass(frozen=True, init=False)
 class UpstreamRequest:
-    """What to send. `url` is absolute and begins with the key's `base_url`."""
+    """The request to send. `url` is absolute and begins with the key's `base_url`."""
 
     method: str
     url: str
@@ -82,16 +82,16 @@ class UpstreamRequest:
 
 @dataclass(frozen=True, init=False)
 class Answer:
-    """What came back. Header names are lower-case."""
+    """A response of an upstream, or a part of it. Header names are lower-case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     now: float
-    """Seconds since the epoch: the only clock a plugin sees."""
+    """Seconds since the epoch. A plugin sees no other clock."""
     phase: Phase = Phase.STATUS
     event: str = ""
-    """The name of a stream's event; empty for the usual unnamed ones."""
+    """The name of a stream's event; empty if it has none, as is usual."""
     call: Call | None = None
     model: Model | None = None
 
@@ -119,7 +119,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The first 64 KiB of the body as it came, whatever it is."""
+        """Return the first 64 KiB of the body as text, whatever it is."""
         known = self.__dict__
         if "_text" not in known:
             known["_text"] = self.body[:65536].decode("utf-8", "replace")
@@ -127,8 +127,9 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body as JSON. None where it is none, or has more values than `json_values` allows: building them would cost more
-        memory than a hostile upstream may take, and hold up every other request."""
+        """Return the body, decoded from JSON, or None if it is not JSON or has more values than `json_values` allows.
+
+        Building more would give a hostile upstream too much memory, and delay every other request."""
         known = self.__dict__
         if "_json" not in known:
             known["_json"] = self._decoded()  # functools.cached_property takes a lock for this
@@ -155,24 +156,24 @@ class Failure:
     """Why an attempt failed."""
 
     kind: ErrorKind | str
-    """A kind that this core does not know acts as `next candidate` and cools nothing. It is a word or some, `like_this`: everyone
-    gets to see it, so whatever else stands here counts as a fault of the package."""
+    """A kind that this core does not know acts as *next candidate* and cools nothing. It must be lower-case words, `like_this`,
+    because clients and events show it. Anything else counts as a fault of the package."""
     scope: Scope | None = None
-    """What is affected; None: what is usual for the kind."""
+    """What the failure affects, or None for the usual scope of the kind."""
     retry_at: float | None = None
-    """When the upstream says that it can be asked again, seconds since the epoch; None: it said nothing usable."""
+    """When the upstream can be tried again, in seconds since the epoch, or None if it does not say."""
     message: str = ""
-    """The upstream's own words, for the client whose fault it is. Never logged."""
+    """The upstream's message, for a client whose request is at fault. Never logged."""
     feature: str | None = None
-    """With `unsupported`: the feature that (provider, model) lacks, to be remembered."""
+    """With `unsupported`: the feature that the model lacks at this provider. It is remembered."""
     param: str | None = None
-    """With a client's fault: the field at fault, where the upstream named it."""
+    """The field of the request that is at fault, if the upstream names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an answer means."""
+    """What a response means."""
 
     failure: Failure | None = None
     account: str | None = None
-    """The account that the upstream named in its answer: evidence that keys belong together."""
+    """The account that the upstream names in its response, if any. It shows which keys belong together."""

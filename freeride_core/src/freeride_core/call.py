@@ -13,26 +13,26 @@ from freeride_core.system.json_values import PATIENT_MOST
 
 
 class Operation(enum.StrEnum):
-    """What a client asks for. A provider can do what it has a wire for."""
+    """What a client asks for. A provider supports the operations that it has a wire for."""
 
     CHAT = "chat.completions"
     EMBEDDINGS = "embeddings"
 
 
 class Feature(enum.StrEnum):
-    """What a request may need that not every model can do."""
+    """What a request may need and not every model supports."""
 
     TOOLS = "tools"
     IMAGES = "images"
     JSON_SCHEMA = "json_schema"
     CONTENT_PARTS = "content_parts"
-    """Message contents given as arrays of parts, or an assistant's `content: null`."""
+    """Contents of messages as arrays of parts, or an assistant's `content: null`."""
 
 
 class Call:
     """One request of a client, decoded once and shallowly.
 
-    `fields` maps each top-level name to its value as raw JSON, byte for byte; `body` is the request as it came.
+    `fields` maps each top-level name to its value as raw JSON, byte for byte. `body` is the request as it arrived.
     """
 
     __slots__ = (
@@ -69,45 +69,47 @@ class Call:
     ) -> None:
         self.operation = operation
         self.model = model
-        """As the client spelled it; empty for null."""
+        """As the client wrote it; empty for null."""
         self.stream = stream
-        # With `fields` given, `pairs` can wait until somebody wants to replace a value: most requests go as they came.
+        # With `fields` given, `pairs` are read only to replace a value: most requests are passed on as they are.
         self._pairs = pairs if fields is not None else tuple(pairs)
         self.fields: Mapping[str, msgspec.Raw] = (
             fields if fields is not None else {name: value for _, name, value in self._pairs}
         )
         self.body = body
         self._once = once
-        """Names that stand in the body at most once, as members of its own: their values are found by looking for the name."""
+        """Names that appear in the body at most once, as top-level members. Their values are found by searching for the name."""
         self._features = features
         self._prompt_tokens = prompt_tokens
         self.abilities: frozenset[str] = self.features - {Feature.CONTENT_PARTS} if abilities is None else abilities
-        """Those of the features that models are chosen by."""
+        """The features by which models are chosen."""
         self.output_tokens = output_tokens
-        """What the client asked for at most; 0: it did not say."""
+        """The most that the client asks for, or 0 if it does not say."""
         self.received_at = received_at
         """Seconds since the epoch."""
         self.via = b""
-        """The `Via` header that the request came with."""
+        """The request's `Via` header."""
 
     @property
     def features(self) -> frozenset[str]:
-        """The `Feature`s that the request needs."""
+        """Return the `Feature`s that the request needs."""
         if not isinstance(self._features, frozenset):
             self._features = self._features()
         return self._features
 
     @property
     def prompt_tokens(self) -> int:
-        """An estimate, rather low than high: a wrong guess must not rule out a model that could answer. Of several inputs, each of
-        which is a prompt of its own, it is the longest's."""
+        """Return an estimate that is low rather than high: it must not rule out a model that could answer.
+
+        Each of several inputs is a prompt of its own; the estimate is that of the longest."""
         if not isinstance(self._prompt_tokens, int):
             self._prompt_tokens = self._prompt_tokens()
         return self._prompt_tokens
 
     def value(self, name: str) -> Any:
-        """A top-level value, decoded; None where it is absent. Raises ValueError where it is one of megabytes that only a patient
-        parser can read."""
+        """Return a top-level value, decoded, or None if it is absent.
+
+        Raises ValueError for megabytes that only a slow parser can read."""
         raw = self.fields.get(name)
         if raw is None:
             return None
@@ -120,7 +122,7 @@ class Call:
         return json.loads(text)  # lone surrogates, NaN, numbers without end
 
     def body_with(self, changes: Mapping[str, bytes | None]) -> bytes:
-        """The request with some top-level values replaced, added, or (None) left out; all others byte for byte."""
+        """Return the request with some top-level values replaced, added or (None) left out, and all others byte for byte."""
         if not changes:
             return self.body
         if len(changes) == 1:

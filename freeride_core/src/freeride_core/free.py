@@ -1,4 +1,4 @@
-"""Free policies: what may be called without a charge. Everything that is not allowed is denied."""
+"""Free policies: what may be called without a charge. Everything else is denied."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from freeride_core.provider import Account, FreePolicy
 
 
 class _OfModel:
-    """A policy that looks at the model alone."""
+    """A policy that depends on the model alone."""
 
     asks_account: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
 class Allowlist(_OfModel):
-    """Free are the named ids, as checked on a date."""
+    """The named ids are free, as checked on a date."""
 
     ids: frozenset[str]
     checked: str = ""
@@ -28,8 +28,7 @@ class Allowlist(_OfModel):
 
 @dataclass(frozen=True)
 class FreeSuffix(_OfModel):
-    """Free are ids that end in a suffix by which the upstream marks its free variants, unless its list gives one a price other
-    than zero."""
+    """Ids with a suffix are free, by which the upstream marks its free variants, unless its list gives a price other than zero."""
 
     suffix: str
 
@@ -39,7 +38,7 @@ class FreeSuffix(_OfModel):
 
 @dataclass(frozen=True)
 class ZeroPrice(_OfModel):
-    """Free are models that the live catalog prices at exactly zero, which an unknown price is not, nor one that is not fixed."""
+    """Models with a price of exactly zero in the live catalog are free. An unknown or variable price is not zero."""
 
     def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - the price tells
         return model.price == 0
@@ -47,9 +46,9 @@ class ZeroPrice(_OfModel):
 
 @dataclass(frozen=True)
 class Promoted:
-    """Free are models that the live catalog itself marks as free of charge, whatever it says of their price.
+    """Models that the live catalog marks as free of charge are free, whatever their price.
 
-    A promotion can end between two looks at the catalog, so an account that can be billed is never asked.
+    A promotion can end between two requests for the catalog, so an account that can be billed is never used.
     """
 
     asks_account: ClassVar[bool] = True
@@ -60,8 +59,9 @@ class Promoted:
 
 @dataclass(frozen=True)
 class WholeCatalog(_OfModel):
-    """Free is everything: whoever has a key cannot be billed, whatever the catalog lists tomorrow. Where some models cost money,
-    list the free ones in an `Allowlist` instead of leaving out the others: the next model is usually a paid one."""
+    """Every model is free: no key can be billed, whatever the catalog lists tomorrow.
+
+    If some models cost money, list the free ones in an `Allowlist`: the next new model is usually a paid one."""
 
     def allows(self, model: Model, account: Account) -> bool:  # noqa: ARG002 - nothing can be billed
         return True
@@ -69,7 +69,7 @@ class WholeCatalog(_OfModel):
 
 @dataclass(frozen=True)
 class UnbillableAccount:
-    """Free is what an account calls that provably cannot be billed."""
+    """Every model is free for an account that provably cannot be billed."""
 
     asks_account: ClassVar[bool] = True
 
@@ -79,7 +79,7 @@ class UnbillableAccount:
 
 @dataclass(frozen=True)
 class AnyOf:
-    """Free is what one of several policies allows."""
+    """A model is free if one of several policies allows it."""
 
     policies: tuple[FreePolicy, ...]
 

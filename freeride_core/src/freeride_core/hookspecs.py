@@ -1,6 +1,6 @@
-"""The hooks of FreeRide: the one page that a plugin author must read.
+"""The hooks of FreeRide. A plugin author reads this page first.
 
-A plugin is a module that an entry point names and that implements one of the register hooks:
+A plugin is a module with one of the register hooks. An entry point names the module:
 
     # pyproject.toml:  [project.entry-points."freeride.providers"]
     #                  acme = "freeride_provider_acme"
@@ -11,10 +11,13 @@ A plugin is a module that an entry point names and that implements one of the re
     def freeride_register_provider() -> Provider:
         return AcmeProvider()
 
-Groups: `freeride.providers` and `freeride.binders` (the entry point's name is the plugin's name), `freeride.commands` (a
-Typer app or a function, loaded only when run), and `freeride.state` (a `Store`; the name is the scheme of its URLs).
+Entry-point groups:
 
-Hooks run at start-up, never per request, and in no order that matters.
+- `freeride.providers` and `freeride.binders`: the entry point's name is the plugin's name.
+- `freeride.commands`: a Typer app or a function, loaded only when run.
+- `freeride.state`: a `Store`; the name is the scheme of its URLs.
+
+Hooks run at start-up, never per request. Their order does not matter.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 PROJECT = "freeride"
 
 API_VERSION = 1
-"""The contract that this core speaks. Additions keep it; a changed meaning or a new required member raises it."""
+"""The version of the contract. Additions keep it; a changed meaning or a new required member raises it."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -40,14 +43,15 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def freeride_register_provider() -> Provider:
-    """Return this plugin's provider. Its `name` equals the entry point's. Must not block, read the environment or open
-    a connection: keys and base URLs reach the provider with each request."""
+    """Return this plugin's provider, whose `name` equals the entry point's.
+
+    Must not block, read the environment or open a connection: keys and base URLs come with each request."""
     raise AssertionError("a specification is not called")
 
 
 @hookspec
 def freeride_register_binder() -> Binder:
-    """Return this plugin's binder. Its `name` equals the entry point's."""
+    """Return this plugin's binder, whose `name` equals the entry point's."""
     raise AssertionError("a specification is not called")
 
 
@@ -58,4 +62,4 @@ def freeride_startup(settings: Settings) -> None:
 
 @hookspec
 def freeride_event(event: Mapping[str, Any]) -> None:
-    """Observe one gateway event, as written to events.jsonl. Called off the request path; must not block for long."""
+    """Called with each event, as written to events.jsonl, off the request path. Must not block for long."""

@@ -74,7 +74,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             **PASSED_OVER,
         ),
         Fault(name="has an empty body", trials=before(labelled(b"", "text/event-stream")), **PASSED_OVER),
-        Fault(name="is silent for ever", trials=before([HANG], [SSE_HEAD, HANG], stream(ROLE, HANG)), **SILENT),
+        Fault(name="sends nothing for ever", trials=before([HANG], [SSE_HEAD, HANG], stream(ROLE, HANG)), **SILENT),
         Fault(
             name="sends nothing but comments, roles or empty deltas for ever",
             trials=before(stream(*COMMENTS * 300), stream(ROLE, *COMMENTS * 300), stream(*ROLES_AND_NOTHING * 150)),
@@ -143,7 +143,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             **BROKEN | {"kind": "network", "cooled": MODEL_30_S},
         ),
         Fault(
-            name="is silent for ever",
+            name="sends nothing for ever",
             trials=(
                 *after(BEGUN, stream(*SAID[:4], HANG), stream(*SAID[:4], HALF, HANG)),
                 *after(BEGUN + COMMENT, stream(*SAID[:4], COMMENT, HANG)),
@@ -201,13 +201,13 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             **COMPLETED,
         ),
         Fault(
-            name="is silent for ever, without `[DONE]`",
+            name="sends nothing more for ever, without `[DONE]`",
             trials=after(FINISHED, stream(*SAID[:5], HANG)),
             patience=SOON,
             **COMPLETED,
         ),
         Fault(
-            name="is cut off, or silent for ever, or goes on, after `[DONE]`",
+            name="is cut off, hangs or goes on after `[DONE]`",
             trials=after(
                 WHOLE, *cut(*SAID), stream(*SAID, HANG), stream(WHOLE + WORDS[0]), stream(*SAID, error_event(429))
             ),
@@ -275,7 +275,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             **ITS_OWN,
         ),
         Fault(
-            name="begins with comments, or counts its tokens at the end though nobody asked",
+            name="begins with comments, or counts its tokens at the end without being asked to",
             trials=(
                 *sound([COMMENT, *SAID]),
                 *after(WHOLE, stream(*SAID[:5], chunk({}, choices=[], usage={"completion_tokens": 2}), DONE)),
@@ -321,7 +321,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         Fault(
             name="is a stream that is labelled as JSON", trials=before(labelled(WHOLE, JSON_LABELS[0])), **PASSED_OVER
         ),
-        Fault(name="is a redirect, which nobody follows", trials=redirects(), **PASSED_OVER),
+        Fault(name="is a redirect, which is not followed", trials=redirects(), **PASSED_OVER),
     ),
     "An answer that refuses": REFUSALS,
     "A whole answer": (
@@ -349,7 +349,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             trials=before(stream(*SAID), labelled(WHOLE, "application/json")),
             **PASSED_OVER,
         ),
-        Fault(is_stream=False, name="is a redirect, which nobody follows", trials=redirects(), **PASSED_OVER),
+        Fault(is_stream=False, name="is a redirect, which is not followed", trials=redirects(), **PASSED_OVER),
         Fault(
             is_stream=False,
             name="has a status that says nothing",
@@ -376,7 +376,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
             trials=before(begun(CLOSE), begun(RESET)),
             **LOST,
         ),
-        Fault(is_stream=False, name="is silent for ever", trials=before([HANG], begun(HANG)), **SILENT),
+        Fault(is_stream=False, name="sends nothing for ever", trials=before([HANG], begun(HANG)), **SILENT),
         Fault(
             is_stream=False,
             name="has no choices, or says nothing",

@@ -20,8 +20,8 @@ SECTION = "Answers"
 
 @rule(RULES, SECTION, fix="name in `response_headers` what a client may see, and nothing else", needs="chat")
 def passes_on_no_private_header(subject: ProviderSubject) -> None:
-    """Of the upstream's headers the client gets rate limits, request ids and what the package names, which is all that the good
-    answers in simulator.toml carry; never a cookie."""
+    """Of the upstream's headers, the client gets rate limits, request ids and those that the package names. The good answers in
+    simulator.toml carry exactly these. A cookie is never passed on."""
     profile = subject.profile
     headers = {**profile.answer.headers, "set-cookie": "session=upstream", "x-internal-host": "node-7"}
     noisy = msgspec.structs.replace(profile, answer=msgspec.structs.replace(profile.answer, headers=headers))
@@ -39,7 +39,7 @@ def passes_on_no_private_header(subject: ProviderSubject) -> None:
 
 @rule(RULES, SECTION, fix="answer in OpenAI's format, whole, with the upstream's own values", needs="chat")
 def answers(subject: ProviderSubject) -> None:
-    """A plain request comes back whole in the client's format, and says who served it."""
+    """A plain request gets a whole response in the client's format, which names its provider."""
     with Rig(subject) as rig:
         reply = rig.ask(chat(subject.profile.default_model))
         assert reply.status == 200, f"the client got {reply.status}"
@@ -58,8 +58,8 @@ def answers(subject: ProviderSubject) -> None:
     needs="embeddings",
 )
 def embeds(subject: ProviderSubject) -> None:
-    """Where it has embeddings they arrive, one vector for each input, in order; what the upstream refuses or bills for is left
-    out, and what it needs is added, as `[embeddings]` in simulator.toml names it."""
+    """If it has embeddings, the client gets one vector for each input, in order. What the upstream refuses or bills for is left
+    out, and what it needs is added, as `[embeddings]` in simulator.toml states."""
     profile = subject.profile
     assert Operation.EMBEDDINGS in subject.provider.wires, (
         "simulator.toml plays embeddings, and there is no wire for them"
@@ -97,8 +97,8 @@ def _proofs(subject: ProviderSubject) -> list[str]:
     variants=_proofs,
 )
 def reads_its_proofs(subject: ProviderSubject, proof: str) -> None:
-    """Each [[proof]] in simulator.toml, an answer that a probe was seen to get, proves of the key and of its account what is
-    written there; nothing makes an account one that cannot be billed but the upstream's own word."""
+    """Each [[proof]] in simulator.toml, an answer that a probe was seen to get, proves what is written there of the key and its
+    account. Only the upstream's own statement proves that an account cannot be billed."""
     probe, said = subject.provider.probe, subject.profile.proofs[int(proof.partition(",")[0])]
     assert probe is not None, "simulator.toml has a [[proof]], and there is no probe"
     read = probe.read(Answer(said.status, {"content-type": "application/json"}, said.body.encode(), NOW))
@@ -116,8 +116,8 @@ def reads_its_proofs(subject: ProviderSubject, proof: str) -> None:
     "known; or use a policy of `free` that asks for no account",
 )
 def shows_whom_it_trusts(subject: ProviderSubject) -> None:
-    """Where what is free depends on the account, its profile shows what proves that an account can be billed, that it cannot, and
-    what leaves it open; where it does not depend on it, the profile proves nothing of accounts."""
+    """If the free policy depends on the account, the profile shows three proofs: that an account can be billed, that it cannot,
+    and one that leaves it open. Otherwise the profile proves nothing of accounts."""
     shown = {proof.can_be_billed for proof in subject.profile.proofs}
     if subject.provider.free.asks_account:
         missing = {True, False, None} - shown

@@ -35,7 +35,7 @@ _COMMENT = re.compile(r"(?:^|\s)(?:#|//)\s?\S.*$|/\*.*?\*/", re.MULTILINE)
 
 @rule(RULES, IDENTITY, fix="use one lower-case name in pyproject.toml, for the folder, and as `name`")
 def has_one_name(subject: BinderSubject) -> None:
-    """One name everywhere: distribution, module, entry point, `Binder.name`, and so in `freeride bind NAME`."""
+    """The plugin has one name: distribution, module, entry point, `Binder.name`, and so in `freeride bind NAME`."""
     origin = subject.origin
     check_names("binder", subject.binder.name, origin.entry_point, origin.distribution, origin.package)
 
@@ -47,7 +47,7 @@ def has_one_name(subject: BinderSubject) -> None:
     "`needs` from `ClientProtocol`",
 )
 def introduces_itself(subject: BinderSubject) -> None:
-    """It says which agent it binds, where that is described, by which route of the gateway the agent asks, and what the user
+    """It states which agent it binds, where that is described, which route of the gateway the agent uses, and what the user
     does next."""
     binder = subject.binder
     for field in ("title", "homepage"):
@@ -62,15 +62,15 @@ def introduces_itself(subject: BinderSubject) -> None:
 
 @rule(RULES, LOADING, fix=LIGHT_FIX)
 def loads_lightly(subject: BinderSubject) -> None:
-    """Loading it imports nothing that connects, serves or computes, opens no socket, starts no process, writes no file, and
-    looks at no environment variable."""
+    """Loading it imports nothing that connects, serves or computes. It opens no socket, starts no process, writes no file, and
+    reads no environment variable."""
     loading.check_weight(subject.origin)
 
 
 @rule(RULES, LOADING, fix=VERSION_FIX)
 def states_its_version(subject: BinderSubject) -> None:
-    """It states the version of the contract that it was written for. An older core refuses it with the upgrade command, one
-    far ahead asks for a newer plugin, and its distribution names the oldest and the newest core that it fits."""
+    """It states the version of the contract that it was written for. An older core refuses it with the upgrade command, and one
+    far ahead asks for a newer plugin. Its distribution names the oldest and the newest core that it fits."""
     loading.check_versions(subject.origin)
 
 
@@ -80,8 +80,8 @@ def states_its_version(subject: BinderSubject) -> None:
     fix="build the path from the `home` or the `cwd` that you are given; `moved_by` names what a variable replaces of it",
 )
 def stays_in_its_place(subject: BinderSubject) -> None:
-    """The file is below the home or the folder that it is asked about, whichever the scope says, and each variable of the agent's
-    that moves it replaces a folder that it is in, or the file."""
+    """The file is below the home or the folder that it is asked about, as the scope says. Each variable of the agent that moves
+    it replaces a folder above it, or the file."""
     home, cwd = Path("/a/home"), Path("/a/project")
     for scope in subject.binder.scopes:
         root = home if scope is Place.HOME else cwd
@@ -97,7 +97,8 @@ def stays_in_its_place(subject: BinderSubject) -> None:
 
 @rule(RULES, SECTION, fix="turn text into text: files, addresses and keys are the core's business")
 def touches_nothing(subject: BinderSubject) -> None:
-    """It reads and writes no file, opens no connection and looks at no environment variable; the same text gives the same."""
+    """It reads and writes no file, opens no connection and reads no environment variable. The same text gives the same
+    result."""
     with watching(subject.origin.package) as watch:
         first, second = _all_values(subject), _all_values(subject)
     assert not watch.touched, f"it touched {', '.join(sorted(set(watch.touched)))}"
@@ -120,8 +121,8 @@ def _edit(binder: Binder, text: str | None, endpoint: Endpoint = HERE) -> str:
 
 @rule(RULES, SECTION, fix="write the address, the key and the model into a configuration that was not there")
 def binds_from_nothing(subject: BinderSubject) -> None:
-    """Without a file it writes one that names the gateway's address, its key and the model; a key that has no place there is
-    named in what the user is told to do."""
+    """If there is no file, it writes one that names the gateway's address, its key and the model. If the file has no place for
+    the key, the user is told where it belongs."""
     for endpoint in (HERE, THERE):
         text = _edit(subject.binder, None, endpoint)
         for part in _parts(subject.binder, endpoint):
@@ -144,7 +145,7 @@ def _sample(subject: BinderSubject, name: str) -> Sample:
 
 @rule(RULES, SECTION, fix="edit in place with a round-trip library, or correct the sample", variants=_samples)
 def edits_its_samples(subject: BinderSubject, name: str) -> None:
-    """Each sample becomes what `samples.toml` says, to the letter, and every comment in it survives."""
+    """Each sample becomes exactly what `samples.toml` says, and every comment in it stays."""
     sample = _sample(subject, name)
     edited = _edit(subject.binder, sample.before)
     diff = "".join(
@@ -161,8 +162,8 @@ def edits_its_samples(subject: BinderSubject, name: str) -> None:
     RULES, SECTION, fix="ship samples.toml: no file, one with comments, one that is bound already, one that is broken"
 )
 def shows_what_it_does(subject: BinderSubject) -> None:
-    """`samples.toml` shows what it does where there is no file, where there is one with comments or settings of the user's own,
-    and what it refuses."""
+    """`samples.toml` shows what it does without a file, with a file that has comments or settings of the user, and what it
+    refuses."""
     samples, refused = subject.samples.samples, subject.samples.refused
     assert any(sample.before is None for sample in samples), "no sample shows what it does without a file"
     own = [sample for sample in samples if sample.before and sample.before.strip()]
@@ -195,7 +196,7 @@ def follows_the_gateway(subject: BinderSubject) -> None:
 
 @rule(RULES, SECTION, fix="keep each line's own end, and the byte order mark, by editing in place")
 def keeps_what_is_not_its_own(subject: BinderSubject) -> None:
-    """What is not the binder's stays: the lines it does not touch, their order, their indentation, and CR LF at their ends."""
+    """Everything that is not the binder's stays: other lines, their order, their indentation, and CR LF at their ends."""
     for sample in subject.samples.samples:
         if not sample.before:
             continue
@@ -213,7 +214,8 @@ def keeps_what_is_not_its_own(subject: BinderSubject) -> None:
 
 @rule(RULES, SECTION, fix="let core write the file; `edit` must be a function of the text alone")
 def is_undone_to_the_byte(subject: BinderSubject) -> None:
-    """Bound and undone through real files, a configuration is as it was, byte for byte; one that was not there is gone."""
+    """After binding and undoing through real files, a configuration is the same, byte for byte. A file that did not exist is
+    removed."""
     for text in _texts(subject):
         with tempfile.TemporaryDirectory(prefix="freeride-conformance-") as folder:
             home = Path(folder)
@@ -235,7 +237,7 @@ def is_undone_to_the_byte(subject: BinderSubject) -> None:
 
 @rule(RULES, SECTION, fix="raise `Unreadable` for a text that is not in the agent's own format")
 def refuses_what_it_cannot_read(subject: BinderSubject) -> None:
-    """A text that it cannot parse is refused, and so stays as it is: nonsense, and what `samples.toml` says."""
+    """A text that it cannot parse is refused and stays as it is: nonsense, and the refused samples of `samples.toml`."""
     for text in (*_NONSENSE, *(refused.text for refused in subject.samples.refused)):
         refusal = _refusal(subject.binder, text)
         assert refusal is not None, f"{text!r} was taken for a configuration"
@@ -254,7 +256,7 @@ def _refusal(binder: Binder, text: str) -> str | None:
     RULES, SECTION, fix="give in `models` every id that the agent will ask the gateway for, as the gateway will see it"
 )
 def names_models_that_resolve(subject: BinderSubject) -> None:
-    """Every model id that the bound agent asks for resolves at a real gateway, the one that it was bound with among them."""
+    """Every model id that the bound agent asks for resolves at a real gateway, including the one that it was bound with."""
     origin = PluginOrigin(
         "provider", second_provider.NAME, "freeride-provider-partner", "0", "freeride_conformance.second_provider", ()
     )
@@ -283,8 +285,8 @@ def names_models_that_resolve(subject: BinderSubject) -> None:
     needs="launch",
 )
 def starts_it_bound(subject: BinderSubject) -> None:
-    """One process of the agent is told the gateway's address and the model, and the key where nobody else sees it. Where that
-    takes files, it is told where they are."""
+    """One process of the agent gets the gateway's address, the model, and the key where no other user sees it. If that takes
+    files, it gets their path."""
     for endpoint in (HERE, THERE):
         launch = subject.binder.launch(endpoint)
         assert launch is not None, f"it has no words for a gateway at {endpoint.root}"

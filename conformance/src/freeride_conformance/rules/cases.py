@@ -47,9 +47,9 @@ def _names(subject: ProviderSubject) -> Iterable[str]:
     variants=_names,
 )
 def reads_its_cases(subject: ProviderSubject, name: str) -> None:
-    """Each thing that the upstream was seen to say leads to its kind, its scope, its wait and the account that it names: in the
-    package's reading, in what the gateway cools, and in what the client is told, which is the upstream's own words where
-    nobody else could answer. Said with a hint of when to come back, it waits as long as that."""
+    """Each case is read as its kind, scope, wait and account. This holds for the package's reading, for the gateway's cooldown,
+    and for the client's error, which is the upstream's message if no other provider can answer. With a hint of when to retry,
+    the wait is as long as the hint."""
     case = subject.profile.case(name)
     assert case is not None
     assert case.expect is not None
@@ -214,8 +214,8 @@ def usual_scope(kind: str, provider: Provider) -> Scope:
     variants=_unexplained,
 )
 def reads_the_unknown_by_its_status(subject: ProviderSubject, status: str) -> None:
-    """Words that nobody has heard of change nothing: what it does not know it reads by its status, about what is usual for that,
-    and never as the client's fault; the words are kept for the client."""
+    """An unknown message is read by its status, as is usual for that, and never as the client's fault. The message is kept for
+    the client."""
     answer = Answer(int(status), {"content-type": "application/json"}, _STRANGE, NOW)
     for operation, wire in subject.provider.wires.items():
         failure = wire.read(answer).failure
@@ -243,7 +243,7 @@ def reads_the_unknown_by_its_status(subject: ProviderSubject, status: str) -> No
     needs="chat",
 )
 def passes_over_an_error_in_a_200(subject: ProviderSubject) -> None:
-    """An answer of status 200 that holds an error has not served: another provider answers the same request."""
+    """A response of status 200 that holds an error does not serve. Another provider answers the same request."""
     body = json.dumps({"error": {"message": "Something broke.", "code": 503}})
     case = Case(name="error-in-a-good-status", body=body, source="made up", confidence="guess")
     answer = Answer(200, {"content-type": "application/json"}, body.encode(), NOW, Phase.BODY)
@@ -290,8 +290,8 @@ _HINTS: dict[str, tuple[str | None, dict[str, Any], float | None]] = {
     variants=lambda _: _HINTS,
 )
 def reads_hints(subject: ProviderSubject, form: str) -> None:
-    """When to come back is read in every form that upstreams use: `Retry-After` in seconds, whole or decimal, or as a date,
-    fields of the body, and its words. What is past, negative or senseless counts as nothing said; no wait is longer than a day."""
+    """The time of the next try is read in every form that upstreams use: `Retry-After` in seconds, whole or decimal, or as a
+    date, fields of the body, and words. A past, negative or senseless time is ignored, and no wait is longer than a day."""
     header, more, wait_s = _HINTS[form]
     body = json.dumps({"error": {"message": "Slow down.", "code": 429, **more}})
     for operation, wire in subject.provider.wires.items():

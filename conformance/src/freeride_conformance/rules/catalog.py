@@ -31,9 +31,9 @@ _ODD_ROWS: tuple[Any, ...] = (None, 7, "x", [], {}, *({"id": name, "name": name}
     RULES, SECTION, fix="see the rubric at `Model`; cut prices, quantisations and routing prefixes off canonical names"
 )
 def rates_its_models(subject: ProviderSubject) -> None:
-    """Its models have an id, a tier from 1 to 4, a wire for what they do, sane sizes, and a canonical name that is lower-case
-    and names neither a price, a quantisation nor a route. No id stands twice. Those that simulator.toml embeds with embed, the
-    others chat."""
+    """Its models have an id, a tier from 1 to 4, a wire for what they do, sane sizes and a canonical name. That name is
+    lower-case and has no price, quantisation or route. No id appears twice. Models that simulator.toml embeds with embed, and
+    the others chat."""
     models = subject.provider.catalog.models
     ids = [(model.id, *sorted(model.operations)) for model in models]
     assert len(ids) == len(set(ids)), "an id stands twice in the dated list"
@@ -77,8 +77,8 @@ _FACTS = (
     needs=_LIVE,
 )
 def dates_what_is_listed(subject: ProviderSubject) -> None:
-    """Its dated list and the upstream's live one do not contradict each other: what both know of a model is the same, what is free
-    in one is free in the other, and what is listed is read unless simulator.toml calls it `unfit` or `paid`."""
+    """Its dated list and the upstream's live one do not contradict each other. What both know of a model is the same, and what
+    is free in one is free in the other. Every listed model is read unless simulator.toml calls it `unfit` or `paid`."""
     policy, listing = subject.provider.free, subject.profile.catalog
     live = {model.id: model for model in subject.provider.catalog.parse(catalog_of(subject.profile, NOW))}
     unfit = sorted(live.keys() & set(listing.unfit))
@@ -104,8 +104,8 @@ def dates_what_is_listed(subject: ProviderSubject) -> None:
     variants=lambda subject: subject.profile.catalog.facts,
 )
 def reads_its_facts(subject: ProviderSubject, name: str) -> None:
-    """What an entry of the list says of its model is read as `[catalog.facts]` in simulator.toml has it: sizes, abilities, price,
-    and the day on which it goes."""
+    """The facts of an entry are read as `[catalog.facts]` in simulator.toml states them: sizes, abilities, price, and the day
+    on which the model retires."""
     facts = subject.profile.catalog.facts[name]
     live = {model.id: model for model in subject.provider.catalog.parse(catalog_of(subject.profile, NOW))}
     assert name in live, f"{name} is not read"
@@ -144,7 +144,7 @@ def _check_canonical(model: Model) -> None:
     needs=_LIVE,
 )
 def survives_odd_rows(subject: ProviderSubject) -> None:
-    """An entry that is odd in any way is left out, and drops no other; an answer that is no list is a `ValueError`."""
+    """An odd entry is left out, and drops no other. A response that is not a list is a `ValueError`."""
     catalog = subject.provider.catalog
     before = catalog.parse(catalog_of(subject.profile, NOW))
     assert before, "nothing of its own catalog can be read"
@@ -178,8 +178,8 @@ def _damaged(subject: ProviderSubject) -> list[Any]:
 
 @rule(RULES, SECTION, fix="state the path of the list in the catalog, and how an entry becomes a model", needs=_LIVE)
 def lists_what_is_there(subject: ProviderSubject) -> None:
-    """The gateway fetches the live list with the user's key, and offers what in it is free, which is all but `paid` in
-    simulator.toml, the profile's default model too; a model that the list does not show any more is not offered."""
+    """The gateway fetches the live list with the user's key, and offers its free models: all but `paid` in simulator.toml, and
+    always the profile's default model. A model that is no longer in the list is not offered."""
     profile = subject.profile
     with Rig(subject) as rig:
         fetched = [seen for seen in rig.simulator.requests if seen.operation == "models"]

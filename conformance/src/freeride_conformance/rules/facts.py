@@ -17,7 +17,7 @@ SECTION = "Evidence"
     grade=Grade.GOLD,
 )
 def has_seen_its_upstream(subject: ProviderSubject) -> None:
-    """None of the required cases is a guess, and at most half of all."""
+    """No required case is a guess, and at most half of all cases are."""
     cases, required = subject.profile.cases, subject.profile.required_cases
     guessed = [case.name for case in cases if case.confidence == "guess"]
     both = [name for name in guessed if name in required]
@@ -41,8 +41,8 @@ def _wanted_cases(subject: ProviderSubject) -> dict[str, str]:
     variants=_wanted_cases,
 )
 def plays_what_it_speaks_of(subject: ProviderSubject, name: str) -> None:
-    """Its profile has a case for what its own declarations speak of: a day's limit, a stream that fails midway, a prompt that
-    is too long. What this upstream cannot answer stands in `[never]`."""
+    """Its profile has a case for everything that its declarations mention: a daily limit, a stream that fails in the middle, a
+    prompt that is too long. `[never]` names what this upstream cannot answer."""
     assert subject.profile.case(name) is not None, f"{_wanted_cases(subject)[name]}, and there is no case {name!r}"
 
 

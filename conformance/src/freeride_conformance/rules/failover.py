@@ -33,7 +33,7 @@ def _failures(subject: ProviderSubject) -> list[str]:
     variants=_failures,
 )
 def hands_over(subject: ProviderSubject, failure: str) -> None:
-    """When it fails, another provider serves the same request, and the client sees nothing of the failure."""
+    """If it fails, another provider serves the same request, and the client sees nothing of the failure."""
     case, _, form = failure.partition(", ")
     with Rig(subject, with_partner=True) as rig:
         rig.simulator.always(case)
@@ -50,7 +50,7 @@ def hands_over(subject: ProviderSubject, failure: str) -> None:
     variants=lambda _: _FORMS,
 )
 def takes_over(subject: ProviderSubject, form: str) -> None:
-    """When another provider fails, it serves the same request under `auto`."""
+    """If another provider fails, it serves the same request under `auto`."""
     order = f"{second_provider.NAME},{subject.provider.name}"
     with Rig(subject, with_partner=True, FREERIDE_PROVIDERS=order) as rig:
         assert rig.partner is not None
@@ -67,7 +67,7 @@ def takes_over(subject: ProviderSubject, form: str) -> None:
 
 @rule(RULES, SECTION, fix="read a refused key as `auth` with scope `key`, so that its sibling is asked", needs="keys")
 def uses_its_other_key(subject: ProviderSubject) -> None:
-    """A key that is refused costs the client nothing while there is another."""
+    """A refused key costs the client nothing while there is another."""
     with Rig(subject, extra_keys=("bad-" + subject.profile.good_key,)) as rig:
         reply = rig.ask(chat(subject.profile.default_model))
         assert reply.status == 200, f"the client got {reply.status}"

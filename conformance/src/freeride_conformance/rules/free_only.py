@@ -39,8 +39,8 @@ _STRANGER = Model(id="nobody/has-heard-of-it", canonical="nobody/has-heard-of-it
 
 @rule(RULES, SECTION, fix="choose the policy of `free` that denies by default; see freeride_core.free")
 def denies_what_is_not_free(subject: ProviderSubject) -> None:
-    """A model that costs money, whose price is unknown, negative or odd, or that nobody has heard of, is never listed and never
-    asked for, not even by name; nor is anything for an account that can be billed, where the policy depends on that."""
+    """A model is never listed and never used, not even by name, if it costs money, is unknown, or has an unknown, negative or
+    odd price. The same holds for an account that can be billed, if the policy depends on that."""
     policy, profile = subject.provider.free, subject.profile
     is_open = policy.allows(_STRANGER, Account())
     assert profile.catalog.paid or isinstance(policy, WholeCatalog), (

@@ -66,9 +66,9 @@ HISTORY: tuple[dict[str, Any], ...] = (
     needs=OPENAI,
 )
 def takes_any_history(subject: ProviderSubject) -> None:
-    """A history with all that any client sends back is answered at the first attempt. Members of messages and of tool calls that
-    the upstream refuses do not reach it, all others do as they were written, and where it needs the reasoning it gets it.
-    `simulator.toml` names them (`messages_left_out`, `reasoning_needed`), and plays the refusal."""
+    """A history with everything that any client sends back is answered at the first attempt. Members of messages and tool calls
+    that the upstream refuses do not reach it, and all others do as they were written. If the upstream needs the reasoning, it
+    gets it. `simulator.toml` names them (`messages_left_out`, `reasoning_needed`), and plays the refusal."""
     tools = {"tools": [TOOL]} if TOOLS in subject.capabilities else {}
     expected = subject.profile.request
     with Rig(subject) as rig:

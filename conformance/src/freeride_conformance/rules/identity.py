@@ -29,8 +29,8 @@ def check_names(kind: Kind, own: str, entry_point: str, distribution: str, packa
 
 @rule(RULES, SECTION, fix="use one lower-case name in pyproject.toml, for the folder, as `name`, and in simulator.toml")
 def has_one_name(subject: ProviderSubject) -> None:
-    """One name in six places: distribution, module, entry point, `Provider.name`, `simulator.toml`, and so in the answer's
-    header and in the names of settings."""
+    """The plugin has one name in six places: distribution, module, entry point, `Provider.name`, `simulator.toml`, and so in
+    the response's header and in settings."""
     provider, origin = subject.provider, subject.origin
     check_names("provider", provider.name, origin.entry_point, origin.distribution, origin.package)
     assert subject.profile.provider == provider.name, f"simulator.toml is about {subject.profile.provider!r}"
@@ -38,8 +38,8 @@ def has_one_name(subject: ProviderSubject) -> None:
 
 @rule(RULES, SECTION, fix="fill in `about` and `credentials`; every fact with an https address and an ISO date")
 def introduces_itself(subject: ProviderSubject) -> None:
-    """It says what it is, where keys are made if it wants any, what a free day gives and what happens to prompts, with source
-    and date."""
+    """It states what it is, where to create keys, what the free tier gives and what happens to prompts, with source and
+    date."""
     provider, profile = subject.provider, subject.profile
     about = provider.about
     of_keys = ("keys_url", "sign_up") if provider.credentials else ()
@@ -54,7 +54,6 @@ def introduces_itself(subject: ProviderSubject) -> None:
         assert not profile.key_variable, "simulator.toml has a key, and the provider has no credential"
         return
     credential = provider.credentials[0]
-    assert profile.key_variable == credential.variable, "simulator.toml's key_variable is not the first credential's"
     assert profile.account_variable == credential.account_variable, "simulator.toml names another account_variable"
     assert credential.pattern is None or re.fullmatch(credential.pattern, profile.good_key), (
         "simulator.toml's good_key does not match the credential's pattern"
@@ -67,8 +66,8 @@ def introduces_itself(subject: ProviderSubject) -> None:
     fix="give `base_url` the upstream's https address without a trailing slash, and simulator.toml its path as `base_path`",
 )
 def has_the_base_that_its_simulator_has(subject: ProviderSubject) -> None:
-    """Its base URL is an https address, but for an upstream without keys on this machine, and its path is the one below which its
-    simulator answers: what is certified there is asked for elsewhere at the same paths."""
+    """Its base URL is an https URL without a trailing slash, or plain http on this machine. Its path is the one that
+    simulator.toml plays."""
     base = subject.provider.base_url
     parts = urlsplit(base.replace("{account}", subject.profile.account or "{account}"))
     is_local = not subject.provider.credentials and parts.hostname in ("localhost", "127.0.0.1", "::1")

@@ -30,8 +30,8 @@ def _answers(subject: BinderSubject) -> Answers:
 
 @rule(RULES, SECTION, fix="answer each question in [answers] of samples.toml, from the agent's own source or program")
 def answers_every_question(subject: BinderSubject) -> None:
-    """It answers every question of what decides which model the agent asks, with a dated source; an answer that does not begin with
-    `None` is proven by a sample, or by what the binder states."""
+    """It answers every question about what decides which model the agent asks, with a dated source. An answer that does not
+    begin with `None` is proven by a sample, or by what the binder states."""
     answers, samples = _answers(subject), subject.samples
     assert answers.source.strip(), "`source` is empty"
     assert datetime.date.fromisoformat(answers.checked) > datetime.date(2025, 1, 1), "`checked` is too long ago"
@@ -50,7 +50,7 @@ def answers_every_question(subject: BinderSubject) -> None:
 
 @rule(RULES, SECTION, fix="set `merges` if the agent merges its files, and give `other_paths` in its own order")
 def edits_the_file_that_wins(subject: BinderSubject) -> None:
-    """Of the files that the agent merges, whichever are there, the strongest is edited."""
+    """Of the files that the agent merges, the strongest existing one is edited."""
     merged = subject.samples.merged
     assert subject.binder.merges == bool(merged) or Place.PROJECT in subject.binder.scopes, (
         f"`merges` is {subject.binder.merges}, samples.toml merges {list(merged)}"
@@ -68,8 +68,8 @@ def edits_the_file_that_wins(subject: BinderSubject) -> None:
 
 @rule(RULES, SECTION, fix="give in `other_models` every setting that sends requests past the gateway")
 def names_what_asks_elsewhere(subject: BinderSubject) -> None:
-    """What still asks past the gateway once a file is bound is named, setting by setting. So is what a file that outranks it
-    chooses. Where nothing does, nothing is named."""
+    """Every setting that still asks past the gateway once a file is bound is named. So is what a file that outranks it chooses.
+    If nothing does, nothing is named."""
     binder = subject.binder
     for sample in subject.samples.samples:
         found = {each.where: each.model for each in binder.other_models(sample.after, HERE)}
@@ -88,8 +88,8 @@ def names_what_asks_elsewhere(subject: BinderSubject) -> None:
 
 @rule(RULES, SECTION, fix="remove or replace what belonged to the former provider, protocol or sign-in")
 def leaves_nothing_stale(subject: BinderSubject) -> None:
-    """What stands beside what it writes, and would change its meaning, does not stay: another protocol, another sign-in, a list
-    that shuts the gateway out."""
+    """Anything beside the edit that would change its meaning is removed: another protocol, another sign-in, a list that shuts
+    the gateway out."""
     for sample in subject.samples.samples:
         for piece in sample.gone:
             assert piece in (sample.before or ""), f"{piece!r} is not in the sample {sample.name!r}"
@@ -99,7 +99,8 @@ def leaves_nothing_stale(subject: BinderSubject) -> None:
 
 @rule(RULES, SECTION, fix="write a version only into a file of which you write all")
 def stamps_no_version(subject: BinderSubject) -> None:
-    """The version that a file states, or does not state, stays as it is: only who writes the whole file knows its layout."""
+    """The version that a file states, or does not state, stays as it is: only a program that writes the whole file knows its
+    layout."""
     member = subject.samples.version_member
     if not member:
         return
@@ -117,7 +118,7 @@ def stamps_no_version(subject: BinderSubject) -> None:
 
 @rule(RULES, SECTION, fix="give in `retired_paths` the older files that the agent stops reading")
 def names_what_it_retires(subject: BinderSubject) -> None:
-    """An older file that the agent stops reading once there is a new one is known, so that core makes no new one unasked."""
+    """An older file that the agent stops reading once there is a new one is known, so that core creates no new one unasked."""
     home = Path("/a/home")
     retired = subject.binder.retired_paths(Place.HOME, home, home)
     answer = _answers(subject).retired

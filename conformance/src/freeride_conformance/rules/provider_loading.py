@@ -13,14 +13,14 @@ RULES: list[ConformanceRule[ProviderSubject]] = []
 
 @rule(RULES, SECTION, fix=LIGHT_FIX)
 def loads_lightly(subject: ProviderSubject) -> None:
-    """Loading it imports nothing that connects, serves or computes, opens no socket, starts no process, writes no file, and
-    looks at no environment variable."""
+    """Loading it imports nothing that connects, serves or computes. It opens no socket, starts no process, writes no file, and
+    reads no environment variable."""
     loading.check_weight(subject.origin)
 
 
 @rule(RULES, SECTION, fix=VERSION_FIX)
 def states_its_version(subject: ProviderSubject) -> None:
-    """It states the version of the contract that it was written for. An older core refuses it with the upgrade command, one
-    far ahead asks for a newer plugin, and its distribution names the oldest and the newest core that it fits."""
+    """It states the version of the contract that it was written for. An older core refuses it with the upgrade command, and one
+    far ahead asks for a newer plugin. Its distribution names the oldest and the newest core that it fits."""
     check_version(stated_version(subject.provider), subject.origin.distribution)
     loading.check_versions(subject.origin)

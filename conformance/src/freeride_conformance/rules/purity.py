@@ -57,8 +57,8 @@ def _odd_bodies(operation: Operation) -> Iterator[bytes]:
 
 @rule(RULES, SECTION, fix="never assume a shape: look before you reach in, and give a `Reading` for whatever it is")
 def never_raises(subject: ProviderSubject) -> None:
-    """Whatever an upstream or a client says, the package has an answer: nonsense is a value too. Only a catalog that is none is
-    a `ValueError`."""
+    """The package has an answer to whatever an upstream or a client sends: nonsense is a value too. Only a catalog that is not
+    a list is a `ValueError`."""
     provider, key = subject.provider, subject.key()
     for operation, wire in provider.wires.items():
         model = subject.model(operation)
@@ -83,8 +83,8 @@ def never_raises(subject: ProviderSubject) -> None:
 
 @rule(RULES, SECTION, fix="compute from what you are given: keys, addresses and the time come with each call")
 def touches_nothing(subject: ProviderSubject) -> None:
-    """It opens no connection, reads no file and no environment variable, and never pauses: preparing, reading and parsing turn
-    values into values, and give the same twice."""
+    """It opens no connection, reads no file and no environment variable, and never sleeps. Preparing, reading and parsing turn
+    values into values, and return the same twice."""
     with watching(subject.origin.package) as watch:
         first, second = _all_values(subject), _all_values(subject)
     assert not watch.touched, f"it touched {', '.join(sorted(set(watch.touched)))}"

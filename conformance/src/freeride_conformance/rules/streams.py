@@ -25,7 +25,7 @@ def _stream(subject: ProviderSubject, **more: Any) -> dict[str, Any]:
 
 @rule(RULES, SECTION, fix="let the bytes pass, or give the wire a decoder that speaks OpenAI's stream", needs="chat")
 def streams(subject: ProviderSubject) -> None:
-    """A stream arrives in the client's format: its text, one finish reason, its usage where that was asked for, and `[DONE]`."""
+    """A stream arrives in the client's format: its text, one finish reason, its usage if requested, and `[DONE]`."""
     with Rig(subject) as rig:
         reply = rig.ask(_stream(subject, stream_options={"include_usage": True}))
         assert reply.status == 200, f"the client got {reply.status}"
@@ -62,8 +62,8 @@ _CUTS = {
     variants=lambda _: _CUTS,
 )
 def streams_however_it_is_cut(subject: ProviderSubject, cut: str) -> None:
-    """The same stream arrives in tiny writes, in one, with CR LF, with events over several lines, with characters split across
-    writes, and with U+2028 in its text: the client gets the same words."""
+    """The client gets the same words however the stream arrives: in tiny writes, in one, with CR LF, or with events over
+    several lines. Characters may be split across writes, and the text may hold U+2028."""
     with Rig(subject) as rig:
         rig.simulator.script(cut)
         reply = rig.ask(_stream(subject))
@@ -85,7 +85,7 @@ def _bodies(subject: ProviderSubject) -> tuple[str, ...]:
     variants=_bodies,
 )
 def decodes_however_it_is_cut(subject: ProviderSubject, form: str) -> None:
-    """What a decoder makes of a body does not depend on where the body was cut: at each byte in turn, and at every one."""
+    """The output of a decoder does not depend on where the body was cut: at each byte in turn, and at every one."""
     wire = subject.provider.wires[Operation.CHAT]
     is_stream, is_tool_call = form.startswith("stream"), form.endswith("tool call")
     asked = chat("auto", TOOL_PROMPT, tools=[TOOL]) if is_tool_call else chat("auto", PROMPT)
@@ -124,7 +124,8 @@ _ENDS = ("error-mid-stream", "cut-mid-stream", "eof-mid-stream", "reset-mid-stre
     variants=lambda _: _ENDS,
 )
 def ends_as_its_upstream_did(subject: ProviderSubject, end: str) -> None:
-    """A stream that breaks off, or says midway that it failed, ends in an error event: no `[DONE]`, no invented finish."""
+    """A stream that breaks off, or that reports a failure in the middle, ends in an error event, without `[DONE]` and without
+    an invented finish reason."""
     with Rig(subject) as rig:
         rig.simulator.script(end)
         reply = rig.ask(_stream(subject))
@@ -152,7 +153,7 @@ _NO_ANSWERS = {
     variants=lambda _: _NO_ANSWERS,
 )
 def passes_over_what_is_no_answer(subject: ProviderSubject, form: str) -> None:
-    """A stream that begins with an error, a page of HTML, half a JSON text: under a 200 or not, none has served, and another
+    """A stream that begins with an error, a page of HTML or half a JSON text does not serve, whatever its status. Another
     provider answers the same request."""
     is_stream = _NO_ANSWERS[form]
     with Rig(subject, with_partner=True) as rig:

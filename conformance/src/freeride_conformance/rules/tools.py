@@ -24,7 +24,7 @@ _KEPT, _DROPPED = "unknown members kept", "unknown members dropped"
     variants=lambda _: _FORMS,
 )
 def calls_tools(subject: ProviderSubject, form: str) -> None:
-    """Where the model can use tools, a call arrives with its name and its arguments, which are JSON."""
+    """If the model supports tools, a call arrives with its name and its arguments, which are JSON."""
     with Rig(subject) as rig:
         _, calls = _asked_for_a_call(rig, subject, form)
     assert [call["function"]["name"] for call in calls] == ["get_weather"], f"the calls are {calls}"
@@ -40,8 +40,8 @@ def calls_tools(subject: ProviderSubject, form: str) -> None:
     variants=lambda _: [f"{form}, {members}" for form in _FORMS for members in (_KEPT, _DROPPED)],
 )
 def goes_on_after_a_tool_call(subject: ProviderSubject, variant: str) -> None:
-    """The client runs the tool and sends the conversation back, with the call as it came or with only those members of it that
-    OpenAI has: the tool's result reaches the upstream, and the model's answer the client."""
+    """The client runs the tool and sends the conversation back, with the call as it came or with only the members that OpenAI
+    has. The tool's result reaches the upstream, and the model's response reaches the client."""
     form, _, members = variant.partition(", ")
     with Rig(subject) as rig:
         message, calls = _asked_for_a_call(rig, subject, form)

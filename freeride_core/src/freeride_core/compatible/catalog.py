@@ -67,13 +67,11 @@ class CompatibleCatalog(Catalog):
     """One entry, and the dated models by id, into models: usually one, none if it is not one of ours. None for the whole: the
     entries' ids only confirm the dated list."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    key_header: str = ""
-    """As with the wire."""
 
     def request(self, key: Key) -> UpstreamRequest | None:
         if self.path is None:
             return None
-        return request_beside(key, self.base_suffix, self.path, bearer(key, self.headers, self.key_header))
+        return request_beside(key, self.base_suffix, self.path, bearer(key, self.headers))
 
     def parse(self, answer: Answer) -> tuple[Model, ...]:
         body = answer.json

@@ -34,8 +34,6 @@ class CompatibleProbe(Probe):
     path: str
     base_suffix: str = ""
     """As with the catalog."""
-    key_header: str = ""
-    """As with the wire."""
     refusals: Mapping[int, str] = field(default_factory=lambda: {401: "", 403: ""})
     """The statuses that a bad key gets, each with a note; a 403 does not count where it speaks of something
     else."""
@@ -43,7 +41,7 @@ class CompatibleProbe(Probe):
     """What the body of a 200 says."""
 
     def request(self, key: Key) -> UpstreamRequest | None:
-        return request_beside(key, self.base_suffix, self.path, bearer(key, {}, self.key_header))
+        return request_beside(key, self.base_suffix, self.path, bearer(key, {}))
 
     def read(self, answer: Answer) -> Proof:
         if answer.status in self.refusals and (answer.status != 403 or _may_be_of_key(answer)):

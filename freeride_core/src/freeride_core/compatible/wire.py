@@ -26,10 +26,11 @@ from freeride_core.provider import Key, Wire
 from freeride_core.system.json_values import LARGE
 
 
-def bearer(key: Key, headers: Mapping[str, str], key_header: str = "") -> tuple[tuple[str, str], ...]:
-    """The usual request headers: JSON, the key where there is one, as a bearer token unless `key_header` names a place for
-    it, and a package's own."""
-    place = (key_header, key.secret) if key_header else ("authorization", f"Bearer {key.secret}")
+def bearer(key: Key, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the usual request headers: the key if there is one, those of JSON, and `headers`.
+
+    The key is a bearer token unless its credential names a `key_header`."""
+    place = (key.key_header, key.secret) if key.key_header else ("authorization", f"Bearer {key.secret}")
     return (
         *((place,) if key.secret else ()),
         ("content-type", "application/json"),
@@ -52,8 +53,6 @@ class CompatibleWire(Wire):
     """Appended to the key's base URL: `/chat/completions`."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Attribution and the like."""
-    key_header: str = ""
-    """The header that holds the bare key, such as `x-api-key`; empty: it goes as a bearer token."""
     response_headers: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Parameters that the upstream knows by another name: `{"max_completion_tokens": "max_tokens"}`."""
@@ -94,7 +93,7 @@ class CompatibleWire(Wire):
     def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
         headers = self._bearers.get(key.secret)
         if headers is None:
-            headers = self._bearers[key.secret] = bearer(key, self.headers, self.key_header)
+            headers = self._bearers[key.secret] = bearer(key, self.headers)
         return UpstreamRequest("POST", key.base_url + self.path, headers, call.body_with(self.changes(call, model)))
 
     def changes(self, call: Call, model: Model) -> dict[str, bytes | None]:

@@ -76,6 +76,7 @@ def _read_credential(
                 fingerprint=fingerprint(found.secret),
                 index=len(keys),
                 variable=found.variable,
+                key_header=credential.key_header,
                 account_id=account_id,
                 base_url=template.replace(_ACCOUNT, account_id or ""),
             )

@@ -45,12 +45,20 @@ def _paths(profile: Profile) -> Iterator[str]:
     for place, path in places.items():
         if not path.startswith("/") or path.endswith("/") or re.search(r"[?#\s{]", path):
             yield f"{place}: {path!r} must begin with '/', must not end with it, and holds no query or placeholder"
-    if bool(profile.good_key) != bool(profile.key_variable):
-        yield "key_variable and good_key: give both, or none where the upstream wants no key"
-    if "bad" in profile.good_key.lower():
-        yield "good_key: contains 'bad', which makes every simulator refuse it"
+    yield from _key(profile)
     if (profile.account is None) != (profile.account_variable is None):
         yield "account and account_variable: give both or none"
+
+
+def _key(profile: Profile) -> Iterator[str]:
+    if bool(profile.good_key) != bool(profile.key_variable):
+        yield "key_variable and good_key: give both, or none where the upstream wants no key"
+    if profile.key_header and not profile.good_key:
+        yield "key_header: goes with a good_key"
+    if not re.fullmatch(r"[A-Za-z0-9-]*", profile.key_header):
+        yield f"key_header: {profile.key_header!r} is not a header's name"
+    if "bad" in profile.good_key.lower():
+        yield "good_key: contains 'bad', which makes every simulator refuse it"
 
 
 def _names(profile: Profile) -> Iterator[str]:

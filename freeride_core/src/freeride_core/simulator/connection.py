@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
 import httptools
 
@@ -84,14 +84,12 @@ class SimulatorConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         parts = httptools.parse_url(self._url)
-        query = (parts.query or b"").decode("latin-1")
         seen = SeenRequest(
             method=self._parser.get_method().decode("ascii"),
             path=unquote((parts.path or b"/").decode("latin-1")),
-            query=query,
+            query=(parts.query or b"").decode("latin-1"),
             headers=self._headers,
             body=bytes(self._body),
-            key=_key(self._headers, query),
             at=time.monotonic(),
         )
         self._waiting.append((seen, self._parser.should_keep_alive()))
@@ -165,14 +163,6 @@ class SimulatorConnection(asyncio.Protocol):
         raw = self._transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self._transport.abort()
-
-
-def _key(headers: dict[str, str], query: str) -> str:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip()
-    named = headers.get("x-api-key") or headers.get("x-goog-api-key")
-    return named or next(iter(parse_qs(query).get("key", [])), "")
 
 
 def _head(reply: SimulatedResponse, *, close: bool) -> bytes:

@@ -245,6 +245,8 @@ class Profile(ProfileTable, frozen=True, kw_only=True):
     key_variable: str = ""
     good_key: str = ""
     """Empty, like its variable, where the upstream wants no key."""
+    key_header: str = ""
+    """The header in which the upstream looks for the bare key. Empty for a bearer token in `authorization`."""
     account_variable: str | None = None
     account: str | None = None
     default_model: str

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -33,21 +32,42 @@ def parse_profile(text: str, place: str = "simulator.toml") -> Profile:
     try:
         profile = msgspec.convert(table, Profile)
     except msgspec.ValidationError as error:
-        raise ProfileError(place, (_with_names(str(error), table),)) from None
+        raise ProfileError(place, tuple(_misfits(table)) or (str(error),)) from None
     mistakes = tuple(mistakes_in(profile))
     if mistakes:
         raise ProfileError(place, mistakes)
     return profile
 
 
-def _with_names(message: str, table: dict[str, Any]) -> str:
+def _misfits(table: dict[str, Any]) -> Iterator[str]:
+    """The first mistake of each value and of each row: msgspec itself stops at the first of all."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(Profile)}
+    for name in fields.keys() - table.keys():
+        if fields[name].required:
+            yield f"Object missing required field `{name}`"
+    for name in table.keys() - fields.keys():
+        yield f"Object contains unknown field `{name}`"
+    for name, value in table.items():
+        kind = fields[name].type if name in fields else Any
+        rows = value if get_origin(kind) is tuple and isinstance(value, list) else None
+        for index, row in enumerate(rows if rows is not None else [value]):
+            try:
+                msgspec.convert(row, get_args(kind)[0] if rows is not None else kind)
+            except msgspec.ValidationError as error:
+                at = f"$.{name}" + (f"[{index}]" if rows is not None else "")
+                yield _with_name(_placed(str(error), at), name, row)
+
+
+def _placed(message: str, at: str) -> str:
+    """The message of a part, with the part's place in the whole."""
+    said, _, below = message.partition(" - at `$")
+    return f"{said} - at `{at}{below.removesuffix('`')}`"
+
+
+def _with_name(message: str, kind: str, row: Any) -> str:
     """`$.case[3].status` says little to an author: add the name."""
-    found = re.search(r"\$\.(case|quota)\[(\d+)\]", message)
-    if not found:
-        return message
-    row = table[found[1]][int(found[2])]
-    name = row.get("name") if isinstance(row, dict) else None
-    return f"{message} ({found[1]} {name!r})" if name else message
+    name = row.get("name") if kind in {"case", "quota"} and isinstance(row, dict) else None
+    return f"{message} ({kind} {name!r})" if name else message
 
 
 def main(paths: Iterable[str]) -> int:

@@ -18,9 +18,9 @@ class SeenRequest:
     headers: dict[str, str] = field(repr=False)
     """Lower-case names; of repeated ones the last."""
     body: bytes = field(repr=False)
-    key: str = field(repr=False)
-    """The credential; empty where there is none."""
     at: float
+    key: str = field(default="", repr=False)
+    """The key, where the upstream looks for it; empty if there is none."""
     model: str = ""
     stream: bool = False
     operation: str = ""

@@ -55,6 +55,7 @@ class SimulatedUpstream:
     def answer(self, seen: SeenRequest) -> SimulatedResponse:
         """The reply to a request; completes what `seen` says about it."""
         request = _decoded(seen.body)
+        seen.key = _key(seen.headers, self.profile.key_header)
         model = request.get("model")
         seen.model = model if isinstance(model, str) else ""
         seen.stream = request.get("stream") is True
@@ -205,6 +206,14 @@ def _chat_paths(profile: Profile) -> list[tuple[re.Pattern[str], bool | None]]:
 
 def _pattern(path: str) -> re.Pattern[str]:
     return re.compile("(?P<model>.+)".join(map(re.escape, path.split("{model}"))))
+
+
+def _key(headers: Mapping[str, str], key_header: str) -> str:
+    """The key where the upstream looks for it, and nowhere else: elsewhere it is none."""
+    if key_header:
+        return headers.get(key_header.lower(), "")
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _refusal(what: str) -> Case:

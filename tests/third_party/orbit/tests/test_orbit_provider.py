@@ -20,6 +20,7 @@ KEY = Key(
     fingerprint="0" * 12,
     index=0,
     variable=PROFILE.key_variable,
+    key_header="x-goog-api-key",
     base_url=PROVIDER.base_url,
 )
 

@@ -21,6 +21,7 @@ KEY = Key(
     fingerprint="0" * 12,
     index=0,
     variable="ORBIT_API_KEY",
+    key_header="x-goog-api-key",
     base_url="https://api.orbit.example/v1beta",
 )
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}

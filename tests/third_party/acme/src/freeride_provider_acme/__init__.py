@@ -22,7 +22,6 @@ from freeride_core import (
 
 CHECKED = "2026-11-20"
 LIMITS_PAGE = "https://acme.example/docs/limits"
-KEY_HEADER = "x-api-key"
 MODELS = (
     Model(id="acme/anvil-70b", canonical="acme/anvil-70b", tier=2, context=131_072, tools=True, vision=False),
     Model(id="acme/rocket-8b", canonical="acme/rocket-8b", tier=3, context=32_768, tools=False, vision=False),
@@ -45,15 +44,13 @@ def freeride_register_provider() -> Provider:
             source=LIMITS_PAGE,
             checked=CHECKED,
         ),
-        credentials=(Credential(variable="ACME_API_KEY", pattern="ak-[a-z0-9-]{12,}"),),
+        credentials=(Credential(variable="ACME_API_KEY", pattern="ak-[a-z0-9-]{12,}", key_header="acme-key"),),
         base_url="https://api.acme.example/v1",
         free=Allowlist(frozenset(model.id for model in MODELS), CHECKED),
-        catalog=CompatibleCatalog(models=MODELS, checked=CHECKED, key_header=KEY_HEADER),
-        chat=CompatibleWire(
-            path="/chat/completions", key_header=KEY_HEADER, dropped=frozenset({"store"}), rules=(SOLD_OUT,)
-        ),
+        catalog=CompatibleCatalog(models=MODELS, checked=CHECKED),
+        chat=CompatibleWire(path="/chat/completions", dropped=frozenset({"store"}), rules=(SOLD_OUT,)),
         limits=(
             Limit(unit="requests", amount=500, window="day", scope=Scope.ACCOUNT, source=LIMITS_PAGE, checked=CHECKED),
         ),
-        probe=CompatibleProbe(path="/models", key_header=KEY_HEADER, refusals={401: ""}),
+        probe=CompatibleProbe(path="/models", refusals={401: ""}),
     )

@@ -33,7 +33,6 @@ from freeride_provider_orbit.request import translate
 
 CHECKED = "2026-11-20"
 DOCS = "https://orbit.example/docs/limits"
-KEY_HEADER = "x-goog-api-key"
 MODELS = (
     Model(
         id="models/nova-large",
@@ -76,7 +75,7 @@ class OrbitWire(CompatibleWire):
         return UpstreamRequest(
             method="POST",
             url=f"{key.base_url}/{model.id}{method}",
-            headers=((KEY_HEADER, key.secret), ("content-type", "application/json")),
+            headers=((key.key_header, key.secret), ("content-type", "application/json")),
             body=json.dumps(translate(call, model)).encode(),
         )
 
@@ -108,16 +107,14 @@ def freeride_register_provider() -> Provider:
             source=DOCS,
             checked=CHECKED,
         ),
-        credentials=(Credential(variable="ORBIT_API_KEY", pattern="orb_[a-z0-9]{20,}"),),
+        credentials=(Credential(variable="ORBIT_API_KEY", pattern="orb_[a-z0-9]{20,}", key_header="x-goog-api-key"),),
         base_url="https://api.orbit.example/v1beta",
         free=Allowlist(frozenset(model.id for model in MODELS), CHECKED),
-        catalog=CompatibleCatalog(
-            models=MODELS, checked=CHECKED, rows="models", parse_entry=parse_entry, key_header=KEY_HEADER
-        ),
+        catalog=CompatibleCatalog(models=MODELS, checked=CHECKED, rows="models", parse_entry=parse_entry),
         chat=OrbitWire(path=":generateContent", rules=RULES),
         limits=(
             Limit(unit="requests", amount=250, window="day", scope=Scope.ACCOUNT_MODEL, source=DOCS, checked=CHECKED),
         ),
-        probe=CompatibleProbe(path="/models", key_header=KEY_HEADER, refusals={400: "", 403: ""}),
+        probe=CompatibleProbe(path="/models", refusals={400: "", 403: ""}),
         meter=Scope.ACCOUNT_MODEL,
     )
