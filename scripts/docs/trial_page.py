@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent_programs import AGENTS
@@ -41,6 +41,8 @@ _FAULTS = f"""\
 
 The simulator of {FIRST} is asked first, and answers everything as the head of the column says, for the whole job. The simulator of
 {SECOND} is well. After a stream that was cut, an agent has to ask again by itself, and the seconds include its own pause.
+Two agents do not ask again once something of a turn has come, and the gateway cannot take back what was sent: Cline 3.0.65
+(`isRetryableProviderErrorTurn` in @cline/agents) and Kilo 7.7.7 (`blockRetry` in @kilocode/cli), looked at 2026-12-01.
 """
 _PROVIDERS = """\
 ## One provider alone

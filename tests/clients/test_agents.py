@@ -17,10 +17,14 @@ from programs import loopback_environ
 from trial_records import record
 
 SHORT = (PLAIN, "500")
-pytestmark = pytest.mark.timeout(900)  # the first test of an agent installs it
+pytestmark = pytest.mark.timeout(1200)  # the first test of an agent installs it
 
 
-@pytest.fixture(scope="module", params=AGENTS)
+AGENT_PARAMS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in AGENTS]
+"""All of an agent's jobs run in one process, in the home that the first one has left."""
+
+
+@pytest.fixture(scope="module", params=AGENT_PARAMS)
 def desk(
     request: pytest.FixtureRequest,
     machine_environ: Mapping[str, str],

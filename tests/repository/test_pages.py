@@ -56,7 +56,7 @@ def test_no_agent_s_page_contradicts_what_its_head_says_of_variables() -> None:
 def test_the_page_of_agents_is_of_the_versions_that_are_installed(agent: str) -> None:
     record = read_record(agent)
     assert record["package"] == CLIENTS[agent].package, "run: scripts/clients --all"
-    assert set(record["cases"]) == set(CASES), "run: scripts/clients --all"
+    assert set(record["cases"]) <= set(CASES), "run: scripts/clients --all"
 
 
 def test_a_table_has_a_line_for_its_head_and_no_cell_that_ends_early() -> None:

