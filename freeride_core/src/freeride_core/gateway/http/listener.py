@@ -2,7 +2,7 @@
 
 uvicorn's own protocol sends the head of an answer and its body apart, sets a timer for every request and copies a large
 body over and over. Here an answer is one write, and the rest of its work is what HTTP/1.1 asks for. Of a request of 1 KB that
-saves 127,000 of 545,000 instructions in user space, 28 us (measured 2026-12).
+saves 120,000 of 545,000 instructions in user space, 27 us (measured 2026-12).
 """
 
 from __future__ import annotations

@@ -277,7 +277,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._taker = self._fault = self._passage = None
 
     def whole_now(self, limit: int) -> bytes | None:
-        """All of the body, where it has come. To wait for it takes 14,500 instructions more, 3 us (measured 2026-12)."""
+        """All of the body, where it has come. To wait for it takes 7,000 instructions more, 1.5 us (measured 2026-12)."""
         return self._take() if self.is_complete and self._waiting_bytes <= limit else None
 
     async def whole(self, limit: int, hold: Hold = hold_any) -> bytes:
