@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from meta.mutation.background import Background
-from meta.mutation.survivors import SURVIVORS
-from meta.mutation.tally import TALLIES
 
-_BACKGROUND = pytest.StashKey[Background]()
+# The suite that the mutants need is imported where there are some: every run of pytest here reads this file.
+if TYPE_CHECKING:
+    from meta.mutation.background import Background
+
+_BACKGROUND = pytest.StashKey["Background"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +26,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     tests = [item for item in session.items if isinstance(item, pytest.Function) and "mutants" in item.fixturenames]
     if tests and not config.option.collectonly:
+        from meta.mutation.background import Background
+
         names = [str(test.callspec.params["name"]) for test in tests]
         config.stash[_BACKGROUND] = Background(names, everything=config.getoption("--freeride-all-mutants"))
         config.add_cleanup(config.stash[_BACKGROUND].close)
@@ -37,6 +40,11 @@ def mutants(pytestconfig: pytest.Config) -> Background:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if _BACKGROUND not in terminalreporter.config.stash:
+        return
+    from meta.mutation.survivors import SURVIVORS
+    from meta.mutation.tally import TALLIES
+
     if not TALLIES:
         return
     terminalreporter.section("mutation of the shipped providers")
