@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--freeride-all-mutants",
         action="store_true",
-        help="try each mutant that is said to survive, and not only one of each kind",
+        help="try each mutant, also of packages that have not changed, and each that is said to survive",
     )
 
 
@@ -27,9 +27,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     tests = [item for item in session.items if isinstance(item, pytest.Function) and "mutants" in item.fixturenames]
     if tests and not config.option.collectonly:
         from meta.mutation.background import Background
+        from meta.mutation.sample import MutantSample, samples_of
 
         names = [str(test.callspec.params["name"]) for test in tests]
-        config.stash[_BACKGROUND] = Background(names, everything=config.getoption("--freeride-all-mutants"))
+        everything = config.getoption("--freeride-all-mutants")
+        samples = {name: MutantSample() for name in names} if everything else samples_of(names)
+        config.stash[_BACKGROUND] = Background(samples, everything=everything)
         config.add_cleanup(config.stash[_BACKGROUND].close)
 
 
@@ -50,6 +53,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.section("mutation of the shipped providers")
     for tally in TALLIES.values():
         untried = f", {tally.untried} of the others not tried" if tally.untried else ""
+        untried += f", {tally.left_out} left out of this run" if tally.left_out else ""
         terminalreporter.write_line(
             f"{tally.provider}: {tally.killed}/{tally.total} killed{untried}, in {tally.seconds:.0f} s"
         )
