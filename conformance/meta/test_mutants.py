@@ -19,14 +19,14 @@ def test_the_suite_kills_every_mutant_but_those_that_are_explained(name: str, mu
     tally = TALLIES[name] = mutants.tally(name)
     assert not tally.survivors.get("", []), "no rule kills these, and nothing says why"
     assert not tally.outlived, "these are said to survive, and are killed"
-    assert tally.killed > 0.75 * tally.total
+    assert tally.killed > (0.75 if tally.is_whole else 0.4) * tally.total, "a small sample may be an unlucky one"
 
 
 def test_every_explanation_explains_something() -> None:
     if len(TALLIES) < len(NAMES):
         pytest.skip("not every provider was mutated in this run")
-    used = {pattern for tally in TALLIES.values() for pattern in tally.survivors}
-    assert not SURVIVORS.keys() - used, "nothing that survives has these names any more"
+    used = {pattern for tally in TALLIES.values() for pattern in tally.explained}
+    assert not SURVIVORS.keys() - used, "nothing has these names any more"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -35,12 +35,15 @@ def trees(folder: Path) -> list[ast.Module]:
     return [ast.parse(path.read_text("utf-8")) for path in sorted(folder.rglob("*.py"))]
 
 
-def calls(folder: Path) -> Iterator[tuple[str, ast.Call]]:
+@cache
+def calls(folder: Path) -> list[tuple[str, ast.Call]]:
     """Every call in the sources, with the name of what is called."""
-    for tree in trees(folder):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
-                yield node.func.id if isinstance(node.func, ast.Name) else node.func.attr, node
+    return [
+        (node.func.id if isinstance(node.func, ast.Name) else node.func.attr, node)
+        for tree in trees(folder)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute))
+    ]
 
 
 def literal_dicts(folder: Path) -> Iterator[dict[str, ast.expr]]:
@@ -58,22 +61,24 @@ def literal(node: ast.expr) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def setting_names() -> set[str]:
+@cache
+def setting_names() -> frozenset[str]:
     """Every variable that is a setting of the gateway's, whoever its providers are."""
     fields = {field.name for field in dataclasses.fields(Settings)} - NO_SETTINGS
-    return {f"FREERIDE_{name.upper()}" for name in fields}
+    return frozenset(f"FREERIDE_{name.upper()}" for name in fields)
 
 
-def plugin_names() -> set[str]:
+@cache
+def plugin_names() -> frozenset[str]:
     """Every variable that an installed provider's package declares, or that stands for one of its settings."""
-    names = set()
+    names: set[str] = set()
     for name, each in installed().providers.items():
         names |= {f"FREERIDE_{name.upper()}_BASE_URL", f"FREERIDE_{name.upper()}_FREE_MODELS"}
         names |= set(each.free_models_variables)
         for credential in each.credentials:
             names |= {credential.variable, *credential.aliases, *credential.account_aliases}
             names |= {credential.account_variable} if credential.account_variable else set()
-    return names
+    return frozenset(names)
 
 
 def served_routes() -> set[str]:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from examples import examples
 from freeride_core import Unreadable
 from freeride_core.editing import Document, EnvDocument, JsonDocument, TomlDocument, YamlDocument
 
@@ -237,25 +238,25 @@ def check(
 
 
 @given(yaml_texts(), st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 def test_any_yaml_is_edited_as_it_is_meant(text: str, data: st.DataObject) -> None:
     check(YamlDocument, read_yaml, text, data, "#")
 
 
 @given(JSON_TEXTS, st.data())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 def test_any_json5_is_edited_as_it_is_meant(text: str, data: st.DataObject) -> None:
     check(JsonDocument, read_json, text, data, "//")
 
 
 @given(TOML_TEXTS, st.data())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 def test_any_toml_is_edited_as_it_is_meant(text: str, data: st.DataObject) -> None:
     check(TomlDocument, tomllib.loads, text, data, "#")
 
 
 @given(ENV_TEXTS, st.data())
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 def test_any_file_of_variables_is_edited_as_it_is_meant(text: str, data: st.DataObject) -> None:
     check(EnvDocument, read_env, text, data, "#")
 

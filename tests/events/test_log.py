@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from examples import examples
 from freeride_core import hookspecs
 from freeride_core.events import follower as follower_module
 from freeride_core.events import log as event_log
@@ -621,11 +622,11 @@ class FollowedLog(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-FollowedLog.TestCase.settings = settings(deadline=None, max_examples=200, stateful_step_count=40)
+FollowedLog.TestCase.settings = settings(deadline=None, max_examples=examples(200), stateful_step_count=40)
 TestFollowedLog = FollowedLog.TestCase
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(
     moments=st.lists(
         st.sampled_from(["", "write", "write rotate write", "write rotate-only"]), min_size=30, max_size=60

@@ -323,7 +323,9 @@ def test_a_request_without_a_body_needs_no_content_type(tmp_path: Path) -> None:
 )
 def test_a_token_is_taken_from_four_places(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
     with GatewayStage(tmp_path, token=TOKEN) as stage:
-        answer = httpx.post(f"{stage.url}/v1/chat/completions{path}", json=question(), headers=headers, trust_env=False)
+        answer = httpx.post(
+            f"{stage.url}/v1/chat/completions{path}", json=question(), headers=headers, trust_env=False, verify=False
+        )
         assert answer.status_code == 200
         assert TOKEN not in str(stage["alpha"].posts[0].headers)
         assert TOKEN not in stage["alpha"].posts[0].path
@@ -345,10 +347,12 @@ def test_a_token_is_taken_from_four_places(tmp_path: Path, path: str, headers: d
 def test_without_the_token_every_route_is_closed(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
     raw = httpx.Headers(headers, encoding="latin-1")
     with GatewayStage(tmp_path, token=TOKEN) as stage:
-        assert httpx.get(f"{stage.url}/health{path}", headers=raw, trust_env=False).json() == {"ok": True}
+        assert httpx.get(f"{stage.url}/health{path}", headers=raw, trust_env=False, verify=False).json() == {"ok": True}
         for route in ROUTES[1:]:
-            assert httpx.get(stage.url + route + path, headers=raw, trust_env=False).status_code == 401
-        answer = httpx.post(f"{stage.url}/v1/chat/completions{path}", json=question(), headers=raw, trust_env=False)
+            assert httpx.get(stage.url + route + path, headers=raw, trust_env=False, verify=False).status_code == 401
+        answer = httpx.post(
+            f"{stage.url}/v1/chat/completions{path}", json=question(), headers=raw, trust_env=False, verify=False
+        )
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "invalid_api_key"
         assert answer.headers["x-should-retry"] == "false"

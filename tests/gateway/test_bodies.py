@@ -27,7 +27,11 @@ def raw_members(body: bytes) -> dict[str, bytes]:
 
 def send(stage: GatewayStage, body: bytes, path: str = "/v1/chat/completions", **headers: str) -> httpx.Response:
     return httpx.post(
-        stage.url + path, content=body, headers={"content-type": "application/json", **headers}, trust_env=False
+        stage.url + path,
+        content=body,
+        headers={"content-type": "application/json", **headers},
+        trust_env=False,
+        verify=False,
     )
 
 

@@ -29,7 +29,7 @@ from fake_upstream import (
 )
 from freeride_core.gateway.server import GatewayThread
 
-CLIENT = httpx.Client(trust_env=False, timeout=20)
+CLIENT = httpx.Client(trust_env=False, verify=False, timeout=20)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from itertools import product
 from pathlib import Path
@@ -168,11 +169,16 @@ def imported(folder: Path) -> set[str]:
     return names - sys.stdlib_module_names - {package.name for package in folder.iterdir()}
 
 
+@cache
+def owners_of_modules() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
 @pytest.mark.parametrize(
     "path", [path for path in PROJECTS if (path.parent / "src").is_dir()], ids=lambda path: path.parent.name
 )
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported(path: Path) -> None:
-    owners = packages_distributions()
+    owners = owners_of_modules()
     used = {
         canonicalize_name(owners[name][0]) if name in owners else name.replace("_", "-")
         for name in imported(path.parent / "src")

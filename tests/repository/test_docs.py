@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,6 +28,9 @@ from vocabulary import (
     setting_names,
     told_commands,
 )
+
+if TYPE_CHECKING:
+    from typer._click import Command
 
 DOCS = ROOT / "docs"
 BY_HAND = [
@@ -161,11 +166,16 @@ def test_every_hook_is_on_the_page_for_authors_and_no_other() -> None:
 # Commands
 
 
+@cache
+def known_commands() -> Mapping[str, Command]:
+    return dict(commands())
+
+
 @pytest.mark.parametrize(
     "path", [path for path in BY_HAND if path.name != "commands.md"], ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_no_page_tells_to_type_what_there_is_not(path: Path) -> None:
-    known = dict(commands())
+    known = known_commands()
     for first, *rest in told_commands(path):
         if first.startswith("-"):
             assert first in {"--help", "--version"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -16,6 +16,16 @@ Places = Mapping[str, list[str]]
 """The files in which each name is given."""
 
 
+def statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """All that are in it, at any depth: classes and functions are among them, and in no expression."""
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inner = getattr(node, block, ())
+        for each in inner if isinstance(inner, list) else ():
+            if isinstance(each, ast.stmt):
+                yield each
+            yield from statements(each)
+
+
 @pytest.fixture(scope="module")
 def names() -> tuple[Places, Places]:
     """The classes and the tests."""
@@ -24,7 +34,7 @@ def names() -> tuple[Places, Places]:
         place = path.relative_to(ROOT).as_posix()
         if "/build/lib/" in place:  # what a build has left of a member
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in statements(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ClassDef):
                 classes[node.name].append(place)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):

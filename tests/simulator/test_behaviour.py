@@ -58,6 +58,7 @@ def chat(simulator: Simulator, name: str, *, stream: bool = True) -> httpx.Respo
         json={"model": "acme/large", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]},
         headers={"authorization": "Bearer k"},
         trust_env=False,
+        verify=False,
         timeout=5,
     )
 
@@ -122,6 +123,7 @@ def read_into(received: list[bytes], simulator: Simulator, name: str) -> None:
         json={"model": "acme/large", "stream": True, "messages": [{"role": "user", "content": "Hi"}]},
         headers={"authorization": "Bearer k"},
         trust_env=False,
+        verify=False,
     ) as answer:
         received.extend(answer.iter_raw())
 
@@ -270,7 +272,7 @@ def test_slow_first_byte_is_as_slow_as_it_is_told() -> None:
         await simulator.start()
         simulator.script("slow-first-byte")
         began = time.monotonic()
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:
             await client.post(
                 f"{simulator.base_url}/chat/completions",
                 json={"messages": [{"role": "user", "content": "Hi"}]},

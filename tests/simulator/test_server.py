@@ -69,7 +69,7 @@ def benches(**options: Any) -> Iterator[SimulatorBench]:
     simulator = Simulator(ACME, now=clock, pace=0, **options)
     with (
         SimulatorThread(simulator) as thread,
-        httpx.Client(base_url=simulator.base_url, timeout=5, trust_env=False) as client,
+        httpx.Client(base_url=simulator.base_url, timeout=5, trust_env=False, verify=False) as client,
     ):
         yield SimulatorBench(simulator, thread, client, clock)
 
@@ -347,7 +347,9 @@ def test_a_public_catalog_answers_bad_keys() -> None:
     public = replace(ACME, catalog=replace(ACME.catalog, public=True))
     simulator = Simulator(public)
     with SimulatorThread(simulator):
-        answer = httpx.get(f"{simulator.base_url}/models", headers={"authorization": "Bearer bad"}, trust_env=False)
+        answer = httpx.get(
+            f"{simulator.base_url}/models", headers={"authorization": "Bearer bad"}, trust_env=False, verify=False
+        )
 
     assert answer.status_code == 200
 

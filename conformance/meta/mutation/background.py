@@ -7,10 +7,11 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from meta.mutation.sample import MutantSample
 from meta.mutation.tally import MutationTally, tally_of
 
 _POLITENESS = 19
@@ -21,15 +22,15 @@ class Background:
     """A process for each provider: what guards and watches a check is about a whole process. All of them start at once, before
     there is a test that changes its folder or its path under them. `close` it."""
 
-    def __init__(self, names: Iterable[str], *, everything: bool) -> None:
+    def __init__(self, samples: Mapping[str, MutantSample], *, everything: bool) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="freeride-mutants-")
         context = multiprocessing.get_context("spawn")
         home = Path(self._home.name)
         self._processes = {
-            name: ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(home,)) for name in names
+            name: ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(home,)) for name in samples
         }
         self._tallies = {
-            name: process.submit(_tally_in_turn, home / f"lane-{number % _LANES}", name, everything)
+            name: process.submit(_tally_in_turn, home / f"lane-{number % _LANES}", name, samples[name], everything)
             for number, (name, process) in enumerate(self._processes.items())
         }
 
@@ -48,14 +49,14 @@ class Background:
         self._home.cleanup()
 
 
-def _tally_in_turn(lane: Path, name: str, everything: bool) -> MutationTally:
+def _tally_in_turn(lane: Path, name: str, sample: MutantSample, everything: bool) -> MutationTally:
     """More than a few at once would be felt by the tests. A lock ends with whoever holds it."""
     with lane.open("w", encoding="utf-8") as file:
         if sys.platform != "win32":
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX)
-        return tally_of(name, everything)
+        return tally_of(name, sample, everything)
 
 
 def _begin(home: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from meta.mutation.mutant import mutants_of
+from meta.mutation.sample import MutantSample
 from meta.mutation.survivors import explanation_of
 from meta.mutation.trial import MutantTrial
 
@@ -19,10 +20,17 @@ class MutationTally:
     """Counts of one provider."""
 
     provider: str
+    is_whole: bool
+    """Whether each mutant was in the sample."""
     total: int = 0
+    """In the sample."""
     killed: int = 0
     untried: int = 0
     """Of all: explained like another one that survived, and taken for survivors too."""
+    left_out: int = 0
+    """Not in the sample."""
+    explained: set[str] = field(default_factory=set)
+    """The patterns that explain a mutant, be it in the sample or not."""
     seconds: float = 0.0
     survivors: dict[str, list[str]] = field(default_factory=dict)
     """Names, by the pattern that explains them; empty where none does."""
@@ -34,13 +42,17 @@ TALLIES: dict[str, MutationTally] = {}
 """By provider, for the summary."""
 
 
-def tally_of(name: str, everything: bool) -> MutationTally:
-    """Tries the mutants of an installed provider. Of those that one pattern explains only the first is tried, as each goes
-    through the whole suite; unless `everything` is asked for."""
+def tally_of(name: str, sample: MutantSample, everything: bool) -> MutationTally:
+    """Tries those mutants of an installed provider that are in the sample. Of those that one pattern explains only the first
+    is tried, as each goes through the whole suite; unless `everything` is asked for."""
     subject = installed_provider(load_plugins(("provider",)), name)
-    tally, trial, started = MutationTally(name), MutantTrial(subject), time.perf_counter()
+    tally, trial, started = MutationTally(name, sample.every == 1), MutantTrial(subject), time.perf_counter()
     for mutant in mutants_of(subject):
         pattern = explanation_of(mutant.name)
+        tally.explained.add(pattern)
+        if not sample.has(mutant.name):
+            tally.left_out += 1
+            continue
         tally.total += 1
         if pattern and not everything and pattern in tally.survivors:
             tally.untried += 1

@@ -18,7 +18,9 @@ CEILING = Ceiling(day=5, minute=2)
 
 def test_no_more_than_the_ceiling_is_reserved_in_a_minute_and_in_a_day(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
-    given = [at for at in range(0, int(3 * DAY_S), 20) if memory.reserve("m", NOW + at, CEILING) is not None]
+    in_a_day = [*range(0, 300, 20), *range(300, int(DAY_S), 1800)]
+    asked = [day * int(DAY_S) + at for day in range(3) for at in in_a_day]
+    given = [at for at in asked if memory.reserve("m", NOW + at, CEILING) is not None]
     assert len(given) == 15
     for first in given:
         assert sum(first <= at < first + DAY_S for at in given) <= 5

@@ -197,7 +197,9 @@ def test_an_encoded_request_counts_as_what_comes_out_of_it(tmp_path: Path) -> No
     body = gzip.compress(json.dumps(question(user="x" * 2 * LIMIT)).encode())
     with GatewayStage(tmp_path, max_buffered=LIMIT) as stage:
         headers = {"content-type": "application/json", "content-encoding": "gzip"}
-        answer = httpx.post(f"{stage.url}/v1/chat/completions", content=body, headers=headers, trust_env=False)
+        answer = httpx.post(
+            f"{stage.url}/v1/chat/completions", content=body, headers=headers, trust_env=False, verify=False
+        )
         assert answer.status_code == 503
         until(lambda: held_by(stage) == 0)
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from fake_upstream import HANG, RESET, FakeUpstream, Script, Step, framed, until
 from fast_transport import FastTransport
 
@@ -65,7 +66,7 @@ def test_a_body_of_known_length_is_read_and_the_connection_used_again() -> None:
     assert upstream.connections == 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(PIECES)
 def test_chunks_and_trailers_come_whole_however_they_are_cut(pieces: list[bytes]) -> None:
     head = OK + b"transfer-encoding: chunked\r\n\r\n"

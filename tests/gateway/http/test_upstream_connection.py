@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.upstream_connection import UpstreamConnection
 from freeride_core.gateway.http.upstream_response import AT_ONCE
@@ -136,7 +137,7 @@ def answers(draw: st.DrawFn) -> tuple[bytes, bool]:
     return interim + "\r\n".join((*lines, "", "")).encode() + body, framing == "end"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(answers(), PLACES)
 def test_every_good_answer_is_understood_as_h11_does_however_it_is_cut(
     loop: asyncio.AbstractEventLoop, answer: tuple[bytes, bool], places: list[int]
@@ -148,7 +149,7 @@ def test_every_good_answer_is_understood_as_h11_does_however_it_is_cut(
     assert loop.run_until_complete(line.answer()) == expected
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(answers(), st.lists(st.tuples(st.integers(min_value=0), st.binary(min_size=0, max_size=3)), max_size=4), PLACES)
 def test_of_a_damaged_answer_no_more_is_believed_than_h11_believes(
     loop: asyncio.AbstractEventLoop, answer: tuple[bytes, bool], damage: list[tuple[int, bytes]], places: list[int]
@@ -199,7 +200,7 @@ SCRAPS = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(st.sampled_from(SCRAPS), max_size=12).map(b"".join), PLACES)
 @example(b"", [])
 def test_whatever_comes_the_connection_ends_in_an_answer_or_in_trouble(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from fake_upstream import CLOSE, HANG, RESET, FakeUpstream, Script, Step, framed
 from freeride_core.answer import ErrorKind, UpstreamRequest
 from freeride_core.gateway.http.deadline import NEVER
@@ -65,7 +66,7 @@ def scripts(pieces: list[bytes]) -> list[list[Step]]:
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(PIECES, st.integers(1, 9))
 def test_all_of_it_comes_in_order_however_often_it_is_enough(pieces: list[bytes], every: int) -> None:
     async def use(reply: UpstreamResponse) -> None:

@@ -22,7 +22,9 @@ def test_a_kept_connection_that_the_upstream_closed_costs_no_attempt(tmp_path: P
         bench = GatewayBench(tmp_path)
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha"))) as gateway:
-            first, second = (httpx.post(f"{gateway.url}/v1/chat/completions", json=BODY) for _ in range(2))
+            first, second = (
+                httpx.post(f"{gateway.url}/v1/chat/completions", json=BODY, verify=False) for _ in range(2)
+            )
             assert (first.status_code, second.status_code) == (200, 200)
             assert second.headers["x-freeride-attempts"] == "1"
             assert not gateway.gateway.ledger.cooldowns
@@ -35,7 +37,7 @@ def test_a_fresh_connection_that_breaks_is_a_failure(tmp_path: Path) -> None:
         bench.add("alpha", broken)
         bench.add("beta", healthy)
         with GatewayThread(bench.settings(), plugins(provider("alpha", rank=1), provider("beta"))) as gateway:
-            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=BODY)
+            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=BODY, verify=False)
             assert answer.headers["x-freeride-provider"] == "beta"
             assert answer.headers["x-freeride-attempts"] == "2"
         assert len(broken.posts) == 1
@@ -56,10 +58,12 @@ def test_however_many_kept_connections_are_stale_the_upstream_is_not_down(tmp_pa
         with GatewayThread(bench.settings(), plugins(provider("alpha"))) as gateway:
             url = f"{gateway.url}/v1/chat/completions"
             with ThreadPoolExecutor(4) as pool:
-                assert {each.status_code for each in pool.map(lambda _: httpx.post(url, json=BODY), range(4))} == {200}
+                assert {
+                    each.status_code for each in pool.map(lambda _: httpx.post(url, json=BODY, verify=False), range(4))
+                } == {200}
             assert upstream.connections == 4
             is_asleep[0] = True
-            assert httpx.post(url, json=BODY).headers["x-freeride-attempts"] == "1"
+            assert httpx.post(url, json=BODY, verify=False).headers["x-freeride-attempts"] == "1"
 
 
 def test_half_an_answer_is_not_asked_for_again(tmp_path: Path) -> None:
@@ -71,7 +75,7 @@ def test_half_an_answer_is_not_asked_for_again(tmp_path: Path) -> None:
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha"))) as gateway:
             url = f"{gateway.url}/v1/chat/completions"
-            assert [httpx.post(url, json=BODY).status_code for _ in range(2)] == [200, 503]
+            assert [httpx.post(url, json=BODY, verify=False).status_code for _ in range(2)] == [200, 503]
         assert len(upstream.posts) == 2
 
 
@@ -81,7 +85,7 @@ def test_an_address_that_is_none_fails_over(tmp_path: Path) -> None:
         bench.add("alpha", f"http://{'x' * 70}.invalid/v1")
         bench.add("beta", healthy)
         with GatewayThread(bench.settings(), plugins(provider("alpha", rank=1), provider("beta"))) as gateway:
-            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=BODY)
+            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=BODY, verify=False)
             assert answer.headers["x-freeride-provider"] == "beta"
 
 
@@ -93,7 +97,7 @@ def test_an_error_instead_of_a_stream_is_read(tmp_path: Path, kind: str) -> None
         bench.add("alpha", limited)
         bench.add("beta", healthy)
         with GatewayThread(bench.settings(), plugins(provider("alpha", rank=1), provider("beta"))) as gateway:
-            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json={**BODY, "stream": True})
+            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json={**BODY, "stream": True}, verify=False)
             assert answer.headers["x-freeride-provider"] == "beta"
             cooled = gateway.gateway.ledger.cooldowns.items()
             assert [each.kind for _, each in cooled] == ["rate_limit"]

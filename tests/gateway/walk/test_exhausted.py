@@ -173,7 +173,7 @@ def test_no_usable_key_at_all_is_told_with_the_variables(tmp_path: Path, streams
 
 def test_no_provider_at_all_is_told(tmp_path: Path) -> None:
     with GatewayThread(GatewayBench(tmp_path).settings(), plugins()) as gateway:
-        answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=question(), trust_env=False)
+        answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=question(), trust_env=False, verify=False)
         assert error_of(answer)["type"] == "no_usable_keys"
         assert "install" in error_of(answer)["suggestion"].lower()
 
@@ -223,7 +223,9 @@ def test_a_request_that_only_a_list_can_decide_waits_for_it(tmp_path: Path) -> N
     with FakeUpstream(slow) as upstream:
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha", lists=True))) as gateway:
-            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=question("live/model"), trust_env=False)
+            answer = httpx.post(
+                f"{gateway.url}/v1/chat/completions", json=question("live/model"), trust_env=False, verify=False
+            )
             assert answer.status_code == 200
             assert upstream.posts[0].json["model"] == "live/model"
 
@@ -233,13 +235,17 @@ def test_a_model_that_cannot_be_looked_up_is_a_503_and_never_a_404(tmp_path: Pat
     with FakeUpstream(always(refusal(500))) as upstream:
         bench.add("alpha", upstream)
         with GatewayThread(bench.settings(), plugins(provider("alpha", lists=True))) as gateway:
-            answer = httpx.post(f"{gateway.url}/v1/chat/completions", json=question("live/model"), trust_env=False)
+            answer = httpx.post(
+                f"{gateway.url}/v1/chat/completions", json=question("live/model"), trust_env=False, verify=False
+            )
             error = error_of(answer)
             assert error["code"] == "catalog_unavailable"
             assert error["suggestion"]
             assert int(answer.headers["retry-after"]) >= 1
             upstream.answer = good
-            known = httpx.post(f"{gateway.url}/v1/chat/completions", json=question("double/one"), trust_env=False)
+            known = httpx.post(
+                f"{gateway.url}/v1/chat/completions", json=question("double/one"), trust_env=False, verify=False
+            )
             assert known.status_code == 200, "the package's own list decides this one"
 
 
@@ -251,7 +257,11 @@ def test_a_request_that_the_packages_data_decides_waits_for_no_list(tmp_path: Pa
         with GatewayThread(bench.settings(), plugins(provider("alpha", lists=True))) as gateway:
             for model in ("auto", "double/one"):
                 answer = httpx.post(
-                    f"{gateway.url}/v1/chat/completions", json=question(model), trust_env=False, timeout=2.5
+                    f"{gateway.url}/v1/chat/completions",
+                    json=question(model),
+                    trust_env=False,
+                    verify=False,
+                    timeout=2.5,
                 )
                 assert answer.status_code == 200
 

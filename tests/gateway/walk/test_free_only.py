@@ -6,6 +6,7 @@ The rows stand in the packages' simulators, among good ones; the suite holds eve
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -87,6 +88,7 @@ TABLE = {
 ROWS = [(name, kind, row[kind]) for name, row in TABLE.items() for kind in KINDS if row[kind] != "-"]
 
 
+@cache
 def subject_of(name: str) -> ProviderSubject:
     return installed_provider(load_plugins(("provider",)), name)
 

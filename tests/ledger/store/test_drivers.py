@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from freeride_core.ledger.store.drivers import STORE_GROUP, is_there, open_store
 from freeride_core.ledger.store.store import Entry, Store
 from freeride_core.settings.resolver import SettingsError
@@ -97,7 +98,7 @@ def test_a_value_that_changes_after_it_was_written_does_not_change_there(opened:
     assert store.read_all() == [Entry("s", "n", {"kind": "auth"})]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(20), deadline=None)
 @given(
     values=st.dictionaries(st.text(), st.recursive(st.integers() | st.text() | st.booleans(), st.lists, max_leaves=5))
 )

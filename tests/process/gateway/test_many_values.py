@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -284,21 +284,23 @@ def test_an_answer_has_no_more_choices_than_were_asked_for(
     assert answer.headers["x-freeride-provider"] == ("alpha" if is_served else "beta")
 
 
-def hostile_answers() -> dict[str, bytes]:
-    return {
-        "choices": b'{"choices":[' + b"{}," * MANY + b"{}]}",
-        "many more choices": b'{"choices":[' + b"{}," * 5_000_000 + b"{}]}",
-        "members": b'{"choices":[{"message":{' + b",".join(b'"%d":1' % at for at in range(5 * MANY)) + b"}}]}}",
-        "names": b"{" + b",".join(b'"%d":{}' % at for at in range(2 * MANY)) + b"}",
-        "an error": b'{"error":[' + b"{}," * 4 * MANY + b"{}]}",
-        "no UTF-8": b'{"choices":[{"message":{"content":"\xff' + b"x" * LARGE + b'"}}]}',
-        "no JSON": b'{"choices":[{"message":{"content":"' + b"x" * LARGE + b'"}}]',
-        "no choice": b'{"choices":[],"x":"' + b"x" * LARGE + b'"}',
-    }
+HOSTILE_ANSWERS: Mapping[str, Callable[[], bytes]] = {
+    "choices": lambda: b'{"choices":[' + b"{}," * MANY + b"{}]}",
+    "many more choices": lambda: b'{"choices":[' + b"{}," * 5_000_000 + b"{}]}",
+    "members": lambda: b'{"choices":[{"message":{' + b",".join(b'"%d":1' % at for at in range(5 * MANY)) + b"}}]}}",
+    "names": lambda: b"{" + b",".join(b'"%d":{}' % at for at in range(2 * MANY)) + b"}",
+    "an error": lambda: b'{"error":[' + b"{}," * 4 * MANY + b"{}]}",
+    "no UTF-8": lambda: b'{"choices":[{"message":{"content":"\xff' + b"x" * LARGE + b'"}}]}',
+    "no JSON": lambda: b'{"choices":[{"message":{"content":"' + b"x" * LARGE + b'"}}]',
+    "no choice": lambda: b'{"choices":[],"x":"' + b"x" * LARGE + b'"}',
+}
 
 
-@pytest.mark.parametrize("body", hostile_answers().values(), ids=hostile_answers())
-def test_an_answer_of_more_than_was_asked_for_is_passed_over_and_not_built(stage: GatewayStage, body: bytes) -> None:
+@pytest.mark.parametrize("make_body", HOSTILE_ANSWERS.values(), ids=HOSTILE_ANSWERS)
+def test_an_answer_of_more_than_was_asked_for_is_passed_over_and_not_built(
+    stage: GatewayStage, make_body: Callable[[], bytes]
+) -> None:
+    body = make_body()
     stage["alpha"].answer = always(reply(200, body))
 
     def ask() -> None:

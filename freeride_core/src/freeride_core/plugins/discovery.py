@@ -73,8 +73,9 @@ def load_plugins(kinds: Sequence[Kind] = ("provider", "binder")) -> Plugins:
     """Imports and checks all installed plugins of these kinds. No fault of a plugin comes out of here."""
     loader = _Loader()
     for kind in kinds:
-        for name in offered_names(kind):
-            loader.load(kind, name)
+        offers = _offers(kind)
+        for name in _names_of(offers):
+            loader.load(kind, name, offers)
     providers = sorted(loader.providers.items(), key=lambda item: (item[1].rank, item[0]))
     return Plugins(
         providers=MappingProxyType(dict(providers)),
@@ -98,7 +99,7 @@ def load_binder(name: str) -> Binder:
 def row_of(kind: Kind, name: str) -> PluginRow:
     """What becomes of this plugin when it is loaded, without importing any other; `PluginError` where there is none."""
     loader = _Loader()
-    loader.load(kind, name)
+    loader.load(kind, name, _offers(kind))
     if not loader.rows:
         raise PluginError(f"no {kind} {name!r} is installed; installed: {', '.join(offered_names(kind)) or 'none'}")
     return loader.rows[0]
@@ -106,12 +107,12 @@ def row_of(kind: Kind, name: str) -> PluginRow:
 
 def offered_names(kind: Kind) -> tuple[str, ...]:
     """The names under which installed distributions offer plugins, in order; imports none."""
-    return tuple(sorted({offer.name for offer in _offers(kind)}))
+    return _names_of(_offers(kind))
 
 
 def _load_one(kind: Kind, name: str) -> _Loader:
     loader = _Loader()
-    loader.load(kind, name)
+    loader.load(kind, name, _offers(kind))
     if not loader.rows:
         raise PluginError(f"no {kind} {name!r} is installed; installed: {', '.join(offered_names(kind)) or 'none'}")
     if loader.rows[0].status != "ok":
@@ -130,8 +131,8 @@ class _Loader:
         self.modules: dict[tuple[str, str], ModuleType] = {}
         self.rows: list[PluginRow] = []
 
-    def load(self, kind: Kind, name: str) -> None:
-        offers = [offer for offer in _offers(kind) if offer.name == name]
+    def load(self, kind: Kind, name: str, installed: Sequence[EntryPoint]) -> None:
+        offers = [offer for offer in installed if offer.name == name]
         if len(offers) == 1:
             self._load(kind, offers[0])
             return
@@ -202,7 +203,12 @@ def _import(offer: EntryPoint) -> ModuleType:
 
 
 def _offers(kind: Kind) -> list[EntryPoint]:
+    """Reads the metadata of every distribution that is installed, whatever it offers."""
     return list(entry_points(group=GROUPS[kind]))
+
+
+def _names_of(offers: Sequence[EntryPoint]) -> tuple[str, ...]:
+    return tuple(sorted({offer.name for offer in offers}))
 
 
 def origin_of(offer: EntryPoint) -> tuple[str, str]:
