@@ -27,11 +27,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def with_block(text: str, name: str, block: str) -> str:
-    """The text with what stands between `<!-- name -->` and `<!-- /name -->` replaced. AssertionError: it has no such place."""
+    """Return the text with the block between `<!-- name -->` and `<!-- /name -->` replaced. AssertionError: it has none."""
     changed, places = re.subn(
         rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda found: found[1] + block + found[2], text, flags=re.DOTALL
     )
-    assert places == 1, f"<!-- {name} --> stands there {places} times"
+    assert places == 1, f"<!-- {name} --> is there {places} times"
     return changed
 
 

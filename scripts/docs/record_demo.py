@@ -1,9 +1,9 @@
 """docs/failover.svg: `freeride demo` in a terminal, recorded by
 `python -m uv run --with pyte python scripts/docs/record_demo.py`.
 
-What the demo writes goes through a terminal emulator. Every stretch of time in which a row does not change becomes one group of
-the picture, shown for as long as it stood. It plays once and ends with what stands there at the end; a viewer that knows no
-animations shows only that. First, too, the whole is shown for a while, so that a still of its first moment tells the story.
+The demo's output goes through a terminal emulator. Every stretch of time in which a row does not change becomes one group of
+the picture, shown for as long as the row stayed. The picture first shows the finished story for a while, so that a still of its
+first moment tells it. Then it plays once. A viewer without animations shows the end only.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _row(screen: pyte.Screen, number: int) -> Row:
 
 
 def stretches(frames: list[tuple[float, list[Row]]]) -> Iterator[Stretch]:
-    """All rows through time. What stands between two writes of one redrawing is not seen."""
+    """Yield all rows through time, without the moments between two writes of one redrawing."""
     first_s = frames[0][0]
     settled = [
         (when - first_s + _LEAD_S, rows)

@@ -22,7 +22,7 @@ NO_SETTINGS = {"environ", "above_files", "stamps"}
 
 
 def first_cells(page: str, head: str) -> set[str]:
-    """What stands as code in the first column of the tables whose head begins so."""
+    """Return the code in the first column of the tables whose head begins so."""
     tables = re.findall(rf"^\| {head} \|.*\n\|[-|]+\n((?:\|.*\n)+)", page, flags=re.MULTILINE)
     assert tables, head
     return {
@@ -47,7 +47,7 @@ def calls(folder: Path) -> list[tuple[str, ast.Call]]:
 
 
 def literal_dicts(folder: Path) -> Iterator[dict[str, ast.expr]]:
-    """Every dictionary that stands in the sources, by those of its keys that are texts."""
+    """Yield every dictionary in the sources, by those of its keys that are texts."""
     for tree in trees(folder):
         for node in ast.walk(tree):
             if isinstance(node, ast.Dict):
@@ -63,7 +63,7 @@ def literal(node: ast.expr) -> str | None:
 
 @cache
 def setting_names() -> frozenset[str]:
-    """Every variable that is a setting of the gateway's, whoever its providers are."""
+    """Return every variable that is a setting of the gateway, whatever its providers are."""
     fields = {field.name for field in dataclasses.fields(Settings)} - NO_SETTINGS
     return frozenset(f"FREERIDE_{name.upper()}" for name in fields)
 
@@ -111,7 +111,7 @@ def error_types() -> set[str]:
 
 
 def error_codes() -> set[str]:
-    """Likewise: its own words, those that stand for a kind towards the client, and the kinds."""
+    """Return every code: the gateway's own, those that replace a kind for the client, and the kinds."""
     return _literals("code") | {str(kind) for kind in ErrorKind} | {*explanation._CODES.values(), "mixed"}
 
 

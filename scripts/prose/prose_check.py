@@ -16,7 +16,15 @@ from prose_texts import passages_in
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md", ".github/*.md", ".github/**/*.md")
-CODE = ("freeride_core/src/freeride_core/*.py", "scripts/prose/*.py")
+CODE = (
+    "freeride_core/src/freeride_core/*.py",
+    *(
+        f"freeride_core/src/freeride_core/{room}/*.py"
+        for room in ("compatible", "events", "plugins", "system", "telemetry")
+    ),
+    "conformance/src/freeride_conformance/rules/*.py",
+    "scripts/*/*.py",
+)
 _RELEASED = re.compile(r"\n## \[\d")
 """Where the changelog's history begins, which is not rewritten."""
 

@@ -49,7 +49,7 @@ def passages_of_markdown(text: str) -> Iterator[Passage]:
             for cell in re.split(r"(?<!\\)\|", _CODE.sub(lambda code: code[0].replace("|", "/"), line)):
                 if cell.strip(" -:"):
                     yield Passage(number, cell.strip())
-        elif not _BREAK.match(line):
+        elif not _BREAK.match(line) and (lines or not line.startswith("    ")):  # indented by four: code
             if not lines:
                 start = number
             lines.append(line)
@@ -66,7 +66,7 @@ def passages_of_python(text: str) -> Iterator[Passage]:
                 and isinstance(child.value, ast.Constant)
                 and isinstance(child.value.value, str)
             ):
-                docstring = child.value.value
+                docstring = re.sub(rf"\n {{{child.col_offset}}}", "\n", child.value.value)
                 for paragraph in passages_of_markdown(docstring):
                     yield Passage(child.lineno + paragraph.line - 1, paragraph.text)
 

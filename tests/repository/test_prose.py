@@ -106,12 +106,13 @@ def test_every_cell_and_item_is_a_passage_of_its_own_line() -> None:
 
 
 def test_docstrings_are_read_with_their_lines() -> None:
-    text = '"""Module."""\n\nX = 1\n"""An attribute."""\n\n\ndef f():\n    """One.\n\n    Two."""\n    return "not prose"\n'
+    function = 'def f():\n    """One.\n\n        code, nobody\n\n    Two."""\n    return "not prose"\n'
+    text = f'"""Module."""\n\nX = 1\n"""An attribute."""\n\n\n{function}'
     assert sorted((each.line, each.text.strip()) for each in passages_of_python(text)) == [
         (1, "Module."),
         (4, "An attribute."),
         (8, "One."),
-        (10, "Two."),
+        (12, "Two."),
     ]
 
 

@@ -130,7 +130,7 @@ def binds_from_nothing(subject: BinderSubject) -> None:
 
 
 def _parts(binder: Binder, endpoint: Endpoint) -> Iterable[str]:
-    """What has to stand in a configuration."""
+    """Yield what a configuration must contain."""
     told = binder.advice(endpoint)
     return [part for part in (endpoint.root, endpoint.key, endpoint.model) if part != endpoint.key or part not in told]
 

@@ -25,7 +25,7 @@ _COMMONPLACE = frozenset(
         *("event", "stream", "event-stream", "identity", "close", "keep", "alive", "chunked"),
     )
 )
-"""Names of users and machines that stand in headers of every machine."""
+"""Names of users and machines that are in headers of every machine."""
 _CREDENTIAL_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "cookie")
 _ELSEWHERE = "http://127.0.0.1:9/made/up/v1"
 # Every parameter of chat completions that a client may send, with a value that any upstream could take.
@@ -116,7 +116,7 @@ def tells_the_upstream_nothing_more(subject: ProviderSubject) -> None:
 
 
 def _traces_of_this_machine() -> set[str]:
-    """What only this machine and its user are called; names that many share are none."""
+    """Return names of this machine and its user alone, without common ones."""
     names = {socket.gethostname(), str(Path.cwd()), str(Path.home())}
     with contextlib.suppress(KeyError, OSError, ImportError):  # not every user has a name
         names.add(getpass.getuser())

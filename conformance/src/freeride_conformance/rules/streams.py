@@ -142,7 +142,7 @@ _NO_ANSWERS = {
     "html-200, streamed": True,
     "truncated-json": False,
 }
-"""What upstreams send under a 200 that is none, and whether it is a stream that was asked for."""
+"""What upstreams send with a 200 that is a failure, and whether a stream was requested."""
 
 
 @rule(

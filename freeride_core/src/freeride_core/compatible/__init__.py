@@ -8,7 +8,7 @@ In reading order:
 - `catalog`: the dated list of models, the live one, and canonical names
 - `probe`: the request that shows whether a key is valid
 - `errors`: an error body in one shape, whichever shape it came in
-- `quotations`: JSON that stands as a text within an error
+- `quotations`: JSON that an error quotes as text
 - `rules`: what words, codes and a status mean, as data
 - `usual_rules`: the rules that hold for every upstream, after a package's own
 - `wordings`: how upstreams put what the usual rules read

@@ -38,15 +38,18 @@ def without_quantisation(name: str) -> str:
 
 
 def canonical_of(model_id: str, makers: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The canonical name of a model that nobody has named by hand: in lower case, without quantisation, its maker as
-    `makers` spells it. The upstream's own marks, such as a suffix for free variants, are the package's to cut off first."""
+    """Return the canonical name of a model without one: lower-case, without quantisation, its maker as `makers` spells it.
+
+    The package first removes the upstream's own marks, such as a suffix for free variants."""
     maker, slash, name = without_quantisation(model_id.lower()).partition("/")
     return makers.get(maker, maker) + slash + name
 
 
 def operations_of(model_id: str) -> frozenset[Operation]:
-    """What a model can be asked for of which an id is all that is known: to embed where the name says that it does; else to chat,
-    and to embed where a request names it, as the upstream knows best. (`auto` never embeds.)"""
+    """Return what a model can be asked for if only its id is known.
+
+    A name that says so embeds. Any other chats, and embeds if a request names it, because the upstream knows best. (`auto` never
+    embeds.)"""
     return _EMBEDS if _EMBEDDER.search(model_id) else _EITHER
 
 

@@ -1,4 +1,4 @@
-"""Quotations: JSON that stands as a text within an error, as where a router passes on the answer of the upstream that it asked."""
+"""Quotations: JSON that an error quotes as text, for example when a router passes on the response of its upstream."""
 
 from __future__ import annotations
 

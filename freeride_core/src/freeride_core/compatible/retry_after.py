@@ -188,8 +188,10 @@ def _first(hints: Iterable[float | None]) -> float | None:
 
 
 def of(answer: Answer, message: str, reset_headers: Iterable[str] = ()) -> float | None:
-    """The best hint of an answer: `Retry-After`, then the body's fields, the prose of its message and of what it quotes, the
-    windows that a 429 says are used up, and the declared reset headers."""
+    """Return the best hint of a response, or None if it has none.
+
+    In this order: `Retry-After`, the body's fields, the words of its message and quotations, the used-up windows of a 429,
+    and the declared reset headers."""
     headers, now = answer.headers, answer.now
     hint = None
     if "retry-after-ms" in headers:

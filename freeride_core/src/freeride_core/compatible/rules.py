@@ -25,12 +25,12 @@ class Rule:
     text: str | None = None
     """Regular expression, searched in the message without regard to case."""
     unquoted: str | None = None
-    """Searched likewise in the message without what it quotes: for what lasts, which no words of a client may bring about."""
+    """Searched in the same way in the message without quotations: for lasting consequences, which no client's words may cause."""
     header: str | None = None
     """A lower-case header that must be there."""
     body: str | None = None
-    """Regular expression, searched likewise in the body as it came (its first 64 KiB): for what decides and is neither a code nor
-    in the message."""
+    """Regular expression, searched in the same way in the raw body (its first 64 KiB): for what is neither a code nor in the
+    message."""
     wait: float | Midnight | None = None
     """Seconds, or a documented reset, where the answer has no hint of its own."""
     overrules_hint: bool = False

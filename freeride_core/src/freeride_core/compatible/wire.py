@@ -70,7 +70,7 @@ class CompatibleWire(Wire):
     reset_headers: tuple[str, ...] = ()
     """Headers that say when a 429 is over, where nothing better does."""
     account_pattern: str | None = None
-    """Regular expression with one group: the account's name as it stands in the upstream's error bodies."""
+    """Regular expression with one group: the account's name in the upstream's error bodies."""
 
     @cached_property
     def _history(self) -> HistoryRules | None:
@@ -142,7 +142,7 @@ class CompatibleWire(Wire):
         return Reading(self._failure(rule, status, complaint, answer), account)
 
     def _understood(self, status: int, answer: Answer) -> tuple[Rule, UpstreamErrorBody, str | None]:
-        """What is said, and which rule it falls under. An upstream in trouble says the same to everyone, and is looked at once."""
+        """Return the rule, the error and the account of a response. A failing upstream repeats itself, so errors are cached."""
         rules = self._rules.get(status)
         if rules is None:
             rules = self._rules[status] = tuple(rule for rule in (*self.rules, *USUAL) if rule.concerns(status))
@@ -194,7 +194,7 @@ def _is_null(raw: bytes | msgspec.Raw | None) -> bool:
 
 
 def _number(raw: bytes | msgspec.Raw | None) -> float:
-    """0 for whatever is none."""
+    """Return the number, or 0 if it is not one."""
     try:
         return 0.0 if raw is None else float(bytes(raw))
     except ValueError:
@@ -217,7 +217,7 @@ _STATUS_BY_WORD = {
 
 
 def _status_within(answer: Answer) -> int:
-    """The status of an error inside a 200; 0 where there is none, `_UNSAID` where the error has no number."""
+    """Return the status of an error inside a 200: 0 without an error, `_UNSAID` if the error has no number."""
     text = answer.body
     # In a large body the second look would take long, and no error is one.
     if (

@@ -19,8 +19,8 @@ _TAIL_BYTES = 256
 class Follower:
     """Reads a log's lines as they come, each once and in order, through rotations and truncations.
 
-    A file is told from another by its identity, which is reliable only while it is open: so the one being read and the
-    last backup that has been read are kept open. Two rotations between two polls lose nothing.
+    A file's identity is reliable only while the file is open. So the file being read and the last backup are kept
+    open. Two rotations between two polls lose nothing.
     """
 
     def __init__(self, path: Path, *, from_start: bool = False) -> None:

@@ -97,7 +97,7 @@ def load_binder(name: str) -> Binder:
 
 
 def row_of(kind: Kind, name: str) -> PluginRow:
-    """What becomes of this plugin when it is loaded, without importing any other; `PluginError` where there is none."""
+    """Load one plugin and no other, and return its row. Raises `PluginError` if it is not installed."""
     loader = _Loader()
     loader.load(kind, name, _offers(kind))
     if not loader.rows:

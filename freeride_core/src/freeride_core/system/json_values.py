@@ -1,6 +1,6 @@
-"""JSON of strangers: how many values a text holds, found before anything is built of it.
+"""Count the values of untrusted JSON before anything is built from it.
 
-A value takes two or three bytes of text and up to 240 of memory, and the event loop gives nobody a turn while it is built.
+A value takes two or three bytes of text and up to 240 of memory, and the event loop stalls while it is built.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SEPARATORS = (b",", b"[", b"{")
 _SLICE = 4 * 1024 * 1024
 """Bytes that are looked at before another thread may have a turn: about a millisecond's work."""
 _TEXT_SLICE = 64 * 1024
-"""Likewise where text is decoded: half a surrogate pair takes a tenth of a microsecond."""
+"""The same where text is decoded: half a surrogate pair takes a tenth of a microsecond."""
 _RUN = re.compile(rb'[^"\\]{0,65536}+(?:\\.[^"\\]{0,64}+){0,1024}+', re.DOTALL)
 """Of a string, as much as takes no longer than a slice."""
 

@@ -51,8 +51,7 @@ def render(payload: Mapping[str, Any]) -> str:
 
 
 def public_names(plugins: Plugins, names: Iterable[str]) -> list[str]:
-    """The names of providers as they are sent: one that does not come with FreeRide, and whose name may be nobody's business,
-    is `other`."""
+    """Return the names of providers as they are sent. One that does not come with FreeRide is `other`: its name may be private."""
     try:
         requirements = metadata.requires("freeride-gateway") or ()
     except metadata.PackageNotFoundError:

@@ -27,7 +27,7 @@ class Counts(msgspec.Struct):
 
 
 def read_counts(home: Path) -> Counts:
-    """What stands in the home; a new one where there is none that can be read. An id that an older version made stays."""
+    """Return the counts in the home, or new ones if they cannot be read. An id from an older version is kept."""
     try:
         return msgspec.json.decode((home / "telemetry.json").read_bytes(), type=Counts)
     except (OSError, ValueError):
