@@ -27,22 +27,23 @@ _ABOVE = """\
 
 # Real agents while a provider fails
 
-Each agent was installed, bound by `freeride bind`, and given a job of three turns: read a file, write it, and say that it is
-done. aider has no tools, so its three turns are three edits, of which a test of its user refuses the first two. The
-gateway and the agents are real; the providers are the simulators of their packages.
+Each agent was installed, bound by `freeride bind`, and given a job of three turns: read a file, write it, and report that it is
+done. Because aider has no tools, its three turns are three edits, and a test of the user refuses the first two. The
+gateway and the agents are real. The providers are the simulators of their packages.
 
-A cell says how many requests the providers got for the job, and how many seconds its turns waited in all from their first
-attempt to the one that was served. A job passes when the agent ends with 0, the file has the new content, and the last answer is
+A cell gives the number of requests that the providers got for the job. It also gives the seconds that its turns waited in all, from
+their first attempt to the one that served. A job passes when the agent ends with 0, the file has the new content, and the last answer is
 printed. With a provider that hangs, the first turn may wait 15 s (65 s if the agent does not stream), and each later turn 1 s.
 **A cell in bold failed**, and says how.
 """
 _FAULTS = f"""\
 ## The first of two providers fails
 
-The simulator of {FIRST} is asked first, and answers everything as the head of the column says, for the whole job. The simulator of
-{SECOND} is well. After a stream that was cut, an agent has to ask again by itself, and the seconds include its own pause.
-Two agents do not ask again once something of a turn has come, and the gateway cannot take back what was sent: Cline 3.0.65
-(`isRetryableProviderErrorTurn` in @cline/agents) and Kilo 7.7.7 (`blockRetry` in @kilocode/cli), looked at 2026-12-01.
+The simulator of {FIRST} is asked first, and fails for the whole job as the head of the column says. The simulator of {SECOND} works.
+After a stream that was cut, the agent itself must retry, and the seconds include its own pause.
+
+The gateway cannot take back what was sent, and two agents do not retry once a part of a turn has arrived. They are Cline 3.0.65
+(`isRetryableProviderErrorTurn` in @cline/agents) and Kilo 7.7.7 (`blockRetry` in @kilocode/cli), read on 2026-12-01.
 """
 _PROVIDERS = """\
 ## One provider alone
