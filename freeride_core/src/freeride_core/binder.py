@@ -120,6 +120,11 @@ class Binder(ABC):
     """The agent's protocol. If the gateway does not serve it, core does not bind the agent."""
     programs: tuple[str, ...] = ()
     """The agent's names on `PATH`. If empty, the agent is found by the folder of its configuration."""
+    client_names: tuple[str, ...] = ()
+    """How the agent's requests name it: products of their User-Agent without the version, `acme` of `acme/1.2 node/24`. By these
+    `freeride doctor` tells when it last asked the gateway."""
+    shared_client_names: tuple[str, ...] = ()
+    """Likewise for requests that name a library only, which other programs use too. They show that the agent has not asked."""
     renewed: tuple[str, ...] = ()
     """Members that the agent itself updates, such as the time of the last change. An undo ignores their changes."""
     reloads: bool = False

@@ -31,6 +31,7 @@ class OpenClawBinder(Binder):
     title = "OpenClaw"
     homepage = "https://openclaw.ai"
     programs = ("openclaw",)
+    shared_client_names = ("OpenAI/JS",)
     moved_by = (
         ("OPENCLAW_CONFIG_PATH", ".openclaw/openclaw.json"),
         ("OPENCLAW_STATE_DIR", ".openclaw"),

@@ -25,6 +25,7 @@ class OpenCodeBinder(Binder):
     scopes = (Place.HOME, Place.PROJECT)
     merges = True
     programs = ("opencode",)
+    client_names = ("opencode",)
     key_reference = "{env:NAME}"
     overruled_by = ("OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR")
     moved_by = (("XDG_CONFIG_HOME", ".config"),)

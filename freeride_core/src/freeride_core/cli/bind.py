@@ -45,6 +45,7 @@ def bind(
     """Point an agent at the gateway, or with --undo back to where it pointed before."""
     from freeride_core.binding.backups import Backups
     from freeride_core.binding.files import BindingError
+    from freeride_core.cli.agent_requests import AgentRequests
     from freeride_core.cli.agents import list_agents
     from freeride_core.plugins.discovery import PluginError
     from freeride_core.settings.resolver import SettingsError, load_settings
@@ -67,7 +68,7 @@ def bind(
         endpoint = Endpoint(root, key, model)
         backups = Backups(settings.home)
         if name is None:
-            list_agents(backups, endpoint, as_json=as_json)
+            list_agents(backups, AgentRequests.read(settings), endpoint, as_json=as_json)
             return
         binder = load_installed(name)
         place = scope or scope_options(binder)[0]
