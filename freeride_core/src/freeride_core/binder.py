@@ -159,6 +159,15 @@ class Binder(ABC):
         """Return older files that the agent stops reading once the file exists. While one exists, core creates no new file."""
         return ()
 
+    def prompt_folders(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - likewise
+        """Folders of Markdown files, each for an agent, a mode or a command, that ask the `model` of their front matter in place of
+        the chosen one. Core reads them, and asks `is_own`."""
+        return ()
+
+    def is_own(self, model: str) -> bool:  # noqa: ARG002 - the base class knows no agent
+        """Whether a model of `prompt_folders`, as the agent names it, is asked of the gateway."""
+        return False
+
     @abstractmethod
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         """Return the new text; `text` is None if there is no file yet. Raises `Unreadable`.
