@@ -45,6 +45,8 @@ class StrongerFile(SampleTable, frozen=True, kw_only=True):
     """How its path ends: a home folder of the agent is another on each system."""
     text: str
     asks_elsewhere: dict[str, str]
+    shows: tuple[str, ...] = ()
+    """The questions whose answers it proves, besides `stronger`."""
 
 
 class Answers(SampleTable, frozen=True, kw_only=True):

@@ -52,7 +52,7 @@ def answers_every_question(subject: BinderSubject) -> None:
     assert datetime.date.fromisoformat(answers.checked) > datetime.date(2025, 1, 1), "`checked` is too long ago"
     shown = {name for sample in samples.samples for name in sample.shows}
     shown |= {name for refused in samples.refused for name in refused.shows}
-    shown |= {"stronger"} if samples.stronger else set()
+    shown |= {name for stronger in samples.stronger for name in ("stronger", *stronger.shows)}
     assert shown <= set(QUESTIONS), f"`shows` names what is no question: {sorted(shown - set(QUESTIONS))}"
     for name in QUESTIONS:
         answer: str = getattr(answers, name)
