@@ -103,7 +103,7 @@ class Binder(ABC):
     title: str
     homepage: str
     scopes: tuple[Place, ...] = (Place.HOME,)
-    """The first is the default."""
+    """The first is the default. Empty only for an `EnvironmentBinder`."""
     moved_by: tuple[tuple[str, str], ...] = ()
     """The agent's variables that move the user's files, strongest first. Each names the path below the home folder that it
     replaces: `(("ACME_CONFIG", ".acme/config.toml"), ("XDG_CONFIG_HOME", ".config"))`. Core reads them."""
@@ -189,3 +189,18 @@ class Binder(ABC):
     def launch(self, endpoint: Endpoint) -> Launch | None:  # noqa: ARG002 - likewise
         """Return how to start the agent bound to `endpoint` without changing a file, or None if only its file can bind it."""
         return None
+
+
+class EnvironmentBinder(Binder):
+    """Binds an agent that keeps no address in a file: its processes are started bound, by `freeride run`."""
+
+    scopes: tuple[Place, ...] = ()
+
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - there is none
+        raise ValueError(f"{self.title} has no file to edit")
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:  # noqa: ARG002 - likewise
+        raise Unreadable(f"{self.title} has no file to edit")
+
+    @abstractmethod
+    def launch(self, endpoint: Endpoint) -> Launch: ...

@@ -56,6 +56,10 @@ def _rows(backups: Backups, requests: AgentRequests, endpoint: Endpoint) -> list
             rows.append({**shared, **unknown, "state": plugin.status, "reason": plugin.reason, "elsewhere": []})
             continue
         known = {"title": binder.title, "installed": is_installed(binder, Path.home(), os.environ)}
+        if not binder.scopes:
+            state = "by freeride run" if known["installed"] else "not found"
+            nothing = dict.fromkeys(("scope", "path", "url", "model", "asked_at"))
+            rows.append({**shared, **known, **nothing, "state": state, "reason": "", "elsewhere": []})
         for place in scope_options_from_here(binder):
             found = _state(backups, binder, endpoint, place)
             if found["state"] == "not bound":
