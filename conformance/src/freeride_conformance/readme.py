@@ -68,7 +68,7 @@ def binder_head(binder: Binder, distribution: str, answers: Answers | None) -> s
     title = f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n"
     table = answer_table(answers) if answers else ""
     if not binder.scopes:
-        return f"{title}    freeride run {binder.name}    # starts it bound for this once; it has no file to edit\n\n{table}"
+        return f"{title}    freeride run {binder.name}    # starts it through the gateway; it has no file to edit\n\n{table}"
     commands = [f"freeride bind {binder.name}"]
     remarks = [_place(binder, binder.scopes[0])]
     for scope in binder.scopes[1:]:
