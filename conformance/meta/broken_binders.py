@@ -115,6 +115,11 @@ class NothingRetired(SpecimenBinder):
         return ()
 
 
+class Impersonating(SpecimenBinder):
+    client_names = ("specimen", "python-httpx")
+    shared_client_names = ()
+
+
 def _stale(origin: PluginOrigin, _: Path) -> BinderSubject:
     samples = [
         structs.replace(each, gone=("colour=blue",) if each.before and "colour" in each.before else each.gone)
@@ -155,4 +160,5 @@ BROKEN: Mapping[str, Broken] = {
     "leaves_nothing_stale": _stale,
     "stamps_no_version": _own(Modernising),
     "names_what_it_retires": _own(NothingRetired),
+    "is_told_from_others": _own(Impersonating),
 }

@@ -27,6 +27,9 @@ def agent_rows(binders: Collection[Binder]) -> Iterator[tuple[str, ...]]:
     """Yield the rows of the README's table: agent, command, file. Agents that cannot be served yet share the last row."""
     served = [binder for binder in binders if binder.needs in SERVED]
     for binder in served:
+        if not binder.scopes:
+            yield f"[{binder.title}](docs/agents/{binder.name}.md)", f"`freeride run {binder.name}`", ""
+            continue
         path = binder.path(binder.scopes[0], Path("~"), Path()).as_posix()
         yield f"[{binder.title}](docs/agents/{binder.name}.md)", f"`freeride bind {binder.name}`", f"`{path}`"
     waiting = [f"[{each.title}](docs/agents/{each.name}.md)" for each in binders if each not in served]

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from freeride_core.binding.prompts import front_matter_model
 from freeride_core.cli.group import app
 
 ELSEWHERE = '{"model": "anthropic/claude-sonnet-4-5"}\n'
+PROMPT = "---\ndescription: mine\nmodel: anthropic/claude-sonnet-4-5\n---\nBuild it.\n"
 
 
 @pytest.fixture
@@ -82,6 +84,9 @@ def test_an_agent_of_a_weaker_merged_file_is_named(home: Path) -> None:
         ("aider", ".aider.conf.yml", "model: gpt-5\n", "model", "gpt-5"),
         ("opencode", "opencode.json", ELSEWHERE, "model", "anthropic/claude-sonnet-4-5"),
         ("opencode", ".opencode/opencode.jsonc", ELSEWHERE, "model", "anthropic/claude-sonnet-4-5"),
+        ("opencode", ".opencode/agent/build.md", PROMPT, "model", "anthropic/claude-sonnet-4-5"),
+        ("opencode", ".opencode/commands/team/review.md", PROMPT, "model", "anthropic/claude-sonnet-4-5"),
+        ("kilo", ".kilo/agents/code.md", PROMPT, "model", "anthropic/claude-sonnet-4-5"),
         ("qwen", ".qwen/settings.json", '{"model": {"name": "qwen3"}}', "model.name", "qwen3"),
         ("vibe", ".vibe/config.toml", 'active_model = "devstral"\n', "active_model", "devstral"),
         ("pi", ".pi/settings.json", '{"defaultProvider": "x", "defaultModel": "y"}', "defaultModel", "x/y"),
@@ -96,7 +101,41 @@ def test_a_projects_file_that_outranks_the_users_is_named(
     [row] = said(agent)["elsewhere"]
     assert row == {"setting": setting, "model": model, "path": str(path)}
     ran = bind(agent)
-    assert f"Warning: `{setting}` in {path} asks {model}, past the gateway, and that file outranks" in ran.stderr
+    rank = "" if path.suffix == ".md" else ", and that file outranks"
+    assert f"Warning: `{setting}` in {path} asks {model}, past the gateway{rank}" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("agent", "file", "text", "setting", "model"),
+    [
+        ("opencode", ".config/opencode/agent/build.md", PROMPT, "model", "anthropic/claude-sonnet-4-5"),
+        ("opencode", ".opencode/opencode.json", ELSEWHERE, "model", "anthropic/claude-sonnet-4-5"),
+        ("goose", ".config/goose/config.yaml", "GOOSE_PROVIDER: x\nGOOSE_MODEL: y\n", "GOOSE_PROVIDER", "x/y"),
+    ],
+)
+def test_another_file_of_the_users_that_outranks_the_bound_one_is_named(
+    agent: str, file: str, text: str, setting: str, model: str, home: Path
+) -> None:
+    path = write(home / file, text)
+    assert said(agent)["elsewhere"] == [{"setting": setting, "model": model, "path": str(path)}]
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ("---\nmodel: a/b\n---\nBuild.\n", "a/b"),
+        ("\ufeff---\r\ndescription: x\r\nmodel:   'a/b'   # mine\r\n---\r\n", "a/b"),
+        ('---\nmodel: "a/b c"\n', "a/b c"),
+        ("---\nmode: primary\n---\nmodel: a/b\n", None),
+        ("---\n  model: a/b\n---\n", None),
+        ("---\nmodel:\n---\n", None),
+        ("---\nmodel: # none\n---\n", None),
+        ("model: a/b\n", None),
+        ("", None),
+    ],
+)
+def test_the_model_of_a_markdown_file_stands_in_its_front_matter(text: str, model: str | None) -> None:
+    assert front_matter_model(text) == model
 
 
 def test_a_file_of_the_agents_own_choices_is_named(home: Path) -> None:

@@ -215,6 +215,7 @@ def test_a_project_s_file_that_has_no_end_stops_no_command(
     what: str, project: Path, bind: Bind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`freeride bind` lists it, and `doctor` looks at it."""
+    from freeride_core.cli.agent_requests import AgentRequests
     from freeride_core.cli.checks.agents import check_agents
     from freeride_core.settings.resolver import load_settings
 
@@ -228,6 +229,7 @@ def test_a_project_s_file_that_has_no_end_stops_no_command(
             sparse.truncate(2**40)
     assert bind()[0] == 0
     settings = load_settings()
-    found = list(check_agents(settings, load_plugins(("binder",)), "http://127.0.0.1:9", "freeride-local"))
+    plugins, requests = load_plugins(("binder",)), AgentRequests.read(settings)
+    found = list(check_agents(settings, plugins, requests, "http://127.0.0.1:9", "freeride-local"))
     reasons = {"large": "is larger than 1024 KiB"}
     assert any(reasons.get(what, "is not a regular file") in finding.text for finding in found)

@@ -436,7 +436,7 @@ def test_without_a_name_it_lists_what_can_be_bound(run: Run, config: Path, home:
     assert listed(run)["aider", "home"]["state"] == "changed since it was bound"
     table = run()
     assert table.code == 0
-    assert table.out.splitlines()[0].split() == ["NAME", "TITLE", "SCOPE", "STATE", "MODEL", "URL", "PATH"]
+    assert table.out.splitlines()[0].split() == ["NAME", "TITLE", "SCOPE", "STATE", "MODEL", "ASKED", "URL", "PATH"]
     assert "changed since it was bound" in table.out
 
 
@@ -572,6 +572,15 @@ def test_a_typo_is_told_the_nearest_agent_and_no_package(run: Run, typed: str, m
     assert ran.code == 1
     assert f"there is no binder {typed!r}; did you mean {meant}? installed: " in ran.err
     assert "pip install" not in ran.err
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--undo",), ("--scope", "home")])
+def test_an_agent_without_a_file_is_told_how_it_is_started(run: Run, options: tuple[str, ...]) -> None:
+    ran = run("copilot", *options)
+    assert (ran.code, ran.out) == (1, "")
+    assert "GitHub Copilot CLI keeps no such settings in a file; start it with: freeride run copilot" in ran.err
+    [row] = [row for row in json.loads(run("--json").out) if row["name"] == "copilot"]
+    assert (row["scope"], row["state"], row["path"]) == (None, "not found", None)
 
 
 def test_a_name_like_no_agents_is_told_those_that_there_are(run: Run) -> None:

@@ -15,10 +15,11 @@ QUESTIONS: Mapping[str, str] = {
     "versions": "Which older layouts of the file are there?",
     "namesake": "What in an entry of the same name changes its meaning?",
     "retired": "Which file does a new one put out of use?",
+    "requests": "How do its requests name it?",
 }
 """Members of `[answers]` in `samples.toml`, each with its question."""
 
-BY_RULE = frozenset({"files", "variables", "retired"})
+BY_RULE = frozenset({"files", "variables", "retired", "requests"})
 """Proven by what the binder states; the others by samples."""
 
 

@@ -65,6 +65,10 @@ def provider_head(provider: Provider, distribution: str) -> str:
 def binder_head(binder: Binder, distribution: str, answers: Answers | None) -> str:
     """Title, one sentence, the commands with the files that they edit, what is written where nothing is, and what the agent goes
     by."""
+    title = f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n"
+    table = answer_table(answers) if answers else ""
+    if not binder.scopes:
+        return f"{title}    freeride run {binder.name}    # starts it through the gateway; it has no file to edit\n\n{table}"
     commands = [f"freeride bind {binder.name}"]
     remarks = [_place(binder, binder.scopes[0])]
     for scope in binder.scopes[1:]:
@@ -90,10 +94,9 @@ def binder_head(binder: Binder, distribution: str, answers: Answers | None) -> s
         f"Next: {binder.advice(_HERE) or 'nothing. The agent picks up the change by itself.'}\n\n" if is_served else ""
     )
     return (
-        f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n{_unserved(binder)}{lines}\n"
+        f"{title}{_unserved(binder)}{lines}\n"
         f"{_moved(binder)}{after}"
-        f"If there is no file yet, it {'writes' if is_served else 'will write'}:\n\n```{language}\n{text}```\n\n"
-        f"{answer_table(answers) if answers else ''}"
+        f"If there is no file yet, it {'writes' if is_served else 'will write'}:\n\n```{language}\n{text}```\n\n{table}"
     )
 
 

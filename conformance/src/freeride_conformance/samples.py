@@ -45,6 +45,8 @@ class StrongerFile(SampleTable, frozen=True, kw_only=True):
     """How its path ends: a home folder of the agent is another on each system."""
     text: str
     asks_elsewhere: dict[str, str]
+    shows: tuple[str, ...] = ()
+    """The questions whose answers it proves, besides `stronger`."""
 
 
 class Answers(SampleTable, frozen=True, kw_only=True):
@@ -58,6 +60,7 @@ class Answers(SampleTable, frozen=True, kw_only=True):
     versions: str
     namesake: str
     retired: str
+    requests: str
     source: str
     """What was read or run, with its version."""
     checked: str
@@ -72,6 +75,8 @@ class Samples(SampleTable, frozen=True, kw_only=True):
     answers: Answers | None = None
     merged: tuple[str, ...] = ()
     """Files below the home folder that the agent merges, the weakest first. Empty: it reads one."""
+    user_agents: tuple[str, ...] = ()
+    """The User-Agent headers that the agent was seen to send."""
     version_member: str = ""
     """What names the layout of the file, such as `$version`."""
 

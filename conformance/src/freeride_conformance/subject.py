@@ -166,8 +166,9 @@ class BinderSubject:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """`launch` where one process of its agent can be bound."""
-        return frozenset({"launch"} if type(self.binder).launch is not Binder.launch else ())
+        """`files` where it edits one, `launch` where one process of its agent can be bound."""
+        declared = {"files": bool(self.binder.scopes), "launch": type(self.binder).launch is not Binder.launch}
+        return frozenset(name for name, has in declared.items() if has)
 
     def divergence(self, rule: str, variant: str) -> str:  # noqa: ARG002 - no binder has known ones
         return ""

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Scope, UpstreamRequest
-    from freeride_core.binder import FILES, Binder, ClientProtocol, Endpoint, Launch, OtherModel, Place, Unreadable
+    from freeride_core.binder import (
+        FILES,
+        Binder,
+        ClientProtocol,
+        Endpoint,
+        EnvironmentBinder,
+        Launch,
+        OtherModel,
+        Place,
+        Unreadable,
+    )
     from freeride_core.call import Call, Feature, Operation
     from freeride_core.compatible.catalog import CompatibleCatalog, canonical_of, operations_of
     from freeride_core.compatible.midnight import Midnight
@@ -59,6 +69,7 @@ __all__ = [
     "Decoder",
     "Endpoint",
     "Entry",
+    "EnvironmentBinder",
     "ErrorKind",
     "Failure",
     "Feature",
@@ -98,7 +109,17 @@ __all__ = [
 
 _NAMES = {
     "answer": ("Answer", "ErrorKind", "Failure", "Phase", "Reading", "Scope", "UpstreamRequest"),
-    "binder": ("FILES", "Binder", "ClientProtocol", "Endpoint", "Launch", "OtherModel", "Place", "Unreadable"),
+    "binder": (
+        "FILES",
+        "Binder",
+        "ClientProtocol",
+        "Endpoint",
+        "EnvironmentBinder",
+        "Launch",
+        "OtherModel",
+        "Place",
+        "Unreadable",
+    ),
     "call": ("Call", "Feature", "Operation"),
     "compatible.catalog": ("CompatibleCatalog", "canonical_of", "operations_of"),
     "compatible.midnight": ("Midnight",),

@@ -103,7 +103,7 @@ class Binder(ABC):
     title: str
     homepage: str
     scopes: tuple[Place, ...] = (Place.HOME,)
-    """The first is the default."""
+    """The first is the default. Empty only for an `EnvironmentBinder`."""
     moved_by: tuple[tuple[str, str], ...] = ()
     """The agent's variables that move the user's files, strongest first. Each names the path below the home folder that it
     replaces: `(("ACME_CONFIG", ".acme/config.toml"), ("XDG_CONFIG_HOME", ".config"))`. Core reads them."""
@@ -120,6 +120,11 @@ class Binder(ABC):
     """The agent's protocol. If the gateway does not serve it, core does not bind the agent."""
     programs: tuple[str, ...] = ()
     """The agent's names on `PATH`. If empty, the agent is found by the folder of its configuration."""
+    client_names: tuple[str, ...] = ()
+    """How the agent's requests name it: products of their User-Agent without the version, `acme` of `acme/1.2 node/24`. By these
+    `freeride doctor` tells when it last asked the gateway."""
+    shared_client_names: tuple[str, ...] = ()
+    """Likewise for requests that name a library only, which other programs use too. They show that the agent has not asked."""
     renewed: tuple[str, ...] = ()
     """Members that the agent itself updates, such as the time of the last change. An undo ignores their changes."""
     reloads: bool = False
@@ -154,6 +159,15 @@ class Binder(ABC):
         """Return older files that the agent stops reading once the file exists. While one exists, core creates no new file."""
         return ()
 
+    def prompt_folders(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - likewise
+        """Folders of Markdown files, each for an agent, a mode or a command, that ask the `model` of their front matter in place of
+        the chosen one. Core reads them, and asks `is_own`."""
+        return ()
+
+    def is_own(self, model: str) -> bool:  # noqa: ARG002 - the base class knows no agent
+        """Whether a model of `prompt_folders`, as the agent names it, is asked of the gateway."""
+        return False
+
     @abstractmethod
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         """Return the new text; `text` is None if there is no file yet. Raises `Unreadable`.
@@ -175,3 +189,18 @@ class Binder(ABC):
     def launch(self, endpoint: Endpoint) -> Launch | None:  # noqa: ARG002 - likewise
         """Return how to start the agent bound to `endpoint` without changing a file, or None if only its file can bind it."""
         return None
+
+
+class EnvironmentBinder(Binder):
+    """Binds an agent that keeps no address in a file: its processes are started bound, by `freeride run`."""
+
+    scopes: tuple[Place, ...] = ()
+
+    def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - there is none
+        raise ValueError(f"{self.title} has no file to edit")
+
+    def edit(self, text: str | None, endpoint: Endpoint) -> str:  # noqa: ARG002 - likewise
+        raise Unreadable(f"{self.title} has no file to edit")
+
+    @abstractmethod
+    def launch(self, endpoint: Endpoint) -> Launch: ...

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from fake_upstream import FakeUpstream, reply
+from fake_upstream import FakeUpstream, reply, until
 from freeride_core.cli.checks.machine import check_localhost
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.settings.resolver import load_settings
@@ -120,6 +123,42 @@ def test_a_bound_agent_is_proven_to_reach_this_gateway(environ: dict[str, str]) 
 
     report = examine(environ, url, code=1)
     assert ("warning", True) in [(state, "The gateway is not running at" in text) for state, text in report["agents"]]
+
+
+def test_it_says_whether_a_bound_agent_has_asked(environ: dict[str, str]) -> None:
+    home = Path(environ["HOME"])
+    shared, unnamed, own = "aider", "continue", "qwen"  # in the order of the report
+
+    def ask(user_agent: str) -> None:
+        question = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
+        headers = {"user-agent": user_agent}
+        answer = httpx.post(f"{gateway}/v1/chat/completions", json=question, headers=headers, trust_env=False)
+        assert answer.status_code == 200
+
+    def said() -> list[str]:
+        return [text.rpartition("; ")[2] for _, text in examine(environ, gateway)["agents"]]
+
+    log = home / ".freeride" / "events.jsonl"
+    with serving(FREERIDE, environ) as gateway:
+        ask("QwenCode/0.24.4 (linux; x64) gsk_a-key-that-stands-here")
+        until(lambda: log.exists() and '"client":"QwenCode/0.24.4"' in log.read_text())
+        for agent in (own, shared, unnamed):
+            assert run([*FREERIDE, "bind", agent, "--url", gateway], environ, cwd=home).returncode == 0
+        never = "it has not asked since it was bound"
+        unknown = "its requests do not name it, so when it last asked is not known"
+        assert said() == [never, unknown, never]
+
+        for user_agent in ("QwenCode/0.24.4 (linux; x64)", "OpenAI/Python 2.24.0"):
+            ask(user_agent)
+        told = until(lambda: found if never not in (found := said()) else [], 60)
+        assert told[0].startswith("a program whose requests name OpenAI/Python, as its do, last asked ")
+        assert re.fullmatch(r"it last asked (just now|\d+ seconds? ago), for auto", told[2])
+        listed = run([*FREERIDE, "bind", "--json"], environ, cwd=home)
+        asked = {row["name"]: row["asked_at"] for row in json.loads(listed.stdout)}
+        assert time.time() - asked[own] < 60
+        assert (asked[shared], asked[unnamed]) == (None, None)
+    for path in (home / ".freeride").iterdir():
+        assert b"a-key-that" not in (path.read_bytes() if path.is_file() else b"")
 
 
 def test_what_cannot_be_read_of_one_agent_is_one_line(environ: dict[str, str], url: str) -> None:

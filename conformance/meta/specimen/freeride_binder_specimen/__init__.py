@@ -19,6 +19,8 @@ class SpecimenBinder(Binder):
     homepage = "https://specimen.invalid"
     merges = True
     overruled_by = ("SPECIMEN_MODEL",)
+    client_names: tuple[str, ...] = ("specimen",)
+    shared_client_names: tuple[str, ...] = ("python-httpx",)
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         return home / ".specimen"

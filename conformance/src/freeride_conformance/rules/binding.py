@@ -57,7 +57,7 @@ def introduces_itself(subject: BinderSubject) -> None:
     said = f"restart {binder.title}".lower()
     assert said not in binder.after.lower(), "`after` says what core says already: that it must be restarted"
     assert binder.homepage.startswith("https://"), f"{binder.homepage!r} is not an https address"
-    assert binder.scopes, "it has no scope"
+    assert subject.capabilities, "it has no scope, and cannot start the agent bound"
 
 
 @rule(RULES, LOADING, fix=LIGHT_FIX)
@@ -107,7 +107,7 @@ def touches_nothing(subject: BinderSubject) -> None:
 
 def _all_values(subject: BinderSubject) -> list[object]:
     binder = subject.binder
-    texts = [None, *(sample.before for sample in subject.samples.samples)]
+    texts = [None, *(sample.before for sample in subject.samples.samples)] if binder.scopes else []
     paths = [binder.path(scope, Path("/a/home"), Path("/a/project")) for scope in binder.scopes]
     edited = [binder.edit(text, HERE) for text in texts]
     return [paths, edited, [binder.models(text, HERE) for text in edited], binder.launch(HERE)]
@@ -119,7 +119,12 @@ def _edit(binder: Binder, text: str | None, endpoint: Endpoint = HERE) -> str:
     return edited
 
 
-@rule(RULES, SECTION, fix="write the address, the key and the model into a configuration that was not there")
+@rule(
+    RULES,
+    SECTION,
+    fix="write the address, the key and the model into a configuration that was not there",
+    needs="files",
+)
 def binds_from_nothing(subject: BinderSubject) -> None:
     """If there is no file, it writes one that names the gateway's address, its key and the model. If the file has no place for
     the key, the user is told where it belongs."""
@@ -159,7 +164,10 @@ def edits_its_samples(subject: BinderSubject, name: str) -> None:
 
 
 @rule(
-    RULES, SECTION, fix="ship samples.toml: no file, one with comments, one that is bound already, one that is broken"
+    RULES,
+    SECTION,
+    fix="ship samples.toml: no file, one with comments, one that is bound already, one that is broken",
+    needs="files",
 )
 def shows_what_it_does(subject: BinderSubject) -> None:
     """`samples.toml` shows what it does without a file, with a file that has comments or settings of the user, and what it
@@ -175,7 +183,7 @@ def _texts(subject: BinderSubject) -> list[str | None]:
     return [None, *(sample.before for sample in subject.samples.samples if sample.before is not None)]
 
 
-@rule(RULES, SECTION, fix="look for what you wrote the last time, and replace it where it stands")
+@rule(RULES, SECTION, fix="look for what you wrote the last time, and replace it where it stands", needs="files")
 def binds_once(subject: BinderSubject) -> None:
     """Binding again changes nothing."""
     for text in _texts(subject):
@@ -183,7 +191,7 @@ def binds_once(subject: BinderSubject) -> None:
         assert _edit(subject.binder, edited) == edited, "the second time it changes its own work"
 
 
-@rule(RULES, SECTION, fix="replace address, key and model wherever the last binding put them")
+@rule(RULES, SECTION, fix="replace address, key and model wherever the last binding put them", needs="files")
 def follows_the_gateway(subject: BinderSubject) -> None:
     """Binding to another address, key and model leaves nothing of the old ones behind."""
     for text in _texts(subject):
@@ -212,7 +220,7 @@ def keeps_what_is_not_its_own(subject: BinderSubject) -> None:
         assert "\r\n" not in dos or not stray, f"in a file with CR LF it writes other line ends: {stray[:1]}"
 
 
-@rule(RULES, SECTION, fix="let core write the file; `edit` must be a function of the text alone")
+@rule(RULES, SECTION, fix="let core write the file; `edit` must be a function of the text alone", needs="files")
 def is_undone_to_the_byte(subject: BinderSubject) -> None:
     """After binding and undoing through real files, a configuration is the same, byte for byte. A file that did not exist is
     removed."""
@@ -253,7 +261,10 @@ def _refusal(binder: Binder, text: str) -> str | None:
 
 
 @rule(
-    RULES, SECTION, fix="give in `models` every id that the agent will ask the gateway for, as the gateway will see it"
+    RULES,
+    SECTION,
+    fix="give in `models` every id that the agent will ask the gateway for, as the gateway will see it",
+    needs="files",
 )
 def names_models_that_resolve(subject: BinderSubject) -> None:
     """Every model id that the bound agent asks for resolves at a real gateway, including the one that it was bound with."""

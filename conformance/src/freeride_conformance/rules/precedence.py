@@ -15,11 +15,26 @@ from freeride_conformance.samples import Answers
 from freeride_conformance.subject import BinderSubject
 from freeride_core import Place
 from freeride_core.binding.agent_files import path_of
+from freeride_core.gateway.client_name import USER_AGENT_MOST, client_name
+from freeride_core.ledger.clients import is_named
 
 SECTION = "Precedence"
 RULES: list[ConformanceRule[BinderSubject]] = []
 _SHORTEST = 10
 _CWD = Path("/a/project")
+_LIBRARIES = (
+    *(
+        "OpenAI/JS",
+        "OpenAI/Python",
+        "ai-sdk/openai-compatible",
+        "python-httpx",
+        "python-requests",
+        "aiohttp",
+        "Python-urllib",
+    ),
+    *("node", "undici", "axios", "Bun", "Go-http-client", "reqwest", "Mozilla", "curl"),
+)
+"""First products of many programs' requests."""
 
 
 def _answers(subject: BinderSubject) -> Answers:
@@ -37,13 +52,15 @@ def answers_every_question(subject: BinderSubject) -> None:
     assert datetime.date.fromisoformat(answers.checked) > datetime.date(2025, 1, 1), "`checked` is too long ago"
     shown = {name for sample in samples.samples for name in sample.shows}
     shown |= {name for refused in samples.refused for name in refused.shows}
-    shown |= {"stronger"} if samples.stronger else set()
+    shown |= {name for stronger in samples.stronger for name in ("stronger", *stronger.shows)}
     assert shown <= set(QUESTIONS), f"`shows` names what is no question: {sorted(shown - set(QUESTIONS))}"
     for name in QUESTIONS:
         answer: str = getattr(answers, name)
         assert len(answer) >= _SHORTEST or answer == "None.", f"`{name}` is not answered"
         has_proof = name in shown or name in BY_RULE
         assert answer.startswith("None") or has_proof, f"nothing proves the answer to `{name}`"
+    for name in (*subject.binder.client_names, *subject.binder.shared_client_names):
+        assert f"`{name}`" in answers.requests, f"the answer to `requests` does not name `{name}`"
     for variable in subject.binder.overruled_by:
         assert variable in answers.variables, f"`overruled_by` names {variable}, the answer does not"
 
@@ -127,3 +144,26 @@ def names_what_it_retires(subject: BinderSubject) -> None:
     )
     for path in retired:
         assert path.name in answer, f"the answer does not name {path.name}"
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="state in `client_names` the agent's own product of the User-Agent, in `shared_client_names` a library's",
+)
+def is_told_from_others(subject: BinderSubject) -> None:
+    """By the User-Agent that the agent was seen to send, its requests are found among others'. A library's name, which other
+    programs have too, does not count as the agent's."""
+    binder, seen = (
+        subject.binder,
+        [client_name(each.encode()[:USER_AGENT_MOST]) for each in subject.samples.user_agents],
+    )
+    names = (*binder.client_names, *binder.shared_client_names)
+    for client in seen:
+        assert is_named(client, names), f"a request of {client!r} is none of {list(names)}"
+    for name in names:
+        assert any(is_named(client, [name]) for client in seen), f"no header in `user_agents` names {name!r}"
+    for library in _LIBRARIES:
+        assert not is_named(f"{library}/1.2", binder.client_names), (
+            f"requests of other programs are named {library!r} too"
+        )

@@ -34,6 +34,7 @@ class AiderBinder(Binder):
     homepage = "https://aider.chat"
     scopes = (Place.HOME, Place.PROJECT)
     programs = ("aider",)
+    shared_client_names = ("OpenAI/Python",)
     overruled_by = ("AIDER_OPENAI_API_BASE", "AIDER_OPENAI_API_KEY", "AIDER_MODEL", "OPENAI_BASE_URL")
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:

@@ -21,6 +21,7 @@ class ClineBinder(Binder):
     title = "Cline CLI"
     homepage = "https://cline.bot"
     programs = ("cline",)
+    shared_client_names = ("ai-sdk/openai-compatible",)
     renewed = ("updatedAt",)
     moved_by = (
         ("CLINE_PROVIDER_SETTINGS_PATH", ".cline/data/settings/providers.json"),

@@ -25,6 +25,7 @@ class HermesBinder(Binder):
     title = "Hermes Agent"
     homepage = "https://hermes-agent.nousresearch.com"
     programs = ("hermes",)
+    shared_client_names = ("OpenAI/Python",)
     overruled_by = ("CUSTOM_BASE_URL",)
 
     def __init__(self, platform: str = sys.platform) -> None:

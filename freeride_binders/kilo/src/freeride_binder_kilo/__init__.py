@@ -14,6 +14,7 @@ class KiloBinder(OpenCodeBinder):
     title = "Kilo CLI"
     homepage = "https://kilo.ai"
     programs = ("kilo",)
+    client_names = ("Kilo-Code",)
     key_reference = ""  # it refuses references to variables in a project's file
     overruled_by = ("KILO_CONFIG_CONTENT", "KILO_CONFIG", "KILO_CONFIG_DIR")
     schema = "https://app.kilo.ai/config.json"

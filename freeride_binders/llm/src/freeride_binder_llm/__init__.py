@@ -24,6 +24,7 @@ class LlmBinder(Binder):
     title = "LLM"
     homepage = "https://llm.datasette.io"
     programs = ("llm",)
+    shared_client_names = ("OpenAI/Python",)
     reloads = True
     after = "Ask it with `llm -m freeride`, or make that the default: `llm models default freeride`."
 

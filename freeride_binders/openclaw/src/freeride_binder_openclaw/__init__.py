@@ -31,6 +31,7 @@ class OpenClawBinder(Binder):
     title = "OpenClaw"
     homepage = "https://openclaw.ai"
     programs = ("openclaw",)
+    shared_client_names = ("OpenAI/JS",)
     moved_by = (
         ("OPENCLAW_CONFIG_PATH", ".openclaw/openclaw.json"),
         ("OPENCLAW_STATE_DIR", ".openclaw"),
@@ -104,7 +105,7 @@ class OpenClawBinder(Binder):
 
 
 def _chosen(where: str, agent: object) -> Iterator[tuple[str, str]]:
-    """The settings of one agent that name a model, each with its first choice."""
+    """The settings of one agent that name a model, first choices and fallbacks."""
     if not isinstance(agent, dict):
         return
     for job in ("model", *_SIDE_JOBS):
@@ -115,6 +116,10 @@ def _chosen(where: str, agent: object) -> Iterator[tuple[str, str]]:
         chosen = value.get("primary") if isinstance(value, dict) else value
         if isinstance(chosen, str) and "/" in chosen:
             yield at, chosen
+        spare = value.get("fallbacks") if isinstance(value, dict) else None
+        for index, each in enumerate(spare if isinstance(spare, list) else ()):
+            if isinstance(each, str) and "/" in each:
+                yield f"{at}.fallbacks.{index}", each
 
 
 @hookimpl

@@ -9,6 +9,7 @@ from freeride_core import Binder, Endpoint, Launch, OtherModel, Place, hookimpl
 from freeride_core.editing import JsonDocument
 
 _PROVIDER = "freeride"
+_PROMPTS = ("agent", "agents", "command", "commands", "mode", "modes")
 _SMALL = "freeride/fast"
 """For titles and summaries, of which it asks one for each session: the quick models' allowance serves them."""
 
@@ -25,6 +26,7 @@ class OpenCodeBinder(Binder):
     scopes = (Place.HOME, Place.PROJECT)
     merges = True
     programs = ("opencode",)
+    client_names = ("opencode",)
     key_reference = "{env:NAME}"
     overruled_by = ("OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR")
     moved_by = (("XDG_CONFIG_HOME", ".config"),)
@@ -38,9 +40,17 @@ class OpenCodeBinder(Binder):
     def other_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:
         return (self._folder(scope, home, cwd) / f"{self.name}.jsonc",)
 
-    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - they are a project's
-        folder = cwd / f".{self.name}"
-        return () if cwd == home else (folder / f"{self.name}.jsonc", folder / f"{self.name}.json")
+    def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - they are the same
+        folders = [folder / f".{self.name}" for folder in dict.fromkeys((cwd, home))]
+        return tuple(folder / f"{self.name}{suffix}" for folder in folders for suffix in (".jsonc", ".json"))
+
+    def prompt_folders(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:
+        of_home = (self._folder(scope, home, cwd), home / f".{self.name}")
+        folders = (cwd / f".{self.name}",) if scope is Place.PROJECT else of_home
+        return tuple(folder / name for folder in folders for name in _PROMPTS)
+
+    def is_own(self, model: str) -> bool:
+        return model.startswith(f"{_PROVIDER}/")
 
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = JsonDocument(text or "")

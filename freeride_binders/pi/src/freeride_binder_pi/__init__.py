@@ -20,6 +20,8 @@ class PiBinder(Binder):
     homepage = "https://pi.dev"
     after = "Choose FreeRide with /model, or start it with --provider freeride --model MODEL."
     programs = ("pi",)
+    client_names = ("pi",)
+    shared_client_names = ("OpenAI/JS",)
     moved_by = (("PI_CODING_AGENT_DIR", ".pi/agent"),)
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder

@@ -28,6 +28,7 @@ class QwenBinder(Binder):
     title = "Qwen Code"
     homepage = "https://qwenlm.github.io/qwen-code-docs/"
     programs = ("qwen",)
+    client_names = ("QwenCode",)
     moved_by = (("QWEN_HOME", ".qwen"),)
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder

@@ -22,6 +22,7 @@ class VibeBinder(Binder):
     title = "Mistral Vibe"
     homepage = "https://docs.mistral.ai/mistral-vibe/"
     programs = ("vibe",)
+    shared_client_names = ("python-httpx",)
     moved_by = (("VIBE_HOME", ".vibe"),)
     overruled_by = ("VIBE_ACTIVE_MODEL",)
 

@@ -7,6 +7,7 @@ In reading order:
 - `backups`: writes an edit and takes it back: the only file I/O for binders
 - `files`: the files of agents, as bytes
 - `members`: what a binding changes, member by member
+- `prompts`: Markdown files that name a model
 - `precedence`: what outranks a bound file
 - `agent_files`: where an agent keeps its files
 - `project`: what must hold of a project's files

@@ -43,6 +43,8 @@ def is_installed(binder: Binder, home: Path, environ: Mapping[str, str]) -> bool
     """Whether the agent seems to be on this machine: its program is on `PATH`, or its own folder is there."""
     if any(find_program(program, environ) for program in binder.programs):
         return True
+    if not binder.scopes:
+        return False
     try:
         path = paths_of(binder, binder.scopes[0], home, home, environ)[0]
     except BindingError:

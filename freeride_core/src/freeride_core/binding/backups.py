@@ -45,6 +45,13 @@ class Backups:
         """What is known of the file at `path`; None: it is not bound."""
         return self._read_record(resolve(path))
 
+    def bound_at(self, path: Path) -> float | None:
+        """When the file at `path` was bound last, in seconds since the epoch, or None if it is not bound."""
+        try:
+            return self._record_path(resolve(path)).stat().st_mtime
+        except OSError:
+            return None
+
     def is_elsewhere(self, path: Path) -> bool:
         """Whether the file at `path` is as an agent's own command wrote it, which chose something else than a gateway."""
         record = self.record(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from freeride_core.binder import Binder, Endpoint, OtherModel, Place, Unreadable
 from freeride_core.binding.agent_files import moved_paths, paths_of
 from freeride_core.binding.files import BindingError, read_configuration, resolve
+from freeride_core.binding.prompts import models_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,15 @@ def find_detours(
 ) -> list[Detour]:
     """All that sends requests past the gateway although `path` holds `text`. `folders`: those of the project that the user is in,
     the strongest first. What cannot be read is left out: the agent cannot read it either."""
+    folders = list(folders)
     found = [Detour(each.where, each.model, path, outranks=False) for each in _ask(binder, text, endpoint)]
     for weaker in _merged(binder, scope, path, home, environ):
         others = _ask(binder, _edited(binder, weaker, endpoint), endpoint)
         found += [Detour(each.where, each.model, weaker, outranks=False) for each in others]
-    for stronger in _stronger(binder, scope, path, home, list(folders), environ):
+    for stronger in _stronger(binder, scope, path, home, folders, environ):
         others = _ask(binder, _read(stronger), endpoint)
         found += [Detour(each.where, each.model, stronger, outranks=True) for each in others]
+    found += _prompts(binder, home, folders, environ)
     found += [Detour(name, "", None, outranks=True) for name in overruling_variables(binder, endpoint, environ)]
     return found
 
@@ -85,6 +88,16 @@ def _stronger(
             if (target := resolve(each)) not in seen:
                 seen.add(target)
                 yield each
+
+
+def _prompts(binder: Binder, home: Path, folders: list[Path], environ: Mapping[str, str]) -> Iterator[Detour]:
+    """Agents, modes and commands in files of their own that ask another model."""
+    of_home = moved_paths(binder, binder.prompt_folders(Place.HOME, home, home), home, environ)
+    of_projects = [each for cwd in folders for each in binder.prompt_folders(Place.PROJECT, home, cwd) if cwd != home]
+    for folder in dict.fromkeys((*of_home, *of_projects)):
+        for file, model in models_in(folder):
+            if not binder.is_own(model):
+                yield Detour("model", model, file, outranks=False)
 
 
 def _edited(binder: Binder, path: Path, endpoint: Endpoint) -> str | None:

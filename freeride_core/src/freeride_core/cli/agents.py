@@ -5,29 +5,36 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from freeride_core.binder import Binder, Endpoint, Unreadable
+from freeride_core.cli.agent_requests import age
 from freeride_core.cli.binders import fault_of_protocol
 from freeride_core.cli.scope_option import ScopeOption, scope_options_from_here
 from freeride_core.cli.terminal import fail, show_table, tell
 
 if TYPE_CHECKING:
     from freeride_core.binding.backups import Backups
+    from freeride_core.cli.agent_requests import AgentRequests
 
-_COLUMNS = ("name", "title", "scope", "state", "model", "url", "path")
+_COLUMNS = ("name", "title", "scope", "state", "model", "asked", "url", "path")
 
 
-def list_agents(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
+def list_agents(backups: Backups, requests: AgentRequests, endpoint: Endpoint, *, as_json: bool) -> None:
     """A row for each binder and place; what is wrong with one of them is told in its own."""
-    rows = _rows(backups, endpoint)
+    rows = _rows(backups, requests, endpoint)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
-        show_table([title.upper() for title in _COLUMNS], [[row[column] or "-" for column in _COLUMNS] for row in rows])
+        now = time.time()
+        shown = [{**row, "asked": age(now - row["asked_at"]) if row["asked_at"] else None} for row in rows]
+        show_table(
+            [title.upper() for title in _COLUMNS], [[row[column] or "-" for column in _COLUMNS] for row in shown]
+        )
         for row in rows:
             for line in filter(None, (row["reason"], *row["elsewhere"])):
                 tell(f"{row['name']}: {line}")
@@ -35,7 +42,7 @@ def list_agents(backups: Backups, endpoint: Endpoint, *, as_json: bool) -> None:
         fail("no binder is installed; the usual ones come with: pip install freeride-gateway")
 
 
-def _rows(backups: Backups, endpoint: Endpoint) -> list[dict[str, Any]]:
+def _rows(backups: Backups, requests: AgentRequests, endpoint: Endpoint) -> list[dict[str, Any]]:
     from freeride_core.binding.agent_files import is_installed
     from freeride_core.plugins.discovery import load_plugins
 
@@ -45,15 +52,20 @@ def _rows(backups: Backups, endpoint: Endpoint) -> list[dict[str, Any]]:
         binder = plugins.binders.get(plugin.name)
         shared = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
         if binder is None:
-            unknown = dict.fromkeys(("title", "scope", "path", "url", "model", "installed"))
+            unknown = dict.fromkeys(("title", "scope", "path", "url", "model", "asked_at", "installed"))
             rows.append({**shared, **unknown, "state": plugin.status, "reason": plugin.reason, "elsewhere": []})
             continue
         known = {"title": binder.title, "installed": is_installed(binder, Path.home(), os.environ)}
+        if not binder.scopes:
+            state = "by freeride run" if known["installed"] else "not found"
+            nothing = dict.fromkeys(("scope", "path", "url", "model", "asked_at"))
+            rows.append({**shared, **known, **nothing, "state": state, "reason": "", "elsewhere": []})
         for place in scope_options_from_here(binder):
             found = _state(backups, binder, endpoint, place)
             if found["state"] == "not bound":
                 found["state"] = _unbound(binder, is_installed=known["installed"] is True)
-            rows.append({**shared, **known, "scope": place, **found})
+            asked_at = requests.asked_at(binder) if found["url"] else None
+            rows.append({**shared, **known, "scope": place, **found, "asked_at": asked_at})
     return rows
 
 

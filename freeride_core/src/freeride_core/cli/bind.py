@@ -12,7 +12,7 @@ import typer
 
 from freeride_core.binder import Binder, Endpoint, Unreadable
 from freeride_core.cli.binders import change_row, fault_of_protocol, load_installed
-from freeride_core.cli.scope_option import ScopeOption, scope_options
+from freeride_core.cli.scope_option import ScopeOption, default_scope
 from freeride_core.cli.terminal import fail, fault_of, show, tell
 from freeride_core.cli.url_option import UrlOption, gateway_root
 
@@ -45,6 +45,7 @@ def bind(
     """Point an agent at the gateway, or with --undo back to where it pointed before."""
     from freeride_core.binding.backups import Backups
     from freeride_core.binding.files import BindingError
+    from freeride_core.cli.agent_requests import AgentRequests
     from freeride_core.cli.agents import list_agents
     from freeride_core.plugins.discovery import PluginError
     from freeride_core.settings.resolver import SettingsError, load_settings
@@ -67,10 +68,11 @@ def bind(
         endpoint = Endpoint(root, key, model)
         backups = Backups(settings.home)
         if name is None:
-            list_agents(backups, endpoint, as_json=as_json)
+            list_agents(backups, AgentRequests.read(settings), endpoint, as_json=as_json)
             return
         binder = load_installed(name)
-        place = scope or scope_options(binder)[0]
+        default = default_scope(binder)
+        place = scope or default
         path = place.path(binder)
         _Task(settings, backups, binder, place, path, dry_run=dry_run, as_json=as_json, force=force).bind(endpoint)
     except (BindingError, PluginError, SettingsError) as error:
@@ -182,7 +184,7 @@ class _Task:
         return redactor_of(self._settings.environ)(text)
 
     def _undo_command(self) -> str:
-        is_default = self._place is scope_options(self._binder)[0]
+        is_default = self._place is default_scope(self._binder)
         return f"freeride bind --undo {self._binder.name}" + ("" if is_default else f" --scope {self._place}")
 
 

@@ -44,6 +44,7 @@ def doctor(
 
 def _examine(root: str | None) -> Iterator[Finding]:
     from freeride_core.binder import Endpoint
+    from freeride_core.cli.agent_requests import AgentRequests
     from freeride_core.cli.checks import agents, machine, upstreams
     from freeride_core.cli.checks.finding import broken
     from freeride_core.cli.snapshot import recall
@@ -74,4 +75,4 @@ def _examine(root: str | None) -> Iterator[Finding]:
     yield from upstreams.check_plugins(plugins)
     yield from upstreams.check_keys(settings, enabled, ledger)
     yield from upstreams.check_reach(settings, enabled)
-    yield from agents.check_agents(settings, plugins, root, key)
+    yield from agents.check_agents(settings, plugins, AgentRequests.read(settings), root, key)

@@ -112,6 +112,18 @@ def scope_options(binder: Binder) -> list[ScopeOption]:
     return [place for scope in binder.scopes for place in ScopeOption if place.scope is scope]
 
 
+def default_scope(binder: Binder) -> ScopeOption:
+    """Return where `binder` writes if nothing else is asked for. Raise `BindingError` if its agent has no file."""
+    from freeride_core.binding.files import BindingError
+
+    options = scope_options(binder)
+    if not options:
+        raise BindingError(
+            f"{binder.title} keeps no such settings in a file; start it with: freeride run {binder.name}"
+        )
+    return options[0]
+
+
 def scope_options_from_here(binder: Binder) -> list[ScopeOption]:
     """Those that are files of their own from the folder that the user is in."""
     cwd = working_folder()

@@ -16,7 +16,7 @@ from freeride_core.binding.change import Change
 from freeride_core.binding.files import BindingError
 from freeride_core.binding.record import BindingRecord
 from freeride_core.cli.binders import change_row, load_installed
-from freeride_core.cli.scope_option import ScopeOption, scope_options
+from freeride_core.cli.scope_option import ScopeOption, default_scope
 from freeride_core.cli.terminal import complain, fail, show, tell
 from freeride_core.plugins.discovery import PluginError, load_binder, offered_names
 from freeride_core.privacy.redaction import redactor_of
@@ -41,7 +41,8 @@ class Undo:
             self._undo_all()
             return
         binder = self._binder(name, scope)
-        place = scope or scope_options(binder)[0]
+        default = default_scope(binder)
+        place = scope or default
         path = place.bound_path(binder, self._backups)
         record = self._backups.record(path)
         if record is None:

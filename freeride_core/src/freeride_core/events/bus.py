@@ -1,6 +1,6 @@
 """The event bus: takes events on the request path, and hands them on off it.
 
-    request_start              model, stream, operation
+    request_start              model, stream, operation, client?
     provider_attempt           provider, key_index, model, operation, hedge?
     provider_response          provider, key_index, model, duration_ms, status, retry_after_s?, first_chunk?, hedge?
     request_complete           provider, model, attempts, duration_ms, usage?

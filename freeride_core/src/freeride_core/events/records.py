@@ -23,6 +23,8 @@ class RequestStart(EventRecord, gc=False, tag="request_start"):
     model: str
     stream: bool
     operation: str
+    client: str = ""
+    """The products that the client names in its User-Agent, without keys; empty: none."""
 
 
 class ProviderAttempt(EventRecord, gc=False, tag="provider_attempt"):

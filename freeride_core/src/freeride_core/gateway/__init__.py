@@ -14,6 +14,7 @@ In reading order:
 - `transaction`: one request of a client, from its body to the last byte of the response
 - `relay`: a committed stream, passed on as it comes
 - `client`: the client's side of a request: its body, its response, whether it is still connected
+- `client_name`: how a client names itself
 - `explanation`: what a client is told when no provider answered
 - `runtime`: `Gateway`: everything that requests share, and the background work
 - `listing`: the list of models

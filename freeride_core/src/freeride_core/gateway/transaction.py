@@ -16,6 +16,7 @@ from freeride_core.events.records import RequestComplete, RequestStart
 from freeride_core.events.usage import ENDING_BYTES
 from freeride_core.gateway import explanation
 from freeride_core.gateway.client import ClientExchange
+from freeride_core.gateway.client_name import USER_AGENT_MOST
 from freeride_core.gateway.http.aside import aside
 from freeride_core.gateway.http.budget import NoRoom
 from freeride_core.gateway.http.encoding import EncodingFault
@@ -115,7 +116,8 @@ class Transaction:
                 return exchange.fail(explanation.loop_detected())
         model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
         events = gateway.events
-        events.note(RequestStart(events.now(), exchange.request_id, model, call.stream, call.operation))
+        client = gateway.named(exchange.headers.get(b"user-agent", b"")[:USER_AGENT_MOST])
+        events.note(RequestStart(events.now(), exchange.request_id, model, call.stream, call.operation, client))
         exchange.watch()
         force = exchange.headers.get(b"x-freeride-force-provider")
         route = gateway.router.settled(call, gateway.enabled) if force is None else None

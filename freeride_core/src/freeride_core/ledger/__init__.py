@@ -9,6 +9,7 @@ In reading order:
 - `nonsense`: answers in a row that served nobody
 - `traffic`: requests under way, and how soon models answer
 - `usage`: requests and tokens of each provider, by local day
+- `clients`: which clients have asked, and when last
 - `accounts`: which keys are metered together
 - `catalogs`: the models of every provider, fetched in the background
 - `legacy`: cooldowns of older versions, taken over once

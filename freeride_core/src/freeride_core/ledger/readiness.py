@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from freeride_core.answer import Scope
 from freeride_core.ledger.accounts import Accounts
+from freeride_core.ledger.clients import ClientLedger
 from freeride_core.ledger.cooldowns import Cooldown, Cooldowns
 from freeride_core.ledger.learned import Learned
 from freeride_core.ledger.nonsense import Nonsense
@@ -59,6 +60,7 @@ class Ledger:
         self.learned = Learned(put)
         self.traffic = Traffic(put)
         self.usage = UsageLedger(put)
+        self.clients = ClientLedger(put)
         self.nonsense = Nonsense(lambda: self.now())
         self._probing: set[Slot] = set()
         self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
@@ -75,6 +77,7 @@ class Ledger:
         self.learned.apply(entries)
         self.traffic.apply(entries)
         self.usage.apply(entries)
+        self.clients.apply(entries)
 
     def state(self, key: Key, model_id: str) -> SlotState:
         """Whether `key` can ask `model_id` now."""

@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Any, NoReturn, TypeVar
 
 from freeride_core.answer import Scope
-from freeride_core.binder import Binder, Place
+from freeride_core.binder import Binder, EnvironmentBinder, Place
 from freeride_core.call import Operation
 from freeride_core.hookspecs import API_VERSION
 from freeride_core.model import Model, is_model_name
@@ -116,7 +116,7 @@ def check_binder(binder: Binder, name: str) -> None:
     _check_name(binder, name)
     _member(binder, "title", str)
     _member(binder, "homepage", str)
-    if not _members(binder, "scopes", Place):
+    if not _members(binder, "scopes", Place) and not isinstance(binder, EnvironmentBinder):
         fault("`scopes` is empty")
 
 

@@ -14,6 +14,7 @@ from freeride_core.binding.change import is_bound
 from freeride_core.binding.files import BindingError, read_configuration
 from freeride_core.binding.precedence import Detour, find_detours
 from freeride_core.binding.project import reference_to_token
+from freeride_core.cli.agent_requests import AgentRequests
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
 from freeride_core.cli.gateway_client import GatewayClient, Listener
 from freeride_core.cli.scope_option import project_folders, working_folder
@@ -21,7 +22,9 @@ from freeride_core.plugins.discovery import Plugins
 from freeride_core.settings.resolver import Settings
 
 
-def check_agents(settings: Settings, plugins: Plugins, root: str, key: str) -> Iterator[Finding]:
+def check_agents(
+    settings: Settings, plugins: Plugins, requests: AgentRequests, root: str, key: str
+) -> Iterator[Finding]:
     """A line for each configuration that points at a gateway, or that FreeRide has changed."""
     backups = Backups(settings.home)
     findings: list[Finding] = []
@@ -32,7 +35,7 @@ def check_agents(settings: Settings, plugins: Plugins, root: str, key: str) -> I
             findings.append(warning("agents", f"{binder.title}: {error}"))
             continue
         for path, scope in paths.items():
-            findings += _check(settings, backups, binder, path, scope, root, key)
+            findings += _check(settings, backups, requests, binder, path, scope, root, key)
     yield from findings or [ok("agents", "none is bound; `freeride bind` lists those that can be")]
 
 
@@ -46,7 +49,14 @@ def _paths(binder: Binder) -> dict[Path, Place]:
 
 
 def _check(
-    settings: Settings, backups: Backups, binder: Binder, path: Path, scope: Place, root: str, key: str
+    settings: Settings,
+    backups: Backups,
+    requests: AgentRequests,
+    binder: Binder,
+    path: Path,
+    scope: Place,
+    root: str,
+    key: str,
 ) -> Iterator[Finding]:
     try:
         record = backups.record(path)
@@ -76,11 +86,19 @@ def _check(
                 "agents", f"{binder.title}: {path} was bound and points elsewhere now: freeride bind {binder.name}"
             )
         return
-    yield from _prove(settings, binder, path, scope, at, key, models)
+    asked = requests.sentence(binder, backups.bound_at(path))
+    yield from _prove(settings, binder, path, scope, at, key, models, asked)
 
 
 def _prove(
-    settings: Settings, binder: Binder, path: Path, scope: Place, root: str, key: str, models: tuple[str, ...]
+    settings: Settings,
+    binder: Binder,
+    path: Path,
+    scope: Place,
+    root: str,
+    key: str,
+    models: tuple[str, ...],
+    asked: str,
 ) -> Iterator[Finding]:
     """Asks the gateway at the address that stands in the file for each model that stands there."""
     subject = f"{binder.title} ({path})"
@@ -104,12 +122,20 @@ def _prove(
             is_off = gateway.listener is Listener.NOTHING
             yield (warning if is_off else broken)("agents", f"{subject}: bound to {root}. {fault}")
             return
+        if gateway.listener is not Listener.OWN_GATEWAY:
+            asked = ""  # what another home's gateway was asked is not known here
         unknown = [model for model in models if gateway.get(f"/v1/models/{quote(model)}")[0] != 200]
     if unknown:
         yield broken("agents", f"{subject}: the gateway at {root} does not know {', '.join(unknown)}")
     elif not any(detour.outranks for detour in detours):
-        asked = f"asks for {', '.join(models)}, as this file decides"
-        yield ok("agents", f"{subject}: {asked}, and reaches your gateway at {root}, which knows that")
+        wants = f"asks for {', '.join(models)}, as this file decides"
+        yield ok("agents", f"{subject}: {wants}, and reaches your gateway at {root}, which knows that{_more(asked)}")
+    elif asked:
+        yield ok("agents", f"{subject}: {asked}")
+
+
+def _more(asked: str) -> str:
+    return f"; {asked}" if asked else ""
 
 
 def _names_token(binder: Binder, root: str, key: str, models: tuple[str, ...], path: Path) -> bool:
