@@ -23,6 +23,8 @@ PLUGIN_GROUP = "freeride.commands"
 BUILT_IN: Mapping[str, tuple[str, str]] = {
     "init": ("freeride_core.cli.init:init", "Set up your keys, one provider after the other."),
     "serve": ("freeride_core.cli.serve:serve", "Run the gateway."),
+    "status": ("freeride_core.cli.status:status", "Show what runs, who serves, and what is left today."),
+    "stop": ("freeride_core.cli.stop:stop", "Stop the gateway."),
     "demo": ("freeride_core.cli.demo:demo", "Watch a failover on simulated providers; no key needed."),
     "bind": ("freeride_core.cli.bind:bind", "Point an agent at the gateway."),
     "run": ("freeride_core.cli.run:app", "Start an agent bound to the gateway, for this once."),

@@ -16,6 +16,9 @@ In reading order:
 - `client`: the client's side of a request: its body, its response, whether it is still connected
 - `explanation`: what a client is told when no provider answered
 - `runtime`: `Gateway`: everything that requests share, and the background work
+- `console`: what `freeride serve` says of keys and providers while it runs
+- `key_watch`: checks the keys in the background
+- `key_verdict`: whether a provider takes a key
 - `listing`: the list of models
 - `health`: `GET /health`
 - `protocols`: what clients speak, one object for each protocol

@@ -8,19 +8,22 @@ import dataclasses
 import functools
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from freeride_core.answer import Answer, Phase, UpstreamRequest
 from freeride_core.call import Call, Operation
-from freeride_core.events.bus import EventBus, drain, plugin_observers
+from freeride_core.events.bus import EventBus, Observer, drain, plugin_observers
 from freeride_core.events.log import WantedSink
 from freeride_core.events.records import Event, EventRecord, RequestComplete
+from freeride_core.events.request_lines import RequestLines
 from freeride_core.events.usage import Usage
 from freeride_core.gateway.client import ClientExchange
+from freeride_core.gateway.console import Console
 from freeride_core.gateway.http.budget import Budget, NoRoom
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.notice import Notice
 from freeride_core.gateway.http.upstreams import Upstreams
+from freeride_core.gateway.key_watch import KeyWatch
 from freeride_core.gateway.protocols.keep_alive import KEEP_ALIVE_S
 from freeride_core.gateway.walk.billing_proofs import BillingProofs
 from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders, enabled_providers
@@ -68,11 +71,13 @@ class Gateway:
         self.budget = Budget(settings.max_buffered, tell)
         self.upstreams = Upstreams(settings.connect_timeout, lambda: self.now(), self.budget)
         self.proofs = BillingProofs(self._fetch, self.now)
-        self.router = Router(
-            self.catalogs.models, lambda: self.catalogs.version + self.proofs.version, self.proofs.account
-        )
+        self.router = Router(self.catalogs.models, self._models_version, self.proofs.account)
         self.beacon: Beacon | None = None
         """Who sends counts; None: nobody does, and nothing is counted."""
+        self.console: Console | None = None
+        self.key_watch: KeyWatch | None = None
+        """Who checks the keys; None: only requests find out."""
+        self.observers: list[Observer] = plugin_observers(plugins.hooks)
         self._answered: list[Usage] = []
         """Answers that the beacon has not counted yet."""
         self.exchanges: set[ClientExchange] = set()
@@ -123,6 +128,20 @@ class Gateway:
         """Free models by canonical name, with who serves them."""
         return usable_models(self.enabled, self.catalogs.models, self.proofs.account)
 
+    def _models_version(self) -> int:
+        return self.catalogs.version + self.proofs.version
+
+    def _free_models(self, member: EnabledProvider) -> tuple[Model, ...]:
+        account = self.proofs.account(member)
+        return tuple(model for model in self.catalogs.models(member.provider.name) if member.is_free(model, account))
+
+    def talk(self, tell: Callable[[str], None], *, is_verbose: bool) -> None:
+        """From the start of `run` on, check the keys and tell what changes; if `is_verbose`, each request too."""
+        self.key_watch = KeyWatch(self._fetch, self.ledger)
+        self.console = Console(self.ledger, tell)
+        if is_verbose:
+            self.observers.append(RequestLines(tell))
+
     def embedding_models(self) -> list[str]:
         """Names of free embedding models that can be used now; none of which it is not known that they are that."""
         return [
@@ -145,12 +164,16 @@ class Gateway:
     async def _work(self, sink: WantedSink) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sync.run())
-            group.create_task(drain(self.events, sink, plugin_observers(self.plugins.hooks), count=self._note))
+            group.create_task(drain(self.events, sink, self.observers, count=self._note))
             group.create_task(self.catalogs.run(lambda: self.enabled.keys()))
             group.create_task(self.proofs.run(lambda: self.enabled.members))
             group.create_task(self._reload())
             if self.beacon is not None:
                 group.create_task(self._count(self.beacon))
+            if self.key_watch is not None:
+                group.create_task(self.key_watch.run(lambda: self.enabled))
+            if self.console is not None:
+                group.create_task(self.console.run(lambda: self.enabled, self._free_models, self._models_version))
 
     async def _reload(self) -> None:
         """Follows changes of `.env` and `config.toml`."""

@@ -8,6 +8,7 @@ In reading order:
 - `unquoted`: quotes around a value are cut off
 - `keys`: the keys and accounts of each provider
 - `identity`: how a gateway proves that it belongs to a home
+- `instances`: the gateways of a home that run now
 
 Imports `privacy`, the front room and `system`.
 """
