@@ -32,6 +32,7 @@ BUILT_IN: Mapping[str, tuple[str, str]] = {
     "keys": ("freeride_core.cli.keys:keys", "Show your keys and what each of them can do now."),
     "models": ("freeride_core.cli.models:models", "Show the free models that you can use now."),
     "watch": ("freeride_core.cli.watch:watch", "Follow what the gateway does."),
+    "providers": ("freeride_core.cli.providers:app", "Add upstreams of your own, and choose who is asked."),
     "plugins": ("freeride_core.cli.plugins:plugins", "Show the installed providers and binders."),
     "simulate": ("freeride_core.cli.simulate:simulate", "Play one provider on a local port."),
     "telemetry": ("freeride_core.cli.telemetry:telemetry", "Show or change what is counted and sent."),

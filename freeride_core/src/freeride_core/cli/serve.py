@@ -51,7 +51,9 @@ def serve(
     from freeride_core.gateway.server import serve as serve_until_stopped
     from freeride_core.gateway.walk.enabled import enabled_providers
     from freeride_core.plugins.discovery import load_plugins
-    from freeride_core.settings.resolver import check_settings, load_settings
+    from freeride_core.settings.advice import check_settings
+    from freeride_core.settings.own_providers import notices_of, with_own_providers
+    from freeride_core.settings.resolver import load_settings
     from freeride_core.telemetry.beacon import disclose, public_names
 
     if lease is not None:
@@ -61,11 +63,15 @@ def serve(
     if settings.token is None and not is_loopback(host):
         fail(_REACHABLE.format(host))
     plugins = load_plugins(("provider",))
-    enabled = enabled_providers(settings, plugins.providers)
+    enabled = enabled_providers(settings, with_own_providers(settings, plugins.providers))
     for row in plugins.rows:
         if row.status != "ok":
             complain(f"The provider {row.name!r} cannot be used: {row.reason}")
-    for line in (*check_settings(settings, plugins.providers), *enabled.warnings):
+    for line in (
+        *check_settings(settings, enabled.registered),
+        *enabled.warnings,
+        *notices_of(settings, plugins.providers),
+    ):
         complain(line)
     if not enabled.members:
         fail(where_to_get_keys(enabled.registered.values(), settings.home))

@@ -39,7 +39,9 @@ from freeride_core.model import Model
 from freeride_core.plugins.discovery import Plugins
 from freeride_core.privacy.redaction import SecretFilter
 from freeride_core.provider import Provider
-from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch, check_settings
+from freeride_core.settings.advice import check_settings
+from freeride_core.settings.own_providers import with_own_providers
+from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch
 from freeride_core.system.plain_text import printable_lines
 from freeride_core.telemetry.beacon import Beacon, public_names
 
@@ -60,14 +62,14 @@ class Gateway:
         self.plugins = plugins
         self.keep_alive_s = keep_alive_s
         self.now = time.time
-        self.enabled: EnabledProviders = enabled_providers(settings, plugins.providers)
+        self.enabled: EnabledProviders = self._enabled(settings)
         self.shown = functools.lru_cache(_SHOWN_MOST)(self.enabled.redact)
         """What a client named, without any key that it may hold."""
         self.events = EventBus()
         self.store = open_store(settings.state, settings.home)
         self._sync = StateSync(self.store, self._apply)
         self.ledger = Ledger(self.now, self._sync.put)
-        self.catalogs = Catalogs(plugins.providers, self.now, self._sync.put, self._fetch)
+        self.catalogs = Catalogs(self.enabled.registered, self.now, self._sync.put, self._fetch)
         self.budget = Budget(settings.max_buffered, tell)
         self.upstreams = Upstreams(settings.connect_timeout, lambda: self.now(), self.budget)
         self.proofs = BillingProofs(self._fetch, self.now)
@@ -91,6 +93,9 @@ class Gateway:
     def _apply(self, entries: Sequence[Entry]) -> None:
         self.ledger.apply(entries)
         self.catalogs.apply(entries)
+
+    def _enabled(self, settings: Settings) -> EnabledProviders:
+        return enabled_providers(settings, with_own_providers(settings, self.plugins.providers))
 
     def import_legacy(self) -> list[str]:
         """Takes over an older version's cooldowns, once. Gives lines for people."""
@@ -185,24 +190,28 @@ class Gateway:
             self.ledger.learned.forget_old(now)
             try:
                 settings = await asyncio.to_thread(self._watch.changed)
+                enabled = None if settings is None else self._enabled(settings)
             except SettingsError as error:
                 tell(f"the changed settings are ignored: {error}")
                 continue
-            if settings is not None:
+            if settings is not None and enabled is not None:
                 if settings.token is None and self.settings.token is not None:
                     # The gateway may listen where others can reach it, and half a file is no decision.
                     tell("FREERIDE_TOKEN stays until the gateway is started anew")
                     settings = dataclasses.replace(settings, token=self.settings.token)
+                    enabled = self._enabled(settings)  # for its redactor
                 if settings.state != self.settings.state:
                     tell("FREERIDE_STATE stays until the gateway is restarted")
                     settings = dataclasses.replace(settings, state=self.settings.state)
                 self.settings = settings
-                self.enabled = enabled_providers(settings, self.plugins.providers)
+                self.enabled = enabled
+                self.catalogs.follow(enabled.registered)
+                self.catalogs.expect(enabled.keys())
                 self.shown = functools.lru_cache(_SHOWN_MOST)(self.enabled.redact)
                 self.secrets.redact = self.enabled.redact
                 self.upstreams.connect_timeout_s = settings.connect_timeout
                 self.budget.limit = settings.max_buffered
-                for line in (*check_settings(settings, self.plugins.providers), *self.enabled.warnings):
+                for line in (*check_settings(settings, enabled.registered), *self.enabled.warnings):
                     tell(line)
 
     async def _count(self, beacon: Beacon) -> None:
