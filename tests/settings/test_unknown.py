@@ -73,5 +73,13 @@ def test_what_is_known_and_what_is_another_programs_is_not_named(freeride_home: 
     assert warnings_of(freeride_home, config, dotenv, OTHER_KEY="x", EDITOR="vi") == []
 
 
+@pytest.mark.parametrize(
+    "line", ["sk-or-v1-0123456789abcdef==", "gsk_0123456789abcdefABCDEF=", "SK_" + "A1" * 20 + "="]
+)
+def test_a_key_that_was_pasted_without_a_name_is_not_shown(freeride_home: Path, line: str) -> None:
+    [warning] = warnings_of(freeride_home, dotenv=line)
+    assert warning == "~/.env has a name that is not known, and is not shown because it could be a key"
+
+
 def test_every_setting_is_known() -> None:
     assert {f"FREERIDE_{name}" for name in SETTINGS} | {"FREERIDE_HOME"} == setting_names()

@@ -36,7 +36,8 @@ BUILT_IN: Mapping[str, tuple[str, str]] = {
     "plugins": ("freeride_core.cli.plugins:plugins", "Show the installed providers and binders."),
     "simulate": ("freeride_core.cli.simulate:simulate", "Play one provider on a local port."),
     "telemetry": ("freeride_core.cli.telemetry:telemetry", "Show or change what is counted and sent."),
-    "upgrade": ("freeride_core.cli.upgrade:upgrade", "Bring FreeRide up to date."),
+    "upgrade": ("freeride_core.cli.upgrade:upgrade", "Upgrade FreeRide."),
+    "uninstall": ("freeride_core.cli.uninstall:uninstall", "Undo every binding, and say what else to remove."),
     "version": ("freeride_core.cli.version:version", "Show the version."),
 }
 ALIASES: Mapping[str, str] = {"list": "models"}

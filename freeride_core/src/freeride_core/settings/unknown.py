@@ -20,6 +20,10 @@ _ELSEWHERE = frozenset({"HOME", "INDEX", "API_KEY", "LOCAL_KEY"})
 """Of the environment alone: read before any file, by the installers, and by agents that `freeride run` starts."""
 
 
+_NAME = re.compile(r"[A-Z][A-Z0-9]{0,23}(?:_[A-Z0-9]{1,24})*")
+"""A variable's name. What else stands before a `=` may be the first part of a key that was pasted alone."""
+
+
 def unknown_settings(settings: Settings, providers: Mapping[str, Provider]) -> Iterator[str]:
     """Give a line for each setting that nothing reads. A variable of another program's in the environment is none."""
     own = {PREFIX + name for name in (*SETTINGS, *_ELSEWHERE)}
@@ -34,6 +38,9 @@ def unknown_settings(settings: Settings, providers: Mapping[str, Provider]) -> I
         origin = settings.origins.get(name)
         is_ours = name.startswith(PREFIX)
         if name in own or _is_in(name, keys) or name.upper() in _OF_OTHERS or not (is_ours or origin):
+            continue
+        if not _NAME.fullmatch(name):
+            yield f"{origin or 'environment'} has a name that is not known, and is not shown because it could be a key"
             continue
         guess = _nearest(name, own if is_ours else own | keys)
         meant = f"; did you mean {_spelled(guess, origin)}?" if guess else ""

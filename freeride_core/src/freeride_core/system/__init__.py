@@ -9,8 +9,9 @@ In reading order:
 - `loopback`: what never leaves this machine
 - `line_printer`: lines for a terminal that may not take them
 - `plain_text`: text of strangers, made safe to show
+- `spelling`: the name that was probably meant
 - `json_values`: JSON of strangers, counted before it is built
-- `upgrade`: the command that upgrades this installation
+- `upgrade`: the commands that upgrade and remove this installation
 
 Imports nothing of the core.
 """
