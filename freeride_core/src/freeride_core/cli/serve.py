@@ -74,7 +74,7 @@ def serve(
     ):
         complain(line)
     if not enabled.members:
-        fail(where_to_get_keys(enabled.registered.values(), settings.home))
+        fail(where_to_get_keys(plugins.providers.values(), settings.home))
     disclose(settings, public_names(plugins, [member.provider.name for member in enabled.members]))
     listener = _listen(settings)
     if settings.token is None and not is_loopback(listener.getsockname()[0]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,8 @@ def pauses_now(members: Sequence[EnabledProvider], ledger: Ledger, free_models: 
     """Return what is not asked now. An outage and a rejection last until something shows that they are over."""
     if not ledger.cooldowns:
         return {}
+    now = ledger.now()
+    cooling = Counter(slot.provider for slot, cooldown in ledger.cooldowns.items() if cooldown.until > now)
     found: dict[Pausable, Pause] = {}
     for member in members:
         name = member.provider.name
@@ -61,7 +64,10 @@ def pauses_now(members: Sequence[EnabledProvider], ledger: Ledger, free_models: 
             continue
         keys = dict(_paused_keys(member, ledger))
         found |= keys
-        if len(keys) < len(member.keys) and (pause := _pause_of_models(member, ledger, free_models)) is not None:
+        if len(keys) == len(member.keys) or not cooling[name]:
+            continue
+        models = [model for model in free_models(member) if Operation.CHAT in model.operations]
+        if len(models) <= cooling[name] and (pause := _pause_of_models(member, ledger, models)) is not None:
             found[Pausable(name)] = pause
     return found
 
@@ -85,13 +91,8 @@ def _pause_of(ledger: Ledger, key: Key | None, cooldown: Cooldown | None) -> Pau
     return Pause(cooldown.kind, cooldown.until)
 
 
-def _pause_of_models(member: EnabledProvider, ledger: Ledger, free_models: FreeModels) -> Pause | None:
-    """The provider's, if each of its free models is paused on each key."""
-    name, now = member.provider.name, ledger.now()
-    models = [model for model in free_models(member) if Operation.CHAT in model.operations]
-    cooling = [slot for slot, cooldown in ledger.cooldowns.items() if slot.provider == name and cooldown.until > now]
-    if not models or len(cooling) < len(models):
-        return None
+def _pause_of_models(member: EnabledProvider, ledger: Ledger, models: Sequence[Model]) -> Pause | None:
+    """The provider's, if each of these models is paused on each key."""
     soonest: Cooldown | None = None
     for key in member.keys:
         for model in models:

@@ -197,7 +197,7 @@ class Gateway:
             if settings is not None and enabled is not None:
                 if settings.token is None and self.settings.token is not None:
                     # The gateway may listen where others can reach it, and half a file is no decision.
-                    tell("FREERIDE_TOKEN stays until the gateway is started anew")
+                    tell("FREERIDE_TOKEN stays until the gateway is restarted")
                     settings = dataclasses.replace(settings, token=self.settings.token)
                     enabled = self._enabled(settings)  # for its redactor
                 if settings.state != self.settings.state:
