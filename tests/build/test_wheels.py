@@ -140,7 +140,7 @@ def test_pip_installs_from_wheels_into_an_environment_of_its_own(
     sources: list[str | Path], dist: Path, tmp_path: Path
 ) -> None:
     environ = clean_environ(tmp_path / "home", {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
-    made = run([sys.executable, "-I", "-m", "venv", tmp_path / "venv"], environ)
+    made = run([sys.executable, "-I", "-m", "venv", tmp_path / "venv"], environ, timeout_s=300)
     assert made.returncode == 0, made.stderr
     site = Site(tmp_path / "venv")
     wheel = dist / f"freeride_gateway-{__version__}-py3-none-any.whl"
