@@ -31,7 +31,7 @@ class Said:
     def cool(self, kind: str, wait_s: float, scope: Scope, *, index: int = 0, is_outage: bool = False) -> str:
         key = self.enabled.members[0].keys[index]
         now = self.clock()
-        self.ledger.cool(key, MODEL.id, scope, kind=kind, wait_s=lambda _: wait_s, is_outage=is_outage, sent_at=now)
+        self.ledger.cool(key, MODEL.id, scope, kind=kind, wait_s=lambda *_: wait_s, is_outage=is_outage, sent_at=now)
         return time.strftime("%H:%M:%S", time.localtime(now + wait_s))
 
     def look(self, after_s: float = 0.0) -> list[str]:

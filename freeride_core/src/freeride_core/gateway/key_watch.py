@@ -85,7 +85,7 @@ class KeyWatch:
     def _cool(self, key: Key, begun: float) -> None:
         reaction = TABLE[ErrorKind.AUTH]
 
-        def wait_s(strikes: int) -> float:
+        def wait_s(strikes: int, _: bool) -> float:
             return cooldown_s(_REJECTED, reaction, Scope.KEY, strikes, self._ledger.now())
 
         self._ledger.cool(key, "", Scope.KEY, kind=ErrorKind.AUTH, wait_s=wait_s, is_outage=False, sent_at=begun)
