@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 import zipfile
@@ -119,6 +120,41 @@ def test_the_tool_serves_all_providers(tool: Site) -> None:
     assert health["version"] == __version__
     assert sorted(health["providers"]) == PROVIDERS
     assert answer.headers["x-freeride-provider"] == health["providers"][0]
+
+
+def test_a_tool_from_a_local_wheel_says_that_no_installer_can_upgrade_it(tool: Site, dist: Path) -> None:
+    for options in ([], ["--dry-run"]):
+        ended = run([tool.freeride, "upgrade", *options], tool.environ)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        wheel = dist / f"freeride_gateway-{__version__}-py3-none-any.whl"
+        assert f"was installed from {wheel}, where no installer finds a newer version." in ended.stderr
+
+
+def test_the_tool_says_how_it_is_removed(tool: Site) -> None:
+    ended = run([tool.freeride, "uninstall"], tool.environ)
+    assert (ended.returncode, ended.stderr) == (0, "No agent is bound.\n")
+    assert "uv tool uninstall freeride-gateway" in ended.stdout
+
+
+def test_pip_installs_from_wheels_into_an_environment_of_its_own(
+    sources: list[str | Path], dist: Path, tmp_path: Path
+) -> None:
+    environ = clean_environ(tmp_path / "home", {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+    made = run([sys.executable, "-I", "-m", "venv", tmp_path / "venv"], environ, timeout_s=300)
+    assert made.returncode == 0, made.stderr
+    site = Site(tmp_path / "venv")
+    wheel = dist / f"freeride_gateway-{__version__}-py3-none-any.whl"
+    installed = run([site.python, "-m", "pip", "install", "--quiet", *sources, wheel], environ, timeout_s=300)
+    assert installed.returncode == 0, installed.stderr
+    for command in ([site.freeride], [site.python, "-P", "-m", "freeride_core"]):
+        assert run([*command, "--version"], environ).stdout == f"freeride {__version__}\n"
+    assert {row["name"] for row in site.plugins()} >= {*PROVIDERS, *BINDERS}
+    upgrade = run([site.freeride, "upgrade"], environ)
+    assert (upgrade.returncode, f"was installed from {wheel}" in upgrade.stderr) == (1, True), upgrade.stderr
+    removal = run([site.freeride, "uninstall"], environ).stdout
+    [words] = [line.split() for line in removal.splitlines() if " -m pip uninstall " in line]
+    assert run([*words[:-1], words[-1], "-y"], environ).returncode == 0
+    assert not site.freeride.exists()
 
 
 def test_the_tool_binds_an_agent(tool: Site, tmp_path: Path) -> None:

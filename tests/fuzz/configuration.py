@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 
 from freeride_core.plugins.discovery import load_plugins
+from freeride_core.settings.advice import check_settings
 from freeride_core.settings.keys import read_keys
-from freeride_core.settings.resolver import Settings, SettingsError, check_settings, load_settings
+from freeride_core.settings.resolver import Settings, SettingsError, load_settings
 from fuzz.target import Target
 
 _PROVIDERS = load_plugins(("provider",)).providers

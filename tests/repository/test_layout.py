@@ -108,7 +108,7 @@ def test_a_plugin_has_one_name(kind: str, folder: Path) -> None:
     project = read(folder)["project"]
     assert project["name"] == f"freeride-{kind}-{name}"
     assert project["entry-points"][f"freeride.{kind}s"] == {name: f"freeride_{kind}_{name}"}
-    assert project["entry-points"].keys() <= {f"freeride.{kind}s", "freeride.commands"}
+    assert project["entry-points"].keys() <= {f"freeride.{kind}s", "freeride.commands", "freeride.status"}
     plugin = load_provider(name) if kind == "provider" else load_binder(name)
     assert plugin.name == name
 

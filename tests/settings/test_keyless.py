@@ -19,6 +19,7 @@ from freeride_core.settings.resolver import Settings, load_settings
 def keyless(name: str = "local") -> Provider:
     local = provider(name)
     local.credentials = ()
+    local.base_url = "http://127.0.0.1:8/v1"
     return local
 
 
@@ -33,7 +34,7 @@ def test_it_is_not_used_unasked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environ", "base_url"),
     [
-        ({"FREERIDE_PROVIDERS": "other,local"}, "https://local.invalid/v1"),
+        ({"FREERIDE_PROVIDERS": "other,local"}, "http://127.0.0.1:8/v1"),
         ({"FREERIDE_LOCAL_BASE_URL": "http://127.0.0.1:9/v1"}, "http://127.0.0.1:9/v1"),
         ({"FREERIDE_LOCAL_BASE_URL": "http://127.0.0.1:9/v1", "FREERIDE_PROVIDERS": "local"}, "http://127.0.0.1:9/v1"),
     ],
@@ -45,6 +46,15 @@ def test_it_is_used_where_its_address_is_set_or_its_name_is_listed(
     assert (key.secret, key.base_url, key.variable) == ("", base_url, "FREERIDE_LOCAL_BASE_URL")
     assert "authorization" not in dict(bearer(key, {}))
     assert enabled_providers(settings(tmp_path, **environ), {"local": keyless()}).by_name.keys() == {"local"}
+
+
+def test_on_another_machine_it_is_used_only_after_a_yes(tmp_path: Path) -> None:
+    away = {"FREERIDE_LOCAL_BASE_URL": "http://10.0.0.7:9/v1"}
+    refused = enabled_providers(settings(tmp_path, **away), {"local": keyless()})
+    assert refused.members == ()
+    assert "local is not asked: 10.0.0.7 is another machine" in refused.warnings[0]
+    (tmp_path / "home" / "config.toml").write_text("[providers.local]\nenabled = true\n", "utf-8")
+    assert len(enabled_providers(settings(tmp_path, **away), {"local": keyless()}).members) == 1
 
 
 def test_two_addresses_are_two_slots(tmp_path: Path) -> None:

@@ -11,11 +11,14 @@ from typing import Any, cast
 import pytest
 
 from freeride_core import Provider
-from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch, check_settings, load_settings
+from freeride_core.settings.advice import check_settings
+from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch, load_settings
 
 
 def provider(name: str = "acme", **members: Any) -> Provider:
-    return cast("Provider", SimpleNamespace(**{"name": name, "free_models_variables": (), **members}))
+    return cast(
+        "Provider", SimpleNamespace(**{"name": name, "free_models_variables": (), "credentials": (), **members})
+    )
 
 
 @pytest.fixture
@@ -143,7 +146,8 @@ def test_a_value_that_cannot_be_used_is_named_and_not_shown(home: Path, name: st
     ("file", "content"),
     [
         ("config.toml", b"connect_timeout = \n"),
-        ("config.toml", b"[servers]\nx = 1\n"),
+        ("config.toml", b"[keys]\nx = {a = 1}\n"),
+        ("config.toml", b"[providers]\nx = 1\n"),
         ("config.toml", b"keys = 3\n"),
         ("config.toml", b"providers = [1, 2]\n"),
         (".env", b"A=\xff\xfe\n"),

@@ -46,7 +46,7 @@ def uv(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
     )
 
     def uv(*arguments: str | Path, **more: str) -> None:
-        result = run([*UV, *arguments], environ | more, cwd=ROOT)
+        result = run([*UV, *arguments], environ | more, cwd=ROOT, timeout_s=600)
         assert result.returncode == 0, result.stderr
 
     return uv

@@ -45,6 +45,8 @@ class Package:
     """A provider whose upstream wants no key."""
     commands: Mapping[str, str] = field(default_factory=dict)
     """What it adds to `freeride`: targets by name."""
+    status: Mapping[str, str] = field(default_factory=dict)
+    """What it adds to `freeride status`: likewise."""
     scripts: Mapping[str, str] = field(default_factory=dict)
     """Programs of its own: likewise."""
 
@@ -99,6 +101,7 @@ def package_in(root: Path) -> Package:
         core = Requirement(next(need for need in project["dependencies"] if need.startswith("freeride-core")))
         version = project["version"]
         commands = project["entry-points"].get("freeride.commands", {})
+        status = project["entry-points"].get("freeride.status", {})
     except (OSError, KeyError, StopIteration, ValueError) as error:
         raise ValueError(f"{root} is no package of one plugin: {error}") from None
     plugin = _installed(kind, name)
@@ -111,6 +114,7 @@ def package_in(root: Path) -> Package:
         extras=tuple(sorted(core.extras)),
         needs=needs,
         commands=commands,
+        status=status,
         scripts=project.get("scripts", {}),
     )
 
@@ -170,6 +174,7 @@ def _values(package: Package) -> dict[str, str]:
         "description": descriptions[package.kind],
         "dependencies": "\n".join(f'    "{need}",' for need in needs),
         "commands": _table('project.entry-points."freeride.commands"', package.commands),
+        "status": _table('project.entry-points."freeride.status"', package.status),
         "scripts": _table("project.scripts", package.scripts),
         "bounds": bounds(),
         "api_version": str(API_VERSION),

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from distributions import Site
-from freeride_core.system.upgrade import source_clone, upgrade_command
+from freeride_core import __version__
+from freeride_core.cli.upgrade import how_to_rebuild
+from freeride_core.system.upgrade import local_build, source_clone, uninstall_words, upgrade_command
 from programs import clean_environ, run
 from repository import ROOT
 from served_gateway import FREERIDE
@@ -55,8 +57,10 @@ def test_by_whatever_installed_it(name: str, installed: Callable[[Mapping[str, s
     assert upgrade_command() == shlex.join(["uv", "pip", "install", "--python", str(prefix), "--upgrade", name])
     (prefix / "pipx_metadata.json").touch()
     assert upgrade_command() == f"pipx upgrade {prefix.name}"
+    assert uninstall_words() == ["pipx", "uninstall", prefix.name]
     (prefix / "uv-receipt.toml").touch()
     assert upgrade_command() == f"uv tool upgrade {prefix.name}"
+    assert uninstall_words() == ["uv", "tool", "uninstall", prefix.name]
 
 
 def test_a_clone_is_told_from_a_folder_that_was_installed_once(
@@ -92,7 +96,7 @@ def test_a_site_runs_its_installer_and_ends_as_that_does(
     programs.mkdir()
     missing = run([site.freeride, "upgrade"], site.environ | {"PATH": str(programs)})
     assert missing.returncode == 1
-    assert "uv is not on the path" in missing.stderr
+    assert "FreeRide was installed with uv, which is not on the PATH." in missing.stderr
     installer = programs / "uv"
     installer.write_text(f'#!/bin/sh\necho "$@"\nexit {code}\n')
     installer.chmod(0o755)
@@ -100,4 +104,45 @@ def test_a_site_runs_its_installer_and_ends_as_that_does(
     words = ["pip", "install", "--python", str(site.folder), "--upgrade", "freeride-core"]
     assert (ended.returncode, ended.stdout) == (code, f"{' '.join(words)}\n")
     assert f"running: uv {shlex.join(words)}" in ended.stderr
-    assert ("started anew" in ended.stderr) == (code == 0)
+    assert (f"FreeRide {__version__} is the newest version that uv has found." in ended.stderr) == (code == 0)
+
+
+RECEIPT = """[tool]
+requirements = [{{ name = "freeride-gateway", {source} }}]
+entrypoints = [{{ name = "freeride", install-path = "/bin/freeride", from = "freeride-gateway" }}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("path = '{dist}/freeride_gateway-0.5.0-py3-none-any.whl'", "{dist}/freeride_gateway-0.5.0-py3-none-any.whl"),
+        ("directory = '{dist}'", "{dist}"),
+        ("specifier = '>=0.5'", None),
+        ("git = 'https://git.example/freeride'", None),
+    ],
+)
+def test_a_receipt_of_uv_tells_a_local_build_from_an_index(
+    installed: Callable[[Mapping[str, str], bool], Path], tmp_path: Path, source: str, place: str | None
+) -> None:
+    dist = tmp_path / "clone" / "dist"
+    prefix = installed({"freeride-core": INDEX, "freeride-gateway": INDEX}, False)
+    (prefix / "uv-receipt.toml").write_text(RECEIPT.format(source=source.format(dist=dist.as_posix())))
+    assert local_build() == (None if place is None else Path(place.format(dist=dist.as_posix())))
+
+
+def test_pip_and_pipx_note_a_local_build_themselves(
+    installed: Callable[[Mapping[str, str], bool], Path], tmp_path: Path
+) -> None:
+    wheel = tmp_path / "dist" / "freeride_gateway-0.5.0-py3-none-any.whl"
+    installed({"freeride-core": INDEX, "freeride-gateway": json.dumps({"url": wheel.as_uri()})}, True)
+    assert local_build() == wheel
+    installed({"freeride-core": INDEX, "freeride-gateway": json.dumps({"url": "https://index.example/a.whl"})}, True)
+    assert local_build() is None
+
+
+def test_a_local_build_is_told_with_the_commands_of_its_clone(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    told = how_to_rebuild(tmp_path / "dist" / "freeride_gateway-0.5.0-py3-none-any.whl")
+    assert f"git -C {shlex.quote(str(tmp_path))} pull" in told
+    assert "uv tool install --force --find-links dist dist/freeride_gateway-*.whl" in told

@@ -181,7 +181,7 @@ def test_an_upgrade_starts_no_program_of_its_folder(
     nowhere = {"PATH": os.pathsep.join(("", ".", str(tmp_path / "bin")))}
     missing = run([sys.executable, "-P", "-c", program.format(words=by_uv)], environ | nowhere, cwd=folder.path)
     assert (missing.returncode, folder.ran) == (1, [])
-    assert "uv is not on the path" in missing.stderr
+    assert "uv, which is not on the PATH" in missing.stderr
     write_script(tmp_path / "bin" / "uv", "import os; print(os.getcwd())")
     ended = run([sys.executable, "-P", "-c", program.format(words=by_uv)], environ | nowhere, cwd=folder.path)
     assert (ended.returncode, ended.stdout) == (0, f"{sys.prefix}\n"), "uv reads settings where it runs"

@@ -98,7 +98,7 @@ def test_other_machines_are_not_let_in_without_a_token(tmp_path: Path, host: str
     freeride = [sys.executable, "-m", "freeride_core"]
     ended = run([*freeride, "serve", "--host", host, "--port", "0"], clean_environ(tmp_path / "home"))
     assert ended.returncode == 1
-    assert f"other machines can reach {host}: set FREERIDE_TOKEN first" in ended.stderr
+    assert f"Listening on {host} exposes the gateway to your network. Set FREERIDE_TOKEN" in ended.stderr
     assert not ended.stdout
 
 

@@ -14,7 +14,8 @@ from fake_upstream import until
 from freeride_core.events.follower import Follower
 from freeride_core.events.log import JsonlSink
 from freeride_core.plugins.discovery import load_plugins
-from freeride_core.settings.resolver import SettingsError, check_settings, load_settings
+from freeride_core.settings.advice import check_settings
+from freeride_core.settings.resolver import SettingsError, load_settings
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
 from programs import Program, clean_environ, post, run, script_of

@@ -29,7 +29,7 @@ from programs import clean_environ, run, script_of, serving
 
 ROUTER = "openrouter/openrouter/free"
 SUPER = "nvidia/nemotron-3-super-120b-a12b:free"
-COMMANDS = ("status", "auto", "rotate", "switch", "refresh", "fallbacks")
+COMMANDS = ("auto", "rotate", "switch", "refresh", "fallbacks")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_without_a_key_it_says_where_one_is_made(command: str) -> None:
 
 
 @pytest.mark.usefixtures("openrouter")
-@pytest.mark.parametrize("command", [("status",), ("auto",), ("rotate",), ("switch", "nemotron"), ("fallbacks",)])
+@pytest.mark.parametrize("command", [("auto",), ("rotate",), ("switch", "nemotron"), ("fallbacks",)])
 def test_a_configuration_that_cannot_be_read_stays(command: tuple[str, ...]) -> None:
     path = write_config("{ agents: { // half")
     result = freeride(*command)
@@ -115,9 +115,9 @@ class TestAuto:
     @pytest.mark.usefixtures("openrouter")
     def test_setup_auth_adds_the_profile(self) -> None:
         said("auto")
-        assert said("status")["auth_profile"] is False
+        assert said("status")["openclaw"]["auth_profile"] is False
         said("auto", "--setup-auth")
-        assert said("status")["auth_profile"] is True
+        assert said("status")["openclaw"]["auth_profile"] is True
 
     def test_the_gateway_needs_neither_key_nor_list(self) -> None:
         write_config(OWN)
@@ -146,7 +146,7 @@ class TestAuto:
         shown = said("auto")
         assert openrouter.requests[0].key == key
         assert key[:8] not in json.dumps(shown)
-        [row] = said("status")["keys"]
+        [row] = said("status")["openclaw"]["keys"]
         assert row == {"fingerprint": fingerprint(key), "from": "openclaw.json: env.OPENROUTER_API_KEY"}
 
     def test_where_openrouter_cannot_be_reached_nothing_is_written(
@@ -257,7 +257,7 @@ class TestRotate:
         assert list(shown["tried"]) == [ULTRA]
         assert not {f"openrouter/{SUPER}", f"openrouter/{ULTRA}"} & set(shown["fallbacks"])
         assert primary() == shown["primary"]
-        assert said("status")["rotation"]["reason"] == "it does not answer (rate_limit)"
+        assert said("status")["openclaw"]["rotation"]["reason"] == "it does not answer (rate_limit)"
 
     def test_one_that_failed_lately_is_passed_over(self, openrouter: Simulator) -> None:
         openrouter.always("overloaded-529", model=ULTRA)
@@ -330,7 +330,18 @@ class TestRotate:
 
 
 class TestStatus:
-    def test_without_anything_it_says_what_to_do(self) -> None:
+    def test_without_openclaw_nothing_is_said_of_it(self) -> None:
+        assert "OpenClaw" not in freeride("status").stdout
+        assert "openclaw" not in said("status")
+
+    def test_a_configuration_that_cannot_be_read_is_told_and_stays(self) -> None:
+        path = write_config("{ agents: { // half")
+        assert f"{path} stays as it is" in freeride("status").stdout
+        assert said("status")["openclaw"].keys() == {"fault"}
+        assert path.read_text() == "{ agents: { // half"
+
+    def test_without_a_configuration_it_says_what_to_do(self) -> None:
+        config_path().parent.mkdir()
         result = freeride("status")
         assert result.exit_code == 0
         for hint in ("freeride auto", "freeride bind openclaw", "freeride refresh", "settings/keys"):
@@ -339,13 +350,13 @@ class TestStatus:
     def test_it_shows_what_is_asked_and_asks_no_provider(self, openrouter: Simulator) -> None:
         said("auto")
         count = len(openrouter.requests)
-        shown = said("status")
+        shown = said("status")["openclaw"]
         assert (shown["via"], shown["primary"], shown["primary_is_free"]) == ("openrouter", f"openrouter/{ULTRA}", True)
         assert shown["keys"][0]["fingerprint"] == fingerprint(os.environ["OPENROUTER_API_KEY"])
         assert shown["probes"] == {"last_24_hours": 0, "at_most": 5}
         assert shown["models"]["count"] > 5
         lines = freeride("status").stdout
-        assert f"asks        openrouter/{ULTRA}  (OpenRouter itself)\n" in lines
+        assert f"  asks        openrouter/{ULTRA}  (OpenRouter itself)\n" in lines
         assert "less than a minute ago" in lines
         assert len(openrouter.requests) == count
 
@@ -406,4 +417,4 @@ def test_status_shows_the_agents_that_ask_something_else() -> None:
     path = Path(os.environ["HOME"]) / ".openclaw" / "openclaw.json"
     path.parent.mkdir()
     path.write_text('{agents: {list: [{id: "main", model: "openai/gpt-5.2"}]}}', "utf-8")
-    assert said("status")["others"] == {"agents.list.main.model": "openai/gpt-5.2"}
+    assert said("status")["openclaw"]["others"] == {"agents.list.main.model": "openai/gpt-5.2"}

@@ -93,7 +93,7 @@ def test_an_account_with_a_thousand_a_day_has_a_share_of_that(day: Day) -> None:
     write_config(asking(SUPER))
     day.pass_time(3)
     assert chats(day.simulator) == [SUPER] * 6
-    assert said("status")["probes"]["at_most"] == 100
+    assert said("status")["openclaw"]["probes"]["at_most"] == 100
     day.simulator.always("overloaded-529")
     day.pass_time(1, every_s=15)
     assert len(chats(day.simulator)) > 10

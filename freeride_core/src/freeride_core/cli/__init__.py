@@ -9,6 +9,7 @@ Gateway: `GatewayClient`, `Listener`, `find_fault`, `gateway_root`.
 The agent's configuration: `AgentFile`, `WrittenFile`.
 An upstream: `find_provider`, `UpstreamClient`, `ProbeVerdict`, `UnreachableUpstream`.
 Files: `set_aside`.
+A part of `freeride status`: `StatusSection`.
 
 Everything else in this room is private to `freeride`. It may import every other room.
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from freeride_core.cli.gateway_client import GatewayClient, Listener, find_fault
     from freeride_core.cli.group import make_app
     from freeride_core.cli.program import command_faults, prepare_program
+    from freeride_core.cli.status_section import StatusSection
     from freeride_core.cli.terminal import clock, complain, fail, show, tell, with_tilde
     from freeride_core.cli.upstream import ProbeVerdict, UnreachableUpstream, UpstreamClient, find_provider
     from freeride_core.cli.url_option import gateway_root
@@ -38,6 +40,7 @@ __all__ = [
     "Listener",
     "ProbeVerdict",
     "Settings",
+    "StatusSection",
     "UnreachableUpstream",
     "UpstreamClient",
     "WrittenFile",
@@ -64,6 +67,7 @@ _HOMES = {
     "cli.url_option": ("gateway_root",),
     "cli.group": ("make_app",),
     "cli.program": ("command_faults", "prepare_program"),
+    "cli.status_section": ("StatusSection",),
     "cli.terminal": ("clock", "complain", "fail", "show", "tell", "with_tilde"),
     "cli.upstream": ("ProbeVerdict", "UnreachableUpstream", "UpstreamClient", "find_provider"),
     "settings.resolver": ("Settings", "load_settings"),

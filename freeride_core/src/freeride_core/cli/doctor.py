@@ -51,6 +51,7 @@ def _examine(root: str | None) -> Iterator[Finding]:
     from freeride_core.gateway.walk.enabled import enabled_providers
     from freeride_core.ledger.readiness import Ledger
     from freeride_core.plugins.discovery import load_plugins
+    from freeride_core.settings.own_providers import with_own_providers
     from freeride_core.settings.resolver import SettingsError, load_settings
 
     yield from machine.check_program()
@@ -61,7 +62,11 @@ def _examine(root: str | None) -> Iterator[Finding]:
         return
     root = root or settings.root_url
     plugins = load_plugins()
-    enabled = enabled_providers(settings, plugins.providers)
+    try:
+        enabled = enabled_providers(settings, with_own_providers(settings, plugins.providers))
+    except SettingsError as error:
+        yield broken("settings", str(error))
+        return
     key = settings.token or Endpoint(root).key
     parts = urlsplit(root)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import http.client
 import json
+import re
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from freeride_core.system.loopback import is_loopback
 
 _TIMEOUT_S = 5.0
 _BODY_LIMIT = 1024 * 1024
+_PROOF = re.compile(r"[0-9a-f]{64}")
 
 
 class Listener(enum.Enum):
@@ -47,6 +49,8 @@ class GatewayClient:
         self._key = settings.token or Endpoint(root).key
         self.root = root
         self.listener = Listener.NOTHING
+        self.is_some_gateway = False
+        """It answers like a FreeRide gateway, perhaps that of another home. Proves nothing."""
         self.status = 0
         """Of `GET /health`; 0 where no answer came."""
         self.health: Mapping[str, Any] = {}
@@ -109,6 +113,7 @@ class GatewayClient:
         host, port = self._connection.sock.getpeername()[:2]
         challenge = new_challenge()
         _, content = self._ask(f"/health?challenge={challenge}", {})
+        self.is_some_gateway = _is_gateway_like(content)
         proof = content.get("proof") if isinstance(content, Mapping) else None
         secret = read_secret(self._home)
         if secret is not None and is_proof(proof, secret, challenge, host, port):
@@ -129,6 +134,13 @@ class GatewayClient:
             return answer.status, json.loads(body)
         except (ValueError, RecursionError):
             return answer.status, None
+
+
+def _is_gateway_like(content: object) -> bool:
+    if not isinstance(content, Mapping) or content.get("ok") is not True:
+        return False
+    proof = content.get("proof")
+    return (isinstance(proof, str) and _PROOF.fullmatch(proof) is not None) or {"version", "providers"} <= set(content)
 
 
 def find_fault(root: str, settings: Settings) -> str | None:

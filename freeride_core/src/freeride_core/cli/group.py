@@ -23,6 +23,8 @@ PLUGIN_GROUP = "freeride.commands"
 BUILT_IN: Mapping[str, tuple[str, str]] = {
     "init": ("freeride_core.cli.init:init", "Set up your keys, one provider after the other."),
     "serve": ("freeride_core.cli.serve:serve", "Run the gateway."),
+    "status": ("freeride_core.cli.status:status", "Show what runs, who serves, and what is left today."),
+    "stop": ("freeride_core.cli.stop:stop", "Stop the gateway."),
     "demo": ("freeride_core.cli.demo:demo", "Watch a failover on simulated providers; no key needed."),
     "bind": ("freeride_core.cli.bind:bind", "Point an agent at the gateway."),
     "run": ("freeride_core.cli.run:app", "Start an agent bound to the gateway, for this once."),
@@ -30,10 +32,12 @@ BUILT_IN: Mapping[str, tuple[str, str]] = {
     "keys": ("freeride_core.cli.keys:keys", "Show your keys and what each of them can do now."),
     "models": ("freeride_core.cli.models:models", "Show the free models that you can use now."),
     "watch": ("freeride_core.cli.watch:watch", "Follow what the gateway does."),
+    "providers": ("freeride_core.cli.providers:app", "Add upstreams of your own, and choose who is asked."),
     "plugins": ("freeride_core.cli.plugins:plugins", "Show the installed providers and binders."),
     "simulate": ("freeride_core.cli.simulate:simulate", "Play one provider on a local port."),
     "telemetry": ("freeride_core.cli.telemetry:telemetry", "Show or change what is counted and sent."),
-    "upgrade": ("freeride_core.cli.upgrade:upgrade", "Bring FreeRide up to date."),
+    "upgrade": ("freeride_core.cli.upgrade:upgrade", "Upgrade FreeRide."),
+    "uninstall": ("freeride_core.cli.uninstall:uninstall", "Undo every binding, and say what else to remove."),
     "version": ("freeride_core.cli.version:version", "Show the version."),
 }
 ALIASES: Mapping[str, str] = {"list": "models"}

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import httpx
 
-from freeride_core.answer import Answer, ErrorKind, Phase, UpstreamRequest
+from freeride_core.answer import Answer, Phase, UpstreamRequest
 from freeride_core.gateway.http.encoding import EncodingFault, decode_whole
+from freeride_core.gateway.key_verdict import KeyVerdict, judge_key
 from freeride_core.provider import Key, Provider
 from freeride_core.settings.resolver import Settings
 
 _PATIENCE_S = 20.0
 _LONGEST_BODY = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class KeyVerdict:
-    """What a provider said of a key."""
-
-    valid: bool | None
-    note: str
-
-    @property
-    def word(self) -> str:
-        return {True: "valid", False: "refused", None: "unknown"}[self.valid]
 
 
 def check_keys(settings: Settings, keys: Sequence[tuple[Provider, Sequence[Key]]]) -> list[KeyVerdict]:
@@ -44,7 +33,7 @@ async def _check_all(settings: Settings, keys: Sequence[tuple[Provider, Key]]) -
         async def check(provider: Provider, key: Key) -> KeyVerdict:
             try:
                 async with asyncio.timeout(_PATIENCE_S):
-                    return await _check(client, provider, key)
+                    return await judge_key(provider, key, functools.partial(_ask, client))
             except (httpx.TimeoutException, TimeoutError):
                 return KeyVerdict(None, "no answer in time")
             except (httpx.HTTPError, httpx.InvalidURL):
@@ -57,31 +46,6 @@ async def _check_all(settings: Settings, keys: Sequence[tuple[Provider, Key]]) -
                 progress.step()
 
         return list(await asyncio.gather(*(check(provider, key) for provider, key in keys)))
-
-
-async def _check(client: httpx.AsyncClient, provider: Provider, key: Key) -> KeyVerdict:
-    if provider.probe is not None and (request := provider.probe.request(key)) is not None:
-        proof = provider.probe.read(await _ask(client, request))
-        return KeyVerdict(proof.valid, proof.note)
-    if (request := provider.catalog.request(key)) is None:
-        return KeyVerdict(None, "the provider has nothing that can be asked for free")
-    if not key.secret:
-        answer = await _ask(client, request)
-        return KeyVerdict(answer.status == 200 or None, f"it wants no key; it answered {answer.status}")
-    answer, without_key = await asyncio.gather(_ask(client, request), _ask(client, _without(key, request)))
-    if answer.status == 200:
-        # A list that is shown to everybody says nothing about a key.
-        return (
-            KeyVerdict(True, "") if without_key.status in {401, 403} else KeyVerdict(None, "its model list is public")
-        )
-    failure = next(iter(provider.wires.values())).read(answer).failure
-    if failure is not None and failure.kind == ErrorKind.AUTH:
-        return KeyVerdict(False, "")
-    return KeyVerdict(None, f"it answered {answer.status}")
-
-
-def _without(key: Key, request: UpstreamRequest) -> UpstreamRequest:
-    return replace(request, headers=tuple(header for header in request.headers if key.secret not in header[1]))
 
 
 async def _ask(client: httpx.AsyncClient, request: UpstreamRequest) -> Answer:

@@ -231,11 +231,13 @@ def _disclose(settings: Settings) -> None:
     """Here, as what the gateway itself shows goes to a file."""
     from freeride_core.gateway.walk.enabled import enabled_providers
     from freeride_core.plugins.discovery import load_plugins
+    from freeride_core.settings.own_providers import with_own_providers
     from freeride_core.telemetry.beacon import disclose, public_names
 
     if settings.telemetry:
         plugins = load_plugins(("provider",))
-        disclose(settings, public_names(plugins, enabled_providers(settings, plugins.providers).by_name))
+        enabled = enabled_providers(settings, with_own_providers(settings, plugins.providers))
+        disclose(settings, public_names(plugins, enabled.by_name))
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
+from freeride_core import __version__
+from freeride_core.settings.instances import announced
 from freeride_core.system.loopback import is_loopback
 
 if TYPE_CHECKING:
     from freeride_core.gateway.runtime import Gateway
     from freeride_core.gateway.walk.enabled import EnabledProviders
+    from freeride_core.settings.resolver import Settings
 
-_REACHABLE = "other machines can reach {}: set FREERIDE_TOKEN first, or leave --host at 127.0.0.1"
+_LAST_PORT = 65535
+_REACHABLE = (
+    "Listening on {} exposes the gateway to your network. Set FREERIDE_TOKEN to protect it, or use --host 127.0.0.1."
+)
 
 
 def serve(
@@ -31,6 +39,10 @@ def serve(
         int | None,
         typer.Option(metavar="PORT", help="Port to listen on. [default: FREERIDE_PORT, 11343]", min=0, max=65535),
     ] = None,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", help="Print a line for each request: its model, who served it, how long it took."),
+    ] = False,
     lease: Annotated[Path | None, typer.Option(hidden=True)] = None,  # of the `freeride run` that started it
 ) -> None:
     """Serve one OpenAI-compatible endpoint over every free tier that you have a key for."""
@@ -39,7 +51,9 @@ def serve(
     from freeride_core.gateway.server import serve as serve_until_stopped
     from freeride_core.gateway.walk.enabled import enabled_providers
     from freeride_core.plugins.discovery import load_plugins
-    from freeride_core.settings.resolver import check_settings, load_settings
+    from freeride_core.settings.advice import check_settings
+    from freeride_core.settings.own_providers import notices_of, with_own_providers
+    from freeride_core.settings.resolver import load_settings
     from freeride_core.telemetry.beacon import disclose, public_names
 
     if lease is not None:
@@ -49,39 +63,72 @@ def serve(
     if settings.token is None and not is_loopback(host):
         fail(_REACHABLE.format(host))
     plugins = load_plugins(("provider",))
-    enabled = enabled_providers(settings, plugins.providers)
+    enabled = enabled_providers(settings, with_own_providers(settings, plugins.providers))
     for row in plugins.rows:
         if row.status != "ok":
-            complain(f"the provider {row.name!r} cannot be used: {row.reason}")
-    for line in (*check_settings(settings, plugins.providers), *enabled.warnings):
+            complain(f"The provider {row.name!r} cannot be used: {row.reason}")
+    for line in (
+        *check_settings(settings, enabled.registered),
+        *enabled.warnings,
+        *notices_of(settings, plugins.providers),
+    ):
         complain(line)
     if not enabled.members:
-        fail(where_to_get_keys(enabled.registered.values(), settings.home))
+        fail(where_to_get_keys(plugins.providers.values(), settings.home))
     disclose(settings, public_names(plugins, [member.provider.name for member in enabled.members]))
-    listener = _listen(host, settings.port)
+    listener = _listen(settings)
     if settings.token is None and not is_loopback(listener.getsockname()[0]):
         listener.close()
         fail(_REACHABLE.format(host))  # a name of loopback that leads elsewhere here
 
-    def announce(gateway: Gateway, url: str) -> None:
-        for line in (gateway.store.notice, *gateway.import_legacy()):
-            if line:
-                complain(line)
-        show(banner(gateway.enabled, url, has_token=settings.token is not None))
+    with contextlib.ExitStack() as held:
 
-    serve_until_stopped(settings, plugins, listener, announce)
+        def announce(gateway: Gateway, url: str) -> None:
+            for line in (gateway.store.notice, *gateway.import_legacy()):
+                if line:
+                    complain(line)
+            held.enter_context(announced(settings.home, url, time.time(), __version__))
+            show(banner(gateway.enabled, url, has_token=settings.token is not None))
+
+        serve_until_stopped(settings, plugins, listener, announce, is_verbose=verbose)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(settings: Settings) -> socket.socket:
     from freeride_core.cli.terminal import fail
     from freeride_core.gateway.server import listen
 
+    host, port = settings.host, settings.port
     try:
         return listen(host, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            fail(f"{host}:{port} is in use: stop what runs there, or choose another port with --port")
+            fail(who_listens(settings))
         fail(f"cannot listen on {host}:{port}: {error.strerror}")
+
+
+def who_listens(settings: Settings) -> str:
+    """Return what uses the gateway's port, and what to do."""
+    from freeride_core.cli.gateway_client import GatewayClient, Listener
+    from freeride_core.cli.terminal import clock
+    from freeride_core.settings.instances import find_instance
+    from freeride_core.settings.resolver import load_settings
+
+    root = settings.root_url
+    stop = "freeride stop" if root == load_settings().root_url else f"freeride stop --url {root}"
+    another = f"freeride serve --port {settings.port + 1 if settings.port < _LAST_PORT else settings.port - 1}"
+    with GatewayClient(root, settings) as gateway:
+        pass
+    if gateway.listener is Listener.OWN_GATEWAY:
+        if (instance := find_instance(settings.home, root)) is not None:
+            since = clock(instance.started_at, time.time())
+            return f"FreeRide is already running at {root} (pid {instance.pid}, since {since}). Stop it with: {stop}"
+        return f"FreeRide is already running at {root}."
+    if gateway.is_some_gateway:
+        return (
+            f"Port {settings.port} is used by a FreeRide gateway of another home or of an older version. Stop it, or run "
+            f"{another}."
+        )
+    return f"Port {settings.port} is used by another program. Stop it, or run {another}."
 
 
 def banner(enabled: EnabledProviders, url: str, *, has_token: bool) -> str:
@@ -90,7 +137,7 @@ def banner(enabled: EnabledProviders, url: str, *, has_token: bool) -> str:
     names = ", ".join(member.provider.name for member in enabled.members)
     base = reachable_url(url)
     key = "(the value of FREERIDE_TOKEN)" if has_token else "any"
-    more = "" if len(enabled.members) == len(enabled.registered) else "        # add more by exporting their keys"
+    more = "" if len(enabled.members) == len(enabled.registered) else "        (add more with freeride init)"
     return (
         f"freeride gateway listening on {url}\n"
         f"  providers: {names}{more}\n"

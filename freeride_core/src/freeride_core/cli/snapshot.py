@@ -14,7 +14,9 @@ from freeride_core.ledger.store.drivers import is_there, open_store
 from freeride_core.ledger.store.store import Entry
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.provider import Provider
-from freeride_core.settings.resolver import Settings, check_settings, load_settings
+from freeride_core.settings.advice import check_settings
+from freeride_core.settings.own_providers import with_own_providers
+from freeride_core.settings.resolver import Settings, load_settings
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,15 @@ def read_snapshot() -> Snapshot:
     """The situation now; what is wrong with it is told on stderr. Raises `SettingsError`."""
     settings = load_settings()
     plugins = load_plugins(("provider",))
-    enabled = enabled_providers(settings, plugins.providers)
+    enabled = enabled_providers(settings, with_own_providers(settings, plugins.providers))
     for row in plugins.rows:
         if row.reason:
             complain(f"the provider {row.name!r} cannot be used: {row.reason}")
-    for line in (*check_settings(settings, plugins.providers), *enabled.warnings):
+    for line in (*check_settings(settings, enabled.registered), *enabled.warnings):
         complain(line)
     now = time.time()
     ledger = Ledger(lambda: now, _keep)
-    catalogs = Catalogs(plugins.providers, lambda: now, _keep, _fetch)
+    catalogs = Catalogs(enabled.registered, lambda: now, _keep, _fetch)
     entries, notice = recall(settings)
     if notice:
         complain(notice)

@@ -32,6 +32,7 @@ def telemetry(
     from freeride_core.gateway.walk.enabled import enabled_providers
     from freeride_core.plugins.discovery import load_plugins
     from freeride_core.settings.dotenv import set_variables
+    from freeride_core.settings.own_providers import with_own_providers
     from freeride_core.settings.resolver import load_settings
     from freeride_core.telemetry.beacon import payload_of, public_names
     from freeride_core.telemetry.counts import keep_counts, read_counts
@@ -41,7 +42,7 @@ def telemetry(
         set_variables(settings.home / ".env", {"FREERIDE_TELEMETRY": switch})
         settings = load_settings()
     plugins = load_plugins(("provider",))
-    names = public_names(plugins, enabled_providers(settings, plugins.providers).by_name)
+    names = public_names(plugins, enabled_providers(settings, with_own_providers(settings, plugins.providers)).by_name)
     counts = read_counts(settings.home)
     payload = payload_of(counts, names)
     if not (settings.telemetry or counts.is_shown):

@@ -38,8 +38,12 @@ class Undo:
     def run(self, name: str | None, scope: ScopeOption | None) -> None:
         """`BindingError`: nothing was changed. `name` None: all."""
         if name is None:
-            self._undo_all()
-            return
+            rows = self.undo_all()
+            if not rows:
+                fail("nothing is bound")
+            if self._as_json:
+                typer.echo(json.dumps(rows, indent=2))
+            raise typer.Exit(int(any("reason" in row for row in rows)))
         binder = self._binder(name, scope)
         default = default_scope(binder)
         place = scope or default
@@ -54,7 +58,8 @@ class Undo:
         if self._as_json:
             typer.echo(json.dumps(row, indent=2))
 
-    def _undo_all(self) -> None:
+    def undo_all(self) -> list[dict[str, Any]]:
+        """Take back every binding, and return a row for each file. A `reason` in it says why that file stays as it is."""
         rows: list[dict[str, Any]] = []
         for record in self._backups.records():
             try:
@@ -63,11 +68,7 @@ class Undo:
                 complain(str(error))
                 row = {"name": record.binder, "path": record.path, "changed": False, "dry_run": self._dry_run}
                 rows.append({**row, "reason": str(error)})
-        if not rows:
-            fail("nothing is bound")
-        if self._as_json:
-            typer.echo(json.dumps(rows, indent=2))
-        raise typer.Exit(int(any("reason" in row for row in rows)))
+        return rows
 
     def _undo(self, name: str, title: str, place: ScopeOption | None, path: Path) -> dict[str, Any]:
         change = self._backups.plan_undo(path, force=self._force)

@@ -56,7 +56,7 @@ class UpstreamClient:
     def __init__(self, provider: Provider, settings: Settings, now: Callable[[], float] = time.time) -> None:
         # FREERIDE_PROVIDERS lists whom the gateway asks; a command names its provider itself.
         found = enabled_providers(replace(settings, providers=None), {provider.name: provider})
-        self._enabled: EnabledProvider | None = found.members[0] if found.members else None
+        self._enabled: EnabledProvider | None = found.by_name.get(provider.name)
         self.provider = provider
         self.keys: tuple[Key, ...] = self._enabled.keys if self._enabled else ()
         self.warnings = found.warnings

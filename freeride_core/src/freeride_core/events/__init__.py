@@ -7,7 +7,9 @@ In reading order:
 - `bus`: takes events on the request path, and hands them on off it
 - `log`: the file of JSON lines, with one backup
 - `follower`: reads that file while other processes write it
+- `tail`: the last events of that file
 - `rendering`: one event as one line for people
+- `request_lines`: one request as one line for people
 
 Imports `privacy`, the front room and `system`.
 """

@@ -17,6 +17,9 @@ In reading order:
 - `client_name`: how a client names itself
 - `explanation`: what a client is told when no provider answered
 - `runtime`: `Gateway`: everything that requests share, and the background work
+- `console`: what `freeride serve` says of keys and providers while it runs
+- `key_watch`: checks the keys in the background
+- `key_verdict`: whether a provider takes a key
 - `listing`: the list of models
 - `health`: `GET /health`
 - `protocols`: what clients speak, one object for each protocol

@@ -8,20 +8,23 @@ import dataclasses
 import functools
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from freeride_core.answer import Answer, Phase, UpstreamRequest
 from freeride_core.call import Call, Operation
-from freeride_core.events.bus import EventBus, drain, plugin_observers
+from freeride_core.events.bus import EventBus, Observer, drain, plugin_observers
 from freeride_core.events.log import WantedSink
 from freeride_core.events.records import Event, EventRecord, RequestComplete
+from freeride_core.events.request_lines import RequestLines
 from freeride_core.events.usage import Usage
 from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.client_name import client_name
+from freeride_core.gateway.console import Console
 from freeride_core.gateway.http.budget import Budget, NoRoom
 from freeride_core.gateway.http.errors import UpstreamError
 from freeride_core.gateway.http.notice import Notice
 from freeride_core.gateway.http.upstreams import Upstreams
+from freeride_core.gateway.key_watch import KeyWatch
 from freeride_core.gateway.protocols.keep_alive import KEEP_ALIVE_S
 from freeride_core.gateway.walk.billing_proofs import BillingProofs
 from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders, enabled_providers
@@ -37,7 +40,9 @@ from freeride_core.model import Model
 from freeride_core.plugins.discovery import Plugins
 from freeride_core.privacy.redaction import SecretFilter
 from freeride_core.provider import Provider
-from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch, check_settings
+from freeride_core.settings.advice import check_settings
+from freeride_core.settings.own_providers import with_own_providers
+from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch
 from freeride_core.system.plain_text import printable_lines
 from freeride_core.telemetry.beacon import Beacon, public_names
 
@@ -58,7 +63,7 @@ class Gateway:
         self.plugins = plugins
         self.keep_alive_s = keep_alive_s
         self.now = time.time
-        self.enabled: EnabledProviders = enabled_providers(settings, plugins.providers)
+        self.enabled: EnabledProviders = self._enabled(settings)
         self.shown = functools.lru_cache(_SHOWN_MOST)(self.enabled.redact)
         """What a client named, without any key that it may hold."""
         self.named = functools.lru_cache(_SHOWN_MOST)(self._named)
@@ -67,15 +72,17 @@ class Gateway:
         self.store = open_store(settings.state, settings.home)
         self._sync = StateSync(self.store, self._apply)
         self.ledger = Ledger(self.now, self._sync.put)
-        self.catalogs = Catalogs(plugins.providers, self.now, self._sync.put, self._fetch)
+        self.catalogs = Catalogs(self.enabled.registered, self.now, self._sync.put, self._fetch)
         self.budget = Budget(settings.max_buffered, tell)
         self.upstreams = Upstreams(settings.connect_timeout, lambda: self.now(), self.budget)
         self.proofs = BillingProofs(self._fetch, self.now)
-        self.router = Router(
-            self.catalogs.models, lambda: self.catalogs.version + self.proofs.version, self.proofs.account
-        )
+        self.router = Router(self.catalogs.models, self._models_version, self.proofs.account)
         self.beacon: Beacon | None = None
         """Who sends counts; None: nobody does, and nothing is counted."""
+        self.console: Console | None = None
+        self.key_watch: KeyWatch | None = None
+        """Who checks the keys; None: only requests find out."""
+        self.observers: list[Observer] = plugin_observers(plugins.hooks)
         self._answered: list[Usage] = []
         """Answers that the beacon has not counted yet."""
         self.exchanges: set[ClientExchange] = set()
@@ -89,6 +96,9 @@ class Gateway:
     def _apply(self, entries: Sequence[Entry]) -> None:
         self.ledger.apply(entries)
         self.catalogs.apply(entries)
+
+    def _enabled(self, settings: Settings) -> EnabledProviders:
+        return enabled_providers(settings, with_own_providers(settings, self.plugins.providers))
 
     def import_legacy(self) -> list[str]:
         """Takes over an older version's cooldowns, once. Gives lines for people."""
@@ -129,6 +139,20 @@ class Gateway:
         """Free models by canonical name, with who serves them."""
         return usable_models(self.enabled, self.catalogs.models, self.proofs.account)
 
+    def _models_version(self) -> int:
+        return self.catalogs.version + self.proofs.version
+
+    def _free_models(self, member: EnabledProvider) -> tuple[Model, ...]:
+        account = self.proofs.account(member)
+        return tuple(model for model in self.catalogs.models(member.provider.name) if member.is_free(model, account))
+
+    def talk(self, tell: Callable[[str], None], *, is_verbose: bool) -> None:
+        """From the start of `run` on, check the keys and tell what changes; if `is_verbose`, each request too."""
+        self.key_watch = KeyWatch(self._fetch, self.ledger)
+        self.console = Console(self.ledger, tell)
+        if is_verbose:
+            self.observers.append(RequestLines(tell))
+
     def embedding_models(self) -> list[str]:
         """Names of free embedding models that can be used now; none of which it is not known that they are that."""
         return [
@@ -151,12 +175,16 @@ class Gateway:
     async def _work(self, sink: WantedSink) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sync.run())
-            group.create_task(drain(self.events, sink, plugin_observers(self.plugins.hooks), count=self._note))
+            group.create_task(drain(self.events, sink, self.observers, count=self._note))
             group.create_task(self.catalogs.run(lambda: self.enabled.keys()))
             group.create_task(self.proofs.run(lambda: self.enabled.members))
             group.create_task(self._reload())
             if self.beacon is not None:
                 group.create_task(self._count(self.beacon))
+            if self.key_watch is not None:
+                group.create_task(self.key_watch.run(lambda: self.enabled))
+            if self.console is not None:
+                group.create_task(self.console.run(lambda: self.enabled, self._free_models, self._models_version))
 
     async def _reload(self) -> None:
         """Follows changes of `.env` and `config.toml`."""
@@ -168,25 +196,29 @@ class Gateway:
             self.ledger.learned.forget_old(now)
             try:
                 settings = await asyncio.to_thread(self._watch.changed)
+                enabled = None if settings is None else self._enabled(settings)
             except SettingsError as error:
                 tell(f"the changed settings are ignored: {error}")
                 continue
-            if settings is not None:
+            if settings is not None and enabled is not None:
                 if settings.token is None and self.settings.token is not None:
                     # The gateway may listen where others can reach it, and half a file is no decision.
-                    tell("FREERIDE_TOKEN stays until the gateway is started anew")
+                    tell("FREERIDE_TOKEN stays until the gateway is restarted")
                     settings = dataclasses.replace(settings, token=self.settings.token)
+                    enabled = self._enabled(settings)  # for its redactor
                 if settings.state != self.settings.state:
                     tell("FREERIDE_STATE stays until the gateway is restarted")
                     settings = dataclasses.replace(settings, state=self.settings.state)
                 self.settings = settings
-                self.enabled = enabled_providers(settings, self.plugins.providers)
+                self.enabled = enabled
+                self.catalogs.follow(enabled.registered)
+                self.catalogs.expect(enabled.keys())
                 self.shown = functools.lru_cache(_SHOWN_MOST)(self.enabled.redact)
                 self.named.cache_clear()
                 self.secrets.redact = self.enabled.redact
                 self.upstreams.connect_timeout_s = settings.connect_timeout
                 self.budget.limit = settings.max_buffered
-                for line in (*check_settings(settings, self.plugins.providers), *self.enabled.warnings):
+                for line in (*check_settings(settings, enabled.registered), *self.enabled.warnings):
                     tell(line)
 
     async def _count(self, beacon: Beacon) -> None:

@@ -27,6 +27,7 @@ from freeride_core.gateway.runtime import Gateway, tell
 from freeride_core.plugins.discovery import Plugins, load_plugins
 from freeride_core.privacy.redaction import guard_output
 from freeride_core.settings.resolver import Settings
+from freeride_core.system.line_printer import LinePrinter
 from freeride_core.telemetry.beacon import Beacon
 
 _log = logging.getLogger(__name__)
@@ -152,17 +153,21 @@ def serve(
     on_ready: Callable[[Gateway, str], None],
     *,
     grace_s: float = GRACE_S,
+    is_verbose: bool = False,
 ) -> None:
-    """Serves until a signal says stop. Returns without a traceback."""
+    """Serves until a signal says stop. Returns without a traceback. If `is_verbose`, stderr gets a line for each request."""
     _keep_big_blocks()
     _look_for_garbage_less()
     _open_more_files()
     gateway = Gateway(settings, plugins)
     gateway.beacon = Beacon(gateway.post, time.monotonic)
     guard_output(gateway.secrets)
+    printer = LinePrinter()
+    gateway.talk(printer, is_verbose=is_verbose)
     runner = asyncio.Runner(loop_factory=_loop_factory())
     with runner, contextlib.suppress(KeyboardInterrupt):
         runner.run(_serve(gateway, listener, lambda url: on_ready(gateway, url), grace_s))
+    printer.close()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

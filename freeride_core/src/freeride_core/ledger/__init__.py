@@ -10,6 +10,7 @@ In reading order:
 - `traffic`: requests under way, and how soon models answer
 - `usage`: requests and tokens of each provider, by local day
 - `clients`: which clients have asked, and when last
+- `key_checks`: what free checks of the keys have shown
 - `accounts`: which keys are metered together
 - `catalogs`: the models of every provider, fetched in the background
 - `legacy`: cooldowns of older versions, taken over once

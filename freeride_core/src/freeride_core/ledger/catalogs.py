@@ -132,6 +132,20 @@ class Catalogs:
             if listing and stored and (not listing.origins or stored.origin in listing.origins):
                 self._take(entry.name, stored)
 
+    def follow(self, providers: Mapping[str, Provider]) -> None:
+        """These providers are there from now on. What is known of one stays only if its address and its catalog do."""
+        before, self._providers = self._providers, providers
+        for name in [name for name in self._listings if name not in providers]:
+            del self._listings[name]
+            self.version += 1
+        for name, provider in providers.items():
+            former = before.get(name)
+            is_same = former is not None and (former.catalog, former.base_url) == (provider.catalog, provider.base_url)
+            if name not in self._listings or not is_same:
+                self._listings[name] = _Listing()
+                self.version += 1
+                self._show(name, None)
+
     def expect(self, keys: Mapping[str, Sequence[Key]]) -> None:
         """These keys ask from now on: a list from anywhere else says nothing of what is free of charge there."""
         for name, of_provider in keys.items():

@@ -11,6 +11,7 @@ from freeride_core.answer import Scope
 from freeride_core.ledger.accounts import Accounts
 from freeride_core.ledger.clients import ClientLedger
 from freeride_core.ledger.cooldowns import Cooldown, Cooldowns
+from freeride_core.ledger.key_checks import KeyChecks
 from freeride_core.ledger.learned import Learned
 from freeride_core.ledger.nonsense import Nonsense
 from freeride_core.ledger.slots import Slot, slot_of, slots_over
@@ -57,6 +58,7 @@ class Ledger:
         self.now = now
         self.cooldowns = Cooldowns(put)
         self.accounts = Accounts(put)
+        self.key_checks = KeyChecks(put)
         self.learned = Learned(put)
         self.traffic = Traffic(put)
         self.usage = UsageLedger(put)
@@ -74,6 +76,7 @@ class Ledger:
         """Takes over what the store holds or another process wrote."""
         self.cooldowns.apply(entries)
         self.accounts.apply(entries)
+        self.key_checks.apply(entries)
         self.learned.apply(entries)
         self.traffic.apply(entries)
         self.usage.apply(entries)

@@ -238,7 +238,7 @@ def _redacted(text: str) -> str:
 
     environ = dict(os.environ)
     with contextlib.suppress(SettingsError):
-        environ = {**read_files(home_of(environ)), **environ}
+        environ = {**read_files(home_of(environ)).values, **environ}
     return redactor_of(environ)(text)
 
 

@@ -4,10 +4,15 @@ In reading order:
 
 - `resolver`: all settings of docs/settings.md: environment, `.env`, `config.toml`, default
 - `home`: the home folder and its files
+- `provider_tables`: the tables `[providers.NAME]` of `config.toml`
+- `own_providers`: providers that a user declares there
+- `unknown`: settings that nothing reads
+- `advice`: what is probably not what the user means
 - `dotenv`: changes one variable in `.env`
 - `unquoted`: quotes around a value are cut off
 - `keys`: the keys and accounts of each provider
 - `identity`: how a gateway proves that it belongs to a home
+- `instances`: the gateways of a home that run now
 
-Imports `privacy`, the front room and `system`.
+Imports `compatible`, `privacy`, the front room and `system`.
 """

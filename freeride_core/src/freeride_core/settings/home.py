@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +74,26 @@ def stamps_of(home: Path) -> tuple[Stamp, ...]:
     return tuple(_stamp(home / name) for name in _FILES)
 
 
-def read_files(home: Path) -> dict[str, str]:
-    """What `.env` and, below it, `config.toml` set, under full names."""
-    return {**_read_former(home / "config.json"), **_read_toml(home / "config.toml"), **_read_dotenv(home / ".env")}
+@dataclass(frozen=True)
+class FileSettings:
+    """What the files of a home say."""
+
+    values: dict[str, str] = field(default_factory=dict, repr=False)
+    """Settings and keys under their full names. Those of `.env` outrank those of `config.toml`."""
+    origins: dict[str, Path] = field(default_factory=dict)
+    """Which file each of them is from."""
+    tables: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The tables `[providers.NAME]` of `config.toml`, as they are."""
+    complaints: list[str] = field(default_factory=list)
+    """A line for each part of a file that means nothing."""
+
+
+def read_files(home: Path) -> FileSettings:
+    """Return what `.env` and, below it, `config.toml` set. Raise `SettingsError`."""
+    found = FileSettings(_read_former(home / "config.json"))
+    _read_toml(home / "config.toml", found)
+    _read_dotenv(home / ".env", found)
+    return found
 
 
 def _stamp(path: Path) -> Stamp:
@@ -106,33 +125,59 @@ def _read_former(path: Path) -> dict[str, str]:
     return {f"{PREFIX}TELEMETRY": "off"} if refuses else {}
 
 
-def _read_dotenv(path: Path) -> dict[str, str]:
+def _read_dotenv(path: Path, found: FileSettings) -> None:
     text = _read_text(path)
     if not text:
-        return {}
-    from dotenv import dotenv_values  # costs every command some 20 ms, and most homes have no .env
+        return
+    from dotenv.parser import parse_stream  # costs every command some 20 ms, and most homes have no .env
 
-    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    return {name: value for name, value in values.items() if value is not None}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            found.complaints.append(f"{path}, line {binding.original.line}, is not used: it is not NAME=value")
+        elif binding.key is not None and binding.value is not None:
+            found.values[binding.key] = binding.value
+            found.origins[binding.key] = path
 
 
-def _read_toml(path: Path) -> dict[str, str]:
+def _read_toml(path: Path, found: FileSettings) -> None:
     text = _read_text(path)
     if not text:
-        return {}
+        return
     import tomllib  # costs every command 3 ms, and most homes have no config.toml
 
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(str(path), "TOML", str(error)) from None
+        raise SettingsError(str(path), "TOML", f"{error}{_advice_on(text)}") from None
     keys = document.pop("keys", {})
     if not isinstance(keys, dict):
         raise SettingsError(f"{path}: keys", "a table", 'write [keys] and below it NAME = "..."')
     values = {name: _toml_text(path, name, value) for name, value in keys.items()}
+    if isinstance(document.get("providers"), dict):
+        for name, table in document.pop("providers").items():
+            if not isinstance(table, dict):
+                raise SettingsError(f"{path}: providers.{name}", "a table", f"write [providers.{name}]")
+            found.tables[name] = table
+            if isinstance(url := table.get("base_url"), str):
+                values[f"{variable_stem(name)}_BASE_URL"] = url
     for name, value in document.items():
+        if isinstance(value, dict):
+            found.complaints.append(f"{path}: the table [{name}] is not known; there are [keys] and [providers.NAME]")
+            continue
         values[name if name.isupper() else PREFIX + name.upper()] = _toml_text(path, name, value)
-    return values
+    found.values.update(values)
+    found.origins.update(dict.fromkeys(values, path))
+
+
+def variable_stem(provider: str) -> str:
+    """Return what a provider's variables begin with: `FREERIDE_MY_SERVER`."""
+    return PREFIX + provider.upper().replace("-", "_")
+
+
+def _advice_on(text: str) -> str:
+    if re.search(r"^\s*providers\s*=", text, re.MULTILINE) and re.search(r"^\s*\[providers\.", text, re.MULTILINE):
+        return "; beside tables [providers.NAME], write the list as FREERIDE_PROVIDERS in .env"
+    return ""
 
 
 def _toml_text(path: Path, name: str, value: Any) -> str:

@@ -28,29 +28,34 @@ from freeride_core.settings.home import (
     make_home,
     read_files,
     stamps_of,
+    variable_stem,
 )
+from freeride_core.settings.provider_tables import ProviderTable, read_tables
 from freeride_core.settings.unquoted import unquoted
-from freeride_core.system.loopback import is_loopback
 
 __all__ = [
     "Settings",
     "SettingsError",
     "SettingsWatch",
     "base_url_variable",
-    "check_settings",
     "load_settings",
     "quiet_variable",
 ]
 
 TELEMETRY_ENDPOINT = "https://telemetry.free-ride.xyz/v1/beacon"
 _BASE_URL = "_BASE_URL"
-_FREE_MODELS = "_FREE_MODELS"
+FREE_MODELS = "_FREE_MODELS"
+SETTINGS = (
+    "PROVIDERS", "HOST", "PORT", "CONNECT_TIMEOUT", "FIRST_BYTE_TIMEOUT", "ANSWER_TIMEOUT", "IDLE_TIMEOUT", "TOTAL_TIMEOUT",
+    "HEDGE", "MAX_BODY", "MAX_BUFFERED", "MAX_CONNECTIONS", "TOKEN", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "STAMP_BODY", "STATE",
+    "EVENTS", "EVENTS_PATH", "TELEMETRY", "TELEMETRY_ENDPOINT",
+)  # fmt: skip
+"""Every setting that is not about one provider, without its prefix."""
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _MIB = 1024 * 1024
 _DIGITS = 19
 """More than any size has. Python refuses to read thousands of them."""
-_SHORTEST_TOKEN = 16
 _NO_ORIGINS = "none"
 
 
@@ -92,6 +97,12 @@ class Settings:
     """Every variable as it counts, wherever it was set; `config.toml`'s under their full names. Holds keys."""
     above_files: Mapping[str, str] = field(repr=False)
     """The part of `environ` that no file can change: flags and the OS environment."""
+    origins: Mapping[str, Path] = field(repr=False)
+    """The file that a variable of `environ` is from; none for what is from above the files."""
+    provider_tables: Mapping[str, ProviderTable]
+    """`[providers.NAME]` of `config.toml`."""
+    complaints: tuple[str, ...]
+    """A line for each part of the files that means nothing."""
     stamps: tuple[Stamp, ...] = field(repr=False)
     """What the files looked like when they were read."""
 
@@ -99,6 +110,11 @@ class Settings:
     def allows_loopback_origins(self) -> bool:
         """Whether pages of this machine may ask without being named."""
         return _NO_ORIGINS not in self.allowed_origins
+
+    @property
+    def loses_events(self) -> bool:
+        """Whether events are wanted, and what is at their path cannot take them."""
+        return _Values(self.environ).switch("EVENTS", default=True) and _is_odd(self.events_path)
 
     @property
     def root_url(self) -> str:
@@ -112,7 +128,7 @@ class Settings:
 
     def free_models(self, provider: Provider) -> frozenset[str] | None:
         """The ids that the user counts as free at this provider; None: the package decides."""
-        for name in (f"{PREFIX}{provider.name.upper()}{_FREE_MODELS}", *provider.free_models_variables):
+        for name in (f"{variable_stem(provider.name)}{FREE_MODELS}", *provider.free_models_variables):
             if listed := _split(self.environ.get(name, "")):
                 return frozenset(listed)
         return None
@@ -120,7 +136,7 @@ class Settings:
 
 def base_url_variable(provider: Provider) -> str:
     """The variable that replaces the provider's base URL."""
-    return f"{PREFIX}{provider.name.upper()}{_BASE_URL}"
+    return f"{variable_stem(provider.name)}{_BASE_URL}"
 
 
 def quiet_variable(environ: Mapping[str, str]) -> str | None:
@@ -139,36 +155,6 @@ def load_settings(environ: Mapping[str, str] | None = None, **flags: Any) -> Set
     above_files = dict(os.environ if environ is None else environ)
     above_files |= {PREFIX + name.upper(): as_text(value) for name, value in flags.items() if value is not None}
     return _load(MappingProxyType(above_files))
-
-
-def check_settings(settings: Settings, installed: Mapping[str, Provider]) -> tuple[str, ...]:
-    """One line for each setting that can be used and is probably not what the user means."""
-    unknown = [name for name in settings.providers or () if name not in installed]
-    warnings = [
-        f"{PREFIX}PROVIDERS names {name!r}, which is not installed; installed: {', '.join(installed) or 'none'}"
-        for name in unknown
-    ]
-    if settings.max_buffered < settings.max_body:
-        warnings.append(
-            f"{PREFIX}MAX_BUFFERED is below {PREFIX}MAX_BODY: a request larger than {settings.max_buffered} bytes is always refused"
-        )
-    for name, provider in installed.items():
-        if (
-            (url := settings.base_url(provider))
-            and urlsplit(url).scheme == "http"
-            and not is_loopback(urlsplit(url).hostname or "")
-        ):
-            warnings.append(f"{PREFIX}{name.upper()}{_BASE_URL} is http: keys and prompts travel unencrypted")
-    if settings.token is not None and len(settings.token) < _SHORTEST_TOKEN:
-        warnings.append(
-            f"{PREFIX}TOKEN has fewer than {_SHORTEST_TOKEN} characters and can be guessed: use a longer one, such as 32 "
-            "random letters"
-        )
-    if _Values(settings.environ).switch("EVENTS", default=True) and _is_odd(settings.events_path):
-        warnings.append(
-            f"events are off, because {settings.events_path} is not a regular file: set {PREFIX}EVENTS_PATH to another path"
-        )
-    return tuple(warnings)
 
 
 class SettingsWatch:
@@ -192,11 +178,13 @@ def _load(above_files: Mapping[str, str]) -> Settings:
     home = make_home(above_files)
     check_ownership(home)
     stamps = stamps_of(home)  # before the reading: a change in between is seen by the next look
-    environ = MappingProxyType({**read_files(home), **above_files})
+    files = read_files(home)
+    tables = read_tables(home / "config.toml", files.tables, files.complaints)
+    environ = MappingProxyType({**files.values, **above_files})
     values = _Values(environ)
     for name in environ:
         if name.startswith(PREFIX) and name.endswith(_BASE_URL):
-            values.check_url(name)
+            check_url(name, environ[name])
     events_path = values.path("EVENTS_PATH", home / "events.jsonl")
     return Settings(
         home=home,
@@ -223,6 +211,9 @@ def _load(above_files: Mapping[str, str]) -> Settings:
         telemetry_endpoint=values.text("TELEMETRY_ENDPOINT") or TELEMETRY_ENDPOINT,
         environ=environ,
         above_files=above_files,
+        origins={name: path for name, path in files.origins.items() if name not in above_files},
+        provider_tables=MappingProxyType(tables),
+        complaints=tuple(files.complaints),
         stamps=stamps,
     )
 
@@ -304,18 +295,20 @@ class _Values:
             raise SettingsError(PREFIX + name, "a token", "use ASCII letters, digits and signs, without white space")
         return text or None
 
-    def check_url(self, name: str) -> None:
-        text = unquoted(self._environ[name])
-        with contextlib.suppress(ValueError):
-            parts = urlsplit(text)
-            is_plain = not (parts.query or parts.fragment or parts.username is not None)
-            if not text or (parts.scheme in {"http", "https"} and parts.hostname and is_plain and parts.port != 0):
-                return
-        raise SettingsError(
-            name,
-            "a base URL",
-            "write scheme, host and path, such as https://host/v1, without user name, query or fragment",
-        )
+
+def check_url(name: str, value: str) -> None:
+    """Raise `SettingsError` if the value of this setting is no base URL. An empty one is none, and stands for the default."""
+    text = unquoted(value)
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(text)
+        is_plain = not (parts.query or parts.fragment or parts.username is not None)
+        if not text or (parts.scheme in {"http", "https"} and parts.hostname and is_plain and parts.port != 0):
+            return
+    raise SettingsError(
+        name,
+        "a base URL",
+        "write scheme, host and path, such as https://host/v1, without user name, query or fragment",
+    )
 
 
 def _is_odd(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""`freeride status`."""
+"""What OpenClaw asks: a command, and a part of `freeride status`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from freeride_core.cli import show
 
 if TYPE_CHECKING:
     from freeride_binder_openclaw.workspace import Workspace
+    from freeride_core.cli import StatusSection
 
 _WIDTH = 12
 
@@ -34,6 +35,23 @@ def status(as_json: AsJson = False) -> None:
         return
     for title, text in _lines(found):
         show(f"{title:<{_WIDTH}}{text}")
+
+
+def read_section() -> StatusSection | None:
+    """Return the part of `freeride status` about OpenClaw, or None if OpenClaw has no folder here."""
+    from freeride_binder_openclaw.cli.output import faults_of_a_command
+    from freeride_binder_openclaw.workspace import read_workspace
+    from freeride_core.cli import StatusSection
+
+    try:
+        scene = read_workspace()
+        if not scene.path.parent.is_dir():
+            return None
+        found = _found(scene, time.time())
+    except faults_of_a_command() as fault:
+        return StatusSection("OpenClaw", [("fault", str(fault))], {"fault": str(fault)})
+    lines = [("file" if label == "OpenClaw" else label, text) for label, text in _lines(found)]
+    return StatusSection("OpenClaw", lines, found)
 
 
 def _found(scene: Workspace, now: float) -> dict[str, Any]:

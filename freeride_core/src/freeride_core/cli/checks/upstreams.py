@@ -14,7 +14,8 @@ from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders
 from freeride_core.ledger.readiness import Ledger
 from freeride_core.ledger.slots import ALL_MODELS
 from freeride_core.plugins.discovery import Plugins
-from freeride_core.settings.resolver import Settings, check_settings
+from freeride_core.settings.advice import check_settings
+from freeride_core.settings.resolver import Settings
 
 _PATIENCE_S = 10.0
 _SKEW_S = 60.0

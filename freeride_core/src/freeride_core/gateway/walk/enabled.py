@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from freeride_core.free import Allowlist
 from freeride_core.model import Model
 from freeride_core.privacy.redaction import Redactor
 from freeride_core.provider import Account, FreePolicy, Key, Provider
 from freeride_core.settings.keys import read_keys
+from freeride_core.settings.provider_tables import ProviderTable
 from freeride_core.settings.resolver import Settings
+from freeride_core.system.loopback import is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,12 @@ class EnabledProvider:
     keys: tuple[Key, ...]
     free: FreePolicy
     """The user's list where there is one, else the package's policy."""
+    table: ProviderTable | None = None
+    """What the user says of the provider in `config.toml`."""
 
     def is_free(self, model: Model, account: Account) -> bool:
+        if self.table is not None and self.table.excludes(model.id):
+            return False
         try:
             return self.free.allows(model, account) is True
         except BaseException:  # a policy that cannot say yes says no
@@ -61,13 +68,16 @@ def enabled_providers(settings: Settings, installed: Mapping[str, Provider]) -> 
     secrets = [key.secret for keys, _ in found.values() for key in keys]  # also of those who are not to be asked
     secrets += [settings.token] if settings.token else []
     for name in order:
-        provider = installed[name]
+        provider, table = installed[name], settings.provider_tables.get(name)
+        if table is not None and table.enabled is False:
+            continue
         keys, complaints = found[name]
         warnings += complaints
+        keys = _without_strangers(provider, keys, settings, warnings)
         if keys:
             listed = settings.free_models(provider)
             free = provider.free if listed is None else Allowlist(listed)
-            members.append(EnabledProvider(provider, keys, free))
+            members.append(EnabledProvider(provider, keys, free, table))
     return EnabledProviders(
         members=tuple(members),
         is_users_order=settings.providers is not None,
@@ -75,3 +85,21 @@ def enabled_providers(settings: Settings, installed: Mapping[str, Provider]) -> 
         warnings=tuple(warnings),
         redact=Redactor(secrets),
     )
+
+
+def _without_strangers(
+    provider: Provider, keys: tuple[Key, ...], settings: Settings, warnings: list[str]
+) -> tuple[Key, ...]:
+    """The keys, without those of an upstream on another machine that needs none: anyone may run such a server, so prompts go
+    there only where the user has said so."""
+    table = settings.provider_tables.get(provider.name)
+    if provider.credentials or (table is not None and table.enabled is True):
+        return keys
+    near = tuple(key for key in keys if is_loopback(urlsplit(key.base_url).hostname or ""))
+    if near != keys:
+        host = urlsplit(keys[0].base_url).hostname
+        warnings.append(
+            f"{provider.name} is not asked: {host} is another machine, and it needs no key. To send prompts there, run: "
+            f"freeride providers enable {provider.name}"
+        )
+    return near
