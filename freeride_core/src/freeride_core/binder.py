@@ -124,7 +124,7 @@ class Binder(ABC):
     """How the agent's requests name it: products of their User-Agent without the version, `acme` of `acme/1.2 node/24`. By these
     `freeride doctor` tells when it last asked the gateway."""
     shared_client_names: tuple[str, ...] = ()
-    """Likewise for requests that name a library only, which other programs use too. They show that the agent has not asked."""
+    """Products of a library only, which other programs use too. A request with one does not show that the agent asked."""
     renewed: tuple[str, ...] = ()
     """Members that the agent itself updates, such as the time of the last change. An undo ignores their changes."""
     reloads: bool = False
