@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prose_texts import Passage, sentences_of, without_code
+from prose_texts import ProsePassage, sentences_of, without_code
 
 LONGEST = 30
 """Words of a sentence."""
@@ -56,7 +56,7 @@ def terms_of(contributing: str) -> dict[str, str]:
     return {re.escape(word): term for term, words in rows for word in re.findall(r"`([^`]+)`", words)}
 
 
-def faults_in(passages: Iterable[Passage], terms: Mapping[str, str]) -> Iterator[ProseFault]:
+def faults_in(passages: Iterable[ProsePassage], terms: Mapping[str, str]) -> Iterator[ProseFault]:
     """Yield what to rewrite, passage by passage."""
     rules = [("banned word", WORDS), ("term", terms)]
     patterns = [

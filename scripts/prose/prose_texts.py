@@ -19,7 +19,7 @@ _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|vs|etc|No|Ms|Mr)\.$")
 
 
 @dataclass(frozen=True)
-class Passage:
+class ProsePassage:
     """A stretch of prose, and the line on which it begins."""
 
     line: int
@@ -30,7 +30,7 @@ class Passage:
         return self.line + self.text.count("\n", 0, offset)
 
 
-def passages_of_markdown(text: str) -> Iterator[Passage]:
+def passages_of_markdown(text: str) -> Iterator[ProsePassage]:
     """Yield the prose of a page; not code, comments or headings."""
     text = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text)
     lines: list[str] = []
@@ -39,7 +39,7 @@ def passages_of_markdown(text: str) -> Iterator[Passage]:
         mark = _FENCE.match(line)
         if mark or fence or _BREAK.match(line) or _ITEM.match(line):
             if lines:
-                yield Passage(start, "\n".join(lines))
+                yield ProsePassage(start, "\n".join(lines))
             lines = []
         if mark and fence in {"", mark[1]}:
             fence = "" if fence else mark[1]
@@ -48,16 +48,16 @@ def passages_of_markdown(text: str) -> Iterator[Passage]:
         elif line.lstrip().startswith("|"):
             for cell in re.split(r"(?<!\\)\|", _CODE.sub(lambda code: code[0].replace("|", "/"), line)):
                 if cell.strip(" -:"):
-                    yield Passage(number, cell.strip())
+                    yield ProsePassage(number, cell.strip())
         elif not _BREAK.match(line) and (lines or not line.startswith("    ")):  # indented by four: code
             if not lines:
                 start = number
             lines.append(line)
     if lines:
-        yield Passage(start, "\n".join(lines))
+        yield ProsePassage(start, "\n".join(lines))
 
 
-def passages_of_python(text: str) -> Iterator[Passage]:
+def passages_of_python(text: str) -> Iterator[ProsePassage]:
     """Yield the docstrings of a module: its own, of classes and functions, and of attributes."""
     for node in ast.walk(ast.parse(text)):
         for child in getattr(node, "body", None) or () if not isinstance(node, ast.Lambda | ast.IfExp) else ():
@@ -68,10 +68,10 @@ def passages_of_python(text: str) -> Iterator[Passage]:
             ):
                 docstring = re.sub(rf"\n {{{child.col_offset}}}", "\n", child.value.value)
                 for paragraph in passages_of_markdown(docstring):
-                    yield Passage(child.lineno + paragraph.line - 1, paragraph.text)
+                    yield ProsePassage(child.lineno + paragraph.line - 1, paragraph.text)
 
 
-def passages_in(path: Path) -> Iterator[Passage]:
+def passages_in(path: Path) -> Iterator[ProsePassage]:
     """Yield the prose of a Markdown or Python file."""
     text = path.read_text("utf-8")
     yield from passages_of_python(text) if path.suffix == ".py" else passages_of_markdown(text)

@@ -12,7 +12,7 @@ import pytest
 
 from prose_check import faults_of, files_of
 from prose_rules import LONGEST, WORDS, faults_in, terms_of
-from prose_texts import Passage, passages_of_markdown, passages_of_python, sentences_of, without_code
+from prose_texts import ProsePassage, passages_of_markdown, passages_of_python, sentences_of, without_code
 from repository import ROOT
 
 PROSE = ROOT / "scripts" / "prose"
@@ -97,11 +97,11 @@ def test_a_sentence_ends_at_its_mark_and_not_at_an_abbreviation() -> None:
 def test_every_cell_and_item_is_a_passage_of_its_own_line() -> None:
     text = "Intro\ngoes on.\n\n| a | nobody |\n|---|---|\n- one\n- two\n  more\n"
     assert list(passages_of_markdown(text)) == [
-        Passage(1, "Intro\ngoes on."),
-        Passage(4, "a"),
-        Passage(4, "nobody"),
-        Passage(6, "- one"),
-        Passage(7, "- two\n  more"),
+        ProsePassage(1, "Intro\ngoes on."),
+        ProsePassage(4, "a"),
+        ProsePassage(4, "nobody"),
+        ProsePassage(6, "- one"),
+        ProsePassage(7, "- two\n  more"),
     ]
 
 
