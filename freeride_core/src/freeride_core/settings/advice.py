@@ -10,6 +10,7 @@ from freeride_core.settings.home import PREFIX
 from freeride_core.settings.resolver import Settings, base_url_variable
 from freeride_core.settings.unknown import unknown_settings
 from freeride_core.system.loopback import is_loopback
+from freeride_core.system.spelling import suggestion
 
 _SHORTEST_TOKEN = 16
 
@@ -18,7 +19,8 @@ def check_settings(settings: Settings, installed: Mapping[str, Provider]) -> tup
     """One line for each setting that can be used and is probably not what the user means."""
     unknown = [name for name in settings.providers or () if name not in installed]
     warnings = [
-        f"{PREFIX}PROVIDERS names {name!r}, which is not installed; installed: {', '.join(installed) or 'none'}"
+        f"{PREFIX}PROVIDERS names {name!r}, which is not installed; {suggestion(name, installed)}"
+        f"installed: {', '.join(installed) or 'none'}"
         for name in unknown
     ]
     if settings.max_buffered < settings.max_body:
