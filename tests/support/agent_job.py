@@ -19,6 +19,8 @@ SAID = "FREERIDE_JOB_DONE: the colour is violet now."
 TURNS = 3
 _READERS = ("read", "readfile", "readfiles")
 _WRITERS = ("write", "writefile", "editor")
+_ABORTED = re.compile("abort|interrupt|cancel", re.IGNORECASE)
+"""What agents keep as the result of a call that was cut."""
 _PATH = re.compile(r"(file|absolute)?_?path", re.IGNORECASE)
 
 
@@ -39,10 +41,11 @@ class JobModel:
             return Saying(self._listing(json.dumps(messages)))
         if not is_turn(request, has_tools=True):
             return Saying("There is nothing to add.")
-        calls = sum(bool(message.get("tool_calls")) for message in messages)
-        if calls >= TURNS - 1:
+        results = [json.dumps(message["content"]) for message in messages if message["role"] == "tool"]
+        done = sum(not _ABORTED.search(result) for result in results)
+        if done >= TURNS - 1:
             return Saying(SAID)
-        name = _find(tools, _WRITERS if calls else _READERS)
+        name = _find(tools, _WRITERS if done else _READERS)
         return Saying(tool=name, arguments=json.dumps(self._arguments(tools[name])))
 
     def _listing(self, heard: str) -> str:

@@ -89,6 +89,8 @@ AGENTS = {
                 "OPENCODE_DISABLE_MODELS_FETCH": "1",
                 "OPENCODE_DISABLE_SHARE": "1",
             },
+            # A request for a title could be the one that meets the fault, in place of the job's.
+            own_files={"config/opencode/opencode.json": '{"agent": {"title": {"disable": true}}}'},
         ),
         AgentProgram(
             "pi",

@@ -156,7 +156,9 @@ def _late(fault: str, turns: list[list[SeenRequest]], waits_s: tuple[float, ...]
     """What is wrong with the turns: too few, or too long until they were served."""
     complaints = [] if len(turns) >= TURNS else [f"was served {len(turns)} turns"]
     if fault.startswith("cut"):
-        return complaints  # how long it waits before it asks again is the agent's own choice
+        # How long it waits before it asks again is the agent's own choice.
+        has_met = any(attempt.answered == FAULTS[fault] for turn in turns for attempt in turn)
+        return complaints if has_met else [*complaints, "met the cut in a title alone"]
     for number, (turn, wait_s) in enumerate(zip(turns, waits_s, strict=True)):
         limit_s = _HANG_WAIT_S[turn[0].stream] if fault == "hang" and number == 0 else _WAIT_S
         if wait_s > limit_s + _GRACE_S:

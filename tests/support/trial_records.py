@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from agent_trial import AgentTrial
+from agent_trial import CASES, AgentTrial
 from installation import CLIENTS
 from repository import ROOT
 
@@ -26,7 +26,7 @@ def record(agent: str, case: str, trial: AgentTrial) -> None:
         "waits_s": [round(wait_s, 1) for wait_s in trial.waits_s],
     }
     FOLDER.mkdir(exist_ok=True)
-    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(case)}" for name, case in cases.items())
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(cases[name])}" for name in CASES if name in cases)
     text = f'{{\n "package": {json.dumps(package)},\n "cases": {{\n{lines}\n }}\n}}\n'
     (FOLDER / f"{agent}.json").write_text(text, "utf-8", newline="\n")
 
