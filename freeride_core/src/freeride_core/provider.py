@@ -51,10 +51,13 @@ class Credential:
     variable: str
     aliases: tuple[str, ...] = ()
     pattern: str | None = None
-    """A regular expression that a whole key matches. A mismatch is a hint in `freeride keys`, never a refusal."""
+    """A regular expression that a whole key matches. A mismatch alone is a hint, never a refusal. A key that begins as
+    another installed provider's pattern says is not sent."""
     key_header: str = ""
     """The request header that holds the bare key, such as `api-key`. Empty for a bearer token in `authorization`."""
     account_variable: str | None = None
+    account_help: str = ""
+    """Where a user finds the account id, in a few words: `on the right of the dashboard's overview`."""
     account_aliases: tuple[str, ...] = ()
 
 

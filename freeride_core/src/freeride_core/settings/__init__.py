@@ -9,7 +9,8 @@ In reading order:
 - `unknown`: settings that nothing reads
 - `advice`: what is probably not what the user means
 - `dotenv`: changes one variable in `.env`
-- `unquoted`: quotes around a value are cut off
+- `unquoted`: what was copied with a value is cut off
+- `key_shapes`: whose a key is, by its look
 - `keys`: the keys and accounts of each provider
 - `identity`: how a gateway proves that it belongs to a home
 - `instances`: the gateways of a home that run now

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from freeride_core.provider import Credential, Key, Provider
+from freeride_core.settings.key_shapes import begins_as, expected_start, is_placeholder, owner_of
 from freeride_core.settings.resolver import Settings, base_url_variable
 from freeride_core.settings.unquoted import bare_key, unquoted
 
@@ -21,13 +22,18 @@ def fingerprint(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def read_keys(provider: Provider, settings: Settings) -> tuple[tuple[Key, ...], tuple[str, ...]]:
-    """The provider's usable keys, and one warning for each that is not. No warning holds a key."""
+def read_keys(
+    provider: Provider, settings: Settings, installed: Iterable[Provider] = ()
+) -> tuple[tuple[Key, ...], tuple[str, ...]]:
+    """Return the provider's usable keys, and one warning for each that is not. No warning holds a key.
+
+    A key that looks like one of another `installed` provider is not used, unless the user has set the base URL."""
     if not provider.credentials:
         return _read_keyless(provider, settings), ()
     warnings: list[str] = []
+    others = () if settings.base_url(provider) else tuple(other for other in installed if other.name != provider.name)
     for credential in provider.credentials:
-        keys = _read_credential(provider, credential, settings, warnings)
+        keys = _read_credential(provider, credential, settings, others, warnings)
         if keys:
             return keys, tuple(warnings)
     return (), tuple(warnings)
@@ -56,7 +62,7 @@ def _read_keyless(provider: Provider, settings: Settings) -> tuple[Key, ...]:
 
 
 def _read_credential(
-    provider: Provider, credential: Credential, settings: Settings, warnings: list[str]
+    provider: Provider, credential: Credential, settings: Settings, others: Sequence[Provider], warnings: list[str]
 ) -> tuple[Key, ...]:
     template = settings.base_url(provider) or provider.base_url
     accounts = _read_accounts(credential, settings.environ, warnings)
@@ -64,6 +70,10 @@ def _read_credential(
     for name in (credential.variable, *credential.aliases):
         for ordinal, found in enumerate(_find(name, settings.environ, warnings)):
             if found.secret in keys or not found.is_usable(warnings):
+                continue
+            is_own = credential.pattern is None or begins_as(provider, found.secret)
+            if not is_own and (owner := owner_of(found.secret, others)) is not None:
+                warnings.append(f"{found.label} is not used: {_looks_like(owner)}")
                 continue
             account_id = _pair(accounts, found, ordinal)
             if account_id is None and _ACCOUNT in template:
@@ -85,6 +95,11 @@ def _read_credential(
     return tuple(keys.values())
 
 
+def _looks_like(owner: Provider) -> str:
+    start, variable = expected_start(owner), owner.credentials[0].variable
+    return f"it looks like a key of {owner.about.title} ({start}); set {variable} to it"
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """One value of a variable's family: `NAME`, `NAME_2`, ..., or a member of a JSON array in one of them."""
@@ -100,6 +115,9 @@ class _Found:
         return f"{self.variable}[{self.position}]"
 
     def is_usable(self, warnings: list[str]) -> bool:
+        if is_placeholder(self.secret):
+            warnings.append(f"{self.label} is not used: it is a placeholder, not a key")
+            return False
         if any(letter.isspace() for letter in self.secret):
             reason = "white space"
         elif not self.secret.isprintable():

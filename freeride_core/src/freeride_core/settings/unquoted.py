@@ -1,10 +1,14 @@
-"""Quotes around a value: `docker run --env-file`, a compose list and a copied line of JSON leave them there."""
+"""What is copied with a value and is no part of it: quotes, as `docker run --env-file` and a line of JSON leave them, and a name."""
 
 from __future__ import annotations
+
+import re
 
 _PAIRS = ('""', "''", "``", "“”", "‘’", "„“", "«»")
 _AROUND_KEYS = ",;"
 """What follows a value in a list or in a line of code."""
+_NAME = re.compile(r"(?:(?:export|set|setx)\s+|\$env:)?([A-Z][A-Z0-9]*_[A-Z0-9_]+)\s*=\s*(?=[^=\s])")
+"""What a line of a shell, of PowerShell or of a `.env` has in front of a value."""
 
 
 def unquoted(text: str) -> str:
@@ -16,5 +20,17 @@ def unquoted(text: str) -> str:
 
 
 def bare_key(text: str) -> str:
-    """Return a key without what was copied with it: white space, one pair of quotes, a comma behind it."""
+    """Return a key without what was copied with it: white space, quotes, a comma behind it, `export NAME=` before it."""
+    return named_key(text)[1]
+
+
+def named_key(text: str) -> tuple[str | None, str]:
+    """Return the variable that a pasted line names, or None, and the key without what was copied with it."""
+    key = _without_wrapping(text)
+    if (found := _NAME.match(key)) is None:
+        return None, key
+    return found[1], _without_wrapping(key[found.end() :])
+
+
+def _without_wrapping(text: str) -> str:
     return unquoted(text.strip().strip(_AROUND_KEYS)).strip(_AROUND_KEYS).strip()

@@ -85,6 +85,7 @@ def freeride_register_provider() -> Provider:
                 pattern=r"(?:cf[a-z]{1,3}t?_)?[A-Za-z0-9_-]{40,}",
                 account_variable="CLOUDFLARE_ACCOUNT_ID",
                 account_aliases=("CF_ACCOUNT_ID",),
+                account_help="the 32 hex digits in the address of dash.cloudflare.com once you have signed in",
             ),
         ),
         base_url="https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1",

@@ -64,7 +64,7 @@ def enabled_providers(settings: Settings, installed: Mapping[str, Provider]) -> 
         order = [name for name in settings.providers if name in installed]
     members: list[EnabledProvider] = []
     warnings: list[str] = []
-    found = {name: read_keys(provider, settings) for name, provider in installed.items()}
+    found = {name: read_keys(provider, settings, installed.values()) for name, provider in installed.items()}
     secrets = [key.secret for keys, _ in found.values() for key in keys]  # also of those who are not to be asked
     secrets += [settings.token] if settings.token else []
     for name in order:
