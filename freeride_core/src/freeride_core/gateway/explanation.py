@@ -14,13 +14,16 @@ from freeride_core.gateway.http.errors import PROXY_LOGIN, PROXY_REFUSAL, UNTRUS
 from freeride_core.gateway.protocols.errors import ClientError, bad_request
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.enabled import EnabledProviders
+from freeride_core.gateway.walk.model_names import nearest_model
 from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, Served, Tried
 from freeride_core.gateway.walk.routing import PRESET_IDS, RoutingPlan, Wanted
 from freeride_core.privacy.prompt_redaction import without_echo
 from freeride_core.settings.keys import key_variable
 from freeride_core.system.plain_text import without_controls
+from freeride_core.system.spelling import nearest
 
 _LONGEST_MESSAGE = 2000
+_LONGEST_NAME = 256
 _BUSY_S = 5
 """Seconds in which some of what fills the budget has been answered."""
 _BREAKS = frozenset({ErrorKind.NETWORK, ErrorKind.TIMEOUT})
@@ -174,19 +177,26 @@ def no_usable_keys(enabled: EnabledProviders, name: str | None = None) -> Client
     )
 
 
-def force_provider_unknown(enabled: EnabledProviders) -> ClientError:
+def force_provider_unknown(enabled: EnabledProviders, name: str) -> ClientError:
     names = ", ".join(enabled.registered) or "none"
+    near = nearest(name, enabled.registered)
     return bad_request(
-        f"X-FreeRide-Force-Provider names no installed provider. Installed: {names}.",
+        f"X-FreeRide-Force-Provider names no installed provider.{_guess(near)} Installed: {names}.",
         param="X-FreeRide-Force-Provider",
         code="force_provider_unknown",
     )
 
 
-def unknown_preset() -> ClientError:
+def unknown_preset(name: str) -> ClientError:
     return bad_request(
-        f"There is no such preset. Presets: {', '.join(PRESET_IDS)}.", param="model", code="unknown_preset"
+        f"There is no such preset.{_guess(nearest(name, PRESET_IDS))} Presets: {', '.join(PRESET_IDS)}.",
+        param="model",
+        code="unknown_preset",
     )
+
+
+def _guess(near: str | None) -> str:
+    return "" if near is None else f" Did you mean '{near}'?"
 
 
 def embedding_model_needed(names: Sequence[str]) -> ClientError:
@@ -215,9 +225,14 @@ def catalog_unavailable(names: Sequence[str]) -> ClientError:
 
 
 def no_route(
-    call: Call, route: RoutingPlan, enabled: EnabledProviders, wanted: Wanted, embedding_models: Sequence[str]
+    call: Call,
+    route: RoutingPlan,
+    enabled: EnabledProviders,
+    wanted: Wanted,
+    embedding_models: Sequence[str],
+    chat_models: Sequence[str],
 ) -> ClientError:
-    """Return the error for a request that no provider could answer at any time."""
+    """Return the error for a request that no provider could answer at any time. The models are those that can be used now."""
     if route.largest_context:
         # Many agents look for these words, rather than for a code, before they compact a conversation.
         return bad_request(
@@ -239,9 +254,17 @@ def no_route(
         return _model_not_found(
             f"This model is not free at {', '.join(route.listed_at)}. `freeride models` lists what is."
         )
+    near = nearest_model(call.model, chat_models)
     return _model_not_found(
-        "No provider lists this model. `freeride models` lists what is free; 'auto' lets FreeRide choose."
+        f"{_named(call.model, enabled)} is not available for free.{_guess(near)} Use 'auto' to let FreeRide choose;"
+        " `freeride models` lists what is free."
     )
+
+
+def _named(model: str, enabled: EnabledProviders) -> str:
+    """The model as the client named it, if that may be a name. Without any key that it may hold."""
+    is_name = len(model) <= _LONGEST_NAME and model.isascii() and model.isprintable()
+    return f"Model '{enabled.redact(model)}'" if is_name else "This model"
 
 
 def _model_not_found(message: str) -> ClientError:

@@ -29,7 +29,20 @@ def list_models(gateway: Gateway) -> list[ListedModel]:
         )
         for preset in PRESET_IDS
     ]
-    return presets + [_entry(canonical, entries) for canonical, entries in served.items()]
+    entries = presets + [_entry(canonical, entries) for canonical, entries in served.items()]
+    return entries + _aliases(gateway, entries)
+
+
+def _aliases(gateway: Gateway, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """An entry for each alias without a wildcard whose model is listed, under the alias's name."""
+    by_name: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        for name in (entry["id"], entry["canonical_id"], *entry["provider_ids"].values()):
+            by_name.setdefault(name, entry)
+    aliases = gateway.enabled.aliases.exact
+    return [
+        {**by_name[target], "id": name} for name, target in aliases.items() if target in by_name and name not in by_name
+    ]
 
 
 def _entry(canonical: str, served: Sequence[tuple[EnabledProvider, Model]]) -> ListedModel:

@@ -161,6 +161,14 @@ class Gateway:
             if any(model.operations == {Operation.EMBEDDINGS} for _, model in served)
         ]
 
+    def chat_models(self) -> list[str]:
+        """Ids of free chat models that can be used now, in the order of their providers."""
+        return [
+            served[0][1].id
+            for served in self.usable_models().values()
+            if any(Operation.CHAT in model.operations for _, model in served)
+        ]
+
     # Background work
 
     async def run(self) -> None:

@@ -174,7 +174,7 @@ class Transaction:
         try:
             wanted = gateway.router.wanted(call.model, gateway.enabled)
         except UnknownPreset:
-            return explanation.unknown_preset()
+            return explanation.unknown_preset(call.model)
         if call.operation is Operation.EMBEDDINGS and wanted.preset is not None:
             return explanation.embedding_model_needed(gateway.embedding_models())
         route = self._plan(call, wanted, force)
@@ -186,7 +186,8 @@ class Transaction:
                 return explanation.catalog_unavailable(unknown)
         if route.choices:
             return route
-        return explanation.no_route(call, route, gateway.enabled, wanted, gateway.embedding_models())
+        named = (gateway.embedding_models(), gateway.chat_models())
+        return explanation.no_route(call, route, gateway.enabled, wanted, *named)
 
     def _plan(self, call: Call, wanted: Wanted, force: str | None) -> RoutingPlan:
         gateway = self._gateway
@@ -198,7 +199,7 @@ class Transaction:
         enabled = self._gateway.enabled
         name = raw.decode("latin-1").strip().lower()
         if name not in enabled.registered:
-            return None, explanation.force_provider_unknown(enabled)
+            return None, explanation.force_provider_unknown(enabled, name)
         if name not in enabled.by_name:
             return None, explanation.no_usable_keys(enabled, name)
         return name, None
@@ -304,7 +305,11 @@ class Transaction:
     def _who(self, candidate: Candidate | None) -> HeaderList:
         if candidate is None or self._walk is None or not self._walk.attempts:
             return []
-        return [*candidate.headers, (b"x-freeride-attempts", b"%d" % self._walk.attempts)]
+        headers = [*candidate.headers, (b"x-freeride-attempts", b"%d" % self._walk.attempts)]
+        name, gateway = self._walk.call.model, self._gateway
+        if gateway.enabled.aliases and gateway.router.is_alias(name, gateway.enabled):
+            headers.append((b"x-freeride-requested-model", gateway.shown(name).encode("ascii", "replace")))
+        return headers
 
     def _fail(self, error: ClientError) -> None:
         self._emit("request_failed", code=error.type if error.more.get("tried") else error.code, tried=_names(error))

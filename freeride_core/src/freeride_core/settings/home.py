@@ -149,6 +149,7 @@ def _read_toml(path: Path, found: FileSettings) -> None:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(str(path), "TOML", f"{error}{_advice_on(text)}") from None
+    document.pop("aliases", None)  # `aliases` reads them
     keys = document.pop("keys", {})
     if not isinstance(keys, dict):
         raise SettingsError(f"{path}: keys", "a table", 'write [keys] and below it NAME = "..."')

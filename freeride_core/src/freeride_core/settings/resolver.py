@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from freeride_core.provider import Provider
+from freeride_core.settings.aliases import Aliases, read_aliases
 from freeride_core.settings.home import (
     PREFIX,
     SettingsError,
@@ -86,6 +87,7 @@ class Settings:
     allowed_hosts: frozenset[str]
     allowed_origins: frozenset[str]
     """Allowed by name; `none` among them shuts out loopback's."""
+    aliases: Aliases
     stamp_body: bool
     state: str = field(repr=False)
     """The URL of the store. May hold a password."""
@@ -203,6 +205,7 @@ def _load(above_files: Mapping[str, str]) -> Settings:
         token=values.token("TOKEN"),
         allowed_hosts=frozenset(name.lower() for name in values.names("ALLOWED_HOSTS")),
         allowed_origins=frozenset(name.lower().rstrip("/") for name in values.names("ALLOWED_ORIGINS")),
+        aliases=read_aliases(home),
         stamp_body=values.switch("STAMP_BODY", default=True),
         state=values.text("STATE") or "sqlite:",
         events=values.switch("EVENTS", default=True) and not _is_odd(events_path),

@@ -4,6 +4,7 @@ In reading order:
 
 - `enabled`: the providers that have a key, in order
 - `routing`: which providers and models may answer, in which order
+- `model_names`: the model that is probably meant where none has the name
 - `candidate`: one provider, model and key
 - `selection`: which candidate is next, by what the ledger knows at that moment
 - `walk`: attempt, reaction, next

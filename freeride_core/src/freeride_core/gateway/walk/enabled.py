@@ -10,6 +10,7 @@ from freeride_core.free import Allowlist
 from freeride_core.model import Model
 from freeride_core.privacy.redaction import Redactor
 from freeride_core.provider import Account, FreePolicy, Key, Provider
+from freeride_core.settings.aliases import Aliases
 from freeride_core.settings.keys import read_keys
 from freeride_core.settings.provider_tables import ProviderTable
 from freeride_core.settings.resolver import Settings
@@ -43,6 +44,7 @@ class EnabledProviders:
     members: tuple[EnabledProvider, ...]
     is_users_order: bool
     """The user set the order of providers, so it outranks tier."""
+    aliases: Aliases
     registered: Mapping[str, Provider]
     """Every installed provider, with or without a key."""
     warnings: tuple[str, ...]
@@ -81,6 +83,7 @@ def enabled_providers(settings: Settings, installed: Mapping[str, Provider]) -> 
     return EnabledProviders(
         members=tuple(members),
         is_users_order=settings.providers is not None,
+        aliases=settings.aliases,
         registered=installed,
         warnings=tuple(warnings),
         redact=Redactor(secrets),

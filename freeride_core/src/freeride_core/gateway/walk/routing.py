@@ -93,8 +93,18 @@ class Router:
     _routers: dict[str, str] = field(default_factory=dict)
     _built_for: tuple[int, EnabledProviders | None] = (-1, None)
 
+    def is_alias(self, name: str, enabled: EnabledProviders) -> bool:
+        """Return whether the name stands for a model by an alias of the user's, and by nothing else."""
+        if not enabled.aliases or name in _AUTO or name.startswith(_PREFIX):
+            return False
+        self._build(enabled)
+        is_known = name in self._routers or name in self._names or name.lower() in self._names
+        return not is_known and enabled.aliases.target(name) is not None
+
     def wanted(self, name: str, enabled: EnabledProviders) -> Wanted:
         """What a model name stands for. Raises `UnknownPreset`."""
+        if self.is_alias(name, enabled):
+            name = enabled.aliases.target(name) or ""
         if name in _AUTO:
             return Wanted(Preset.AUTO)
         if name.startswith(_PREFIX):
