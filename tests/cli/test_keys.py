@@ -116,10 +116,10 @@ def keyless_too(install: Any) -> None:
 @pytest.mark.usefixtures("keyless_too")
 def test_without_a_key_it_names_the_address_of_what_wants_none(command: Command) -> None:
     *keyed, last = command().stderr.splitlines()
-    at = keyed.index("no key is wanted here, only the address:")
+    at = keyed.index("No key needed, just the server URL:")
     assert ["Home", "FREERIDE_HOME_BASE_URL=http://127.0.0.1:9/v1"] in [line.split() for line in keyed[at + 1 :]]
     assert "ACME_API_KEY" in "".join(keyed[:at])
-    assert last.startswith("Set it with `freeride init`")
+    assert last.startswith("Save it with `freeride init`")
 
 
 @pytest.mark.parametrize(("folder", "shown"), [("user/.freeride", "~/.freeride/.env"), ("else", "{}/else/.env")])
@@ -128,7 +128,7 @@ def test_the_file_for_keys_is_named_as_it_can_be_opened(
 ) -> None:
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "user")
     last = command(FREERIDE_HOME=str(tmp_path / folder)).stderr.splitlines()[-1]
-    assert f"or put it into {Path(shown.format(tmp_path))}." in last
+    assert f"or add it to {Path(shown.format(tmp_path))}." in last
 
 
 @pytest.mark.usefixtures("keyless_too")
@@ -149,8 +149,9 @@ def test_each_key_is_a_line(command: Command) -> None:
         ["acme", "k1", "ACME_API_KEY", fingerprint(BAD), "usable"],
         ["acme", "k2", "ACME_API_KEY_3", fingerprint(ODD), "usable"],
     ]
-    assert "freeride: ACME_API_KEY_3 (k2) does not look like a key of acme\n" in result.stderr
-    assert result.stderr.count("does not look like") == 1
+    advice = "(expected ak_…): copy it again from https://acme.example/keys"
+    assert f"freeride: ACME_API_KEY_3 doesn't look like a key of Acme Cloud {advice}\n" in result.stderr
+    assert result.stderr.count("doesn't look like") == 1
 
 
 def test_a_key_that_is_left_out_is_told(command: Command) -> None:
@@ -224,7 +225,8 @@ class TestCheck:
         result = command(
             "--check", "--json", probe="Quota()", ACME_API_KEY=json.dumps([GOOD, BAD]), FREERIDE_ACME_BASE_URL=upstream
         )
-        assert checks(result) == [("valid", "38 of 50 left"), ("refused", "no such key ‹key›")]
+        assert checks(result) == [("valid", "38 of 50 left"), ("rejected", "no such key ‹key›")]
+        assert result.exit_code == 1
         assert result.stderr == "checking 2 keys ...\n"
 
     def test_the_table_gets_a_column(self, command: Command, upstream: str) -> None:
@@ -232,10 +234,11 @@ class TestCheck:
         titles, line = result.stdout.splitlines()
         assert titles.split()[-1] == "CHECK"
         assert line.endswith("valid: 38 of 50 left")
+        assert result.exit_code == 0
 
     def test_without_a_probe_the_catalog_tells_if_it_is_not_public(self, command: Command, upstream: str) -> None:
         result = command("--check", "--json", ACME_API_KEY=json.dumps([GOOD, BAD]), FREERIDE_ACME_BASE_URL=upstream)
-        assert checks(result) == [("valid", ""), ("refused", "")]
+        assert checks(result) == [("valid", ""), ("rejected", "")]
 
     def test_a_public_catalog_tells_nothing(self, command: Command, upstream: str) -> None:
         result = command("--check", "--json", ACME_API_KEY=BAD, FREERIDE_ACME_BASE_URL=f"{upstream}/public")

@@ -49,7 +49,9 @@ def test_a_pattern_says_how_keys_begin_or_it_does_not(pattern: str | None, start
     assert key_starts(provider("acme", pattern)) == starts
 
 
-@given(st.sampled_from(["gsk_[a-z]{3}", r"AIza\w{4}|AQ\..+", "ab*c", "x+y", "sk-?[a-z]", "orb-v1-[0-9a-f]{2}"]), st.data())
+@given(
+    st.sampled_from(["gsk_[a-z]{3}", r"AIza\w{4}|AQ\..+", "ab*c", "x+y", "sk-?[a-z]", "orb-v1-[0-9a-f]{2}"]), st.data()
+)
 def test_every_key_of_a_pattern_begins_as_it_says(pattern: str, data: st.DataObject) -> None:
     key = data.draw(st.from_regex(pattern, fullmatch=True))
     assert key.startswith(key_starts(provider("acme", pattern)) or "")
@@ -86,8 +88,27 @@ def test_a_key_stays_where_it_may_be_right(own: Provider, base_url: str | None) 
 
 
 PLACEHOLDERS = [
-    *("your-key-here", "YOUR_API_KEY", "your_groq_key", "<your key>", "{key}", "gsk_xxxxxxxx", "xxx", "sk-...", "...", "…"),
-    *("$GROQ_API_KEY", "${GROQ_API_KEY}", "gsk_your_key_here", "changeme", "replace-me", "paste-your-key-here", "hf_****"),
+    *(
+        "your-key-here",
+        "YOUR_API_KEY",
+        "your_groq_key",
+        "<your key>",
+        "{key}",
+        "gsk_xxxxxxxx",
+        "xxx",
+        "sk-...",
+        "...",
+        "…",
+    ),
+    *(
+        "$GROQ_API_KEY",
+        "${GROQ_API_KEY}",
+        "gsk_your_key_here",
+        "changeme",
+        "replace-me",
+        "paste-your-key-here",
+        "hf_****",
+    ),
     *("none", "null", "api_key", "the-key", "TODO", "placeholder", "key-here", "my-api-key", "your key here"),
 ]
 
@@ -99,7 +120,9 @@ def test_a_placeholder_is_no_key(text: str) -> None:
     assert read_keys(acme, settings) == ((), ("ACME_API_KEY[0] is not used: it is a placeholder, not a key",))
 
 
-@pytest.mark.parametrize("text", ["ak_goodgood", "sk-or-v1-x", "gsk_bad_bad", "gsk_yourself0123", "k1", "todos", "ak_maxxxxx"])
+@pytest.mark.parametrize(
+    "text", ["ak_goodgood", "sk-or-v1-x", "gsk_bad_bad", "gsk_yourself0123", "k1", "todos", "ak_maxxxxx"]
+)
 def test_a_key_is_no_placeholder(text: str) -> None:
     assert not is_placeholder(text)
 

@@ -12,7 +12,7 @@ _OF_PYTEST = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 
 def certify(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Plugins; none: all installed.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="PLUGIN", help="Plugins; none: all installed.")] = None,
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the report as JSON.")] = None,
     gold: Annotated[bool, typer.Option("--gold", help="Fail for what is missing for gold.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line a check.")] = False,

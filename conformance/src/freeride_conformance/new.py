@@ -30,10 +30,12 @@ class Kind(enum.StrEnum):
 
 def new(
     kind: Annotated[Kind, typer.Argument(help="What it will be.")],
-    name: Annotated[str, typer.Argument(help="The one string: lower-case letters, digits and underscores.")],
-    title: Annotated[str | None, typer.Option(help="What people call it. Default: the name.")] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The one string: lower-case letters, digits and underscores.")
+    ],
+    title: Annotated[str | None, typer.Option(metavar="TITLE", help="What people call it. Default: the name.")] = None,
     folder: Annotated[
-        Path | None, typer.Option("--dir", help="Where to write it. Default: ./freeride-KIND-NAME.")
+        Path | None, typer.Option("--dir", metavar="FOLDER", help="Where to write it. Default: ./freeride-KIND-NAME.")
     ] = None,
     no_key: Annotated[
         bool, typer.Option("--no-key", help="A provider whose upstream wants no key, such as a server on this machine.")

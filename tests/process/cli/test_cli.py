@@ -110,7 +110,7 @@ def test_list_is_another_name_for_models() -> None:
 def test_an_unknown_command_is_one_line_and_exit_2() -> None:
     ended = freeride("sevre")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "freeride: there is no command 'sevre'; `freeride --help` lists them\n"
+    assert ended.stderr == "freeride: there is no command 'sevre'; did you mean serve? `freeride --help` lists them\n"
 
 
 def test_an_unknown_option_is_exit_2_without_a_traceback() -> None:
@@ -143,7 +143,7 @@ class TestCommandsOfPlugins:
         )
         ended = self.run([folder], "--help")
         assert ended.returncode == 0
-        lines = [line.split() for line in ended.stdout.partition("Commands of plugins:\n")[2].splitlines()]
+        lines = [line.split() for line in ended.stdout.partition("Plugins:\n")[2].splitlines()]
         assert ["acme", "from", "acme-tools"] in lines
         assert ["new", "from", "freeride-conformance"] in lines
         assert "imported" not in ended.stderr

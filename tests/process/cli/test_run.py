@@ -299,7 +299,9 @@ class TestRefusals:
     def test_an_agent_that_only_its_file_binds(self, environ: dict[str, str], tmp_path: Path) -> None:
         found = install_stranger(tmp_path / "site")
         message = self.fails(environ | {"PYTHONPATH": found}, "acmecode")
-        assert "Acme Code can be bound by its file only: freeride bind acmecode" in message
+        assert (
+            "freeride run can't start Acme Code: it reads only its config file. Use freeride bind acmecode" in message
+        )
 
     def test_an_agent_whose_protocol_is_not_served(self, environ: dict[str, str]) -> None:
         message = self.fails(environ, "claude")

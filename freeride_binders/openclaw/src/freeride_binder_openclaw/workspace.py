@@ -74,6 +74,17 @@ class Workspace:
         return self.file.write(chooser, chooser.endpoint, secrets=secrets, dry_run=dry_run)
 
 
+def read_installed_workspace() -> Workspace:
+    """The scene now, for a command that may change it. Raises `Unusable` if OpenClaw is not here, and one of `command_faults()`."""
+    scene = read_workspace()
+    if not scene.file.is_agent_installed():
+        raise Unusable(
+            f"OpenClaw is not installed here: there is no program `openclaw`, and no {with_tilde(scene.path.parent)}. "
+            "To configure it all the same: freeride bind openclaw"
+        )
+    return scene
+
+
 def read_workspace() -> Workspace:
     """The scene now. Raises one of `command_faults()`."""
     settings = load_settings()

@@ -42,7 +42,8 @@ def dead_gateway() -> str:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_its_help_shows_an_example_and_speaks_of_the_gateway(command: str) -> None:
     shown = freeride(command, "--help").stdout
-    assert f"Example:\n    freeride {command}" in shown
+    assert f"Example:\n    freeride openclaw {command}" in shown
+    assert freeride("openclaw", command, "--help").stdout.splitlines()[1:] == shown.splitlines()[1:]
     assert "--json" in shown
     assert "gateway" in shown
 
@@ -55,6 +56,16 @@ def test_without_a_key_it_says_where_one_is_made(command: str) -> None:
     assert "https://openrouter.ai/settings/keys" in result.stderr
     assert "OPENROUTER_API_KEY" in result.stderr
     assert f"or put it into {Path('~/.freeride/.env')}" in result.stderr
+
+
+@pytest.mark.parametrize("command", [("auto",), ("rotate",), ("switch", "nemotron"), ("fallbacks",), ("refresh",)])
+@pytest.mark.parametrize("app", [(), ("openclaw",)])
+def test_where_no_openclaw_is_nothing_is_written(command: tuple[str, ...], app: tuple[str, ...]) -> None:
+    result = freeride(*app, *command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "OpenClaw is not installed here" in result.stderr
+    assert not config_path().parent.exists()
+    assert not (Path(os.environ["FREERIDE_HOME"]) / "openclaw.db").exists()
 
 
 @pytest.mark.usefixtures("openrouter")

@@ -16,6 +16,7 @@ Everything else in this room is private to `freeride`. It may import every other
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,9 @@ _HOMES = {
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
+COMPLETION_VARIABLE = "_FREERIDE_COMPLETE"
+"""Set by a shell that asks how a command line could go on."""
+
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
@@ -88,12 +92,16 @@ def main() -> None:
     from freeride_core.cli.program import prepare_program
 
     prepare_program()
-    if sys.argv[1:2] == ["--version"]:
+    if sys.argv[1:2] in (["--version"], ["-V"]):
         sys.stdout.write(f"freeride {__version__}\n")
         return
     try:
         from freeride_core.cli.group import freeride  # not above: --version needs none of it
 
+        if COMPLETION_VARIABLE in os.environ:
+            from freeride_core.cli.completion import prepare_completion
+
+            prepare_completion()
         freeride.main(prog_name="freeride")
     except KeyboardInterrupt:
         raise SystemExit(130) from None

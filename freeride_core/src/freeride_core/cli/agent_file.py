@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeride_core.binder import Binder, Endpoint, Place, Unreadable
-from freeride_core.binding.agent_files import path_of
+from freeride_core.binding.agent_files import is_installed, path_of
 from freeride_core.binding.backups import Backups
 from freeride_core.binding.change import plan_binding
 from freeride_core.binding.record import BindingRecord
@@ -36,6 +36,11 @@ class AgentFile:
         """Raises `BindingError` if a variable of the agent's leads nowhere."""
         self.path = path_of(binder, Place.HOME, Path.home(), Path.home(), os.environ)
         self._backups = Backups(settings.home)
+        self._binder = binder
+
+    def is_agent_installed(self) -> bool:
+        """Return whether the agent's program is on `PATH`, or its own folder is there."""
+        return is_installed(self._binder, Path.home(), os.environ)
 
     def read(self) -> str | None:
         """Return its text, or None if there is no file. Raise `Unreadable`."""

@@ -15,7 +15,8 @@ from freeride_core.binder import Binder, Endpoint, Unreadable
 from freeride_core.cli.agent_requests import age
 from freeride_core.cli.binders import fault_of_protocol
 from freeride_core.cli.scope_option import ScopeOption, scope_options_from_here
-from freeride_core.cli.terminal import fail, show_table, tell
+from freeride_core.cli.table import show_table
+from freeride_core.cli.terminal import fail, tell
 
 if TYPE_CHECKING:
     from freeride_core.binding.backups import Backups

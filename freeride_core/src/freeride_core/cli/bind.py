@@ -12,6 +12,7 @@ import typer
 
 from freeride_core.binder import Binder, Endpoint, Unreadable
 from freeride_core.cli.binders import change_row, fault_of_protocol, load_installed
+from freeride_core.cli.names import complete_agents
 from freeride_core.cli.scope_option import ScopeOption, default_scope
 from freeride_core.cli.terminal import fail, fault_of, show, tell
 from freeride_core.cli.url_option import UrlOption, gateway_root
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
 
 
 def bind(
-    name: Annotated[str | None, typer.Argument(help="The agent. Without one: list all that can be bound.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="AGENT", help="The agent. Without one: list all that can be bound.", autocompletion=complete_agents
+        ),
+    ] = None,
     scope: Annotated[
         ScopeOption | None,
-        typer.Option(help="Whose configuration: yours, that of the folder you are in, or of its git repository."),
+        typer.Option(help="Which config to edit: user (home), current directory (cwd) or Git root (git)."),
     ] = None,
     url: UrlOption = None,
-    model: Annotated[str, typer.Option(help="The model that the agent asks for.")] = "auto",
+    model: Annotated[str, typer.Option(metavar="MODEL", help="The model that the agent asks for.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")] = False,
     undo: Annotated[
         bool, typer.Option("--undo", help="Take back what was written, and leave what was changed since.")
@@ -52,11 +58,11 @@ def bind(
 
     check_model(model)
     if force and name is None and not everything:
-        raise typer.BadParameter("say which agent", param_hint="NAME")
+        raise typer.BadParameter("say which agent", param_hint="AGENT")
     if everything and (not undo or name is not None):
         raise typer.BadParameter("it goes with --undo and without a name", param_hint="--all")
     if name is None and (undo or dry_run) and not everything:
-        raise typer.BadParameter("say which agent, or --all", param_hint="NAME")
+        raise typer.BadParameter("say which agent, or --all", param_hint="AGENT")
     try:
         if undo:
             from freeride_core.cli.undo import Undo

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeride_core.binder import Binder
 from freeride_core.cli.scope_option import ScopeOption
 from freeride_core.cli.terminal import fail
+from freeride_core.system.spelling import suggestion
 
 if TYPE_CHECKING:
     from freeride_core.binding.change import Change
@@ -36,10 +36,8 @@ def load_installed(name: str) -> Binder:
     installed = offered_names("binder")
     if name not in installed:
         # No package is named after what was typed: anyone can publish one of that name.
-        near = difflib.get_close_matches(name.lower(), installed, n=1)
-        guess = f"did you mean {near[0]}? " if near else ""
         some = f"installed: {', '.join(installed)}" if installed else "they come with: pip install freeride-gateway"
-        fail(f"there is no binder {name!r}; {guess}{some}")
+        fail(f"there is no binder {name!r}; {suggestion(name, installed)}{some}")
     return load_binder(name)
 
 

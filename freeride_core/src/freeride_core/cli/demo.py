@@ -22,7 +22,9 @@ _HOST = "127.0.0.1"
 
 
 def demo(
-    port: Annotated[int, typer.Option(help="Port of the gateway that stays up; 0: any.", min=0, max=65535)] = 11343,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="Port of the gateway that stays up; 0: any.", min=0, max=65535)
+    ] = 11343,
     once: Annotated[bool, typer.Option("--once", help="Exit after the story.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="Without pauses for the eye.")] = False,
     as_json: Annotated[

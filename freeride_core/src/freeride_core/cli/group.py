@@ -9,37 +9,47 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperGroup
 
 from freeride_core import __version__
 from freeride_core.settings.home import SettingsError
+from freeride_core.system.spelling import suggestion
 
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
+    from typer._click.shell_completion import CompletionItem
 
 PLUGIN_GROUP = "freeride.commands"
 
 # Where each command is and what it does: `module:function`, the function's parameters being the command's.
 BUILT_IN: Mapping[str, tuple[str, str]] = {
-    "init": ("freeride_core.cli.init:init", "Set up your keys, one provider after the other."),
+    "init": ("freeride_core.cli.init:init", "Get a free key, check it, and save it."),
     "serve": ("freeride_core.cli.serve:serve", "Run the gateway."),
     "status": ("freeride_core.cli.status:status", "Show what runs, who serves, and what is left today."),
     "stop": ("freeride_core.cli.stop:stop", "Stop the gateway."),
-    "demo": ("freeride_core.cli.demo:demo", "Watch a failover on simulated providers; no key needed."),
+    "demo": ("freeride_core.cli.demo:demo", "Watch a failover on simulated providers. Needs no key."),
     "bind": ("freeride_core.cli.bind:bind", "Point an agent at the gateway."),
-    "run": ("freeride_core.cli.run:app", "Start an agent bound to the gateway, for this once."),
-    "doctor": ("freeride_core.cli.doctor:doctor", "Look for what is wrong, and say what to do."),
-    "keys": ("freeride_core.cli.keys:keys", "Show your keys and what each of them can do now."),
+    "run": ("freeride_core.cli.run:app", "Run an agent through the gateway without changing its config."),
+    "doctor": ("freeride_core.cli.doctor:doctor", "Find what is wrong, and say what to do."),
+    "keys": ("freeride_core.cli.keys:keys", "Show your keys, and whether each can be used now."),
     "models": ("freeride_core.cli.models:models", "Show the free models that you can use now."),
-    "watch": ("freeride_core.cli.watch:watch", "Follow what the gateway does."),
+    "watch": ("freeride_core.cli.watch:watch", "Follow requests and failovers as they happen."),
     "providers": ("freeride_core.cli.providers:app", "Add upstreams of your own, and choose who is asked."),
     "plugins": ("freeride_core.cli.plugins:plugins", "Show the installed providers and binders."),
     "simulate": ("freeride_core.cli.simulate:simulate", "Play one provider on a local port."),
-    "telemetry": ("freeride_core.cli.telemetry:telemetry", "Show or change what is counted and sent."),
+    "telemetry": ("freeride_core.cli.telemetry:telemetry", "Show what is counted and sent, or turn it off."),
     "upgrade": ("freeride_core.cli.upgrade:upgrade", "Upgrade FreeRide."),
+    "completion": ("freeride_core.cli.completion:completion", "Complete commands and names in your shell."),
     "uninstall": ("freeride_core.cli.uninstall:uninstall", "Undo every binding, and say what else to remove."),
     "version": ("freeride_core.cli.version:version", "Show the version."),
 }
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "Start": ("demo", "init", "serve", "stop", "run"),
+    "Set up": ("bind", "providers", "telemetry", "completion", "upgrade", "uninstall"),
+    "Look": ("status", "keys", "models", "watch", "doctor", "version"),
+    "Plugins": ("plugins", "simulate"),
+}
+"""The built-in commands as `--help` groups them. The last section also has those of plugins."""
 ALIASES: Mapping[str, str] = {"list": "models"}
 ELSEWHERE: Mapping[str, str] = {"new": "freeride-conformance", "certify": "freeride-conformance"}
 """Commands that people have read about, and the distribution that each comes with."""
@@ -57,6 +67,17 @@ class CommandGroup(TyperGroup):
                 offers.setdefault(entry_point.name, []).append(entry_point)
         return offers
 
+    @cached_property
+    def _older_names(self) -> dict[str, dict[str, list[EntryPoint]]]:
+        """By the name of an app, the other commands of its distribution, where the distribution is named after the app: these
+        are names that its commands had before they were in the app."""
+        older: dict[str, dict[str, list[EntryPoint]]] = {}
+        apps = {name: _distributions(offers) for name, offers in self._offers.items()}
+        for app, origins in apps.items():
+            if any(origin.endswith(f"-{app}") for origin in origins):
+                older[app] = {name: self._offers[name] for name in apps if apps[name] == origins and name != app}
+        return older
+
     def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the signature is the base class's
         return [*BUILT_IN, *sorted(self._offers)]
 
@@ -68,17 +89,37 @@ class CommandGroup(TyperGroup):
         return None if offers is None else _load_plugin_command(name, offers)
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002 - likewise
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in BUILT_IN.items()])
-        if self._offers:
-            with formatter.section("Commands of plugins"):
-                formatter.write_dl([(name, _origins(offers)) for name, offers in sorted(self._offers.items())])
+        apart = {name for app, older in self._older_names.items() for name in (app, *older)}
+        others = [(name, _origins(offers)) for name, offers in sorted(self._offers.items()) if name not in apart]
+        *_, last = SECTIONS
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([*((name, BUILT_IN[name][1]) for name in names), *(others if title == last else ())])
+        for app, older in sorted(self._older_names.items()):
+            with formatter.section(app):
+                rows = [(name, f"older name of `freeride {app} {name}`") for name in sorted(older)]
+                formatter.write_dl([(app, _origins(self._offers[app])), *rows])
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin so, and import none of the commands."""
+        from typer._click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        summaries = {name: summary for name, (_, summary) in BUILT_IN.items()}
+        return [
+            CompletionItem(name, help=summaries.get(name))
+            for name in self.list_commands(ctx)
+            if name.startswith(incomplete)
+        ]
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
         command = None if args[0].startswith("-") else self.get_command(ctx, args[0])
         if command is None:
             origin = ELSEWHERE.get(args[0])
-            where = f"it comes with: pip install {origin}" if origin else "`freeride --help` lists them"
+            known = [*self.list_commands(ctx), *ALIASES]
+            guess = f"{suggestion(args[0], known)}`freeride --help` lists them"
+            where = f"it comes with: pip install {origin}" if origin else guess
             _stop(f"there is no command {args[0]!r}; {where}", 2)
         return args[0], command, args[1:]
 
@@ -92,8 +133,12 @@ class CommandGroup(TyperGroup):
             raise
 
 
+def _distributions(offers: list[EntryPoint]) -> tuple[str, ...]:
+    return tuple(sorted(offer.dist.name if offer.dist else "unknown" for offer in offers))
+
+
 def _origins(offers: list[EntryPoint]) -> str:
-    return "from " + ", ".join(sorted(offer.dist.name if offer.dist else "unknown" for offer in offers))
+    return "from " + ", ".join(_distributions(offers))
 
 
 def _load_plugin_command(name: str, offers: list[EntryPoint]) -> Command:
@@ -114,7 +159,17 @@ def _make_command(name: str, target: typer.Typer | Callable[..., Any]) -> Comman
         app.command(name)(target)
     command = typer.main.get_command(app)
     command.name = name
+    _hide_types(command)
     return command
+
+
+def _hide_types(command: Command) -> None:
+    """Leave the type out of the help of arguments: their names say what they are, and `<list[str]>` says nothing."""
+    for parameter in command.params:
+        if isinstance(parameter, TyperArgument):
+            parameter.display_type_rich = lambda ctx: None  # type: ignore[method-assign] # noqa: ARG005 - typer's hook
+    for member in command.commands.values() if isinstance(command, TyperGroup) else ():
+        _hide_types(member)
 
 
 def _stop(message: str, code: int) -> NoReturn:
@@ -127,11 +182,17 @@ def make_app(**settings: Any) -> typer.Typer:
     return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings)
 
 
-app = make_app(cls=CommandGroup, no_args_is_help=True)
+app = make_app(
+    cls=CommandGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 
 
 @app.callback()
-def _options(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+def _options(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.")] = False,
+) -> None:
     """One local OpenAI-compatible endpoint over every free LLM tier you have a key for."""
     if version:
         typer.echo(f"freeride {__version__}")

@@ -1,62 +1,151 @@
-"""`freeride init`: a key for each provider, asked for where nobody looks on, checked, and kept in `.env`."""
+"""`freeride init`: a menu of providers; for each that is chosen a key is asked for, checked, and saved in `.env`."""
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_core.cli.terminal import NO_PROVIDER, fail, show
+from freeride_core.cli.names import complete_providers
+from freeride_core.cli.terminal import NO_PROVIDER, fail, show, show_wrapped, with_tilde
 
 if TYPE_CHECKING:
-    from freeride_core.provider import Credential, Key, Provider
+    from freeride_core.cli.key_prompt import KeyPrompt
+    from freeride_core.provider import Provider
     from freeride_core.settings.resolver import Settings
 
-_TRIES = 5
+_INTERRUPTED = 130
 
 
 def init(
-    check: Annotated[bool, typer.Option(help="Ask the provider whether it takes the key. Spends nothing.")] = True,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PROVIDER", help="Ask for these only.", autocompletion=complete_providers),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Ask the provider whether it accepts the key. Uses no quota.")
+    ] = True,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Ask nothing: show what would be asked, as one JSON array on stdout.")
+        bool, typer.Option("--json", help="Ask nothing: print what would be asked, as one JSON array on stdout.")
     ] = False,
 ) -> None:
-    """Set up your keys: shows for each provider what it gives and takes, asks for a key and checks it. Can be run again."""
+    """Get a free key, paste it, and FreeRide verifies and saves it. Run it again to add more.
+
+    Without a name it shows a menu of all providers, the easiest first."""
+    from freeride_core.cli.key_prompt import KeyPrompt
+    from freeride_core.cli.recommendation import recommended
     from freeride_core.plugins.discovery import load_plugins
     from freeride_core.settings.resolver import load_settings
 
     settings = load_settings()
-    found = load_plugins(("provider",)).providers.values()
-    providers = sorted(found, key=lambda provider: (provider.rank, provider.name))
-    path = settings.home / ".env"
+    providers = recommended(load_plugins(("provider",)).providers.values())
+    chosen = _named(names or (), providers)
     if as_json:
-        typer.echo(json.dumps([_facts(settings, provider) for provider in providers], indent=2))
+        typer.echo(json.dumps([_facts(settings, provider) for provider in chosen or providers], indent=2))
         return
     if not providers:
         fail(NO_PROVIDER)
+    path = with_tilde(settings.home / ".env")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail(
-            f"this asks questions and needs a terminal; without one write NAME=key into {path}, names: freeride init --json"
+            f"init asks questions and needs a terminal. Without one, write NAME=key into {path}; names: freeride init --json"
         )
-    show(
-        f"Keys are kept in {path}, for you only. Enter leaves things as they are; Ctrl-C ends, and keeps what was said."
-    )
-    for number, provider in enumerate(providers, 1):
-        show(f"\n{provider.about.title}  ({number} of {len(providers)})\n{_introduce(provider)}")
-        _Question(provider, path, is_checked=check).ask()
-    usable = [provider.about.title for provider in providers if _keys(load_settings(), provider)]
+    show_wrapped(f"Keys are saved in {path}, readable only by you. Press Enter to skip, Ctrl-C to stop.")
+    prompt = KeyPrompt(settings.home / ".env", providers, is_checked=check)
+    is_interrupted = False
+    try:
+        if chosen:
+            for provider in chosen:
+                prompt.ask(provider)
+        else:
+            _run_menu(prompt, providers)
+    except KeyboardInterrupt:
+        is_interrupted = True
+        show("")
+    except EOFError:
+        show("")
+    _sum_up(prompt, providers, is_interrupted=is_interrupted)
+
+
+def _named(names: Sequence[str], providers: Sequence[Provider]) -> list[Provider]:
+    from freeride_core.cli.names import unknown_provider
+
+    by_name = {provider.name: provider for provider in providers}
+    for name in names:
+        if name.lower() not in by_name:
+            fail(unknown_provider(name, by_name))
+    return [by_name[name.lower()] for name in dict.fromkeys(names)]
+
+
+def _run_menu(prompt: KeyPrompt, providers: Sequence[Provider]) -> None:
+    """Ask for one provider after the other until the user has enough."""
+    seen: set[str] = set()
+    while True:
+        _show_menu(prompt, providers)
+        rest = [provider for provider in providers if provider.name not in seen and provider.credentials]
+        suggested = rest[0] if rest and not any(map(prompt.keys, providers)) else None
+        default = f"Enter for {suggested.about.title}" if suggested else "Enter to finish"
+        answer = input(f"Which one? Number or name, {default}: ").replace(",", " ").split()
+        if not answer and suggested is None:
+            return
+        picked = _picked(answer, providers) if answer else [suggested]
+        for provider in filter(None, picked):
+            seen.add(provider.name)
+            prompt.ask(provider)
+
+
+def _show_menu(prompt: KeyPrompt, providers: Sequence[Provider]) -> None:
+    from freeride_core.cli.table import show_table
+
+    show("")
+    rows = [
+        (
+            str(number),
+            provider.about.title,
+            _saved(len(prompt.keys(provider))),
+            provider.about.sign_up or "none",
+            provider.about.free_day,
+        )
+        for number, provider in enumerate(providers, 1)
+    ]
+    show_table(("", "PROVIDER", "KEYS", "SIGN-UP", "FREE PER DAY"), rows, droppable=("SIGN-UP",))
+    show("")
+
+
+def _saved(count: int) -> str:
+    return str(count) if count else "-"
+
+
+def _picked(words: Sequence[str], providers: Sequence[Provider]) -> list[Provider]:
+    """The providers of these numbers and names; what is neither is told."""
+    from freeride_core.cli.names import unknown_provider
+
+    names = {provider.name: provider for provider in providers}
+    titles = {provider.about.title.lower(): provider for provider in providers}
+    numbers = {str(number): provider for number, provider in enumerate(providers, 1)}
+    known = {**titles, **names, **numbers}
+    for word in words:
+        if word.lower() not in known:
+            show_wrapped(f"{unknown_provider(word, names)}.")
+    return [known[word.lower()] for word in words if word.lower() in known]
+
+
+def _sum_up(prompt: KeyPrompt, providers: Sequence[Provider], *, is_interrupted: bool) -> None:
+    """Say what was saved, however it ended."""
+    show_wrapped(f"Saved: {', '.join(prompt.saved)}." if prompt.saved else "Nothing was saved.")
+    usable = [provider.about.title for provider in providers if prompt.keys(provider)]
+    if is_interrupted:
+        raise typer.Exit(_INTERRUPTED)
     if not usable:
-        fail("there is no key yet; `freeride demo` shows what one would give you")
-    show(f"\nUsable: {', '.join(usable)}. Next: freeride serve")
+        fail("There is no API key yet. To see what one would give you: freeride demo")
+    show_wrapped(f"Ready: {', '.join(usable)}. Next: freeride serve")
 
 
 def _facts(settings: Settings, provider: Provider) -> dict[str, Any]:
-    from freeride_core.settings.keys import key_variable
+    from freeride_core.settings.keys import key_variable, read_keys
 
     about = provider.about
     return {
@@ -64,7 +153,7 @@ def _facts(settings: Settings, provider: Provider) -> dict[str, Any]:
         "title": about.title,
         "variable": key_variable(provider),
         "account_variable": provider.credentials[0].account_variable if provider.credentials else None,
-        "keys": len(_keys(settings, provider)),
+        "keys": len(read_keys(provider, settings)[0]),
         "keys_url": about.keys_url or None,
         "free_day": about.free_day,
         "sign_up": about.sign_up or None,
@@ -75,116 +164,3 @@ def _facts(settings: Settings, provider: Provider) -> dict[str, Any]:
         "checked": about.checked,
         "env_file": str(settings.home / ".env"),
     }
-
-
-def _introduce(provider: Provider) -> str:
-    about = provider.about
-    rows = [("a free day", about.free_day)]
-    if about.sign_up:
-        needs = ", ".join(f"{'a' if word in about.sign_up else 'no'} {word}" for word in ("card", "phone"))
-        rows.append(("sign-up", f"{about.sign_up} ({needs})"))
-    rows.append(("your prompts", about.data_use))
-    if about.keys_url:
-        rows.append(("make a key", about.keys_url))
-    rows.append(("as of", f"{about.checked}, {about.source}"))
-    return "\n".join(f"  {title:<13} {text}" for title, text in rows)
-
-
-def _keys(settings: Settings, provider: Provider) -> tuple[Key, ...]:
-    from freeride_core.settings.keys import read_keys
-
-    return read_keys(provider, settings)[0]
-
-
-class _Question:
-    """What is asked about one provider."""
-
-    def __init__(self, provider: Provider, path: Path, *, is_checked: bool) -> None:
-        self._provider = provider
-        self._path = path
-        self._is_checked = is_checked
-
-    def ask(self) -> None:
-        from freeride_core.settings.resolver import load_settings
-
-        settings = load_settings()
-        if not self._provider.credentials:
-            self._ask_address(settings)
-            return
-        credential = self._provider.credentials[0]
-        if credential.variable in settings.above_files:
-            show(f"  {credential.variable} is set in your environment, which outranks the file.")
-            return
-        self._ask_key(settings, credential)
-
-    def _ask_address(self, settings: Settings) -> None:
-        from freeride_core.settings.dotenv import set_variables
-        from freeride_core.settings.resolver import SettingsError, base_url_variable, load_settings
-
-        name = base_url_variable(self._provider)
-        at = settings.base_url(self._provider)
-        show(f"  It wants no key, only its address, usually {self._provider.base_url}")
-        for _ in range(_TRIES):
-            address = input(f"  {name} [{at or 'not used'}]: ").strip()
-            if not address:
-                return
-            try:
-                load_settings({**settings.above_files, name: address})
-            except SettingsError as error:
-                show(f"  {error}")
-                continue
-            set_variables(self._path, {name: address})
-            return
-
-    def _ask_key(self, settings: Settings, credential: Credential) -> None:
-        present = _keys(settings, self._provider)
-        kept = f"keep {_counted(present)}" if present else "leave it out"
-        for _ in range(_TRIES):
-            secret = getpass.getpass(f"  {credential.variable} (hidden; Enter: {kept}): ").strip()
-            if not secret:
-                return
-            values = {credential.variable: secret}
-            if credential.account_variable:
-                values |= self._ask_account(settings, credential.account_variable)
-            if self._takes(settings, values):
-                return
-        show("  Enough of that; run `freeride init` again when you have another key.")
-
-    def _ask_account(self, settings: Settings, name: str) -> dict[str, str]:
-        at = settings.environ.get(name, "")
-        account = input(f"  {name} [{at or 'needed'}]: ").strip()
-        return {name: account} if account else {}
-
-    def _takes(self, settings: Settings, values: dict[str, str]) -> bool:
-        """Whether the values were kept; why not is told."""
-        from freeride_core.privacy.redaction import Redactor
-        from freeride_core.settings.dotenv import set_variables
-        from freeride_core.settings.keys import read_keys
-        from freeride_core.settings.resolver import load_settings
-
-        tried = load_settings({**settings.above_files, **values})
-        keys, warnings = read_keys(self._provider, tried)
-        new = [key for key in keys if key.variable in values]
-        if not new:
-            for warning in warnings or ("that is no key",):
-                show(f"  {warning}")
-            return False
-        if self._is_checked:
-            from freeride_core.cli.key_check import check_keys
-
-            redact = Redactor(key.secret for key in new)
-            verdicts = check_keys(tried, [(self._provider, new)])
-            for key, verdict in zip(new, verdicts, strict=True):
-                note = f": {redact(verdict.note)}" if verdict.note else ""
-                show(
-                    f"  {key.fingerprint} is {'not known to be valid' if verdict.valid is None else verdict.word}{note}"
-                )
-            if all(verdict.valid is False for verdict in verdicts):
-                return False
-        set_variables(self._path, values)
-        show("  kept")
-        return True
-
-
-def _counted(keys: Sequence[Key]) -> str:
-    return keys[0].fingerprint if len(keys) == 1 else f"the {len(keys)} that are there"

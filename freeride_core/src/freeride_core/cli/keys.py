@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_core.cli.terminal import clock, complain, fail, show, show_table, where_to_get_keys
+from freeride_core.answer import ErrorKind
+from freeride_core.cli.table import show_table
+from freeride_core.cli.terminal import clock, complain, fail, show_wrapped, where_to_get_keys
 
 if TYPE_CHECKING:
     from freeride_core.cli.snapshot import Snapshot
-    from freeride_core.gateway.walk.enabled import EnabledProvider
+    from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders
     from freeride_core.provider import Key
+
+REJECTED = "rejected"
 
 
 def keys(
     check: Annotated[
-        bool, typer.Option("--check", help="Ask each provider whether it takes the key. Spends nothing.")
+        bool, typer.Option("--check", help="Ask each provider whether it accepts the key. Uses no quota.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
-    """Show your keys, by fingerprint, and what each of them can do now."""
+    """Show your keys by fingerprint, and whether each can be used now.
+
+    Exit codes: 0 there is a key, 1 there is none, or a provider rejected one."""
     from freeride_core.cli.snapshot import read_snapshot
 
     snapshot = read_snapshot()
@@ -39,19 +45,36 @@ def keys(
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
         titles = ["PROVIDER", "KEY", "VARIABLE", "FINGERPRINT", "STATE", *(["CHECK"] if check else [])]
-        show_table(titles, [_cells(row, snapshot.now, with_check=check) for row in rows])
+        cells = [_cells(row, snapshot.now, with_check=check) for row in rows]
+        show_table(titles, cells, droppable=("FINGERPRINT", "KEY"))
         for provider, usage in sorted(snapshot.ledger.usage.today().items()):
             tokens = f"{usage.tokens_in:,} tokens in, {usage.tokens_out:,} out"
-            show(f"{provider} today: {usage.requests:,} requests, {usage.failed:,} failed, {tokens}")
+            show_wrapped(f"{provider} today: {usage.requests:,} requests, {usage.failed:,} failed, {tokens}")
     if not rows:
         fail(where_to_get_keys(snapshot.enabled.registered.values(), snapshot.settings.home))
-    for row in rows:
-        if not row["looks_right"]:
-            complain(f"{row['variable']} (k{row['index']}) does not look like a key of {row['provider']}")
+    for line in odd_keys(snapshot.enabled):
+        complain(line)
+    if any(row.get("check") == REJECTED for row in rows):
+        raise typer.Exit(1)
+
+
+def odd_keys(enabled: EnabledProviders) -> Iterator[str]:
+    """Yield what to say of each key that does not look like its provider's."""
+    from freeride_core.settings.key_shapes import expected_start, looks_right
+
+    for member in enabled.members:
+        provider = member.provider
+        for key in member.keys:
+            if key.secret and not looks_right(provider, key.variable, key.secret):
+                start = expected_start(provider)
+                shape = f" (expected {start})" if start else ""
+                title, page = provider.about.title, provider.about.keys_url
+                yield f"{key.variable} doesn't look like a key of {title}{shape}: copy it again from {page}"
 
 
 def _row(snapshot: Snapshot, member: EnabledProvider, key: Key) -> dict[str, Any]:
     from freeride_core.ledger.slots import ALL_MODELS, slots_over
+    from freeride_core.settings.key_shapes import looks_right
 
     cooling = snapshot.ledger.state(key, ALL_MODELS).cooldown
     account = snapshot.ledger.accounts.of(key)
@@ -66,7 +89,7 @@ def _row(snapshot: Snapshot, member: EnabledProvider, key: Key) -> dict[str, Any
         "index": key.index,
         "variable": key.variable,
         "fingerprint": key.fingerprint,
-        "looks_right": _looks_right(member, key),
+        "looks_right": looks_right(member.provider, key.variable, key.secret),
         "state": "cooling" if cooling else "usable",
         "kind": cooling.kind if cooling else None,
         "until": cooling.until if cooling else None,
@@ -75,20 +98,12 @@ def _row(snapshot: Snapshot, member: EnabledProvider, key: Key) -> dict[str, Any
     }
 
 
-def _looks_right(member: EnabledProvider, key: Key) -> bool:
-    patterns = [
-        credential.pattern
-        for credential in member.provider.credentials
-        if any(
-            re.fullmatch(rf"{re.escape(name)}(_\d+)?", key.variable)
-            for name in (credential.variable, *credential.aliases)
-        )
-    ]
-    return all(pattern is None or re.fullmatch(pattern, key.secret) for pattern in patterns)
-
-
 def _cells(row: dict[str, Any], now: float, *, with_check: bool) -> list[str]:
-    state = f"cooling until {clock(row['until'], now)} ({row['kind']})" if row["until"] else "usable"
+    state = "usable"
+    if row["until"]:
+        moment = clock(row["until"], now)
+        is_rejected = row["kind"] == ErrorKind.AUTH
+        state = f"rejected, retrying at {moment}" if is_rejected else f"cooling until {moment} ({row['kind']})"
     if row["cooling_models"]:
         state += f", {len(row['cooling_models'])} of its models cooling"
     cells = [row["provider"], f"k{row['index']}", row["variable"], row["fingerprint"], state]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_core.cli.terminal import complain, fail, show_table, where_to_get_keys
+from freeride_core.cli.table import show_table
+from freeride_core.cli.terminal import complain, fail, where_to_get_keys
 
 if TYPE_CHECKING:
     from freeride_core.cli.snapshot import Snapshot

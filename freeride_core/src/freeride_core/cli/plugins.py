@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from freeride_core.cli.terminal import complain, show_table
+from freeride_core.cli.table import show_table
+from freeride_core.cli.terminal import complain
 
 _COLUMNS = ("kind", "name", "distribution", "version", "api", "status", "reason")
 

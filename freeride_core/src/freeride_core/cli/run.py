@@ -21,6 +21,7 @@ import typer
 from freeride_core.cli.bind import check_model
 from freeride_core.cli.binders import fault_of_protocol, load_installed
 from freeride_core.cli.group import make_app
+from freeride_core.cli.names import complete_agents
 from freeride_core.cli.terminal import complain, fail
 from freeride_core.cli.url_option import UrlOption, gateway_root
 
@@ -44,13 +45,20 @@ app = make_app()
 # Whatever follows the agent's name is the agent's, options too.
 @app.command("run", context_settings={"allow_interspersed_args": False})
 def run(
-    agent: Annotated[str, typer.Argument(help="The agent, by the name that `freeride bind` knows.")],
-    arguments: Annotated[list[str] | None, typer.Argument(help="What the agent is started with.")] = None,
+    agent: Annotated[
+        str,
+        typer.Argument(metavar="AGENT", help="The agent, as `freeride bind` lists it.", autocompletion=complete_agents),
+    ],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="ARGS", help="What the agent is started with.")
+    ] = None,
     url: UrlOption = None,
-    model: Annotated[str, typer.Option(help="The model that the agent asks for.")] = "auto",
+    model: Annotated[str, typer.Option(metavar="MODEL", help="The model that the agent asks for.")] = "auto",
 ) -> None:
-    """Start an agent bound to the gateway, without a change of its files. Where no gateway answers one runs as long as an
-    agent needs it. Ends with the agent's exit code."""
+    """Run an agent through the gateway without changing its config. If no gateway is running, one is started for as long as an
+    agent needs it.
+
+    Exit code: the agent's."""
     from freeride_core.binder import Endpoint
     from freeride_core.plugins.discovery import PluginError
     from freeride_core.settings.resolver import load_settings
@@ -68,7 +76,7 @@ def run(
         fail(fault)
     launch = binder.launch(endpoint)
     if launch is None:
-        fail(f"{binder.title} can be bound by its file only: freeride bind {agent}")
+        fail(f"freeride run can't start {binder.title}: it reads only its config file. Use freeride bind {binder.name}")
     program = find_program(launch.program)
     if program is None:
         complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from freeride_core.cli.names import complete_providers, unknown_provider
 from freeride_core.cli.terminal import complain, fail, show, tell
 from freeride_core.system.plain_text import printable
 
@@ -23,12 +24,19 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Providers to simulate.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PROVIDER", help="Providers to simulate.", autocompletion=complete_providers),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="All installed providers.")] = False,
-    port: Annotated[int, typer.Option(help="Port of the first, the others follow; 0: any.", min=0, max=65535)] = 0,
-    case: Annotated[str | None, typer.Option(help="Answer every request with this case; --list shows them.")] = None,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="Port of the first, the others follow; 0: any.", min=0, max=65535)
+    ] = 0,
+    case: Annotated[
+        str | None, typer.Option(metavar="CASE", help="Answer every request with this case; --list shows them.")
+    ] = None,
     quotas: Annotated[bool, typer.Option("--quotas/--no-quotas", help="Whether quotas deplete.")] = True,
-    reply: Annotated[str | None, typer.Option(help="All that the simulated model says.")] = None,
+    reply: Annotated[str | None, typer.Option(metavar="TEXT", help="All that the simulated model says.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="Show the cases that can be played, and exit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -66,7 +74,7 @@ def _profiles(names: Sequence[str], *, every: bool) -> list[Profile]:
     for name in wanted:
         reason = next((row.reason for row in plugins.rows if row.name == name), None)
         if reason is None:
-            fail(f"no provider {name!r} is installed; installed: {installed}")
+            fail(unknown_provider(name, plugins.providers))
         if reason:
             fail(f"the provider {name!r} cannot be used: {reason}")
     profiles: list[Profile] = []

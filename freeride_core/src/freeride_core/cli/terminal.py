@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import typer
 
-from freeride_core.system.plain_text import printable, printable_lines
+from freeride_core.system.plain_text import printable_lines
 
 if TYPE_CHECKING:
     from freeride_core.provider import Provider
 
+_NARROWEST = 20
+"""Columns that a wrapped line has at least behind its indentation."""
 NO_PROVIDER = "no usable provider is installed; the usual ones come with: pip install freeride-gateway"
 
 
@@ -25,12 +29,47 @@ def complain(line: str) -> None:
 
 def tell(line: str) -> None:
     """The same without the program's name in front."""
-    typer.echo(printable_lines(line), err=True)
+    typer.echo(wrap(printable_lines(line), columns_of(sys.stderr)), err=True)
 
 
 def show(text: str, *, ends: bool = True) -> None:
     """Writes text for people on stdout, with a line feed after it if it `ends` there. Nothing in it steers the terminal."""
     typer.echo(printable_lines(text), nl=ends)
+
+
+def show_wrapped(text: str, hang: int = 0) -> None:
+    """Write text on stdout as `show` does, broken between words at the terminal's width; further lines hang in by `hang`."""
+    show(wrap(text, columns_of(sys.stdout), hang))
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """Return how many columns the terminal has, or None if `stream` is none: what reads it wants whole lines."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def wrap(text: str, columns: int | None, hang: int = 0) -> str:
+    """Return the text with its lines broken between words; what continues a line is indented as that, and by `hang` more.
+    A URL or a path stays whole. `columns` None: the text as it is."""
+    if columns is None:
+        return text
+    lines: list[str] = []
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip(" ")) + hang)
+        lines += _broken(line, max(columns, len(indent) + _NARROWEST), indent) if len(line) > columns else [line]
+    return "\n".join(lines)
+
+
+def _broken(line: str, columns: int, indent: str) -> list[str]:
+    import textwrap  # costs 2 ms, and few lines are long
+
+    return textwrap.wrap(
+        line,
+        columns,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
 
 
 def fail(line: str) -> NoReturn:
@@ -45,14 +84,6 @@ def fault_of(error: OSError) -> str:
     return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
-def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Aligned columns on stdout. Upstreams choose some of these texts, so nothing in them steers the terminal."""
-    lines = [list(titles), *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    for line in lines:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
 def clock(moment: float, now: float) -> str:
     """Local time, with the date where it is not today; `moment` and `now` are seconds since the epoch."""
     local, today = time.localtime(moment), time.localtime(now)
@@ -60,8 +91,8 @@ def clock(moment: float, now: float) -> str:
 
 
 def where_to_get_keys(installed: Iterable[Provider], home: Path) -> str:
-    """What to do without a key: a line for each provider, with the page and the variables, or with the address where it wants no
-    key."""
+    """Return what to do without a key: a line for each provider, with its page and its variables, or with its address if it
+    needs no key."""
     from freeride_core.settings.resolver import base_url_variable
 
     providers = sorted(installed, key=lambda provider: (provider.rank, provider.name))
@@ -77,11 +108,11 @@ def where_to_get_keys(installed: Iterable[Provider], home: Path) -> str:
             keyed.append(f"{title}{provider.about.keys_url}  ->  {' and '.join(names)}")
         if not provider.credentials:
             keyless.append(f"{title}{base_url_variable(provider)}={provider.base_url}")
-    lines = ["there is no key of any provider; a free one is made in a minute:", *keyed] if keyed else []
+    lines = ["No API keys found. Create a free one with any of these providers:", *keyed] if keyed else []
     if keyless:
-        lines += ["no key is wanted here, only the address:" if keyed else "no provider was asked for:", *keyless]
+        lines += ["No key needed, just the server URL:" if keyed else "No provider is set up:", *keyless]
     file = with_tilde(home / ".env")
-    lines.append(f"Set it with `freeride init`, export it, or put it into {file}. Without any key: freeride demo")
+    lines.append(f"Save it with `freeride init`, export it, or add it to {file}. To try without a key: freeride demo")
     return "\n".join(lines)
 
 

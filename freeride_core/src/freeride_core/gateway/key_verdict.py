@@ -23,7 +23,7 @@ class KeyVerdict:
 
     @property
     def word(self) -> str:
-        return {True: "valid", False: "refused", None: "unknown"}[self.valid]
+        return {True: "valid", False: "rejected", None: "unknown"}[self.valid]
 
 
 async def judge_key(provider: Provider, key: Key, ask: Ask) -> KeyVerdict:

@@ -8,6 +8,7 @@ In reading order:
 - `own_providers`: providers that a user declares there
 - `unknown`: settings that nothing reads
 - `advice`: what is probably not what the user means
+- `aliases`: other names for models
 - `dotenv`: changes one variable in `.env`
 - `unquoted`: what was copied with a value is cut off
 - `key_shapes`: whose a key is, by its look

@@ -12,7 +12,7 @@ _LITERAL = re.compile(r"(?:[\w-]|\\[.-])+(?![*+?{\w-])")
 _PLACEHOLDER = re.compile(
     r"""\.\.\. | … | [<{].*[>}] | \$\{.*\} | \$\w+
     | (?:.*[^a-z0-9])? (?: your | my[-_]?(?:api[-_]?)?key | placeholder | change[-_]?me | replace[-_]?(?:me|with|this)
-      | (?:api[-_]?)?(?:key|token)[-_]here | paste | insert[-_] | dummy[-_]?key | todo | redacted | example[-_]?key ) (?:[^a-z0-9].*)?
+      | (?:api[-_]?)?(?:key|token)[-_]here | paste | dummy[-_]?key | todo | redacted | example[-_]?key ) (?:[^a-z0-9].*)?
     | (?:.*[-_])? (?: x{3,} | \*{3,} | \.{3,} | •{3,} | …+ )
     | your\w* | (?:the[-_])?(?:api[-_]?)?(?:key|token) | none | null | undefined""",
     re.VERBOSE | re.IGNORECASE,
@@ -20,12 +20,12 @@ _PLACEHOLDER = re.compile(
 
 
 def is_placeholder(text: str) -> bool:
-    """Return whether a page or a template has this where the key belongs: `your-key-here`, `<key>`, `gsk_xxxx`, `$GROQ_API_KEY`."""
+    """Return whether a page or a template has this where the key belongs: `your-key-here`, `<key>`, `sk-xxxx`, `$API_KEY`."""
     return _PLACEHOLDER.fullmatch(text) is not None
 
 
 def key_starts(provider: Provider) -> tuple[str, ...]:
-    """Return what all keys of the provider begin with, one of these: `("gsk_",)`. Empty if its pattern does not say."""
+    """Return what all keys of the provider begin with, one of these: `("sk-",)`. Empty if its pattern does not say."""
     starts: list[str] = []
     for credential in provider.credentials:
         alternatives = [] if credential.pattern is None else credential.pattern.split("|")
@@ -42,7 +42,7 @@ def begins_as(provider: Provider, secret: str) -> bool:
 
 
 def expected_start(provider: Provider) -> str:
-    """Return the starts for people, `gsk_…`, or an empty text if the pattern does not say."""
+    """Return the starts for people, `sk-…`, or an empty text if the pattern does not say."""
     return " or ".join(f"{start}…" for start in key_starts(provider))
 
 

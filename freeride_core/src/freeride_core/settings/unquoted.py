@@ -1,4 +1,4 @@
-"""What is copied with a value and is no part of it: quotes, as `docker run --env-file` and a line of JSON leave them, and a name."""
+"""What is copied with a value and is no part of it: a name, and quotes as `docker run --env-file` and a line of JSON leave them."""
 
 from __future__ import annotations
 

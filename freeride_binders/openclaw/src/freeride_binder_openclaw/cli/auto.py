@@ -1,4 +1,4 @@
-"""`freeride auto`."""
+"""`freeride openclaw auto`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def auto(
 
     \b
     Example:
-      freeride auto --dry-run
-      freeride auto --via gateway
+      freeride openclaw auto --dry-run
+      freeride openclaw auto --via gateway
     """
     with told():
         from freeride_binder_openclaw.cli.apply import choose, gateway_endpoint, ranked_models
         from freeride_binder_openclaw.ranking import best_for_agents
         from freeride_binder_openclaw.rotation import fallbacks_of
         from freeride_binder_openclaw.selection import DIRECT, ref_of
-        from freeride_binder_openclaw.workspace import read_workspace
+        from freeride_binder_openclaw.workspace import read_installed_workspace
         from freeride_core import Endpoint
 
-        scene = read_workspace()
+        scene = read_installed_workspace()
         if via_of(scene, via) is Via.GATEWAY and not fallback_only:
             endpoint = gateway_endpoint(scene, "auto")
             choose(scene, endpoint, None, with_profile=setup_auth, dry_run=dry_run, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`freeride fallbacks`."""
+"""`freeride openclaw fallbacks`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def fallbacks(
 
     \b
     Example:
-      freeride fallbacks --count 3
+      freeride openclaw fallbacks --count 3
     """
     with told():
         from freeride_binder_openclaw.cli.apply import choose, ranked_models
         from freeride_binder_openclaw.rotation import fallbacks_of
-        from freeride_binder_openclaw.workspace import read_workspace
+        from freeride_binder_openclaw.workspace import read_installed_workspace
 
-        scene = read_workspace()
+        scene = read_installed_workspace()
         refs = fallbacks_of(ranked_models(scene), scene.selection.primary, count, ())
         choose(scene, None, refs, dry_run=dry_run, as_json=as_json)

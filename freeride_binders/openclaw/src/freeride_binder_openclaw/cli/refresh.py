@@ -1,4 +1,4 @@
-"""`freeride refresh`."""
+"""`freeride openclaw refresh`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def refresh(as_json: AsJson = False) -> None:
 
     \b
     Example:
-      freeride refresh && freeride fallbacks
+      freeride openclaw refresh && freeride openclaw fallbacks
     """
     with told():
         from freeride_binder_openclaw.cli.apply import ranked_models
         from freeride_binder_openclaw.rotation import FRESH_S
-        from freeride_binder_openclaw.workspace import read_workspace
+        from freeride_binder_openclaw.workspace import read_installed_workspace
 
-        models = ranked_models(read_workspace(), oldest_s=0)
+        models = ranked_models(read_installed_workspace(), oldest_s=0)
         hours = int(FRESH_S / 3600)
         if as_json:
             typer.echo(json.dumps({"count": len(models), "models": [model.id for model in models]}, indent=2))

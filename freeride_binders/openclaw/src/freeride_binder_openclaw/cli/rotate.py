@@ -1,4 +1,4 @@
-"""`freeride rotate`."""
+"""`freeride openclaw rotate`."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def rotate(
 
     \b
     Example:
-      freeride rotate
-      freeride rotate --force
+      freeride openclaw rotate
+      freeride openclaw rotate --force
     """
     with told():
         from freeride_binder_openclaw.rotate_once import turn
         from freeride_binder_openclaw.rotation import Trials, list_models
-        from freeride_binder_openclaw.workspace import read_workspace
+        from freeride_binder_openclaw.workspace import read_installed_workspace
 
-        scene = read_workspace()
+        scene = read_installed_workspace()
         if scene.selection.via_gateway:
             _say_unchanged(scene, "OpenClaw asks the gateway, which rotates within each request.", as_json=as_json)
             return
@@ -78,13 +78,13 @@ def _fault(scene: Workspace, trials: Trials) -> str:
     if model is None:
         raise Unusable(
             f"OpenClaw asks {scene.selection.primary or 'its own default'}, which is not a model of OpenRouter; "
-            "to change that all the same: freeride rotate --force, or freeride auto"
+            "to change that all the same: freeride openclaw rotate --force, or freeride openclaw auto"
         )
     verdict = trials.try_model(model)
     if verdict is None:
         raise Unusable(
             "the share of free requests for probes is spent for now; "
-            "without a probe: freeride rotate --force, or freeride switch MODEL"
+            "without a probe: freeride openclaw rotate --force, or freeride openclaw switch MODEL"
         )
     if not verdict.is_ok and not verdict.is_models_fault:
         _refuse(verdict)

@@ -1,4 +1,4 @@
-"""What OpenClaw asks: a command, and a part of `freeride status`."""
+"""What OpenClaw asks: `freeride openclaw status`, and a part of `freeride status`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def status(as_json: AsJson = False) -> None:
 
     \b
     Example:
-      freeride status --json
+      freeride openclaw status --json
     """
     with told():
         from freeride_binder_openclaw.workspace import read_workspace
@@ -101,7 +101,7 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
 
     gateway, models, probes, rotation = found["gateway"], found["models"], found["probes"], found["rotation"]
     lines = [
-        ("OpenClaw", found["path"] + ("" if found["exists"] else "  (not there yet: freeride auto)")),
+        ("OpenClaw", found["path"] + ("" if found["exists"] else "  (not there yet: freeride openclaw auto)")),
         ("asks", _primary(found)),
         *[("then" if at == 0 else "", ref) for at, ref in enumerate(found["fallbacks"])],
         *[("but" if at == 0 else "", f"{ref}  ({where})") for at, (where, ref) in enumerate(found["others"].items())],
@@ -110,8 +110,12 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if found["keys_note"]:
         lines.append(("key", found["keys_note"]))
-    lines.append(("profile", "openrouter:default" if found["auth_profile"] else "none  (freeride auto --setup-auth)"))
-    listed = f"{models['count']} free ones, listed {_age(models['age_s'])} ago" if models else "freeride refresh"
+    lines.append(
+        ("profile", "openrouter:default" if found["auth_profile"] else "none  (freeride openclaw auto --setup-auth)")
+    )
+    listed = (
+        f"{models['count']} free ones, listed {_age(models['age_s'])} ago" if models else "freeride openclaw refresh"
+    )
     lines.append(("models", listed))
     at_most = "" if probes["at_most"] is None else f" of at most {probes['at_most']}"
     lines.append(("probes", f"{probes['last_24_hours']}{at_most} in the last 24 hours"))
@@ -125,7 +129,7 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _primary(found: dict[str, Any]) -> str:
     if found["primary"] is None:
-        return "its own default  (freeride auto, or freeride bind openclaw)"
+        return "its own default  (freeride openclaw auto, or freeride bind openclaw)"
     marks = {
         "gateway": "the gateway, which fails over within each request",
         "openrouter": "OpenRouter itself",
@@ -133,7 +137,7 @@ def _primary(found: dict[str, Any]) -> str:
     }
     mark = marks[found["via"]]
     if found["primary_is_free"] is False:
-        mark += ", where it is not free: freeride auto"
+        mark += ", where it is not free: freeride openclaw auto"
     return f"{found['primary']}  ({mark})"
 
 

@@ -1,4 +1,4 @@
-"""`freeride switch`."""
+"""`freeride openclaw switch`."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def switch(
 
     \b
     Example:
-      freeride switch nemotron-3-super
-      freeride switch freeride/auto
+      freeride openclaw switch nemotron-3-super
+      freeride openclaw switch freeride/auto
     """
     with told():
         from freeride_binder_openclaw.cli.apply import choose, ranked_models
         from freeride_binder_openclaw.rotation import fallbacks_of
         from freeride_binder_openclaw.selection import DIRECT, ROUTER, id_of, ref_of
-        from freeride_binder_openclaw.workspace import read_workspace
+        from freeride_binder_openclaw.workspace import read_installed_workspace
         from freeride_core import Endpoint
 
-        scene = read_workspace()
+        scene = read_installed_workspace()
         is_gateways = model.startswith("freeride/") and via is None
         if is_gateways or via_of(scene, via) is Via.GATEWAY:
             endpoint = _at_gateway(scene, model)

@@ -39,7 +39,8 @@ def watcher(
     """Watch the free model that OpenClaw asks at OpenRouter, and take another when it does not answer.
 
     What costs nothing is looked at often: OpenRouter's list every 6 hours, what is left of the day every 15 minutes. Models are
-    asked for words seldom: all probes together, with those of `freeride rotate`, are at most a tenth of a day's free requests.
+    asked for words seldom: all probes together, with those of `freeride openclaw rotate`, are at most a tenth of a day's free
+    requests.
     When the account's day is spent it waits, because another model would not help. Models that are not free are left alone.
 
     Behind the gateway, which fails over within each request, it is not needed: freeride bind openclaw.
@@ -69,11 +70,11 @@ def watcher(
 def _watch(interval_s: int | None) -> None:
     """Until it is asked to stop; None: once, and then what keeps it from looking ends it."""
     from freeride_binder_openclaw.watching import Watcher
-    from freeride_binder_openclaw.workspace import read_workspace
+    from freeride_binder_openclaw.workspace import read_installed_workspace, read_workspace
 
     faults = faults_of_a_command()
     # Without a key it is of no use, and a daemon that says so for ever helps nobody.
-    scene = read_workspace()
+    scene = read_installed_workspace()
     if not scene.selection.via_gateway:
         scene.find_keys().openrouter.close()
     stopping = threading.Event()

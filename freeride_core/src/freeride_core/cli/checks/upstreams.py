@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from freeride_core.cli.checks.finding import Finding, broken, ok, warning
+from freeride_core.cli.keys import odd_keys
 from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders
 from freeride_core.ledger.readiness import Ledger
 from freeride_core.ledger.slots import ALL_MODELS
@@ -36,7 +37,7 @@ def check_plugins(plugins: Plugins) -> Iterator[Finding]:
 
 def check_keys(settings: Settings, enabled: EnabledProviders, ledger: Ledger) -> Iterator[Finding]:
     """Which keys can be used, which were dropped, and why."""
-    for line in (*check_settings(settings, enabled.registered), *enabled.warnings):
+    for line in (*check_settings(settings, enabled.registered), *enabled.warnings, *odd_keys(enabled)):
         yield warning("keys", line)
     for member in enabled.members:
         cooling = [key for key in member.keys if ledger.state(key, ALL_MODELS).cooldown]
