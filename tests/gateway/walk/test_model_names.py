@@ -96,7 +96,7 @@ def test_exact_aliases_are_listed_where_their_model_is(tmp_path: Path) -> None:
 
 
 def test_an_alias_of_an_embeddings_model_serves_embeddings(tmp_path: Path) -> None:
-    with aliased(tmp_path, f'"text-embedding-3-small" = "{EMBEDDER}"\n"ada" = "auto"') as stage:
+    with aliased(tmp_path, f'"text-embedding-3-small" = "{EMBEDDER.id}"\n"ada" = "auto"') as stage:
         answer = stage.embed("text-embedding-3-small")
-        assert (answer.status_code, answer.headers["x-freeride-model"]) == (200, EMBEDDER)
+        assert (answer.status_code, answer.headers["x-freeride-model"]) == (200, EMBEDDER.id)
         assert stage.embed("ada").status_code == 400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from freeride_core import __version__
-from freeride_core.cli.group import BUILT_IN
+from freeride_core.cli.group import BUILT_IN, SECTIONS
 from programs import started
 
 HEAVY = (
@@ -68,7 +69,7 @@ def imported_by(*arguments: str) -> set[str]:
 
 
 def test_the_version_is_one_line_on_stdout() -> None:
-    for arguments in (("--version",), ("version",)):
+    for arguments in (("--version",), ("-V",), ("version",)):
         ended = freeride(*arguments)
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"freeride {__version__}\n", "")
     assert not {"typer", "freeride_core.cli.group"} & imported_by("--version")
@@ -91,10 +92,54 @@ def test_help_lists_every_command_and_imports_none() -> None:
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_command_has_help(name: str) -> None:
-    ended = freeride(name, "--help")
+    ended = freeride(name, "-h")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith(f"Usage: freeride {name}")
     assert "--install-completion" not in ended.stdout
+    assert re.findall(r"<(?:str|int|float|path|list\[|\w+ range)[^>]*>", ended.stdout) == []
+
+
+def test_help_groups_the_commands() -> None:
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(BUILT_IN)
+    sections = [line.rstrip(":") for line in freeride("-h").stdout.splitlines() if re.fullmatch(r"[\w ]+:", line)]
+    assert [*SECTIONS, "openclaw"] == sections[1:]
+
+
+SCRIPTS = {"bash": "complete -o default -F", "zsh": "#compdef freeride", "fish": "complete --command freeride"}
+
+
+@pytest.mark.parametrize("shell", [*SCRIPTS, "powershell"])
+def test_a_shell_gets_its_script(shell: str) -> None:
+    ended = freeride("completion", shell)
+    assert ended.returncode == 0
+    assert SCRIPTS.get(shell, "Register-ArgumentCompleter -Native -CommandName freeride") in ended.stdout
+    assert "_FREERIDE_COMPLETE" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "completions"),
+    [
+        ("freeride ke", {"keys"}),
+        ("freeride init gr", {"groq"}),
+        ("freeride bind aid", {"aider"}),
+        ("freeride keys --ch", {"--check"}),
+        ("freeride openclaw ro", {"rotate"}),
+        ("freeride completion z", {"zsh"}),
+    ],
+)
+def test_a_shell_completes_commands_names_and_options(line: str, completions: set[str]) -> None:
+    words = line.split()
+    ended = freeride(COMP_WORDS=line, COMP_CWORD=str(len(words) - 1), _FREERIDE_COMPLETE="complete_bash")
+    assert (ended.returncode, set(ended.stdout.split())) == (0, completions), ended.stderr
+
+
+def test_completing_a_command_imports_none(install: Any) -> None:
+    source = "raise SystemExit('imported')"
+    folder = install("acme-tools", {"freeride.commands": {"acme": "acme_tools:acme"}}, acme_tools=source)
+    for shell, environ in (("bash", {"COMP_WORDS": "freeride acm", "COMP_CWORD": "1"}), ("fish", {})):
+        asked = {"_TYPER_COMPLETE_ARGS": "freeride acm", "_TYPER_COMPLETE_FISH_ACTION": "get-args", **environ}
+        ended = freeride(PYTHONPATH=str(folder), _FREERIDE_COMPLETE=f"complete_{shell}", **asked)
+        assert (ended.stdout.strip(), ended.stderr) == ("acme", "")
 
 
 def test_a_command_s_help_needs_no_gateway() -> None:

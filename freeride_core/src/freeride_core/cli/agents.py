@@ -16,7 +16,7 @@ from freeride_core.cli.agent_requests import age
 from freeride_core.cli.binders import fault_of_protocol
 from freeride_core.cli.scope_option import ScopeOption, scope_options_from_here
 from freeride_core.cli.table import show_table
-from freeride_core.cli.terminal import fail, tell
+from freeride_core.cli.terminal import fail, tell, with_tilde
 
 if TYPE_CHECKING:
     from freeride_core.binding.backups import Backups
@@ -32,15 +32,21 @@ def list_agents(backups: Backups, requests: AgentRequests, endpoint: Endpoint, *
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
         now = time.time()
-        shown = [{**row, "asked": age(now - row["asked_at"]) if row["asked_at"] else None} for row in rows]
-        show_table(
-            [title.upper() for title in _COLUMNS], [[row[column] or "-" for column in _COLUMNS] for row in shown]
-        )
+        cells = [[_cell(row, column, now) for column in _COLUMNS] for row in rows]
+        show_table([title.upper() for title in _COLUMNS], cells, droppable=("TITLE", "URL", "PATH", "ASKED"))
         for row in rows:
             for line in filter(None, (row["reason"], *row["elsewhere"])):
                 tell(f"{row['name']}: {line}")
     else:
         fail("no binder is installed; the usual ones come with: pip install freeride-gateway")
+
+
+def _cell(row: dict[str, Any], column: str, now: float) -> str:
+    if column == "asked":
+        return age(now - row["asked_at"]) if row["asked_at"] else "-"
+    if column == "path" and row["path"]:
+        return with_tilde(Path(row["path"]))
+    return row[column] or "-"
 
 
 def _rows(backups: Backups, requests: AgentRequests, endpoint: Endpoint) -> list[dict[str, Any]]:

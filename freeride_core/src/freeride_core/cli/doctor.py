@@ -16,6 +16,8 @@ from freeride_core.cli.url_option import UrlOption, gateway_root
 if TYPE_CHECKING:
     from freeride_core.cli.checks.finding import Finding
 
+_TEXT = 19
+"""The column in which a finding's text begins."""
 _MARKS = {"ok": "ok", "warning": "WARN", "broken": "BROKEN"}
 
 
@@ -24,10 +26,12 @@ def doctor(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
 ) -> None:
-    """Look for what is wrong: program, home, port, keys, providers, bound agents. Changes nothing and spends no quota.
+    """Find what is wrong, and say what to do. Changes nothing and uses no quota.
+
+    It looks at the program, the home, the port, keys, providers and bound agents.
 
     Exit codes: 0 nothing is broken, 1 something is."""
-    from freeride_core.cli.terminal import show
+    from freeride_core.cli.terminal import show_wrapped
     from freeride_core.system.plain_text import printable
 
     root = None if url is None else gateway_root(url)
@@ -35,7 +39,7 @@ def doctor(
     for finding in _examine(root):
         findings.append(finding)
         if not as_json:
-            show(f"{_MARKS[finding.state]:<6}  {finding.subject:<9}  {printable(finding.text)}")
+            show_wrapped(f"{_MARKS[finding.state]:<6}  {finding.subject:<9}  {printable(finding.text)}", hang=_TEXT)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     bad = {"broken", "warning"} if strict else {"broken"}

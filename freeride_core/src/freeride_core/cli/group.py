@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -54,6 +53,9 @@ ALIASES: Mapping[str, str] = {"list": "models"}
 ELSEWHERE: Mapping[str, str] = {"new": "freeride-conformance", "certify": "freeride-conformance"}
 """Commands that people have read about, and the distribution that each comes with."""
 
+HELP_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""Of all commands. Help is as wide as the terminal, at most this many columns."""
+
 
 class CommandGroup(TyperGroup):
     """Knows every command by name; a plugin's command also by its distribution."""
@@ -68,7 +70,7 @@ class CommandGroup(TyperGroup):
         return offers
 
     @cached_property
-    def _older_names(self) -> dict[str, dict[str, list[EntryPoint]]]:
+    def older_names(self) -> dict[str, dict[str, list[EntryPoint]]]:
         """By the name of an app, the other commands of its distribution, where the distribution is named after the app: these
         are names that its commands had before they were in the app."""
         older: dict[str, dict[str, list[EntryPoint]]] = {}
@@ -89,13 +91,13 @@ class CommandGroup(TyperGroup):
         return None if offers is None else _load_plugin_command(name, offers)
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002 - likewise
-        apart = {name for app, older in self._older_names.items() for name in (app, *older)}
+        apart = {name for app, older in self.older_names.items() for name in (app, *older)}
         others = [(name, _origins(offers)) for name, offers in sorted(self._offers.items()) if name not in apart]
         *_, last = SECTIONS
         for title, names in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([*((name, BUILT_IN[name][1]) for name in names), *(others if title == last else ())])
-        for app, older in sorted(self._older_names.items()):
+        for app, older in sorted(self.older_names.items()):
             with formatter.section(app):
                 rows = [(name, f"older name of `freeride {app} {name}`") for name in sorted(older)]
                 formatter.write_dl([(app, _origins(self._offers[app])), *rows])
@@ -173,7 +175,9 @@ def _hide_types(command: Command) -> None:
 
 
 def _stop(message: str, code: int) -> NoReturn:
-    sys.stderr.write(f"freeride: {message}\n")
+    from freeride_core.cli.terminal import complain
+
+    complain(message)
     raise typer.Exit(code)
 
 
@@ -185,7 +189,7 @@ def make_app(**settings: Any) -> typer.Typer:
 app = make_app(
     cls=CommandGroup,
     no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
 
 

@@ -39,7 +39,8 @@ def models(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
-        show_table(("ID", "FOR", "CONTEXT", "TIER", "TOOLS", "VISION", "PROVIDERS"), [_cells(row) for row in rows])
+        titles = ("ID", "FOR", "CONTEXT", "TIER", "TOOLS", "VISION", "PROVIDERS")
+        show_table(titles, [_cells(row) for row in rows], droppable=("VISION", "TIER", "TOOLS", "CONTEXT", "FOR"))
     else:
         names = ", ".join(member.provider.name for member in enabled.members)
         complain(f"no model of {names} is known to be free for you")

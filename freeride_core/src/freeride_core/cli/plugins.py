@@ -25,6 +25,7 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="One JSON array
         show_table(
             [name.upper() for name in _COLUMNS],
             [["-" if row[name] is None else str(row[name]) for name in _COLUMNS] for row in rows],
+            droppable=("API", "DISTRIBUTION", "VERSION"),
         )
     if not rows:
         complain("no plugin is installed; the usual ones come with: pip install freeride-gateway")

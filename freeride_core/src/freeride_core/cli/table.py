@@ -11,7 +11,7 @@ from freeride_core.system.plain_text import printable
 _GAP = "  "
 _NARROWEST = 10
 _READABLE = 28
-"""Columns of the terminal that a cell of words needs: a column is left out before another one gets fewer."""
+"""Columns of the terminal that a cell of words needs: a column of the table is left out before another one gets fewer."""
 
 
 def show_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, droppable: Sequence[str] = ()) -> None:
@@ -26,21 +26,42 @@ def table_lines(
 ) -> list[str]:
     """Return the lines of the table. `columns` None: as wide as its cells are."""
     table = [list(titles), *([printable(cell) for cell in row] for row in rows)]
-    widths = _widths(table)
-    for title in droppable:
-        if columns is None or _total([min(width, _READABLE) for width in widths]) <= columns:
-            break
-        at = table[0].index(title)
-        for line in table:
-            del line[at]
-        widths = _widths(table)
-    while columns is not None and _total(widths) > columns and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    if columns is not None:
+        for title in droppable:
+            needed = [max(_longest_word(column), min(_width(column), _READABLE)) for column in _columns(table)]
+            if _total(needed) <= columns:
+                break
+            at = table[0].index(title)
+            for line in table:
+                del line[at]
+    widths = _fitted(table, columns)
     return [text for line in table for text in _wrapped(line, widths)]
 
 
-def _widths(table: Sequence[Sequence[str]]) -> list[int]:
-    return [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+def _fitted(table: Sequence[Sequence[str]], columns: int | None) -> list[int]:
+    """The width of each column: that of its cells, or less, first between words and then within them."""
+    widths = [_width(column) for column in _columns(table)]
+    if columns is None:
+        return widths
+    for smallest in ([_longest_word(column) for column in _columns(table)], [_NARROWEST] * len(widths)):
+        while _total(widths) > columns:
+            wide = [at for at, width in enumerate(widths) if width > smallest[at]]
+            if not wide:
+                break
+            widths[max(wide, key=lambda at: widths[at])] -= 1
+    return widths
+
+
+def _columns(table: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    return list(zip(*table, strict=True))
+
+
+def _width(column: Sequence[str]) -> int:
+    return max(map(len, column))
+
+
+def _longest_word(column: Sequence[str]) -> int:
+    return max(len(word) for cell in column for word in cell.split(" "))
 
 
 def _total(widths: Sequence[int]) -> int:

@@ -39,12 +39,16 @@ def check_home(settings: Settings) -> Iterator[Finding]:
     for path in open_to_others:
         yield warning("home", f"others on this machine can read {path}: chmod go-rwx {path}")
     if not open_to_others:
-        yield ok("home", f"{home}, for you only")
+        yield ok("home", f"{home} is private")
 
 
 def check_state(entries: int, notice: str) -> Iterator[Finding]:
     """Whether what is remembered could be read."""
-    yield warning("state", notice) if notice else ok("state", f"{entries} entries are remembered")
+    yield (
+        warning("state", notice)
+        if notice
+        else ok("state", f"{entries} saved entries" if entries else "nothing is saved yet")
+    )
 
 
 def _is_open(path: Path) -> bool:
@@ -76,11 +80,13 @@ def check_localhost(settings: Settings, port: int) -> Iterator[Finding]:
     try:
         found = socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM)
     except OSError as error:
-        yield broken("localhost", f"`localhost` has no address ({error.strerror}); mend the hosts file")
+        yield broken("localhost", f"localhost has no address ({error.strerror}): correct the hosts file")
         return
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     if away := [address for address in addresses if not is_loopback(address.partition("%")[0])]:
-        yield broken("localhost", f"`localhost` is {', '.join(away)}, which is not this machine; mend the hosts file")
+        yield broken(
+            "localhost", f"localhost resolves to {', '.join(away)}, which is not this machine: correct the hosts file"
+        )
         return
     is_ours = "::1" in addresses and _listener(settings, "127.0.0.1", port) is Listener.OWN_GATEWAY
     if is_ours and _listener(settings, "[::1]", port) is Listener.STRANGER:
@@ -89,7 +95,7 @@ def check_localhost(settings: Settings, port: int) -> Iterator[Finding]:
             f"another program answers at [::1]:{port}, and agents that are bound to `localhost` may reach it",
         )
         return
-    yield ok("localhost", f"`localhost` is {', '.join(addresses)}")
+    yield ok("localhost", f"localhost resolves to {', '.join(addresses)}")
 
 
 def _listener(settings: Settings, host: str, port: int) -> Listener:

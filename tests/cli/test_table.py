@@ -1,0 +1,67 @@
+"""Tables and lines that fit the terminal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeride_core.cli.table import table_lines
+from freeride_core.cli.terminal import wrap
+
+TITLES = ("NAME", "ID", "STATE")
+ROWS = [("acme", "0123456789", "usable, and three of its models are cooling down"), ("orbit", "-", "usable")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        (
+            None,
+            [
+                "NAME   ID          STATE",
+                "acme   0123456789  usable, and three of its models are cooling down",
+                "orbit  -           usable",
+            ],
+        ),
+        (
+            50,  # all columns, with a wrapped one
+            [
+                "NAME   ID          STATE",
+                "acme   0123456789  usable, and three of its models",
+                "                   are cooling down",
+                "orbit  -           usable",
+            ],
+        ),
+        (
+            40,  # without the one that can be left out
+            [
+                "NAME   STATE",
+                "acme   usable, and three of its models",
+                "       are cooling down",
+                "orbit  usable",
+            ],
+        ),
+    ],
+)
+def test_a_table_leaves_out_columns_and_wraps_cells(columns: int | None, lines: list[str]) -> None:
+    assert table_lines(TITLES, ROWS, columns, droppable=("ID",)) == lines
+
+
+def test_what_steers_a_terminal_does_not_reach_it() -> None:
+    assert "\x1b" not in "".join(table_lines(TITLES, [("a", "b", "\x1b[2J")], 30))
+
+
+CELLS = st.text("ab -/", max_size=60)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=4), st.integers(36, 120))
+def test_no_line_of_a_table_is_wider_than_the_terminal(rows: list[tuple[str, str, str]], columns: int) -> None:
+    assert max(map(len, table_lines(TITLES, rows, columns))) <= columns
+
+
+def test_a_line_is_broken_between_words_and_goes_on_where_it_began() -> None:
+    text = "one two three\n  four five six seven\nhttps://example.com/a/long/address"
+    assert wrap(text, None) == text
+    assert wrap(text, 12) == "one two\nthree\n  four five six\n  seven\nhttps://example.com/a/long/address"
+    assert wrap("  label  some words more", 22, hang=7) == "  label  some words\n         more"
