@@ -17,8 +17,8 @@ from freeride_core.settings.resolver import Settings
 from page_parts import ROOT, installed
 
 CORE = ROOT / "freeride_core" / "src" / "freeride_core"
-NO_SETTINGS = {"environ", "above_files", "origins", "provider_tables", "complaints", "stamps"}
-"""Members of `Settings` that are not one."""
+NO_SETTINGS = {"aliases", "environ", "above_files", "origins", "provider_tables", "complaints", "stamps"}
+"""Members of `Settings` that no variable sets."""
 
 
 def first_cells(page: str, head: str) -> set[str]:

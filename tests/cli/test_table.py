@@ -61,7 +61,8 @@ def test_no_line_of_a_table_is_wider_than_the_terminal(rows: list[tuple[str, str
 
 
 def test_a_line_is_broken_between_words_and_goes_on_where_it_began() -> None:
-    text = "one two three\n  four five six seven\nhttps://example.com/a/long/address"
+    text = "one two three four five six\n  one two three four five six\nhttps://example.com/a/long/address"
     assert wrap(text, None) == text
-    assert wrap(text, 12) == "one two\nthree\n  four five six\n  seven\nhttps://example.com/a/long/address"
-    assert wrap("  label  some words more", 22, hang=7) == "  label  some words\n         more"
+    broken = "one two three four five\nsix\n  one two three four\n  five six\nhttps://example.com/a/long/address"
+    assert wrap(text, 24) == broken
+    assert wrap("  label  some words and more of them", 30, hang=7) == "  label  some words and more\n         of them"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_upstream import EMBEDDER, GatewayStage, provider
+from fake_upstream import EMBEDDER, MODEL, GatewayStage, provider
 from freeride_core import Model, Provider
 from freeride_core.gateway.walk.model_names import nearest_model
 
@@ -96,7 +96,9 @@ def test_exact_aliases_are_listed_where_their_model_is(tmp_path: Path) -> None:
 
 
 def test_an_alias_of_an_embeddings_model_serves_embeddings(tmp_path: Path) -> None:
-    with aliased(tmp_path, f'"text-embedding-3-small" = "{EMBEDDER.id}"\n"ada" = "auto"') as stage:
+    alpha = provider("alpha", models=(EMBEDDER, MODEL), embeds=True)
+    with aliased(tmp_path, f'"text-embedding-3-small" = "{EMBEDDER.id}"\n"ada" = "auto"', alpha) as stage:
         answer = stage.embed("text-embedding-3-small")
+        assert answer.status_code == 200, answer.text
         assert (answer.status_code, answer.headers["x-freeride-model"]) == (200, EMBEDDER.id)
         assert stage.embed("ada").status_code == 400

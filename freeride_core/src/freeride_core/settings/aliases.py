@@ -78,7 +78,7 @@ def _checked(path: Path, table: Any) -> dict[str, str]:
         if not _is_name(name) or name.count("*") > 2:
             raise SettingsError(where, "an alias", "write printable ASCII without blanks, with at most two *")
         if not isinstance(target, str) or not _is_name(target) or _WILDCARDS.search(target):
-            raise SettingsError(where, "the name of a model", 'write for example "auto" or "openai/gpt-oss-120b"')
+            raise SettingsError(where, "the name of a model", 'write an id that `freeride models` lists, or "auto"')
         if target.lower() in lower:
             raise SettingsError(
                 where, "the name of a model", "an alias cannot stand for another alias: write the model itself"

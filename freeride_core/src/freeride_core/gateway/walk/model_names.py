@@ -9,7 +9,7 @@ from freeride_core.system.spelling import nearest
 _SHORTEST = 4
 """Letters that the beginning of a name needs to say anything."""
 _ALIKE = 0.5
-"""Names of one family differ in half of their letters: `gpt-4o` and `gpt-oss-120b`."""
+"""Names of one family can differ in half of their letters, such as `acme-4o` and `acme-oss-120b`."""
 
 
 def nearest_model(wanted: str, ids: Iterable[str]) -> str | None:
@@ -30,5 +30,5 @@ def nearest_model(wanted: str, ids: Iterable[str]) -> str | None:
 
 
 def _bare(model_id: str) -> str:
-    """Without the maker in front and the variant behind: `gpt-oss-120b` of `openai/gpt-oss-120b:free`."""
+    """Without the maker in front and the variant behind: `oss-120b` of `acme/oss-120b:free`."""
     return model_id.lower().rpartition("/")[2].partition(":")[0]
