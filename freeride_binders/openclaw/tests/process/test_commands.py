@@ -163,6 +163,7 @@ class TestAuto:
     def test_where_openrouter_cannot_be_reached_nothing_is_written(
         self, monkeypatch: pytest.MonkeyPatch, dead_gateway: str
     ) -> None:
+        config_path().parent.mkdir()
         monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-0000")
         monkeypatch.setenv("FREERIDE_OPENROUTER_BASE_URL", f"{dead_gateway}/api/v1")
         result = freeride("auto")
@@ -210,6 +211,7 @@ class TestSwitch:
         assert fallbacks() == ["other/small"]
 
     def test_a_name_of_the_gateways_leads_there(self) -> None:
+        write_config(OWN)
         said("switch", "freeride/auto")
         assert primary() == "freeride/auto"
 
@@ -319,7 +321,7 @@ class TestRotate:
             said("rotate")
         result = freeride("rotate")
         assert result.exit_code == 1
-        assert "freeride rotate --force" in result.stderr
+        assert "freeride openclaw rotate --force" in result.stderr
         shown = said("rotate", "--force")
         assert (shown["proven"], shown["changed"]) == (False, True)
         assert len(chats(openrouter)) == 5
@@ -355,7 +357,7 @@ class TestStatus:
         config_path().parent.mkdir()
         result = freeride("status")
         assert result.exit_code == 0
-        for hint in ("freeride auto", "freeride bind openclaw", "freeride refresh", "settings/keys"):
+        for hint in ("freeride openclaw auto", "freeride bind openclaw", "freeride openclaw refresh", "settings/keys"):
             assert hint in result.stdout
 
     def test_it_shows_what_is_asked_and_asks_no_provider(self, openrouter: Simulator) -> None:
@@ -417,7 +419,8 @@ class TestHowCoreSeesIt:
 def test_the_installed_commands_do_it_too(openrouter: Simulator, tmp_path: Path) -> None:
     environ = clean_environ(tmp_path, openrouter.env)
     program = script_of("freeride-core", "freeride")
-    ended = run([program, "auto"], environ)
+    (tmp_path / ".openclaw").mkdir()
+    ended = run([program, "openclaw", "auto"], environ)
     assert ended.returncode == 0, ended.stderr
     assert f"openrouter/{ULTRA}" in (tmp_path / ".openclaw" / "openclaw.json").read_text()
     assert run([program, "switch"], environ).returncode == 2
@@ -425,7 +428,5 @@ def test_the_installed_commands_do_it_too(openrouter: Simulator, tmp_path: Path)
 
 @pytest.mark.usefixtures("openrouter")
 def test_status_shows_the_agents_that_ask_something_else() -> None:
-    path = Path(os.environ["HOME"]) / ".openclaw" / "openclaw.json"
-    path.parent.mkdir()
-    path.write_text('{agents: {list: [{id: "main", model: "openai/gpt-5.2"}]}}', "utf-8")
+    write_config('{agents: {list: [{id: "main", model: "openai/gpt-5.2"}]}}')
     assert said("status")["openclaw"]["others"] == {"agents.list.main.model": "openai/gpt-5.2"}
