@@ -23,6 +23,7 @@ def test_it_takes_what_the_commands_write(
     client_folder: Callable[[str], Path], client_environ: Mapping[str, str], tmp_path: Path
 ) -> None:
     program = client_folder("openclaw") / "node_modules" / "openclaw" / "openclaw.mjs"
+    (Path(client_environ["HOME"]) / ".openclaw").mkdir(parents=True, exist_ok=True)
     with SimulatorThread(make_simulator()) as simulators:
         environ = {**client_environ, **simulators.env}
         for command in (["auto", "--setup-auth"], ["switch", "freeride/auto"]):
