@@ -263,7 +263,7 @@ def test_what_is_probably_a_mistake_is_told(home: Path) -> None:
         FREERIDE_LOCAL_BASE_URL="http://127.0.0.2:8000",
     )
     unknown, unencrypted = check_settings(settings, installed)
-    assert "'acne'" in unknown
+    assert "'acne', which is not installed; did you mean acme? installed:" in unknown
     assert "acme, local" in unknown
     assert unencrypted.startswith("FREERIDE_ACME_BASE_URL is http")
     (never,) = check_settings(load(home, FREERIDE_MAX_BUFFERED="1000"), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 
 def can_open() -> bool:
@@ -17,9 +18,11 @@ def can_open() -> bool:
 
 
 def open_page(url: str) -> bool:
-    """Return whether a browser has taken the page."""
+    """Return whether a browser has taken the page. One in the working folder is not started."""
     import webbrowser
 
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(entry for entry in entries if Path(entry).is_absolute())
     try:
         return webbrowser.open(url)
     except webbrowser.Error:
