@@ -33,15 +33,17 @@ def list_models(gateway: Gateway) -> list[ListedModel]:
     return entries + _aliases(gateway, entries)
 
 
-def _aliases(gateway: Gateway, entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _aliases(gateway: Gateway, entries: Sequence[ListedModel]) -> list[ListedModel]:
     """An entry for each alias without a wildcard whose model is listed, under the alias's name."""
-    by_name: dict[str, dict[str, Any]] = {}
+    by_name: dict[str, ListedModel] = {}
     for entry in entries:
-        for name in (entry["id"], entry["canonical_id"], *entry["provider_ids"].values()):
+        for name in (entry.id, entry.canonical, *entry.provider_ids.values()):
             by_name.setdefault(name, entry)
     aliases = gateway.enabled.aliases.exact
     return [
-        {**by_name[target], "id": name} for name, target in aliases.items() if target in by_name and name not in by_name
+        msgspec.structs.replace(by_name[target], id=name)
+        for name, target in aliases.items()
+        if target in by_name and name not in by_name
     ]
 
 
