@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from freeride_core.cli.group import make_app
-from freeride_core.cli.terminal import complain, fail, show_table, tell, with_tilde
+from freeride_core.cli.table import show_table
+from freeride_core.cli.terminal import complain, fail, tell, with_tilde
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from freeride_core.cli.terminal import clock, show, show_table
+from freeride_core.cli.table import show_table
+from freeride_core.cli.terminal import clock, show
 from freeride_core.cli.url_option import UrlOption, gateway_root
 
 if TYPE_CHECKING:
