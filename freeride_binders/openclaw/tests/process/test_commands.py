@@ -381,6 +381,7 @@ class TestStatus:
 
 
 def test_what_is_remembered_may_be_damaged(freeride_home: Path) -> None:
+    config_path().parent.mkdir()
     path = freeride_home / "openclaw.db"
     path.write_bytes(b"certainly not a database" * 100)
     result = freeride("status")
