@@ -33,10 +33,10 @@ done. Because aider has no tools, its three turns are three edits, and a test of
 gateway and the agents are real. The providers are the simulators of their packages.
 
 A cell gives the number of requests that the providers got for the job. It also gives the seconds that its turns waited in
-all, from their first attempt to the one that served. A job passes when the agent ends with 0, the file has the new content,
-and the last answer is printed. With a provider that hangs, the first turn may wait 15 s (65 s if the agent does not stream),
-and each later turn 1 s.
-**A cell in bold failed**, and says how. A cell that is **not played** waits for the next run of this version.
+all, from their first attempt to the one that served. A job passes when the agent ends with 0, the file has the new
+content, and the last answer is printed. With a provider that hangs, the first turn may wait 15 s (65 s if the agent does
+not stream), and each later turn 1 s. **A cell in bold failed**, and says how. A cell that is **not played** waits for the
+next run of this version.
 """
 _FAULTS = f"""\
 ## The first of two providers fails
