@@ -117,7 +117,8 @@ class Transaction:
         model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
         events = gateway.events
         client = gateway.named(exchange.headers.get(b"user-agent", b"")[:USER_AGENT_MOST])
-        events.note(RequestStart(events.now(), exchange.request_id, model, call.stream, call.operation, client))
+        told = (model, call.stream, call.operation, client, exchange.protocol.event_name)
+        events.note(RequestStart(events.now(), exchange.request_id, *told))
         exchange.watch()
         force = exchange.headers.get(b"x-freeride-force-provider")
         route = gateway.router.settled(call, gateway.enabled) if force is None else None

@@ -135,6 +135,8 @@ class ServedProtocol(ABC):
     """A protocol that clients of the gateway speak. `registry.PROTOCOLS` has one object of each."""
 
     routes: tuple[ProtocolRoute, ...]
+    event_name: str = ""
+    """Its name in events; empty where the operation of its calls says it."""
     agents_need: binder.ClientProtocol | None = None
     """What a binder calls this protocol; None if no agent is bound to it."""
     claims: re.Pattern[str] | None = None
