@@ -194,6 +194,7 @@ CLIENTS = {
     client.name: client
     for client in (
         RealClient("openai-python", "openai", None),
+        RealClient("anthropic-python", "anthropic", None),
         RealClient("openai-node", "openai@7.57.0", _install_from_npm),
         RealClient("aider", "aider-chat==0.86.2", _install_from_pypi),
         RealClient("cline", "cline@3.0.65", _install_from_npm),
