@@ -48,10 +48,9 @@ class MessageEncoder(AnswerEncoder):
     """Writes one answer. A stream has one block open at a time, in the order of what the model said."""
 
     def __init__(self, request: MessagesCall, request_id: str) -> None:
-        seed = request_id.removeprefix("req_")
+        self._seed = request_id.removeprefix("req_")
         self._request = request
-        self._id = f"msg_{seed}"
-        self._assembler = Assembler(seed)
+        self._assembler = Assembler(self._seed)
         self._model = ""
         self._open = ""
         """The type of the open block, if it is one of words."""
@@ -65,6 +64,8 @@ class MessageEncoder(AnswerEncoder):
     # A stream
 
     def begin(self, model: str) -> bytes:
+        self.failure = None
+        self._assembler = Assembler(self._seed)
         self._model = model
         message = self._message([], None, None, self._usage(Usage()))
         return _event("message_start", message=message)
@@ -156,6 +157,7 @@ class MessageEncoder(AnswerEncoder):
     # A whole answer
 
     def whole(self, body: bytes) -> bytes:
+        self._characters = 0
         steps = self._assembler.whole(body)
         last = steps[-1]
         if not isinstance(last, Finished):
@@ -213,7 +215,7 @@ class MessageEncoder(AnswerEncoder):
         self, content: list[Content], reason: str | None, sequence: str | None, usage: dict[str, Any]
     ) -> dict[str, Any]:
         return {
-            "id": self._id,
+            "id": f"msg_{self._seed}",
             "type": "message",
             "role": "assistant",
             "model": self._model,
