@@ -16,7 +16,7 @@ from message_reader import read_message
 from strict_chat import faults_in
 
 _REQUEST = parse_messages(
-    b'{"model":"auto","messages":[{"role":"user","content":"Hi"}],"thinking":{"type":"enabled"}}', 0.0
+    b'{"model":"auto","stream":true,"messages":[{"role":"user","content":"Hi"}],"thinking":{"type":"enabled"}}', 0.0
 )
 _MOST = 1024
 _CUTS = b"\x00\x05\x07\x09\x03"

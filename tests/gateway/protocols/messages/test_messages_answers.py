@@ -27,7 +27,7 @@ def encoder(**more: Any) -> MessageEncoder:
         "tools": TOOLS,
         "stop_sequences": ["END"],
     }
-    body = json.dumps(request | {"thinking": ADAPTIVE} | more).encode()
+    body = json.dumps(request | {"thinking": ADAPTIVE, "stream": True} | more).encode()
     return MessageEncoder(parse_messages(body, 0.0), "req_5eed")
 
 

@@ -26,7 +26,9 @@ from freeride_core.gateway.protocols.steps import (
     TextStep,
 )
 
+_REASONING = frozenset(REASONING)
 _REASONING_TEXTS = REASONING[:3]
+_DATA, _USAGE = b"data: ", b'"usage"'
 _ENDS = {
     **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence"), FinishReason.STOP),
     **dict.fromkeys(("tool_calls", "function_call", "tool_use"), FinishReason.STOP),
@@ -75,9 +77,12 @@ class Assembler:
     def _read(self, blocks: list[bytes]) -> list[Step]:
         steps: list[Step] = []
         for block in blocks:
-            event = sse.parse(block)
-            if event.data and not event.is_done:
-                steps += self._take(event.data)
+            if block.startswith(_DATA) and block.count(b"\n") == 2:
+                data = block[len(_DATA) :].rstrip()  # as it usually is: to parse the lines takes 2 us more
+            else:
+                data = (sse.parse(block).data or b"").strip()
+            if data and data != b"[DONE]":
+                steps += self._take(data)
         return steps
 
     def _take(self, data: bytes) -> list[Step]:
@@ -86,9 +91,10 @@ class Assembler:
         chunk = _decoded(data)
         if not isinstance(chunk, dict):
             return self._fault("a part of the answer is not JSON")
-        usage = usage_in_body(chunk)
-        if usage.input or usage.output:
-            self._usage = usage
+        if _USAGE in data:
+            usage = usage_in_body(chunk)
+            if usage.input or usage.output:
+                self._usage = usage
         choice = _first_choice(chunk.get("choices"))
         if choice is None or self._finish is not None:
             return []
@@ -105,12 +111,12 @@ class Assembler:
         """A delta or a message."""
         if not isinstance(part, dict):
             return
-        for reasoning in _reasoning_of(part):
-            self._calls.add_words(ReasoningStep(reasoning))
+        if not _REASONING.isdisjoint(part):
+            for reasoning in _reasoning_of(part):
+                self._calls.add_words(ReasoningStep(reasoning))
         content = part.get("content")
-        if isinstance(content, str):
-            if content:
-                self._calls.add_words(TextStep(content))
+        if content and isinstance(content, str):
+            self._calls.add_words(TextStep(content))
         elif isinstance(content, list):
             for step in _steps_of_parts(content):
                 self._calls.add_words(step)

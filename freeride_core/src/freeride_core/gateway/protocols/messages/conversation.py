@@ -9,7 +9,7 @@ from freeride_core.gateway.protocols import json_text
 from freeride_core.gateway.protocols.messages.blocks import Block, ClientMessage, Source
 from freeride_core.gateway.protocols.messages.thinking import reasoning_of
 from freeride_core.gateway.protocols.messages.tools import Toolbox
-from freeride_core.gateway.protocols.repair import REASONING, Message
+from freeride_core.gateway.protocols.repair import NO_OUTPUT, REASONING, Message, tidied
 from freeride_core.gateway.protocols.request import BadRequest
 from freeride_core.gateway.protocols.tool_names import chat_name
 
@@ -18,6 +18,8 @@ _BILLING = "x-anthropic-billing-header:"
 _IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
 Part = dict[str, Any]
+Place = tuple[str | int, ...]
+"""Where a block is, as in `messages.0.content.1`: written out where it is at fault."""
 
 
 class Transcript:
@@ -30,7 +32,7 @@ class Transcript:
         if text := _system_text(system):
             yield {"role": "system", "content": text}
         for at, message in enumerate(conversation):
-            place = f"messages.{at}"
+            place = ("messages", at)
             if message.role == "user":
                 yield from self._user(message.content, place)
             elif message.role == "assistant":
@@ -38,21 +40,21 @@ class Transcript:
             elif message.role == "system":
                 yield {"role": "system", "content": "\n\n".join(self._system_texts(message.content, place))}
             else:
-                raise BadRequest(f"{place}.role: expected user, assistant or system.", param=f"{place}.role")
+                raise _refused((*place, "role"), "expected user, assistant or system.")
 
-    def _system_texts(self, content: str | list[Block], place: str) -> Iterator[str]:
+    def _system_texts(self, content: str | list[Block], place: Place) -> Iterator[str]:
         for at, block in _placed(content, place):
             if block.type == "text":
                 yield block.text
             elif block.type in ("tool_addition", "tool_removal") and block.tool is not None:
                 if block.type == "tool_addition":
-                    self._toolbox.add(block.tool.name, block.tool.definition, at)
+                    self._toolbox.add(block.tool.name, block.tool.definition, ".".join(map(str, at)))
                 else:
                     self._toolbox.remove(block.tool.name)
             else:
                 raise _unknown(block, at)
 
-    def _user(self, content: str | list[Block], place: str) -> Iterator[Message]:
+    def _user(self, content: str | list[Block], place: Place) -> Iterator[Message]:
         """The results of tools, then everything else."""
         if isinstance(content, str):
             yield {"role": "user", "content": content}
@@ -63,18 +65,23 @@ class Transcript:
                 yield self._result(block, at)
             else:
                 parts += self._parts(block, at)
-        yield {"role": "user", "content": parts}
+        if parts:
+            yield {"role": "user", "content": tidied(parts)}
 
-    def _result(self, block: Block, place: str) -> Message:
-        if isinstance(block.content, dict):
-            raise BadRequest(f"{place}.content: expected a text or a list of blocks.", param=place)
-        parts = [part for at, each in _placed(block.content or "", place) for part in self._parts(each, at)]
-        if block.is_error:
-            first = parts.pop(0)["text"] if parts and "text" in parts[0] else ""
-            parts.insert(0, _text(f"[tool error] {first}".rstrip()))
-        return {"role": "tool", "tool_call_id": block.tool_use_id, "content": parts}
+    def _result(self, block: Block, place: Place) -> Message:
+        content = block.content
+        if isinstance(content, dict):
+            raise _refused((*place, "content"), "expected a text or a list of blocks.")
+        if isinstance(content, list):
+            parts = [part for at, each in _placed(content, place) for part in self._parts(each, at)]
+            if block.is_error:
+                first = parts.pop(0)["text"] if parts and "text" in parts[0] else ""
+                parts.insert(0, _text(f"[tool error] {first}".rstrip()))
+            return {"role": "tool", "tool_call_id": block.tool_use_id, "content": tidied(parts) or NO_OUTPUT}
+        text = f"[tool error] {content or ''}".rstrip() if block.is_error else content or NO_OUTPUT
+        return {"role": "tool", "tool_call_id": block.tool_use_id, "content": text}
 
-    def _parts(self, block: Block, place: str) -> list[Part]:
+    def _parts(self, block: Block, place: Place) -> list[Part]:
         read = _READERS.get(block.type)
         if block.type == "tool_reference":
             self._toolbox.load(block.tool_name)
@@ -83,7 +90,7 @@ class Transcript:
             raise _unknown(block, place)
         return read(block, place)
 
-    def _assistant(self, content: str | list[Block], place: str) -> Message:
+    def _assistant(self, content: str | list[Block], place: Place) -> Message:
         texts: list[str] = []
         thoughts: list[str] = []
         calls: list[Message] = []
@@ -101,7 +108,7 @@ class Transcript:
                 texts.append(block.content if isinstance(block.content, str) else "")
             elif kind != "redacted_thinking":
                 raise _unknown(block, at)
-        message: Message = {"role": "assistant", "content": "\n\n".join(filter(None, texts))}
+        message: Message = {"role": "assistant", "content": "\n\n".join(filter(None, texts)) or None}
         if calls:
             message["tool_calls"] = calls
         if thought := "\n\n".join(filter(None, thoughts)):
@@ -109,29 +116,33 @@ class Transcript:
         return message
 
 
-def _placed(content: str | Sequence[Block], place: str) -> Iterator[tuple[str, Block]]:
-    """Each block with its place, for errors."""
+def _placed(content: str | Sequence[Block], place: Place) -> Iterator[tuple[Place, Block]]:
     if isinstance(content, str):
         yield place, Block("text", content)
         return
     for at, block in enumerate(content):
-        yield f"{place}.content.{at}", block
+        yield (*place, "content", at), block
 
 
-def _unknown(block: Block, place: str) -> BadRequest:
+def _refused(place: Place, words: str) -> BadRequest:
+    written = ".".join(map(str, place))
+    return BadRequest(f"{written}: {words}", param=written)
+
+
+def _unknown(block: Block, place: Place) -> BadRequest:
     kind = f"'{block.type}'" if block.type.isidentifier() and len(block.type) <= 64 else "this type"
-    return BadRequest(f"{place}: a block of {kind} is not understood here.", param=place)
+    return _refused(place, f"a block of {kind} is not understood here.")
 
 
 def _system_text(system: str | Sequence[Block]) -> str:
-    texts = [block.text for _, block in _placed(system, "system")]
+    texts = [block.text for _, block in _placed(system, ("system",))]
     return "\n\n".join(text for text in texts if text and not text.startswith(_BILLING))
 
 
-def _call(block: Block, place: str) -> Message:
+def _call(block: Block, place: Place) -> Message:
     arguments = bytes(block.input)
     if not block.name or not arguments.startswith(b"{"):
-        raise BadRequest(f"{place}: expected a name, and an object as input.", param=place)
+        raise _refused(place, "expected a name, and an object as input.")
     function = {"name": chat_name(block.name), "arguments": arguments.decode()}
     return {"id": block.id, "type": "function", "function": function}
 
@@ -155,50 +166,46 @@ def _text(text: str) -> Part:
     return {"type": "text", "text": text}
 
 
-def _read_text(block: Block, _: str) -> list[Part]:
+def _read_text(block: Block, _: Place) -> list[Part]:
     return [_text(block.text)]
 
 
-def _read_image(block: Block, place: str) -> list[Part]:
+def _read_image(block: Block, place: Place) -> list[Part]:
     source = block.source
     if isinstance(source, Source) and source.type == "base64" and source.media_type in _IMAGES and source.data:
         url = f"data:{source.media_type};base64,{source.data}"
     elif isinstance(source, Source) and source.type == "url" and source.url:
         url = source.url
     else:
-        raise BadRequest(
-            f"{place}.source: expected a JPEG, PNG, GIF or WebP as base64, or a URL: FreeRide keeps no files.",
-            param=f"{place}.source",
-        )
+        words = "expected a JPEG, PNG, GIF or WebP as base64, or a URL: FreeRide keeps no files."
+        raise _refused((*place, "source"), words)
     return [{"type": "image_url", "image_url": {"url": url}}]
 
 
-def _read_document(block: Block, place: str) -> list[Part]:
+def _read_document(block: Block, place: Place) -> list[Part]:
     source = block.source
     label = f"[document{f': {block.title}' if block.title else ''}]"
     parts = [_text("\n".join(filter(None, (label, block.context))))]
     if isinstance(source, Source) and source.type == "text":
         return [*parts, _text(source.data)]
     if isinstance(source, Source) and source.type == "content" and source.content is not None:
-        for at, each in _placed(source.content, f"{place}.source"):
+        for at, each in _placed(source.content, (*place, "source")):
             if each.type not in ("text", "image"):
                 raise _unknown(each, at)
             parts += _READERS[each.type](each, at)
         return parts
-    raise BadRequest(
-        f"{place}.source: the free models here read documents as text only. Send the document's text.",
-        param=f"{place}.source",
-    )
+    words = "the free models here read documents as text only. Send the document's text."
+    raise _refused((*place, "source"), words)
 
 
-def _read_search_result(block: Block, _: str) -> list[Part]:
+def _read_search_result(block: Block, _: Place) -> list[Part]:
     texts = block.content if isinstance(block.content, list) else []
     source = block.source if isinstance(block.source, str) else ""
     head = " ".join(filter(None, ("[search result]", block.title, source)))
     return [_text("\n".join([head, *(each.text for each in texts)]))]
 
 
-_READERS: Mapping[str, Callable[[Block, str], list[Part]]] = {
+_READERS: Mapping[str, Callable[[Block, Place], list[Part]]] = {
     "text": _read_text,
     "image": _read_image,
     "document": _read_document,

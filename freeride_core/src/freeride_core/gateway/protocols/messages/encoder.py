@@ -37,6 +37,13 @@ _STOP_REASONS = {
     FinishReason.LENGTH: "max_tokens",
     FinishReason.REFUSAL: "refusal",
 }
+_DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
+_DELTAS = {
+    "text": (b"text_delta", b"text"),
+    "thinking": (b"thinking_delta", b"thinking"),
+    "tool_use": (b"input_json_delta", b"partial_json"),
+}
+"""For each type of block the type of its deltas, and the member that holds their text."""
 _CHARACTERS_A_TOKEN = 4
 _TEXT, _THINKING = "text", "thinking"
 _WORDS = (TextStep, RefusalStep, ReasoningStep)
@@ -55,6 +62,7 @@ class MessageEncoder(AnswerEncoder):
         self._open = ""
         """The type of the open block, if it is one of words."""
         self._index = -1
+        self._delta_head = b""
         self._thoughts: list[str] = []
         """The reasoning of the open block."""
         self._characters = 0
@@ -67,6 +75,8 @@ class MessageEncoder(AnswerEncoder):
         self.failure = None
         self._assembler = Assembler(self._seed)
         self._model = model
+        if not self._request.call.stream:
+            return b""
         message = self._message([], None, None, self._usage(Usage()))
         return _event("message_start", message=message)
 
@@ -86,14 +96,14 @@ class MessageEncoder(AnswerEncoder):
         match step:
             case TextStep(text) | RefusalStep(text):
                 self._characters += len(text)
-                return self._opened(_TEXT) + self._delta("text_delta", "text", text)
+                return self._opened(_TEXT) + self._delta(text)
             case ReasoningStep(text):
                 return self._think(text)
             case CallOpened():
                 return self._closed() + self._start(self._call(step))
             case CallArguments(text):
                 self._characters += len(text)
-                return self._delta("input_json_delta", "partial_json", text)
+                return self._delta(text)
             case CallClosed():
                 return self._stop()
             case Finished():
@@ -110,7 +120,7 @@ class MessageEncoder(AnswerEncoder):
         self._thoughts.append(text)
         if self._request.display is Display.OMITTED:
             return started
-        return started + self._delta("thinking_delta", "thinking", text)
+        return started + self._delta(text)
 
     def _opened(self, kind: str) -> bytes:
         """What it takes until a block of words of this type is open."""
@@ -126,7 +136,11 @@ class MessageEncoder(AnswerEncoder):
             return b""
         signature = b""
         if self._open == _THINKING:
-            signature = self._delta("signature_delta", "signature", self._signature())
+            signature = _event(
+                "content_block_delta",
+                index=self._index,
+                delta={"type": "signature_delta", "signature": self._signature()},
+            )
         self._open = ""
         return signature + self._stop()
 
@@ -136,14 +150,12 @@ class MessageEncoder(AnswerEncoder):
 
     def _start(self, block: Content) -> bytes:
         self._index += 1
+        self._delta_head = _DELTA % (self._index, *_DELTAS[block["type"]])
         return _event("content_block_start", index=self._index, content_block=block)
 
-    def _delta(self, kind: str, member: str, text: str) -> bytes:
-        # Written by hand, as it is most of a stream: 0.4 us in place of 1.1.
-        return (
-            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}\n\n'
-            % (self._index, kind.encode(), member.encode(), json_text.encode(text))
-        )
+    def _delta(self, text: str) -> bytes:
+        """More of the open block. Written by hand, as deltas are most of a stream."""
+        return b"%b%b}}\n\n" % (self._delta_head, json_text.encode(text))
 
     def _stop(self) -> bytes:
         return _event("content_block_stop", index=self._index)

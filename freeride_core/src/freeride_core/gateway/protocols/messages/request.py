@@ -16,7 +16,7 @@ from freeride_core.gateway.protocols.messages.models import chat_model
 from freeride_core.gateway.protocols.messages.thinking import Display
 from freeride_core.gateway.protocols.messages.tools import Toolbox, ToolChoice
 from freeride_core.gateway.protocols.repair import repair
-from freeride_core.gateway.protocols.request import BadRequest, decode, parse_call
+from freeride_core.gateway.protocols.request import BadRequest, build_call, decode
 from freeride_core.gateway.protocols.tool_names import ToolNames
 from freeride_core.system.json_values import LARGE, MOST_VALUES, has_too_many_values
 
@@ -107,7 +107,7 @@ def parse_messages(body: bytes, now: float) -> MessagesCall:
         chat |= {"stream": True, "stream_options": {"include_usage": True}}
     dropped = {*toolbox.dropped, *(_LOST[each] for each in lost), *({"top_k"} & fields.keys())}
     return MessagesCall(
-        call=parse_call(Operation.CHAT, msgspec.json.encode(chat), now),
+        call=build_call(Operation.CHAT, {name: msgspec.json.encode(value) for name, value in chat.items()}, now),
         names=toolbox.names,
         display=_display(fields),
         stop_sequences=tuple(sequences),
