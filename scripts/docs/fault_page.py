@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from fault_cases.model import Fault, Outcome
 from fault_cases.protocols import OUTCOMES, in_messages
@@ -44,9 +45,9 @@ def _protocols() -> Iterator[str]:
     for outcome, forms in OUTCOMES.items():
         yield f"| {outcome} | {' | '.join(forms)} |"
     yield ""
-    for fault in (fault for faults in FAULTS.values() for fault in faults):
+    for fault in chain.from_iterable(FAULTS.values()):
         if (outcome := in_messages(fault, fault.alone)) is not fault.alone:
-            yield f"- An answer that {fault.name} has to be understood in the Messages API: {outcome}."
+            yield f"- An answer that {fault.name} cannot be translated to the Messages API: {outcome}."
     yield ""
 
 
