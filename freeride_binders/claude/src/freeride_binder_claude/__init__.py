@@ -42,7 +42,8 @@ class ClaudeBinder(Binder):
         allowed = document.get(["availableModels"])
         if isinstance(allowed, list) and endpoint.model not in allowed:
             document.append(["availableModels"], endpoint.model)
-        chosen = [name for name in _ROLES if document.get(["env", name]) is not None]
+        followed = (None, document.get(["env", "ANTHROPIC_MODEL"]))
+        chosen = [name for name in _ROLES if document.get(["env", name]) not in followed]
         document.set(["env"], {name: value for name, value in _variables(endpoint).items() if name not in chosen})
         return document.text
 

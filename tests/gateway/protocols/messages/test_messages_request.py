@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from freeride_core.call import Operation
 from freeride_core.gateway.protocols.messages.request import MessagesCall, parse_messages
-from freeride_core.gateway.protocols.request import BadRequest
+from freeride_core.gateway.protocols.request import BadRequest, parse_call
 from strict_chat import faults_in
 
 PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
@@ -366,6 +367,15 @@ def test_fields_become_those_of_chat_completions(name: str) -> None:
     fields, expected = FIELDS[name]
     body = chat(**fields)
     assert {key: value for key, value in body.items() if key not in ("model", "messages")} == expected
+
+
+@pytest.mark.parametrize("name", [*CONVERSATIONS, *FIELDS])
+def test_a_call_knows_what_it_needs_as_if_a_client_had_sent_it(name: str) -> None:
+    call = parse(**(FIELDS[name][0] if name in FIELDS else {"messages": CONVERSATIONS[name][0]})).call
+    sent = parse_call(Operation.CHAT, call.body)
+    same = ("model", "stream", "abilities", "features", "prompt_tokens", "output_tokens", "body")
+    assert [getattr(call, member) for member in same] == [getattr(sent, member) for member in same]
+    assert call.body_with({"model": b'"another"'}) == sent.body_with({"model": b'"another"'})
 
 
 def test_numbers_and_schemas_reach_the_upstream_as_they_were_written() -> None:

@@ -195,15 +195,16 @@ def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
         located = None if members is None else _locate(body, members)
         pairs = _decode_patiently(body) if located is None else located
         fields, once = {name: value for _, name, value in pairs}, _NONE
-    return _call(operation, body, pairs, fields, now, once)
+    return _call(operation, body, pairs, fields, _abilities(body, fields), now, once)
 
 
-def build_call(operation: Operation, members: Mapping[str, bytes], now: float = 0.0) -> Call:
-    """Return the call of a request that another protocol has made: the JSON of its top-level values by name, `model` first."""
+def build_call(operation: Operation, members: Mapping[str, bytes], abilities: frozenset[str], now: float = 0.0) -> Call:
+    """Return the call of a request that another protocol has made: the JSON of its top-level values by name, `model` first, and
+    what its model must be able to do."""
     pairs = [(b'"%b"' % name.encode(), name, msgspec.Raw(value)) for name, value in members.items()]
     body = b"{%b}" % b",".join([b"%b:%b" % (raw_name, members[name]) for raw_name, name, _ in pairs])
     fields = {name: value for _, name, value in pairs}
-    return _call(operation, body, pairs, fields, now, frozenset({"model"}))
+    return _call(operation, body, pairs, fields, abilities, now, frozenset({"model"}))
 
 
 def _call(
@@ -211,6 +212,7 @@ def _call(
     body: bytes,
     pairs: Iterable[Pair],
     fields: Mapping[str, msgspec.Raw],
+    abilities: frozenset[str],
     now: float,
     once: frozenset[str],
 ) -> Call:
@@ -230,7 +232,7 @@ def _call(
         prompt_tokens=functools.partial(_prompt_tokens, fields),
         output_tokens=max(_whole(most), _whole(most_completion)) if most or most_completion else 0,
         fields=fields,
-        abilities=_abilities(body, fields),
+        abilities=abilities,
         received_at=now,
         once=once,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 
@@ -36,6 +37,7 @@ class ToolNames:
         return self._by_chat_name.get(name) or self._by_folded_name.get(name.lower()) or name
 
 
+@functools.lru_cache(maxsize=1024)
 def chat_name(name: str) -> str:
     """Return the spelling that upstreams take: the same for the same name, and unlike that of any other."""
     if _NAME.fullmatch(name):

@@ -27,6 +27,7 @@ class Transcript:
 
     def __init__(self, toolbox: Toolbox) -> None:
         self._toolbox = toolbox
+        self.has_images = False
 
     def messages(self, system: str | Sequence[Block], conversation: Iterable[ClientMessage]) -> Iterator[Message]:
         if text := _system_text(system):
@@ -88,7 +89,9 @@ class Transcript:
             return [_text(f"Tool {block.tool_name} is available now.")]
         if read is None:
             raise _unknown(block, place)
-        return read(block, place)
+        parts = read(block, place)
+        self.has_images = self.has_images or any(part["type"] == "image_url" for part in parts)
+        return parts
 
     def _assistant(self, content: str | list[Block], place: Place) -> Message:
         texts: list[str] = []

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from freeride_core.call import Call, Operation
+from freeride_core.call import Call, Feature, Operation
 from freeride_core.gateway.protocols import json_text
 from freeride_core.gateway.protocols.messages.blocks import Block, ClientMessage, ClientTool
 from freeride_core.gateway.protocols.messages.conversation import Transcript
@@ -88,32 +88,28 @@ def parse_messages(body: bytes, now: float) -> MessagesCall:
             raise BadRequest(f"{name}: FreeRide has no {thing}.", param=name)
     tools = _read(fields, "tools", _TOOLS, [])
     toolbox = Toolbox(tools)
-    conversation = _read(fields, "messages", _MESSAGES, [])
-    if not conversation:
-        raise BadRequest("messages: at least one message is required.", param="messages")
-    system = _read(fields, "system", _SYSTEM, "")
-    messages, lost = repair(Transcript(toolbox).messages(system, conversation))
+    transcript = Transcript(toolbox)
+    messages, lost = repair(transcript.messages(_read(fields, "system", _SYSTEM, ""), _conversation(fields)))
     sequences = _read(fields, "stop_sequences", _SEQUENCES, [])
-    is_stream = _read(fields, "stream", _FLAG, default=False)
-    chat: dict[str, Any] = {"model": _model(fields), "messages": messages}
-    chat |= _tool_fields(fields, toolbox)
-    chat |= {name: fields[name] for name in _SAME if name in fields}
+    # The conversation decides which tools are offered, so it comes first.
+    chat = {"model": _model(fields), "messages": messages, **_tool_fields(fields, toolbox), **_other_fields(fields)}
     if sequences:
         chat["stop"] = sequences
-    if (form := _format(fields)) is not None:
-        schema = {"name": "output", "schema": form.schema, "strict": True}
-        chat["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if is_stream:
-        chat |= {"stream": True, "stream_options": {"include_usage": True}}
     dropped = {*toolbox.dropped, *(_LOST[each] for each in lost), *({"top_k"} & fields.keys())}
     return MessagesCall(
-        call=build_call(Operation.CHAT, {name: msgspec.json.encode(value) for name, value in chat.items()}, now),
+        call=_call(chat, now, has_images=transcript.has_images),
         names=toolbox.names,
         display=_display(fields),
         stop_sequences=tuple(sequences),
         dropped=tuple(sorted(dropped)),
         is_prewarming=_read(fields, "max_tokens", _WHOLE_NUMBER, 1) == 0,
     )
+
+
+def _call(chat: Mapping[str, Any], now: float, *, has_images: bool) -> Call:
+    needs = {Feature.TOOLS: "tools" in chat, Feature.IMAGES: has_images, Feature.JSON_SCHEMA: "response_format" in chat}
+    members = {name: msgspec.json.encode(value) for name, value in chat.items()}
+    return build_call(Operation.CHAT, members, frozenset(need for need, is_there in needs.items() if is_there), now)
 
 
 def _read(fields: Fields, name: str, decoder: msgspec.json.Decoder[T], default: T) -> T:
@@ -138,6 +134,13 @@ def _read(fields: Fields, name: str, decoder: msgspec.json.Decoder[T], default: 
         raise BadRequest(f"{name}: it is not valid JSON.", param=name) from None
 
 
+def _conversation(fields: Fields) -> list[ClientMessage]:
+    conversation = _read(fields, "messages", _MESSAGES, [])
+    if not conversation:
+        raise BadRequest("messages: at least one message is required.", param="messages")
+    return conversation
+
+
 def _model(fields: Fields) -> str:
     model = _read(fields, "model", _MODEL, "")
     if "model" not in fields:
@@ -158,10 +161,17 @@ def _tool_fields(fields: Fields, toolbox: Toolbox) -> dict[str, Any]:
     return chosen
 
 
-def _format(fields: Fields) -> JsonFormat | None:
+def _other_fields(fields: Fields) -> dict[str, Any]:
+    """Those that chat completions has by the same name, and the form and the kind of the answer."""
+    chat: dict[str, Any] = {name: fields[name] for name in _SAME if name in fields}
     form = _read(fields, "output_config", _OUTPUT, OutputConfig()).format
     form = form or _read(fields, "output_format", _FORMAT, JsonFormat())
-    return form if form.type == "json_schema" else None
+    if form.type == "json_schema":
+        schema = {"name": "output", "schema": form.schema, "strict": True}
+        chat["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if _read(fields, "stream", _FLAG, default=False):
+        chat |= {"stream": True, "stream_options": {"include_usage": True}}
+    return chat
 
 
 def _display(fields: Fields) -> Display:
