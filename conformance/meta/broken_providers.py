@@ -125,6 +125,13 @@ class Forgetful(SpecimenWire):
         return dataclasses.replace(request, body=json.dumps(content).encode())
 
 
+class SystemFirst(SpecimenWire):
+    def refusal(self, call: Call, model: Model) -> Failure | None:
+        if bytes(call.fields.get("messages", b"")).count(b'"system"') > 1:
+            return Failure(kind=ErrorKind.UNSUPPORTED, message="a system message comes first")
+        return super().refusal(call, model)
+
+
 class FirstInputOnly(CompatibleWire):
     def prepare(self, call: Call, model: Model, key: Key) -> UpstreamRequest:
         request = super().prepare(call, model, key)
@@ -280,6 +287,7 @@ BROKEN: Mapping[str, Broken] = {
     "sends_what_the_client_wrote": _chat(Respelling),
     "leaves_out_what_is_refused": _chat(SpecimenWire, dropped=frozenset({"store", "seed"})),
     "takes_any_history": _chat(SpecimenWire, messages_drop=frozenset({"provider_specific_fields"})),
+    "serves_the_messages_api": _chat(SystemFirst),
     "asks_for_no_more_than_there_is": _chat(Unclamped),
     "passes_on_no_private_header": _chat(SpecimenWire, response_headers=("set-cookie",)),
     "answers": _decoding(_Finisher),

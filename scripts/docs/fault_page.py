@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from fault_cases.model import Fault, Outcome
+from fault_cases.protocols import OUTCOMES, in_messages
 from fault_cases.table import FAULTS
 
 _ABOVE = """\
 <!-- Written by `python scripts/docs` from tests/support/fault_cases/table.py.
-tests/process/gateway/walk/test_faults.py plays every line. -->
+tests/process/gateway/walk/test_faults.py and test_message_faults.py play every line. -->
 
 # When an upstream fails
 
@@ -32,7 +34,21 @@ unless nothing else is left.
 
 def fault_page() -> str:
     """All of it, in Markdown."""
-    return "\n".join([_ABOVE, *_tables()])
+    return "\n".join([_ABOVE, *_protocols(), *_tables()])
+
+
+def _protocols() -> Iterator[str]:
+    yield "The tables tell what clients of chat completions see. Those of [the Messages API](messages.md) see the same in its form:"
+    yield ""
+    yield "| outcome | chat completions | the Messages API |"
+    yield "|---|---|---|"
+    for outcome, forms in OUTCOMES.items():
+        yield f"| {outcome} | {' | '.join(forms)} |"
+    yield ""
+    for fault in chain.from_iterable(FAULTS.values()):
+        if (outcome := in_messages(fault, fault.alone)) is not fault.alone:
+            yield f"- An answer that {fault.name} cannot be translated to the Messages API: {outcome}."
+    yield ""
 
 
 def _tables() -> Iterator[str]:

@@ -12,7 +12,6 @@ from page_parts import table
 from trial_records import read_record
 
 _NOT_PLAYED = {
-    "claude": "It speaks `/v1/messages`, which the gateway does not serve yet.",
     "codex": "It speaks `/v1/responses`, which the gateway does not serve yet.",
     "copilot": "It has no file to bind: `freeride run copilot` starts it, and it was asked by hand.",
     "crush": "Its npm package downloads the program from GitHub, which the tests do not reach.",

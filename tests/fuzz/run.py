@@ -19,6 +19,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
+PATHS = os.pathsep.join((str(TESTS), str(TESTS / "support")))
+"""Where targets are, and what they share with tests."""
 TURN_S = 60.0
 _STATUS = re.compile(rb"#(\d+)\t.*?cov: (\d+).*?corp: (\d+)")
 _BROKEN_BY = re.compile(rb"Test unit written to (\S+)")
@@ -50,7 +52,7 @@ class Search:
         command = [sys.executable, "-m", "fuzz.search", self.name, str(self._folder / "kept"), *_LIMITS]
         command += [f"-dict={self._folder / 'words'}", f"-artifact_prefix={self._folder}/"]
         command += [f"-max_total_time={max(1, round(seconds))}"]
-        environ = {**os.environ, "PYTHONPATH": str(TESTS), "FREERIDE_TELEMETRY": "off"}
+        environ = {**os.environ, "PYTHONPATH": PATHS, "FREERIDE_TELEMETRY": "off"}
         with self.log.open("wb") as log:
             code = subprocess.call(command, stdout=log, stderr=log, env=environ)
         written = self.log.read_bytes()
@@ -64,7 +66,7 @@ class Search:
 
 
 def main() -> int:
-    sys.path.insert(0, str(TESTS))
+    sys.path[:0] = PATHS.split(os.pathsep)
     from fuzz.targets import NAMES, load_target
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -83,7 +85,7 @@ def main() -> int:
     search_in_turns(searches, given.minutes * 60)
     broken = [search for search in searches if search.finding is not None]
     for search in broken:
-        again = f"PYTHONPATH={TESTS} {sys.executable} -m fuzz.search {search.name} {search.finding}"
+        again = f"PYTHONPATH={PATHS} {sys.executable} -m fuzz.search {search.name} {search.finding}"
         print(f"{search.name} is broken by {search.finding}; why is in {search.log}. Again: {again}", file=sys.stderr)
     return 1 if broken else 0
 

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from fuzz.target import Target
 
-NAMES = ("arrival", "encoding", "request", "stream", "reading", "listing", "configuration", "binding")
+NAMES = ("arrival", "encoding", "request", "messages", "stream", "reading", "listing", "configuration", "binding")
 
 
 def load_target(name: str) -> Target:

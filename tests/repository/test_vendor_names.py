@@ -26,9 +26,11 @@ NAMES = re.compile(
     "|".join(WORDS.get(name, rf"(?<![a-z]){re.escape(name)}(?![a-z])") for name in sorted(PROVIDERS | AGENTS | OTHERS)),
     re.IGNORECASE,
 )
+EXCEPT = {CORE / "src/freeride_core/gateway/protocols/messages/models.py"}
+"""Agents of this protocol show only models that are named like those of its vendor."""
 FILES = sorted(
     path
-    for path in CORE.rglob("*")
+    for path in set(CORE.rglob("*")) - EXCEPT
     if path.is_file() and path.suffix in {".py", ".toml", ".md", ".html", ".css", ".js"} and "dist" not in path.parts
 )
 

@@ -59,6 +59,11 @@ AGENTS = {
     agent.name: agent
     for agent in (
         AgentProgram("aider", _aider, {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}, has_tools=False),
+        AgentProgram(
+            "claude",
+            lambda folder, prompt: [_bin(folder, "claude"), "-p", "--dangerously-skip-permissions", prompt],
+            {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1", "IS_SANDBOX": "1"},
+        ),
         AgentProgram("cline", _cline, {"CLINE_NO_AUTO_UPDATE": "1"}),
         AgentProgram("continue", _continue, {"CONTINUE_TELEMETRY_ENABLED": "0", "CONTINUE_CLI_ENABLE_TELEMETRY": "0"}),
         AgentProgram("hermes", lambda folder, prompt: [folder / "venv" / "bin" / "hermes", "-z", prompt]),

@@ -194,8 +194,10 @@ CLIENTS = {
     client.name: client
     for client in (
         RealClient("openai-python", "openai", None),
+        RealClient("anthropic-python", "anthropic", None),
         RealClient("openai-node", "openai@7.57.0", _install_from_npm),
         RealClient("aider", "aider-chat==0.86.2", _install_from_pypi),
+        RealClient("claude", "@anthropic-ai/claude-code@2.1.330", _install_from_npm),
         RealClient("cline", "cline@3.0.65", _install_from_npm),
         RealClient("continue", "@continuedev/cli@1.5.47", _install_from_npm),
         RealClient("hermes", "hermes-agent==0.19.0", _install_from_pypi),

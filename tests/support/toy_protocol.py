@@ -90,6 +90,8 @@ class ToyEncoder(AnswerEncoder):
         self._tokens = 0
 
     def begin(self, model: str) -> bytes:
+        self.failure = None
+        self._tools.clear()
         self._model = model
         return self._written(begin=model)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from freeride_binder_claude import freeride_register_binder
@@ -17,8 +18,18 @@ def test_it_edits_the_file_of_the_home_folder() -> None:
     assert BINDER.scopes == (Place.HOME,)
 
 
-def test_it_waits_for_a_gateway_that_speaks_its_protocol() -> None:
+def test_it_speaks_the_messages_api() -> None:
     assert BINDER.needs is ClientProtocol.MESSAGES
+
+
+def test_a_run_outranks_the_users_own_settings() -> None:
+    launch = BINDER.launch(ENDPOINT)
+    assert launch is not None
+    env = json.loads(launch.files["settings.json"])["env"]
+    assert env["ANTHROPIC_BASE_URL"] == ENDPOINT.root
+    assert env["CLAUDE_CODE_USE_BEDROCK"] == "0", "a cloud of the user's settings would get everything"
+    assert env["ANTHROPIC_API_KEY"] == "", "a key of the user's own stays here"
+    assert launch.arguments == ("--settings", "{files}/settings.json")
 
 
 def test_the_address_has_no_version_in_it() -> None:

@@ -228,15 +228,15 @@ def test_a_broken_stream_ends_in_the_protocols_own_event(tmp_path: Path, script:
         assert until(lambda: stage.events("request_mid_stream_error"))
 
 
-def test_a_whole_answer_without_a_form_in_the_protocol_is_an_error(tmp_path: Path) -> None:
+def test_a_whole_answer_without_a_form_in_the_protocol_leads_to_the_next_provider(tmp_path: Path) -> None:
     calls = [{"function": {"name": "", "arguments": "{}"}}]
     choice = {"index": 0, "message": {"content": None, "tool_calls": calls}, "finish_reason": "tool_calls"}
-    with GatewayStage(tmp_path, provider("alpha")) as stage:
+    with GatewayStage(tmp_path) as stage:
         stage["alpha"].answer = always(reply(200, completion(choices=[choice])))
+        assert say(stage).headers["x-freeride-provider"] == "beta"
+        stage["beta"].answer = stage["alpha"].answer
         answer = say(stage)
-        assert (answer.status_code, answer.json()["fault"]["name"]) == (502, "protocol")
-        assert "a tool without a name" in answer.json()["fault"]["words"]
-        assert answer.headers["x-freeride-provider"] == "alpha"
+        assert (answer.status_code, answer.json()["fault"]["name"]) == (503, "protocol")
 
 
 # While the client waits

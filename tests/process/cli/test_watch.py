@@ -85,6 +85,7 @@ def test_a_walk_reads_as_the_contract_shows_it() -> None:
     ("shown", "told"),
     [
         ("▶ request model=m", event("request_start", model="m", stream=False)),
+        ("▶ request messages model=m", event("request_start", model="m", stream=False, protocol="messages")),
         ("✗ failed all_upstreams_failed tried=[a,b]", event("request_failed", code="all_upstreams_failed", tried="ab")),
         ("✗ failed client_gone", event("request_failed", code="client_gone")),
         ("✗ failed no_usable_keys tried=[]", event("request_failed", code="no_usable_keys", tried=[])),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def second(fault: Fault) -> Script:
     return good_stream(SECOND) if fault.is_stream else reply(200, completion(SECOND))
 
 
-def trials(fault: Fault, home: Path, *, is_beside: bool) -> Iterator[tuple[FaultTrial, GatewayStage]]:
+def trials(fault: Fault, home: Path, *, is_beside: bool) -> Generator[tuple[FaultTrial, GatewayStage], None, None]:
     """Each trial, and a gateway whose `alpha` has the fault in this way, with nothing cooled; `beta` is well, where it
     `is_beside`. Fails where a redirect was followed."""
     names = ("alpha", "beta") if is_beside else ("alpha",)

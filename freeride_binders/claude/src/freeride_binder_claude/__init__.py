@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from freeride_core import Binder, ClientProtocol, Endpoint, OtherModel, Place, hookimpl
+from freeride_core import FILES, Binder, ClientProtocol, Endpoint, Launch, OtherModel, Place, hookimpl
 from freeride_core.editing import JsonDocument
 
-_ELSEWHERE = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
-"""Each sends all requests to a cloud, whatever the base URL says."""
-_SIDE_MODELS = (
-    "ANTHROPIC_DEFAULT_OPUS_MODEL",
-    "ANTHROPIC_DEFAULT_SONNET_MODEL",
-    "ANTHROPIC_SMALL_FAST_MODEL",
-    "CLAUDE_CODE_SUBAGENT_MODEL",
+_ELSEWHERE = (
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",
+    "CLAUDE_CODE_USE_FOUNDRY",
+    "CLAUDE_CODE_USE_MANTLE",
+    "CLAUDE_CODE_USE_ANTHROPIC_AWS",
 )
+"""Each sends all requests to a cloud, whatever the base URL says."""
+_ROLES = ("ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL", "ANTHROPIC_DEFAULT_FABLE_MODEL")
+"""Models for roles that subagents and skills name. Without them it asks for its vendor's."""
+_SIDE_MODELS = (*_ROLES, "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_SUBAGENT_MODEL")
 
 
 class ClaudeBinder(Binder):
@@ -38,20 +42,9 @@ class ClaudeBinder(Binder):
         allowed = document.get(["availableModels"])
         if isinstance(allowed, list) and endpoint.model not in allowed:
             document.append(["availableModels"], endpoint.model)
-        document.set(
-            ["env"],
-            {
-                "ANTHROPIC_BASE_URL": endpoint.root,
-                "ANTHROPIC_AUTH_TOKEN": endpoint.key,
-                "ANTHROPIC_MODEL": endpoint.model,
-                "ANTHROPIC_DEFAULT_HAIKU_MODEL": "freeride/fast",
-                # It takes a model that it does not know for one with a context of a million tokens.
-                "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(endpoint.context),
-                "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(endpoint.max_output),
-                "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",
-                "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
-            },
-        )
+        followed = (None, document.get(["env", "ANTHROPIC_MODEL"]))
+        chosen = [name for name in _ROLES if document.get(["env", name]) not in followed]
+        document.set(["env"], {name: value for name, value in _variables(endpoint).items() if name not in chosen})
         return document.text
 
     def models(self, text: str, endpoint: Endpoint) -> tuple[str, ...]:
@@ -71,8 +64,32 @@ class ClaudeBinder(Binder):
         known = (endpoint.model, "freeride/fast", "", "0", "false")
         return tuple(OtherModel(where, str(model)) for where, model in found if model and model not in known)
 
+    def launch(self, endpoint: Endpoint) -> Launch | None:
+        elsewhere = dict.fromkeys(_ELSEWHERE, "0")
+        settings = {"env": {**_variables(endpoint), **elsewhere, "ANTHROPIC_API_KEY": ""}}
+        return Launch(
+            program="claude",
+            arguments=("--settings", f"{FILES}/settings.json"),  # outranks every file of the user's and of a project
+            files={"settings.json": json.dumps(settings)},
+        )
+
     def outranking_paths(self, scope: Place, home: Path, cwd: Path) -> tuple[Path, ...]:  # noqa: ARG002 - they are a project's
         return (cwd / ".claude" / "settings.local.json", cwd / ".claude" / "settings.json")
+
+
+def _variables(endpoint: Endpoint) -> dict[str, str]:
+    return {
+        "ANTHROPIC_BASE_URL": endpoint.root,
+        "ANTHROPIC_AUTH_TOKEN": endpoint.key,
+        "ANTHROPIC_MODEL": endpoint.model,
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL": "freeride/fast",
+        **dict.fromkeys(_ROLES, endpoint.model),
+        # It takes a model that it does not know for one with a context of a million tokens.
+        "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(endpoint.context),
+        "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(endpoint.max_output),
+        "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",
+        "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
+    }
 
 
 @hookimpl

@@ -25,6 +25,8 @@ class RequestStart(EventRecord, gc=False, tag="request_start"):
     operation: str
     client: str = ""
     """The products that the client names in its User-Agent, without keys; empty: none."""
+    protocol: str = ""
+    """The client's protocol; empty if the operation says it."""
 
 
 class ProviderAttempt(EventRecord, gc=False, tag="provider_attempt"):

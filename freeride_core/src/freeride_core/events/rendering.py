@@ -59,8 +59,9 @@ def _seat(event: Event) -> str:
 
 
 def _tell_start(event: Event, paint: Paint) -> str:
+    protocol = f" {_plain(event['protocol'])}" if event.get("protocol") else ""
     stream = " stream" if event.get("stream") else ""
-    return paint(f"▶ request model={_plain(event['model'])}{stream}", _BOLD)
+    return paint(f"▶ request{protocol} model={_plain(event['model'])}{stream}", _BOLD)
 
 
 def _tell_attempt(event: Event, paint: Paint) -> str:

@@ -290,18 +290,6 @@ def broken_stream(candidate: Candidate, failure: Failure, call: Call, enabled: E
     )
 
 
-def unwritable(candidate: Candidate, failure: Failure) -> ClientError:
-    """Return the error for a whole answer that the client's protocol has no form for."""
-    name = candidate.provider.name
-    return ClientError(
-        status=502,
-        message=f"Server error: the answer of {name} cannot be passed on: {failure.message}. Try again.",
-        type="server_error",
-        code=str(failure.kind),
-        more={"provider": name, "model": candidate.model.id},
-    )
-
-
 def loop_detected() -> ClientError:
     return ClientError(
         status=508,

@@ -117,7 +117,8 @@ class Transaction:
         model = gateway.shown(call.model) or "auto"  # a client may put anything there, a key too
         events = gateway.events
         client = gateway.named(exchange.headers.get(b"user-agent", b"")[:USER_AGENT_MOST])
-        events.note(RequestStart(events.now(), exchange.request_id, model, call.stream, call.operation, client))
+        told = (model, call.stream, call.operation, client, exchange.protocol.event_name)
+        events.note(RequestStart(events.now(), exchange.request_id, *told))
         exchange.watch()
         force = exchange.headers.get(b"x-freeride-force-provider")
         route = gateway.router.settled(call, gateway.enabled) if force is None else None
@@ -127,14 +128,7 @@ class Transaction:
                 return self._fail(found)
             route = found
         self._walk = walk = gateway.walk(call, route, exchange.request_id)
-        outcome = await (self._walked(walk) if call.stream else walk.run())
-        if not isinstance(outcome, Served):
-            return self._fail(await self._explained(outcome, call))
-        if outcome.served.rest is None:
-            await self._pass_body(walk, outcome)
-        else:
-            await self._pass_stream(walk, outcome)
-        return None
+        return await self._answer(walk, call)
 
     # The request's body
 
@@ -206,6 +200,17 @@ class Transaction:
 
     # The answer
 
+    async def _answer(self, walk: Walk, call: Call) -> None:
+        outcome = await (self._walked(walk) if call.stream else walk.run())
+        while isinstance(outcome, Served):
+            if outcome.served.rest is not None:
+                return await self._pass_stream(walk, outcome)
+            failure = await self._pass_body(outcome)
+            if failure is None:
+                return None
+            outcome = await walk.resume(outcome, failure)
+        return self._fail(await self._explained(outcome, call))
+
     async def _walked(self, walk: Walk) -> Outcome:
         keep_alive = KeepAlive(self._exchange, self._gateway.keep_alive_s)
         try:
@@ -226,15 +231,15 @@ class Transaction:
             return explanation.outcome(*told)
         return await aside(explanation.outcome, *told)  # it looks for the conversation in an upstream's words
 
-    async def _pass_body(self, walk: Walk, serves: Served) -> None:
+    async def _pass_body(self, serves: Served) -> Failure | None:
+        """Answers with a whole answer, or says why the client's protocol has no form for it."""
         exchange, candidate, encoder = self._exchange, serves.attempt.candidate, self._exchange.encoder
         body = told = serves.served.body
         if encoder is not None:
             encoder.begin(candidate.model.id)
             told = encoder.whole(body) if len(body) <= LARGE else await aside(encoder.whole, body)
             if encoder.failure is not None:
-                walk.consequences.draw(candidate, encoder.failure, serves.attempt.sent_at)
-                return self._fail(explanation.unwritable(candidate, encoder.failure))
+                return encoder.failure
         if self._gateway.settings.stamp_body:
             told = _stamped(told, candidate.provider.name)
         headers = self._headers(candidate, serves)

@@ -33,12 +33,6 @@ def unserved(path: str, host: str, owner: ServedProtocol, served: str) -> tuple[
     return error, owner.error_body if row is None or is_owned or row.encode is None else row.encode
 
 
-def _messages_body(error: ClientError, request_id: str) -> bytes:
-    """In the shape of the Messages API."""
-    inner = {"type": "not_found_error", "message": error.message}
-    return json.dumps({"type": "error", "error": inner, "request_id": request_id}).encode()
-
-
 def _content_body(error: ClientError, request_id: str) -> bytes:  # noqa: ARG001 - this shape has no place for it
     """In the shape of `generateContent`."""
     return json.dumps({"error": {"code": 404, "message": error.message, "status": "NOT_FOUND"}}).encode()
@@ -60,7 +54,6 @@ def _row(path: str, message: str, encode: Encode | None = None) -> _UnservedPath
 _ROWS = (
     _row(r":(?:\w*[gG]enerateContent|countTokens|embedContent|batchEmbedContents)$|^/v1(?:beta|alpha)\d*(?:/|$)",
          f"generateContent is not served here. {_CHAT}", _content_body),
-    _row(r"(?:^|/)messages(?:/count_tokens|/batches.*)?/*$", f"The Messages API is not served here. {_CHAT}", _messages_body),
     _row(r"(?:^|/)responses(?:/|$)", f"The Responses API is not served here. {_CHAT}"),
     _row(r"(?<!/chat)/completions/*$", f"Text completions are not served here. {_CHAT}"),
     _row(r"/(?:chat/completions|embeddings|models)(?:/|$)",

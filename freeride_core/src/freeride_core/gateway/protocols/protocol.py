@@ -70,11 +70,12 @@ class AnswerEncoder:
     """
 
     failure: Failure | None = None
-    """Set by a method for an answer that cannot be written in this protocol. What that method returns is still sent, and the
-    answer ends in an error."""
+    """Set by a method for an answer that cannot be written in this protocol. Of a stream, what that method returns is still
+    sent, and the stream ends in an error; in place of a whole answer the next candidate is asked."""
 
     def begin(self, model: str) -> bytes:  # noqa: ARG002 - this class names no model
-        """Return what a stream begins with; of a whole answer it is dropped. `model` is the id that serves the request."""
+        """Return what a stream begins with; of a whole answer it is dropped. `model` is the id that serves the request. After a
+        whole answer that failed this begins the next one, of another model."""
         return b""
 
     def whole(self, body: bytes) -> bytes:
@@ -135,6 +136,8 @@ class ServedProtocol(ABC):
     """A protocol that clients of the gateway speak. `registry.PROTOCOLS` has one object of each."""
 
     routes: tuple[ProtocolRoute, ...]
+    event_name: str = ""
+    """Its name in events; empty where the operation of its calls says it."""
     agents_need: binder.ClientProtocol | None = None
     """What a binder calls this protocol; None if no agent is bound to it."""
     claims: re.Pattern[str] | None = None

@@ -181,8 +181,7 @@ def _skip(text: str, at: int) -> int:
 def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
     """A client's request, received `now`, as a `Call`. Raises `BadRequest`. Run it beside the event loop where the body is larger
     than `json_values.LARGE`."""
-    is_large = len(body) > LARGE
-    if is_large and has_too_many_values(body):
+    if len(body) > LARGE and has_too_many_values(body):
         raise BadRequest(f"The request body holds more than {MOST_VALUES} values.")
     members = _decode_quickly(body)
     pairs: Iterable[Pair]
@@ -196,6 +195,27 @@ def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
         located = None if members is None else _locate(body, members)
         pairs = _decode_patiently(body) if located is None else located
         fields, once = {name: value for _, name, value in pairs}, _NONE
+    return _call(operation, body, pairs, fields, _abilities(body, fields), now, once)
+
+
+def build_call(operation: Operation, members: Mapping[str, bytes], abilities: frozenset[str], now: float = 0.0) -> Call:
+    """Return the call of a request that another protocol has made: the JSON of its top-level values by name, `model` first, and
+    what its model must be able to do."""
+    pairs = [(b'"%b"' % name.encode(), name, msgspec.Raw(value)) for name, value in members.items()]
+    body = b"{%b}" % b",".join([b"%b:%b" % (raw_name, members[name]) for raw_name, name, _ in pairs])
+    fields = {name: value for _, name, value in pairs}
+    return _call(operation, body, pairs, fields, abilities, now, frozenset({"model"}))
+
+
+def _call(
+    operation: Operation,
+    body: bytes,
+    pairs: Iterable[Pair],
+    fields: Mapping[str, msgspec.Raw],
+    abilities: frozenset[str],
+    now: float,
+    once: frozenset[str],
+) -> Call:
     is_chat = operation is Operation.CHAT
     model = _model(fields)
     required = "messages" if is_chat else "input"
@@ -212,11 +232,11 @@ def parse_call(operation: Operation, body: bytes, now: float = 0.0) -> Call:
         prompt_tokens=functools.partial(_prompt_tokens, fields),
         output_tokens=max(_whole(most), _whole(most_completion)) if most or most_completion else 0,
         fields=fields,
-        abilities=_abilities(body, fields),
+        abilities=abilities,
         received_at=now,
         once=once,
     )
-    if is_large and len(body) > _HUGE:
+    if len(body) > _HUGE:
         _ = call.features, call.prompt_tokens
     return call
 

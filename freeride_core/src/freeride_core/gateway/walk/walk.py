@@ -120,6 +120,12 @@ class Walk:
             return self._empty[0]
         return self._exhausted()
 
+    async def resume(self, serves: Served, failure: Failure) -> Outcome:
+        """Go on after an answer that served has turned out to be a failure."""
+        attempt = serves.attempt
+        outcome = self._refuse(attempt.candidate, AttemptFailure(failure), attempt.sent_at, 0.0, is_hedge=False)
+        return outcome or await self.run()
+
     def close(self) -> None:
         """Drops whatever is still open upstream."""
         if self._hedge is not None:
