@@ -249,6 +249,12 @@ def test_a_long_prompt_goes_only_where_it_fits(tmp_path: Path) -> None:
         assert served(stage, "a/?", messages=long) == ("alpha", "a/?"), "nobody knows that it does not fit"
 
 
+def test_a_window_of_unknown_size_is_asked_where_no_other_is_left(tmp_path: Path) -> None:
+    models = (model("a/1", tier=1, context=10_000), model("a/?", tier=1, context=None))
+    with GatewayStage(tmp_path, provider("alpha", models=models)) as stage:
+        assert served(stage, messages=[{"role": "user", "content": "word " * 20_000}]) == ("alpha", "a/?")
+
+
 def test_an_image_does_not_count_as_a_long_prompt(tmp_path: Path) -> None:
     url = "data:image/png;base64," + "A" * 400_000
     image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]

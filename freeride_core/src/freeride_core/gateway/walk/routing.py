@@ -243,6 +243,8 @@ def _that_fit(route: RoutingPlan, call: Call, *, is_concrete: bool) -> RoutingPl
         for choice in route.choices
         if (room := choice.model.context or fallback) is None or call.prompt_tokens <= room
     )
+    # An unknown context is no reason to ask no model at all.
+    choices = choices or tuple(choice for choice in route.choices if choice.model.context is None)
     if len(choices) == len(route.choices):
         return route
     largest = max((choice.model.context or 0 for choice in route.choices), default=0)
