@@ -9,7 +9,7 @@ import msgspec
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
 
 
-class Source(msgspec.Struct):
+class Source(msgspec.Struct, gc=False):
     """Where the content of an image or a document is."""
 
     type: str = ""
@@ -19,7 +19,7 @@ class Source(msgspec.Struct):
     content: str | list[Block] | None = None
 
 
-class ClientTool(msgspec.Struct):
+class ClientTool(msgspec.Struct, gc=False):
     """A tool of the request."""
 
     name: str = ""
@@ -30,14 +30,14 @@ class ClientTool(msgspec.Struct):
     defer_loading: bool | None = None
 
 
-class ToolChange(msgspec.Struct):
+class ToolChange(msgspec.Struct, gc=False):
     """A tool that is added or removed in the middle of a conversation, by its name or as a whole."""
 
     name: str = ""
     definition: ClientTool | None = None
 
 
-class Block(msgspec.Struct):
+class Block(msgspec.Struct, gc=False):
     """One block of a content. Which members it has depends on its type."""
 
     type: str
@@ -57,7 +57,7 @@ class Block(msgspec.Struct):
     tool: ToolChange | None = None
 
 
-class ClientMessage(msgspec.Struct):
+class ClientMessage(msgspec.Struct, gc=False):
     """One message of the conversation."""
 
     role: str

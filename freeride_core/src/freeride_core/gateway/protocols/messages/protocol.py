@@ -40,7 +40,7 @@ class MessagesProtocol(ServedProtocol):
     agents_need = binder.ClientProtocol.MESSAGES
     claims = re.compile(r"(?:^|/)messages(?:/|$)")
     keep_alive = b'event: ping\ndata: {"type":"ping"}\n\n'
-    request_id_header = b"request-id"
+    request_id_headers = (b"request-id", b"x-request-id")
     exposed_headers = (_DROPPED, _ESTIMATE)
 
     def parse(self, head: RequestHead, body: bytes, now: float) -> ParsedRequest:
