@@ -26,9 +26,9 @@ def test_one_process_is_bound_whatever_its_own_settings_say(
     text = json.dumps({"env": elsewhere})
     work = tmp_path / "work"
     own = [folder / ".claude" / "settings.json" for folder in (Path(client_environ["HOME"]), work)]
-    for path in own:
-        path.parent.mkdir(parents=True)
-        path.write_text(text, "utf-8")
+    for each in own:
+        each.parent.mkdir(parents=True)
+        each.write_text(text, "utf-8")
     programs = client_folder("claude") / "node_modules" / ".bin"
     silent = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1", "IS_SANDBOX": "1"}
     path = os.pathsep.join((str(programs), client_environ["PATH"]))
