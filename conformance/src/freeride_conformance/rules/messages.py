@@ -48,7 +48,7 @@ CONVERSATION: tuple[dict[str, Any], ...] = (
     {"role": "assistant", "content": [_text("It is mild.")]},
     {"role": "user", "content": PROMPT},
 )
-"""As the richest agent of the protocol keeps it: words of the system amid the turns, results out of order, an empty one."""
+"""As the richest agent of the protocol keeps it: words of the system between the turns, results out of order, an empty one."""
 _SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",

@@ -1,7 +1,7 @@
 """The assembler: what an upstream answers, whole or as a stream, turned into steps.
 
-It knows the forms in which upstreams of this API say the same thing: contents as text or as parts, reasoning under
-several names, tool calls whole or in pieces, usage in three places.
+Upstreams of this API say the same thing in many forms. Contents are text or parts, and reasoning has several names. Tool
+calls arrive whole or in pieces, and usage in three places.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def _first_choice(choices: object) -> dict[str, Any] | None:
 
 
 def _reasoning_of(part: dict[str, Any]) -> Iterator[str]:
-    """The same reasoning can stand under several names: the first that holds any counts."""
+    """The same reasoning can have several names: the first that holds any counts."""
     for name in _REASONING_TEXTS:
         if text := text_of(part.get(name)):
             yield text

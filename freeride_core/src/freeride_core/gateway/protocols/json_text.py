@@ -30,7 +30,7 @@ def cleaned(raw: bytes) -> bytes:
     if len(raw) > PATIENT_MOST:
         raise ValueError("too large for anything but plain JSON")
     try:
-        value = json.loads(raw.decode("utf-8", "surrogatepass"))
+        value = json.loads(raw)
         return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
     except RecursionError:
         raise ValueError("nested too deep") from None

@@ -1,7 +1,7 @@
 """The repair of a conversation: any order of messages, made what strict upstreams of chat completions accept.
 
-They insist that the results of tool calls follow their calls at once, each call answered once; that results are text;
-that no message is empty; and that no two messages of the assistant are neighbours.
+They insist on four things. Each tool call has one result, which follows its turn at once. Results are text. No message is
+empty. No two messages of the assistant are neighbours.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _is_in_order(messages: Iterable[Message]) -> bool:
             return False
         elif role == "assistant" and message.get("tool_calls"):
             awaited = [call.get("id") for call in message["tool_calls"]]
-            if len(set(awaited)) < len(awaited) or not all(map(_is_usable, awaited)):
+            if not all(map(_is_usable, awaited)) or (len(awaited) > 1 and len(set(awaited)) < len(awaited)):
                 return False
             content = content if content is not None else NO_OUTPUT
         if not content or not isinstance(content, str):

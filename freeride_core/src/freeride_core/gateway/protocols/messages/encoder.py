@@ -180,7 +180,7 @@ class MessageEncoder(AnswerEncoder):
         return json_text.encode(self._message(content, *self._stop_reason(last), self._usage(last.usage)))
 
     def _content(self, steps: list[Step]) -> list[Content]:
-        """The blocks of an answer. A call that was cut off is none: its client would run it."""
+        """The blocks of an answer, without a call that was cut off: its client would run it."""
         content: list[Content] = []
         for kind, group in itertools.groupby(steps, _kind_of_words):
             if kind:

@@ -31,7 +31,7 @@ _TOO_LONG = "prompt is too long"
 
 
 def error_body(error: ClientError, request_id: str) -> bytes:
-    """Return the error as a whole answer. The gateway's own type and code stand beside the known ones."""
+    """Return the error as a whole answer. It has the gateway's own type or code beside the known one."""
     usual = "api_error" if error.status >= 500 else "invalid_request_error"
     told: dict[str, Any] = {
         "type": _TYPES.get(error.status, usual),

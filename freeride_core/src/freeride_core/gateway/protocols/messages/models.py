@@ -26,7 +26,7 @@ def chat_model(model: str) -> str:
 
 
 def without_model(message: str) -> str:
-    """Return the words for a model that nobody serves, with what its user can do."""
+    """Return the words for a model that no provider has, with what its user can do."""
     return f"{message} {_FIX}"
 
 

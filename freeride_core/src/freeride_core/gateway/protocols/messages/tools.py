@@ -13,7 +13,7 @@ from freeride_core.gateway.protocols.request import BadRequest
 from freeride_core.gateway.protocols.tool_names import ToolNames, chat_name
 
 _SERVER = re.compile(r"(web_search|web_fetch|code_execution|tool_search)(?:_tool\w*)?_\d{8}")
-"""Tools that the vendor's own servers run: here there is nobody to run them."""
+"""Tools that the vendor's own servers run, and nothing here does."""
 _VERSION = re.compile(r"_\d{8}$")
 _NULL_REQUIRED = re.compile(rb'"required"\s*:\s*null')
 _NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
