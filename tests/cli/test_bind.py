@@ -549,7 +549,6 @@ def test_the_whole_command_imports_no_http(config: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "route"),
     [
-        ("claude", "/v1/messages"),
         ("codex", "/v1/responses"),
         ("gemini", "/v1beta/models/{model}:generateContent"),
     ],

@@ -15,6 +15,7 @@ Entry-point groups:
 
 - `freeride.providers` and `freeride.binders`: the entry point's name is the plugin's name.
 - `freeride.commands`: a Typer app or a function, loaded only when run.
+- `freeride.status`: a function that returns a `StatusSection`, shown by `freeride status`.
 - `freeride.state`: a `Store`; the name is the scheme of its URLs.
 
 Hooks run at start-up, never per request. Their order does not matter.
