@@ -32,8 +32,7 @@ from fake_upstream import completion
 from programs import Program, clean_environ, post
 from served_gateway import FREERIDE
 
-ALONE, SHARED = "openai/gpt-oss-120b", "openai/gpt-oss-20b"
-"""Groq has both; NVIDIA, which is asked first and refuses everything here, has the second."""
+MODEL_ID = "openai/gpt-oss-120b"
 
 _TURN = {"role": "assistant", "content": 'the quick brown fox says "jump"\n to every café ' * 5}
 _SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}
@@ -43,8 +42,6 @@ _TOOLS = [{"type": "function", "function": {"name": f"tool_{n}", "parameters": _
 @dataclass(frozen=True)
 class Workload:
     name: str
-    model: str
-    attempts: int
     connections: int
     turns: int
     """How long the conversation is."""
@@ -53,13 +50,12 @@ class Workload:
     @property
     def body(self) -> dict[str, Any]:
         more = {"tools": _TOOLS} if self.tools else {}
-        return {"model": self.model, "messages": [{"role": "user", "content": "hi"}, *[_TURN] * self.turns], **more}
+        return {"model": MODEL_ID, "messages": [{"role": "user", "content": "hi"}, *[_TURN] * self.turns], **more}
 
 
 WORKLOADS = (
-    Workload("1 KB in, 1 KB out, 16 connections", ALONE, attempts=1, connections=16, turns=3),
-    Workload("200 KB in, 8 KB out, 8 connections", ALONE, attempts=1, connections=8, turns=620, tools=True),
-    Workload("the first provider refuses, the second answers", SHARED, attempts=2, connections=8, turns=3),
+    Workload("1 KB in, 1 KB out, 16 connections", connections=16, turns=3),
+    Workload("200 KB in, 8 KB out, 8 connections", connections=8, turns=620, tools=True),
 )
 
 _NGINX = """
@@ -86,25 +82,11 @@ _UPSTREAM = """
     location = /v1/models { return 200 '%(models)s'; }
     location = /count { stub_status; }
   }
-  server {
-    listen 127.0.0.1:%(bad)d;
-    location = /v1/chat/completions {
-      add_header Retry-After 0 always;  # cools nothing, so that the next request comes here first as well
-      return 429 '{"error": {"message": "Too many requests", "code": 429}}';
-    }
-    location = /v1/models { return 200 '%(models)s'; }
-  }
 """
 _PROXY = """
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
-  proxy_next_upstream error http_429 non_idempotent;
   upstream one { server 127.0.0.1:%(good)d max_fails=0; keepalive 64; keepalive_requests 1000000000; }
-  upstream two {
-    server 127.0.0.1:%(bad)d max_fails=0; server 127.0.0.1:%(good)d max_fails=0 backup;
-    keepalive 64; keepalive_requests 1000000000;
-  }
   server { listen 127.0.0.1:%(single)d; location / { proxy_pass http://one; } }
-  server { listen 127.0.0.1:%(double)d; location / { proxy_pass http://two; } }
 """
 # A large body's memory is kept for the next: else half of nginx's time goes into giving it back and taking it anew.
 _MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(32 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
@@ -122,11 +104,11 @@ end
 class Proxy:
     name: str
     pid: int
-    roots: tuple[str, str]
-    """Where one upstream is asked, and where one that refuses is asked before it."""
+    root: str
 
-    def url(self, workload: Workload) -> str:
-        return f"{self.roots[workload.attempts - 1]}/v1/chat/completions"
+    @property
+    def url(self) -> str:
+        return f"{self.root}/v1/chat/completions"
 
 
 @dataclass(frozen=True)
@@ -147,24 +129,24 @@ class NginxBench:
     def __init__(self, programs: Mapping[str, str], folder: Path, stack: ExitStack) -> None:
         self._programs, self._folder, self._stack = programs, folder, stack
         self._environ = clean_environ(folder / "home")
-        ports = dict(zip(("good", "bad", "single", "double"), _free_ports(4), strict=True))
+        ports = dict(zip(("good", "single"), _free_ports(2), strict=True))
         roots = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         self._count_url = f"{roots['good']}/count"
-        models = json.dumps({"object": "list", "data": [{"id": name, "object": "model"} for name in (ALONE, SHARED)]})
+        models = json.dumps({"object": "list", "data": [{"id": MODEL_ID, "object": "model"}]})
         texts = {"answer": json.dumps(completion("$text")), "text": "word " * 150, "part": "word " * 400}
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[:1])  # what is started inherits it
         self._start_nginx("upstream", _UPSTREAM % {**ports, **texts, "models": models})
         os.sched_setaffinity(0, cores[:2][-1:])
-        nginx = Proxy("nginx", self._start_nginx("proxy", _PROXY % ports), (roots["single"], roots["double"]))
-        self.proxies = (nginx, self._start_freeride(roots["bad"], roots["good"]))
+        nginx = Proxy("nginx", self._start_nginx("proxy", _PROXY % ports), roots["single"])
+        self.proxies = (nginx, self._start_freeride(roots["good"]))
         os.sched_setaffinity(0, cores[:1])
 
     def check(self, proxy: Proxy, workload: Workload) -> None:
         """One request; AssertionError: it is not answered as it should be."""
-        answer = post(proxy.url(workload), workload.body)
+        answer = post(proxy.url, workload.body)
         attempts = answer.headers.get("x-freeride-attempts")
-        expected = str(workload.attempts) if proxy.name == "freeride" else None
+        expected = "1" if proxy.name == "freeride" else None
         assert (answer.status_code, attempts) == (200, expected), f"{proxy}, {workload.name}: {answer} {answer.text}"
 
     def measure(self, proxy: Proxy, workload: Workload, seconds: int) -> Turn:
@@ -173,7 +155,7 @@ class NginxBench:
         script.write_text(_LUA % {"body": body})
         command = [self._programs["wrk"], "-t1", f"-c{workload.connections}", f"-d{seconds}s", "-s", str(script)]
         asked, cpu_s = self._count(), _cpu_s(proxy.pid)
-        ended = subprocess.run([*command, proxy.url(workload)], capture_output=True, text=True, check=True)
+        ended = subprocess.run([*command, proxy.url], capture_output=True, text=True, check=True)
         cpu_s, asked = _cpu_s(proxy.pid) - cpu_s, self._count() - asked - 1  # asking for the count counts too
         requests, bad = map(int, ended.stderr.split())
         each = max(requests, 1)
@@ -188,14 +170,12 @@ class NginxBench:
         program.wait_for(r"start worker process (\d+)")
         return program.pid
 
-    def _start_freeride(self, bad: str, good: str) -> Proxy:
-        environ = {"FREERIDE_PROVIDERS": "nvidia,groq"}
-        environ |= {"NVIDIA_API_KEY": "nvapi-" + "made0up0" * 6, "FREERIDE_NVIDIA_BASE_URL": f"{bad}/v1"}
-        environ |= {"GROQ_API_KEY": "gsk_" + "made0up0" * 6, "FREERIDE_GROQ_BASE_URL": f"{good}/v1"}
+    def _start_freeride(self, good: str) -> Proxy:
+        environ = {"GROQ_API_KEY": "gsk_" + "made0up0" * 6, "FREERIDE_GROQ_BASE_URL": f"{good}/v1"}
         command = (*FREERIDE, "serve", "--port", "0")
         program = self._stack.enter_context(Program(command, self._environ | environ))
         root = program.wait_for(r"listening on (http://127\.0\.0\.1:\d+)$")
-        return Proxy("freeride", program.pid, (root, root))
+        return Proxy("freeride", program.pid, root)
 
     def _count(self) -> int:
         """How many requests have reached the upstreams."""
@@ -236,8 +216,7 @@ def run_in_turns(bench: NginxBench, rounds: int, seconds: int) -> tuple[list[dic
             turns[proxy.name].append(turn)
             line = f"{workload.name}, round {number}, {proxy.name}: {turn}"
             print(line, file=sys.stderr, flush=True)
-            under_way = workload.attempts * workload.connections + 10
-            is_off = abs(turn.asked - workload.attempts) * turn.requests > under_way
+            is_off = abs(turn.asked - 1) * turn.requests > workload.connections + 10
             wrong += [line] if turn.bad or not turn.requests or is_off else []
         ratios = [own.cpu_us / max(its.cpu_us, 0.1) for its, own in zip(*turns.values(), strict=True)]
         medians = {name: statistics.median(turn.cpu_us for turn in each) for name, each in turns.items()}

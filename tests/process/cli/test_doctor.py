@@ -186,7 +186,7 @@ def test_a_variable_that_outranks_the_file_is_named(environ: dict[str, str]) -> 
     home = Path(environ["HOME"])
     with serving(FREERIDE, environ) as url:
         run([*FREERIDE, "bind", "aider", "--url", url], environ, cwd=home)
-        state, text = only(examine(environ | {"AIDER_MODEL": "gpt-5"}, url), "agents")
+        (state, text), _ = examine(environ | {"AIDER_MODEL": "gpt-5"}, url)["agents"]
         assert (state, "the variable AIDER_MODEL is set and outranks the file: unset it" in text) == ("warning", True)
         examine(environ | {"AIDER_MODEL": "gpt-5"}, url, "--strict", code=1)
 
@@ -303,7 +303,7 @@ def test_what_outranks_a_bound_file_is_named_as_what_decides(environ: dict[str, 
     with serving(FREERIDE, environ) as url:
         run([*FREERIDE, "bind", "opencode", "--url", url], environ, cwd=tmp_path)
         shown = run([*FREERIDE, "doctor", "--url", url, "--json"], environ, cwd=project)
-    [(state, text)] = [(row["state"], row["text"]) for row in json.loads(shown.stdout) if row["subject"] == "agents"]
+    (state, text), _ = [(row["state"], row["text"]) for row in json.loads(shown.stdout) if row["subject"] == "agents"]
     assert state == "warning"
     assert f"`model` in {project / 'opencode.json'} asks anthropic/claude-sonnet-4-5" in text
     assert "that file outranks the bound one" in text

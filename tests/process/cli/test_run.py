@@ -304,8 +304,8 @@ class TestRefusals:
         )
 
     def test_an_agent_whose_protocol_is_not_served(self, environ: dict[str, str]) -> None:
-        message = self.fails(environ, "claude")
-        assert "speaks /v1/messages, which this gateway does not serve yet" in message
+        message = self.fails(environ, "codex")
+        assert "speaks /v1/responses, which this gateway does not serve yet" in message
         assert "written" not in message
 
     def test_an_agent_that_is_not_installed(self, environ: dict[str, str]) -> None:
@@ -325,7 +325,7 @@ class TestRefusals:
         without = {name: value for name, value in environ.items() if not name.startswith("GROQ")}
         message = self.fails(without, "--url", f"http://127.0.0.1:{free_port()}", "aider")
         assert "the gateway does not start" in message
-        assert "there is no key of any provider" in message
+        assert "No API keys found" in message
 
     def test_what_would_be_sent_is_shown_here_and_not_in_the_log(self, environ: dict[str, str]) -> None:
         del environ["FREERIDE_TELEMETRY"], environ["DO_NOT_TRACK"]

@@ -170,7 +170,7 @@ def test_an_upgrade_starts_no_program_of_its_folder(
     """In an installation by pip and in one by uv, played by what `upgrade` would find there."""
     program = (
         "import sys; from freeride_core.system import upgrade; from freeride_core.cli import main\n"
-        "upgrade.source_clone = lambda: None\n"
+        "upgrade.source_clone = upgrade.local_build = lambda: None\n"
         "upgrade.upgrade_words = lambda: {words}\n"
         "sys.argv[:] = ['freeride', 'upgrade']; main()"
     )

@@ -81,6 +81,8 @@ def test_one_account_is_still_known_after_a_restart(tmp_path: Path) -> None:
         stage.ask()
         stage.thread.stop()
         with stage.another() as stage.thread:
+            now = stage.thread.gateway.now
+            stage.thread.gateway.ledger.now = stage.thread.gateway.now = lambda: now() + 3600
             stage["alpha"].answer = always(refusal(429, "too much for organization org-7"))
             stage.ask()
             assert len(stage["alpha"].posts) == 3

@@ -263,6 +263,7 @@ _OWN = (
     "''.join((render(",
     "f'freeride {__version__}'",
     "f'freeride-watcher {__version__}'",
+    "get_completion_script(",
 )
 
 
