@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeride_core import Credential, Key, Provider
+from freeride_core.settings.key_shapes import is_placeholder
 from freeride_core.settings.keys import fingerprint, read_keys
 from freeride_core.settings.resolver import Settings
 from freeride_core.settings.unquoted import bare_key
@@ -21,7 +22,9 @@ WITH_ACCOUNT = Credential(variable="ACME_TOKEN", account_variable="ACME_ACCOUNT"
 BASE_URL = "https://acme.example/v1"
 ACCOUNT_URL = "https://acme.example/accounts/{account}/v1"
 LETTERS = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
-SECRETS = st.text(LETTERS, min_size=1).filter(lambda text: not text.startswith("[") and bare_key(text) == text)
+SECRETS = st.text(LETTERS, min_size=1).filter(
+    lambda text: not text.startswith("[") and bare_key(text) == text and not is_placeholder(text)
+)
 
 
 def read(

@@ -55,21 +55,20 @@ class UsageLedger:
         """Counts finished events, in which usage is read already."""
         changed: dict[tuple[str, str, str], DayUsage] = {}
         for event in events:
-            if isinstance(event, ProviderAttempt):
+            # By their type: `isinstance` asks the metaclass of msgspec's structs, which takes 0.2 us each time.
+            if type(event) is ProviderAttempt:
                 self._counted(event, changed).requests += 1
-            elif isinstance(event, ProviderResponse):
+            elif type(event) is ProviderResponse:
                 if event.status not in _NO_FAILURE:
                     self._counted(event, changed).failed += 1
-            elif isinstance(event, RequestComplete):
+            elif type(event) is RequestComplete:
                 counted = self._counted(event, changed)
                 counted.served += 1
-                if isinstance(event.usage, Usage):
+                if type(event.usage) is Usage:
                     counted.tokens_in += event.usage.input
                     counted.tokens_out += event.usage.output
         for name, counted in changed.items():
             self._put(Entry(SECTION, json.dumps(name), msgspec.to_builtins(counted)))
-        if changed:
-            self._forget_old()
 
     def _counted(
         self,
@@ -78,7 +77,10 @@ class UsageLedger:
     ) -> DayUsage:
         """The day's usage of the event's provider, which is then among those that have changed."""
         if event.ts // 60 != self._minute:  # the day is asked for once a minute: that takes 2 us
-            self._minute, self._day = event.ts // 60, time.strftime("%Y-%m-%d", time.localtime(event.ts))
+            self._minute, day = event.ts // 60, time.strftime("%Y-%m-%d", time.localtime(event.ts))
+            if day != self._day:
+                self._day = day
+                self._forget_old()
         name = (self._day, event.provider, self._writer)
         counted = changed.get(name)
         if counted is None:

@@ -27,7 +27,8 @@ def read_keys(
 ) -> tuple[tuple[Key, ...], tuple[str, ...]]:
     """Return the provider's usable keys, and one warning for each that is not. No warning holds a key.
 
-    A key that looks like one of another `installed` provider is not used, unless the user has set the base URL."""
+    A placeholder, and a key that looks like one of another `installed` provider, are not used, unless the user has set the base
+    URL: a server of one's own may take any key."""
     if not provider.credentials:
         return _read_keyless(provider, settings), ()
     warnings: list[str] = []
@@ -70,6 +71,9 @@ def _read_credential(
     for name in (credential.variable, *credential.aliases):
         for ordinal, found in enumerate(_find(name, settings.environ, warnings)):
             if found.secret in keys or not found.is_usable(warnings):
+                continue
+            if settings.base_url(provider) is None and is_placeholder(found.secret):
+                warnings.append(f"{found.label} is not used: it is a placeholder, not a key")
                 continue
             is_own = credential.pattern is None or begins_as(provider, found.secret)
             if not is_own and (owner := owner_of(found.secret, others)) is not None:
@@ -115,9 +119,6 @@ class _Found:
         return f"{self.variable}[{self.position}]"
 
     def is_usable(self, warnings: list[str]) -> bool:
-        if is_placeholder(self.secret):
-            warnings.append(f"{self.label} is not used: it is a placeholder, not a key")
-            return False
         if any(letter.isspace() for letter in self.secret):
             reason = "white space"
         elif not self.secret.isprintable():
