@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from changed_tests import places_for
 from programs import run, write_script
 from repository import ROOT
 
@@ -59,3 +60,25 @@ def test_every_test_in_a_heavy_folder_is_left_out_of_the_quick_loop() -> None:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", *light]
     ended = run([*command, *folders], os.environ, cwd=ROOT)
     assert ended.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "tests"),
+    [
+        (["README.md"], []),
+        (["freeride_core/src/freeride_core/provider.py"], ["tests/contract"]),
+        (["freeride_core/src/freeride_core/gateway/walk/walk.py"], ["tests/gateway/walk"]),
+        (
+            [
+                "freeride_core/src/freeride_core/gateway/relay.py",
+                "freeride_core/src/freeride_core/gateway/walk/walk.py",
+            ],
+            ["tests/gateway"],
+        ),
+        (["freeride_providers/groq/src/freeride_provider_groq/models.py"], ["freeride_providers/groq/tests"]),
+        (["tests/ledger/test_usage.py", "tests/ledger/test_that_is_gone.py"], ["tests/ledger/test_usage.py"]),
+        (["tests/repository/test_names.py"], []),
+    ],
+)
+def test_a_change_is_tested_by_the_folder_of_its_room(changed: list[str], tests: list[str]) -> None:
+    assert set(places_for(changed)) == {"tests/repository", *tests}
