@@ -35,6 +35,7 @@ _LIGHT = ("llm", "pi")
 PAST = {
     ("continue", "another-first-and-an-old-entry"): "models.0",
     ("continue", "comments-and-other-models"): "models.0",
+    ("kilo", "agents-and-lists"): "agent.build.model",
     ("hermes", "another-protocol-and-side-jobs"): "providers.custom",
     ("openclaw", "agents-with-their-own"): "agents.list.main.model",
     ("opencode", "agents-and-lists"): "agent.build.model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,11 @@ def test_every_binding_is_undone_and_the_rest_is_named(environ: dict[str, str], 
     assert ended.returncode == 0, ended.stderr
     assert [path for path in bound if path.exists()] == []
     assert before <= set(Path(environ["HOME"]).rglob("*"))
-    assert f"rm -rf {environ['FREERIDE_HOME']}" in ended.stdout or "Remove-Item" in ended.stdout
-    assert f"FreeRide runs from a clone of its source. Delete that folder:\n     rm -rf {ROOT}" in ended.stdout
+    assert f"rm -rf {shlex.quote(environ['FREERIDE_HOME'])}" in ended.stdout or "Remove-Item" in ended.stdout
+    assert (
+        f"FreeRide runs from a clone of its source. Delete that folder:\n     rm -rf {shlex.quote(str(ROOT))}"
+        in ended.stdout
+    )
     again = run([*FREERIDE, "uninstall"], environ, cwd=tmp_path)
     assert (again.returncode, again.stderr) == (0, "No agent is bound.\n")
 
