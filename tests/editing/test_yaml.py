@@ -36,3 +36,17 @@ def test_a_block_makes_room_for_a_mapping(before: str, after: str) -> None:
     document.set(["m"], None)
     document.set(["m"], {"new": 1})
     assert document.text == after
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("a: |\n  text\n    more\nb: x\n  # end", "a: |\n  text\n    more\n"),
+        ("a: |\n  text\nb: x\n  # end\n\n# top\nc: 1\n", "a: |\n  text\n\n# top\nc: 1\n"),
+        ("a: 1\nb: x\n  # end\n", "a: 1\n  # end\n"),
+    ],
+)
+def test_a_comment_does_not_become_text_of_a_block_above_it(text: str, after: str) -> None:
+    document = YamlDocument(text)
+    document.remove(["b"])
+    assert document.text == after

@@ -108,7 +108,10 @@ class YamlDocument(Document):
         line_start = max(self._text.rfind("\n", 0, start), self._text.rfind("\r", 0, start)) + 1
         if not self._text[line_start:start].strip(" \t\ufeff"):
             kept = len(self._text[line_start:start]) - len(self._text[line_start:start].lstrip("\ufeff"))
-            self._splice(line_start + kept, self._end_of_lines(last), "")
+            end = self._end_of_lines(last)
+            if index and _last_leaf((parent.items or [value for _, value in parent.pairs])[index - 1]).is_block_scalar:
+                end = self._end_of_comments(end, start - line_start)
+            self._splice(line_start + kept, end, "")
         elif index + 1 < len(spans):  # the first of an item, behind its dash
             self._splice(start, spans[index + 1][0], "")
         else:
@@ -261,13 +264,22 @@ class YamlDocument(Document):
 
     def _end_of_lines(self, node: YamlNode) -> int:
         """Where the line begins that follows the last one of `node`."""
-        last = node
-        while last.pairs or last.items:
-            last = last.items[-1] if last.items else last.pairs[-1][1]
+        last = _last_leaf(node)
         if last.is_block_scalar and last.end == node.end:
             return node.end
         line_end = BREAK.search(self._text, node.end)
         return line_end.end() if line_end else len(self._text)
+
+    def _end_of_comments(self, at: int, column: int) -> int:
+        """Where the comments end that are indented deeper than `column`: they would become text of a block scalar above them."""
+        seen = at
+        while seen < len(self._text) and (line := _COMMENT_LINE.match(self._text, seen)):
+            seen = line.end()
+            if line[2]:
+                if len(line[1]) <= column:
+                    break
+                at = seen
+        return at
 
     def _line_after(self, node: YamlNode, column: int) -> int:
         """Where the next line of a block that `node` ends may begin: below the comments that belong to `node`."""
@@ -320,6 +332,12 @@ class YamlDocument(Document):
 
     def _refuse(self, index: int, reason: str) -> NoReturn:
         raise Unreadable(f"{place(self._text, index)}: {reason}")
+
+
+def _last_leaf(node: YamlNode) -> YamlNode:
+    while node.pairs or node.items:
+        node = node.items[-1] if node.items else node.pairs[-1][1]
+    return node
 
 
 def _lines(item: Value) -> list[str]:
