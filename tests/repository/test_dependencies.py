@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -194,3 +195,10 @@ def test_no_version_with_a_published_fault_can_be_installed(name: str, version: 
     [requirement] = [each for text in project["dependencies"] if (each := Requirement(text)).name == name]
     assert version not in requirement.specifier
     assert distribution(name).version in requirement.specifier
+
+
+def test_no_file_names_the_host_of_a_package_index() -> None:
+    hosts = re.compile(r"(?:pypi|pythonhosted|npmjs)\.(?:org|com)")
+    listed = subprocess.run(("git", "ls-files", "-z"), cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    paths = [ROOT / name for name in listed.split("\0") if name]
+    assert [str(path) for path in paths if path.is_file() and hosts.search(path.read_text("utf-8", "replace"))] == []

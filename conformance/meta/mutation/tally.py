@@ -30,12 +30,13 @@ class MutationTally:
     left_out: int = 0
     """Not in the sample."""
     explained: set[str] = field(default_factory=set)
-    """The patterns that explain a mutant, be it in the sample or not."""
+    """The patterns that explain a mutant, in the sample or outside of it."""
     seconds: float = 0.0
     survivors: dict[str, list[str]] = field(default_factory=dict)
     """Names, by the pattern that explains them; empty where none does."""
     outlived: dict[str, str] = field(default_factory=dict)
-    """Mutants that are said to survive and were killed, with what killed them."""
+    """Mutants that are said to survive and were killed, with what killed them. A pattern may explain more than the mutants that
+    survive, and a whole run begins with one of those; a sample may begin with any, so that nothing is said of it."""
 
 
 TALLIES: dict[str, MutationTally] = {}
@@ -62,7 +63,7 @@ def tally_of(name: str, sample: MutantSample, everything: bool) -> MutationTally
             tally.survivors.setdefault(pattern, []).append(mutant.name)
         else:
             tally.killed += 1
-            if pattern:
+            if pattern and tally.is_whole:
                 tally.outlived[mutant.name] = killer
     wait_until_closed()
     tally.seconds = time.perf_counter() - started

@@ -78,7 +78,7 @@ def _request(subject: ProviderSubject, *, is_stream: bool) -> dict[str, Any]:
 @rule(
     RULES,
     SECTION,
-    fix="take what the gateway makes of it: system messages amid the turns, tool results as texts, schemas as they are"
+    fix="take what the gateway makes of it: system messages between turns, tool results as texts, schemas as they are"
     " written; or replace in `changes` what the upstream refuses",
     needs="chat",
 )

@@ -185,7 +185,12 @@ class TestProgram:
         assert "rotations      0\n" in run([WATCHER, "--status"], environ).stdout
 
     def test_without_a_key_it_ends(self, tmp_path: Path) -> None:
-        ended = run([WATCHER], clean_environ(tmp_path))
+        environ = clean_environ(tmp_path)
+        absent = run([WATCHER], environ)
+        assert (absent.returncode, absent.stdout) == (1, "")
+        assert "OpenClaw is not installed here" in absent.stderr
+        (Path(environ["HOME"]) / ".openclaw").mkdir(parents=True)
+        ended = run([WATCHER], environ)
         assert (ended.returncode, ended.stdout) == (1, "")
         assert "OPENROUTER_API_KEY" in ended.stderr
 

@@ -27,7 +27,7 @@ def status(
     url: UrlOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Show what runs, who serves, what was used today, and what is left where that is known. Asks nobody but the gateway."""
+    """Show what runs, who serves, what was used today, and what is left if that is known. Only the gateway is asked."""
     from freeride_core.cli.snapshot import read_snapshot
     from freeride_core.cli.status_section import read_sections
 

@@ -26,7 +26,7 @@ _TAKEN = frozenset({"auto", "default", "free", "coding", "fast", "quality", "fre
 """What clients and telemetry mean something else by."""
 _KEY_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|SECRET)")
 _OF_A_CLOUD = re.compile(r"ACCESS_(?:KEY|TOKEN)")
-"""Such a name has the key to somebody's machines and bills, which no model server takes."""
+"""Variables of this name hold a cloud account's key, which no model server takes."""
 _SUFFIX = re.compile(r"_\d+$")
 _RANK = 500
 """After every installed provider of today that wants a key, before those of the user's own machine."""

@@ -17,7 +17,7 @@ def auto(
 ) -> None:
     """Let OpenClaw ask the best free model.
 
-    At OpenRouter it takes the best of its free list, with fallbacks; that list is asked for anew and costs nothing. With
+    At OpenRouter it takes the best of its free list, with fallbacks. The list is fetched first, which costs nothing. With
     --via gateway it takes the gateway's `auto`, which fails over within each request, so that nothing here needs to run again.
 
     \b

@@ -20,7 +20,7 @@ _WIDTH = 12
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show what OpenClaw asks, with which key, and what is known of that. Asks nobody but the gateway on this machine.
+    """Show what OpenClaw asks, with which key, and what is known of that. Only the gateway on this machine is asked.
 
     \b
     Example:

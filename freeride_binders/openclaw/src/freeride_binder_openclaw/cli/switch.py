@@ -30,7 +30,7 @@ def switch(
     """Let OpenClaw ask one free model first.
 
     A name that begins with `freeride/` is the gateway's: `freeride/auto`, `freeride/coding`. With --via gateway any id that it
-    lists will do, and the gateway asks whoever serves it.
+    lists will do, and the gateway asks a provider that serves it.
 
     \b
     Example:
