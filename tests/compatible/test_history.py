@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeride_core.compatible import recent_histories
 from freeride_core.compatible.history import REASONING, HistoryRules
 
 DROPPED = frozenset({"annotations", "refusal", "provider_specific_fields"})
@@ -138,3 +139,61 @@ def test_whatever_comes_nothing_refused_is_left_and_nothing_else_is_lost(message
     for one, other in zip(messages, after, strict=True):
         assert other.keys() == one.keys() - DROPPING.dropped
         assert all(other[name] == one[name] for name in other if name != "tool_calls")
+
+
+TURNS = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "tool"])},
+        optional={
+            "content": st.text("re],[{", max_size=4),
+            "refusal": st.none(),
+            "reasoning": st.just("hm"),
+            "tool_calls": st.just([CALL]),
+        },
+    ),
+    max_size=6,
+)
+
+
+@given(st.lists(TURNS, min_size=1, max_size=6), st.sampled_from([KEEPING, DROPPING, NEEDING]), st.data())
+def test_a_conversation_that_goes_on_is_changed_as_if_it_were_new(
+    conversations: list[list[Any]], rules: HistoryRules, data: st.DataObject
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recent_histories, "_SMALLEST", 0)
+        used = HistoryRules(rules.dropped, rules.needed)
+        for _ in range(8):
+            messages = data.draw(st.sampled_from(conversations))
+            part = json.dumps(messages[: data.draw(st.integers(0, len(messages)))]).encode()
+            fresh = HistoryRules(rules.dropped, rules.needed).changed(part)
+            known = used.changed(part)
+            assert (known is None) is (fresh is None)
+            assert fresh is None or json.loads(known or b"") == json.loads(fresh)
+
+
+def test_only_the_turns_since_the_last_request_are_looked_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_over: list[int] = []
+    whole = HistoryRules._looked_over
+    monkeypatch.setattr(
+        HistoryRules, "_looked_over", lambda rules, some: looked_over.append(len(some)) or whole(rules, some)
+    )
+    rules = HistoryRules(DROPPED)
+    for turns in (400, 401, 401, 402, 300):
+        after(rules, *[turn(content=f"{number:0100}", refusal=None) for number in range(turns)])
+    first, *others = looked_over
+    assert first > 40_000
+    assert [length < 1_000 for length in others] == [
+        True,
+        True,
+        False,
+    ]  # the 401st, the 402nd; a shorter one is another
+
+
+def test_few_histories_of_a_bounded_size_are_remembered() -> None:
+    recent = recent_histories.RecentHistories()
+    large = [b"[" + b"%d" % number * 20_000 + b"]" for number in range(6)]
+    for messages in large:
+        recent.keep(messages, None)
+    assert [recent.find(messages) is not None for messages in large] == [False, False, True, True, True, True]
+    recent.keep(b"[" + b"1" * 2_000_000 + b"]", None)
+    assert recent.find(b"[" + b"1" * 2_000_000 + b"]") is None

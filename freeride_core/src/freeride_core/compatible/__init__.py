@@ -5,6 +5,7 @@ In reading order:
 - `provider`: `CompatibleProvider`, a complete `Provider` made of the parts below
 - `wire`: from a call to an upstream request, and from an answer to a reading
 - `history`: members of messages that an upstream refuses or needs
+- `recent_histories`: the histories that were looked over last
 - `catalog`: the dated list of models, the live one, and canonical names
 - `probe`: the request that shows whether a key is valid
 - `errors`: an error body in one shape, whichever shape it came in

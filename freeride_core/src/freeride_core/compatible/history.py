@@ -9,6 +9,8 @@ from typing import Annotated, Any, TypedDict
 
 import msgspec
 
+from .recent_histories import RecentHistories
+
 KEEP, DROP, REQUIRE = "keep", "drop", "require"
 REASONING = ("reasoning_content", "reasoning", "reasoning_text", "reasoning_details", "thinking_blocks")
 """Members in which clients send back what a model thought. The first three are texts."""
@@ -56,19 +58,37 @@ class HistoryRules:
         message = TypedDict("message", {**refused, "tool_calls": calls}, total=False)  # type: ignore[misc]
         return msgspec.json.Decoder(types.GenericAlias(list, (message,)))
 
+    @cached_property
+    def _recent(self) -> RecentHistories:
+        return RecentHistories()
+
     def changed(self, messages: bytes | msgspec.Raw) -> bytes | None:
         """Return the messages as this upstream takes them, or None if they can go as they came."""
+        whole = bytes(messages)
+        known = self._recent.find(whole)
+        try:
+            changed = self._looked_over(whole) if known is None else self._continued(whole, *known)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None  # the upstream says what is wrong with it
+        self._recent.keep(whole, changed)
+        return changed
+
+    def _continued(self, messages: bytes, length: int, start: bytes | None) -> bytes | None:
+        """Return the change of messages whose first bytes are changed to `start`, or None if nothing has to change."""
+        added = b"[" + messages[length + 1 :]
+        if len(added) == 1:
+            return None if start is None else start + b"]"
+        changed = self._looked_over(added)
+        if start is None and changed is None:
+            return None
+        return (messages[:length] if start is None else start) + b"," + (changed or added)[1:]
+
+    def _looked_over(self, messages: bytes) -> bytes | None:
         try:
             self._glance.decode(messages)
         except msgspec.ValidationError:
-            pass
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None  # the upstream says what is wrong with it
-        else:
-            return None
-        try:
             decoded = _MESSAGES.decode(messages)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        else:
             return None
         changes = [self._change(message) for message in decoded]
         return msgspec.json.encode(decoded) if any(changes) else None
