@@ -174,9 +174,12 @@ def test_a_conversation_that_goes_on_is_changed_as_if_it_were_new(
 def test_only_the_turns_since_the_last_request_are_looked_over(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_over: list[int] = []
     whole = HistoryRules._looked_over
-    monkeypatch.setattr(
-        HistoryRules, "_looked_over", lambda rules, some: looked_over.append(len(some)) or whole(rules, some)
-    )
+
+    def look_over(rules: HistoryRules, messages: bytes) -> bytes | None:
+        looked_over.append(len(messages))
+        return whole(rules, messages)
+
+    monkeypatch.setattr(HistoryRules, "_looked_over", look_over)
     rules = HistoryRules(DROPPED)
     for turns in (400, 401, 401, 402, 300):
         after(rules, *[turn(content=f"{number:0100}", refusal=None) for number in range(turns)])
