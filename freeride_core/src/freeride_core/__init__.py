@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Reading, Scope, UpstreamRequest
+    from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Quota, Reading, Scope, UpstreamRequest
     from freeride_core.binder import (
         FILES,
         Binder,
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from freeride_core.compatible.midnight import Midnight
     from freeride_core.compatible.probe import CompatibleProbe
     from freeride_core.compatible.provider import CompatibleProvider
+    from freeride_core.compatible.quota_texts import QuotaText
     from freeride_core.compatible.rules import Rule
     from freeride_core.compatible.wire import CompatibleWire, bearer
     from freeride_core.free import Allowlist, AnyOf, FreeSuffix, Promoted, UnbillableAccount, WholeCatalog, ZeroPrice
     from freeride_core.hookspecs import API_VERSION, hookimpl
     from freeride_core.ledger.store.store import Entry, Store, StoreError, StoreUrlError
+    from freeride_core.limit import Limit, LimitKind
     from freeride_core.model import Model, is_model_name
     from freeride_core.provider import (
         About,
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
         Decoder,
         FreePolicy,
         Key,
-        Limit,
         Probe,
         Proof,
         Provider,
@@ -78,6 +79,7 @@ __all__ = [
     "Key",
     "Launch",
     "Limit",
+    "LimitKind",
     "Midnight",
     "Model",
     "Operation",
@@ -88,6 +90,8 @@ __all__ = [
     "Promoted",
     "Proof",
     "Provider",
+    "Quota",
+    "QuotaText",
     "Reading",
     "Rule",
     "Scope",
@@ -108,7 +112,7 @@ __all__ = [
 ]
 
 _NAMES = {
-    "answer": ("Answer", "ErrorKind", "Failure", "Phase", "Reading", "Scope", "UpstreamRequest"),
+    "answer": ("Answer", "ErrorKind", "Failure", "Phase", "Quota", "Reading", "Scope", "UpstreamRequest"),
     "binder": (
         "FILES",
         "Binder",
@@ -125,11 +129,13 @@ _NAMES = {
     "compatible.midnight": ("Midnight",),
     "compatible.probe": ("CompatibleProbe",),
     "compatible.provider": ("CompatibleProvider",),
+    "compatible.quota_texts": ("QuotaText",),
     "compatible.rules": ("Rule",),
     "compatible.wire": ("CompatibleWire", "bearer"),
     "free": ("Allowlist", "AnyOf", "FreeSuffix", "Promoted", "UnbillableAccount", "WholeCatalog", "ZeroPrice"),
     "hookspecs": ("API_VERSION", "hookimpl"),
     "ledger.store.store": ("Entry", "Store", "StoreError", "StoreUrlError"),
+    "limit": ("Limit", "LimitKind"),
     "model": ("Model", "is_model_name"),
     "provider": (
         "About",
@@ -139,7 +145,6 @@ _NAMES = {
         "Decoder",
         "FreePolicy",
         "Key",
-        "Limit",
         "Probe",
         "Proof",
         "Provider",

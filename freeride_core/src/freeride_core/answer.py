@@ -170,6 +170,21 @@ class Failure:
     """The field of the request that is at fault, if the upstream names it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What an upstream told about one limit. All but the name are optional."""
+
+    limit_name: str
+    """That of a `Limit` of the same package; another one is ignored."""
+    limit: float | None = None
+    remaining: float | None = None
+    used: float | None = None
+    reset_at: float | None = None
+    """When it is free again, in seconds since the epoch."""
+    requested: float | None = None
+    """What the refused request was counted as."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a response means."""
@@ -177,3 +192,5 @@ class Reading:
     failure: Failure | None = None
     account: str | None = None
     """The account that the upstream names in its response, if any. It shows which keys belong together."""
+    quota: tuple[Quota, ...] = ()
+    """What the response says of the account's limits. A refusal that names a limit shuts only what that limit is of."""

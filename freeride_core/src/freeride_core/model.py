@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from freeride_core.call import Feature, Operation
 
@@ -54,6 +55,8 @@ class Model:
     """The catalog itself marks this entry as free of charge."""
     router: bool = False
     """Whether it is the upstream's own router over several models. A request for it is treated as `auto`."""
+    costs: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
+    """What a token of the prompt and one of the response take of a unit that a `Limit` counts, such as `neurons`."""
     retires: str | None = None
     """The ISO date from which it is no longer chosen."""
 

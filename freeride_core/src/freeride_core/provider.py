@@ -16,6 +16,7 @@ from typing import Protocol
 
 from freeride_core.answer import Answer, Failure, Reading, Scope, UpstreamRequest
 from freeride_core.call import Call, Operation
+from freeride_core.limit import Limit
 from freeride_core.model import Model
 
 
@@ -97,21 +98,6 @@ class FreePolicy(Protocol):
         """Whether the decision depends on the account. The provider's probe then finds out about it."""
 
     def allows(self, model: Model, account: Account) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """One published window of a free tier."""
-
-    unit: str
-    """`requests`, `tokens`, `neurons`, `usd`."""
-    amount: float
-    window: str
-    """`minute`, `day`, `month`. `note` names the day's time zone if it matters."""
-    scope: Scope
-    source: str
-    checked: str
-    note: str = ""
 
 
 class Decoder(Protocol):

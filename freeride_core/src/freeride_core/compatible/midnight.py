@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import datetime, time, timedelta, tzinfo
+
+from freeride_core.system.time_zones import time_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,19 +17,10 @@ class Midnight:
 
     def __post_init__(self) -> None:
         # Now: it is asked where no file may be read.
-        object.__setattr__(self, "_zone", _loaded(self.zone))
+        object.__setattr__(self, "_zone", time_zone(self.zone))
 
     def after(self, now: float) -> float:
         """Both in seconds since the epoch. A midnight that clocks skip is the moment at which they do, one that they show twice is
         the first."""
         tomorrow = datetime.fromtimestamp(now, self._zone).date() + timedelta(days=1)
         return datetime.combine(tomorrow, time(), self._zone).timestamp()
-
-
-def _loaded(zone: str) -> tzinfo:
-    if zone == "UTC":
-        return UTC  # on machines without any zones too
-    try:
-        return ZoneInfo(zone)
-    except (LookupError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {zone!r} on this machine") from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from freeride_core.answer import Scope
 from freeride_core.call import Operation
-from freeride_core.provider import About, Catalog, Credential, FreePolicy, Limit, Probe, Provider, Wire
+from freeride_core.limit import Limit
+from freeride_core.provider import About, Catalog, Credential, FreePolicy, Probe, Provider, Wire
 
 
 class CompatibleProvider(Provider):

@@ -11,9 +11,10 @@ from freeride_core.answer import Scope
 from freeride_core.binder import Binder, EnvironmentBinder, Place
 from freeride_core.call import Operation
 from freeride_core.hookspecs import API_VERSION
+from freeride_core.limit import Limit
 from freeride_core.model import Model, is_model_name
 from freeride_core.plugins.adapters import PROVIDER_ADAPTERS
-from freeride_core.provider import About, Catalog, Credential, Limit, Probe, Provider, Wire
+from freeride_core.provider import About, Catalog, Credential, Probe, Provider, Wire
 from freeride_core.system.upgrade import upgrade_command
 
 _Member = TypeVar("_Member")

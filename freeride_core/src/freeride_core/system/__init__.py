@@ -10,6 +10,7 @@ In reading order:
 - `line_printer`: lines for a terminal that may not take them
 - `plain_text`: text of strangers, made safe to show
 - `spelling`: the name that was probably meant
+- `time_zones`: time zones by name
 - `json_values`: JSON of strangers, counted before it is built
 - `upgrade`: the commands that upgrade and remove this installation
 

@@ -1,0 +1,151 @@
+"""A window: one limit over one subject, and what of it is used. No window knows a clock; moments are seconds since the epoch."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any
+
+_TOLERANCE = 1e-6
+"""Of an amount: sums of floats are not exact."""
+_AFTER_HINT_S = 0.02
+"""How long after the moment that an upstream names it is asked again."""
+
+
+class Window(ABC):
+    """What one kind of counting has in common. Nothing is awaited between `wait` and `take`, so that parallel requests cannot
+    take the same room."""
+
+    __slots__ = ("amount", "period_s", "shut_until")
+
+    def __init__(self, amount: float, period_s: float) -> None:
+        self.amount = amount
+        """The most that the window takes."""
+        self.period_s = period_s
+        self.shut_until = 0.0
+        """Whatever is used, nothing is taken before."""
+
+    def wait(self, need: float, now: float) -> float:
+        """Return in how many seconds `need` has room, behind all that was taken before: 0 now, `inf` never."""
+        if need > self.amount + _TOLERANCE:
+            return math.inf
+        start = now if self.shut_until <= now else self.shut_until
+        return self._room_at(need, start) - now
+
+    @abstractmethod
+    def _room_at(self, need: float, start: float) -> float:
+        """Return the first moment from `start` on that has room."""
+
+    @abstractmethod
+    def take(self, need: float, at: float) -> None:
+        """Count `need` at that moment, which may be one in the future."""
+
+    @abstractmethod
+    def give(self, need: float, at: float) -> None:
+        """Take back what was counted at that moment, or a part of it. A negative `need` adds to it."""
+
+    @abstractmethod
+    def used(self, now: float) -> float:
+        """Return what counts now, with what is taken for later."""
+
+    @abstractmethod
+    def believe(self, used: float, now: float, reset_at: float | None) -> None:
+        """Take the upstream's own count, and when what it has beyond ours is free again."""
+
+    @abstractmethod
+    def frees_at(self, now: float) -> float | None:
+        """Return when something of what is used is free again, or None if nothing is used."""
+
+    @abstractmethod
+    def saved(self) -> Any:
+        """Return what is used, as JSON can hold it."""
+
+    @abstractmethod
+    def load(self, saved: Any) -> None:
+        """Take what `saved` gave. Raises ValueError, TypeError or LookupError for anything else."""
+
+    def shut(self, until: float) -> None:
+        """Take nothing before that moment."""
+        self.shut_until = max(self.shut_until, until + _AFTER_HINT_S)
+
+    def fits(self, used: float, need: float) -> bool:
+        return used + need <= self.amount + _TOLERANCE
+
+
+class LeakyWindow(Window):
+    """What is used drains steadily, the whole amount in one period."""
+
+    __slots__ = ("_at", "_level")
+
+    def __init__(self, amount: float, period_s: float) -> None:
+        super().__init__(amount, period_s)
+        self._level = 0.0
+        self._at = 0.0
+
+    def _room_at(self, need: float, start: float) -> float:
+        excess = self.used(start) + need - self.amount
+        return start if excess <= _TOLERANCE else start + excess * self.period_s / self.amount
+
+    def take(self, need: float, at: float) -> None:  # noqa: ARG002 - a later one has a level above the amount in front of it
+        self._level += need
+
+    def give(self, need: float, at: float) -> None:  # noqa: ARG002 - as above
+        self._level = max(0.0, self._level - need)
+
+    def used(self, now: float) -> float:
+        if now > self._at:
+            self._level = max(0.0, self._level - (now - self._at) * self.amount / self.period_s)
+            self._at = now
+        return self._level
+
+    def believe(self, used: float, now: float, reset_at: float | None) -> None:  # noqa: ARG002 - it follows from the level
+        self.used(now)
+        self._level = used
+
+    def frees_at(self, now: float) -> float | None:
+        used = self.used(now)
+        return now + used * self.period_s / self.amount if used else None
+
+    def saved(self) -> Any:
+        return [self._level, self._at]
+
+    def load(self, saved: Any) -> None:
+        level, at = saved
+        self._level, self._at = max(0.0, float(level)), float(at)
+
+
+class ConcurrencyWindow(Window):
+    """Requests under way. What ends gives its room back; nothing else does."""
+
+    __slots__ = ("_under_way",)
+
+    USUAL_S = 2.0
+    """About when room is expected where there is none."""
+
+    def __init__(self, amount: float, period_s: float) -> None:
+        super().__init__(amount, period_s)
+        self._under_way = 0.0
+
+    def _room_at(self, need: float, start: float) -> float:
+        return start if self.fits(self._under_way, need) else start + self.USUAL_S
+
+    def take(self, need: float, at: float) -> None:  # noqa: ARG002
+        self._under_way += need
+
+    def give(self, need: float, at: float) -> None:  # noqa: ARG002
+        self._under_way = max(0.0, self._under_way - need)
+
+    def used(self, now: float) -> float:  # noqa: ARG002
+        return self._under_way
+
+    def believe(self, used: float, now: float, reset_at: float | None) -> None:
+        """Others' requests are none of ours, and end unseen."""
+
+    def frees_at(self, now: float) -> float | None:  # noqa: ARG002
+        return None
+
+    def saved(self) -> Any:
+        return 0
+
+    def load(self, saved: Any) -> None:
+        """What was under way in another process has ended with it."""
