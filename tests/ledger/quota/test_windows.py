@@ -187,7 +187,8 @@ def test_a_day_ends_at_midnight_of_its_zone(zone: str, at: str, ends: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("at", "ends"), [("2026-12-31T23:59:00", "2027-01-01"), ("2027-01-30T00:00:00", "2027-02-01"), ("2028-02-29", "2028-03-01")]
+    ("at", "ends"),
+    [("2026-12-31T23:59:00", "2027-01-01"), ("2027-01-30T00:00:00", "2027-02-01"), ("2028-02-29", "2028-03-01")],
 )
 def test_a_month_ends_with_the_calendars(at: str, ends: str) -> None:
     window = FixedWindow(1.0, 30 * 86400.0)

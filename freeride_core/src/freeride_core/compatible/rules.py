@@ -36,6 +36,8 @@ class Rule:
     overrules_hint: bool = False
     """`wait` counts whatever the answer hints, as where the cap of a day comes with the hint of a minute; None: no hint does."""
     feature: Feature | None = None
+    limit: str = ""
+    """The name of the `Limit` that a refusal is about: that shuts, and nothing else."""
 
     @property
     def is_specific(self) -> bool:

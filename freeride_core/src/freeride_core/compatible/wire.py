@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 
-from freeride_core.answer import Answer, Failure, Phase, Reading, Scope, UpstreamRequest
+from freeride_core.answer import Answer, Failure, Phase, Quota, Reading, Scope, UpstreamRequest
 from freeride_core.call import Call
 from freeride_core.compatible import retry_after
 from freeride_core.compatible.errors import UpstreamErrorBody, error_in, is_page
 from freeride_core.compatible.history import KEEP, HistoryRules
+from freeride_core.compatible.quota_texts import QuotaText
 from freeride_core.compatible.rules import Rule
 from freeride_core.compatible.usual_rules import USUAL, by_status
 from freeride_core.model import Model
@@ -69,6 +70,8 @@ class CompatibleWire(Wire):
     """What this upstream is known to say, before what all say."""
     reset_headers: tuple[str, ...] = ()
     """Headers that say when a 429 is over, where nothing better does."""
+    quota_texts: tuple[QuotaText, ...] = ()
+    """How the upstream's errors say in numbers what of a limit is used."""
     account_pattern: str | None = None
     """Regular expression with one group: the account's name in the upstream's error bodies."""
 
@@ -139,7 +142,8 @@ class CompatibleWire(Wire):
             # Its words alone say what it is, as those of a 400 do; where they do not, the upstream is in trouble.
             status = 400 if self._understood(400, answer)[0].is_specific else 500
         rule, complaint, account = self._understood(status, answer)
-        return Reading(self._failure(rule, status, complaint, answer), account)
+        failure = self._failure(rule, status, complaint, answer)
+        return Reading(failure, account, self._quota(rule, complaint, failure))
 
     def _understood(self, status: int, answer: Answer) -> tuple[Rule, UpstreamErrorBody, str | None]:
         """Return the rule, the error and the account of a response. A failing upstream repeats itself, so errors are cached."""
@@ -173,6 +177,13 @@ class CompatibleWire(Wire):
             feature=rule.feature,
             param=complaint.param,
         )
+
+    def _quota(self, rule: Rule, complaint: UpstreamErrorBody, failure: Failure) -> tuple[Quota, ...]:
+        """Return what an error says of limits."""
+        for text in self.quota_texts:
+            if (quota := text.quota_in(complaint.message, failure.retry_at)) is not None:
+                return (quota,)
+        return (Quota(limit_name=rule.limit, remaining=0, reset_at=failure.retry_at),) if rule.limit else ()
 
     def _reset_headers(self, status: int) -> tuple[str, ...]:
         return self.reset_headers if status == 429 else ()

@@ -32,6 +32,7 @@ from freeride_core.gateway.walk.routing import Router, RoutingPlan, usable_model
 from freeride_core.gateway.walk.walk import Walk
 from freeride_core.ledger.catalogs import Catalogs
 from freeride_core.ledger.legacy import import_cooldowns
+from freeride_core.ledger.quota.quotas import QuotaMode
 from freeride_core.ledger.readiness import Ledger
 from freeride_core.ledger.store.drivers import open_store
 from freeride_core.ledger.store.store import Entry
@@ -41,6 +42,7 @@ from freeride_core.plugins.discovery import Plugins
 from freeride_core.privacy.redaction import SecretFilter
 from freeride_core.provider import Provider
 from freeride_core.settings.advice import check_settings
+from freeride_core.settings.limits import countable_limits
 from freeride_core.settings.own_providers import with_own_providers
 from freeride_core.settings.resolver import Settings, SettingsError, SettingsWatch
 from freeride_core.system.plain_text import printable_lines
@@ -72,6 +74,7 @@ class Gateway:
         self.store = open_store(settings.state, settings.home)
         self._sync = StateSync(self.store, self._apply)
         self.ledger = Ledger(self.now, self._sync.put)
+        self._follow_limits(settings)
         self.catalogs = Catalogs(self.enabled.registered, self.now, self._sync.put, self._fetch)
         self.budget = Budget(settings.max_buffered, tell)
         self.upstreams = Upstreams(settings.connect_timeout, lambda: self.now(), self.budget)
@@ -99,6 +102,10 @@ class Gateway:
 
     def _enabled(self, settings: Settings) -> EnabledProviders:
         return enabled_providers(settings, with_own_providers(settings, self.plugins.providers))
+
+    def _follow_limits(self, settings: Settings) -> None:
+        limits = {name: countable_limits(provider, settings) for name, provider in self.enabled.registered.items()}
+        self.ledger.quotas.follow(limits, QuotaMode(settings.quota))
 
     def import_legacy(self) -> list[str]:
         """Takes over an older version's cooldowns, once. Gives lines for people."""
@@ -205,6 +212,8 @@ class Gateway:
             try:
                 settings = await asyncio.to_thread(self._watch.changed)
                 enabled = None if settings is None else self._enabled(settings)
+                if settings is not None:
+                    self._follow_limits(settings)
             except SettingsError as error:
                 tell(f"the changed settings are ignored: {error}")
                 continue
@@ -238,6 +247,7 @@ class Gateway:
     def _note(self, events: Sequence[Event | EventRecord]) -> None:
         self.ledger.usage.note(events)
         self.ledger.clients.note(events)
+        self.ledger.quotas.settle()
         if self.beacon is not None and self.settings.telemetry:
             self._answered += [event.usage_read for event in events if isinstance(event, RequestComplete)]
 
@@ -283,6 +293,7 @@ class Gateway:
 
     async def close(self) -> None:
         await self.upstreams.close()
+        self.ledger.quotas.save(self.now())
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._sync.flush)
         self.store.close()

@@ -246,7 +246,7 @@ class Transaction:
         headers.append((b"content-type", b"application/json"))
         exchange.unwatch()
         exchange.answer(200, headers, told)
-        self._complete(candidate, body)
+        self._complete(serves, body)
         if len(told) > AT_ONCE and exchange.is_slow:
             await self._see_off(len(told))
         return None
@@ -280,7 +280,7 @@ class Transaction:
             return await self._break_off(walk, serves.attempt, relay.failure, relay.waited_s)
         exchange.unwatch()
         exchange.end(relay.last)
-        self._complete(candidate, relay.scanner.ending)
+        self._complete(serves, relay.scanner.ending)
         await relay.drain()
         return None
 
@@ -321,12 +321,15 @@ class Transaction:
         self._exchange.unwatch()
         self._exchange.fail(error, self._who(self._walk.candidate if self._walk else None))
 
-    def _complete(self, candidate: Candidate, ending: bytes) -> None:
+    def _complete(self, serves: Served, ending: bytes) -> None:
         attempts = self._walk.attempts if self._walk else 0
         duration_ms = round((time.monotonic() - self._begun) * 1000)
         events = self._gateway.events
-        told = (*candidate.pair, attempts, duration_ms, ending[-ENDING_BYTES:])
-        events.note(RequestComplete(events.now(), self._exchange.request_id, *told))
+        told = (*serves.attempt.candidate.pair, attempts, duration_ms, ending[-ENDING_BYTES:])
+        complete = RequestComplete(events.now(), self._exchange.request_id, *told)
+        events.note(complete)
+        if serves.attempt.reservation is not None:
+            self._gateway.ledger.quotas.note_served(serves.attempt.reservation, complete)
 
     def _emit(self, event: str, **fields: object) -> None:
         self._gateway.events.emit(event, self._exchange.request_id, **fields)

@@ -14,6 +14,7 @@ from freeride_core.ledger.cooldowns import Cooldown, Cooldowns
 from freeride_core.ledger.key_checks import KeyChecks
 from freeride_core.ledger.learned import Learned
 from freeride_core.ledger.nonsense import Nonsense
+from freeride_core.ledger.quota.quotas import Quotas
 from freeride_core.ledger.slots import Slot, slot_of, slots_over
 from freeride_core.ledger.store.store import Entry
 from freeride_core.ledger.traffic import Traffic
@@ -63,6 +64,7 @@ class Ledger:
         self.traffic = Traffic(put)
         self.usage = UsageLedger(put)
         self.clients = ClientLedger(put)
+        self.quotas = Quotas(lambda: self.now(), put, self.accounts)
         self.nonsense = Nonsense(lambda: self.now())
         self._probing: set[Slot] = set()
         self._slots: dict[tuple[str, str, str], tuple[Slot, ...]] = {}
@@ -81,6 +83,7 @@ class Ledger:
         self.traffic.apply(entries)
         self.usage.apply(entries)
         self.clients.apply(entries)
+        self.quotas.apply(entries)
 
     def state(self, key: Key, model_id: str) -> SlotState:
         """Whether `key` can ask `model_id` now."""

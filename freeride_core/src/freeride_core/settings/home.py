@@ -16,6 +16,8 @@ from freeride_core.system.ownership import risk_of
 
 PREFIX = "FREERIDE_"
 _FILES = (".env", "config.toml")
+_AS_VARIABLES = ("base_url", "limits")
+"""Members of `[providers.NAME]` that are settings with a variable."""
 
 Stamp = tuple[int, int, int] | None
 """When a file was changed (ns), its size and its inode; None: there is no such file."""
@@ -159,8 +161,9 @@ def _read_toml(path: Path, found: FileSettings) -> None:
             if not isinstance(table, dict):
                 raise SettingsError(f"{path}: providers.{name}", "a table", f"write [providers.{name}]")
             found.tables[name] = table
-            if isinstance(url := table.get("base_url"), str):
-                values[f"{variable_stem(name)}_BASE_URL"] = url
+            for member in _AS_VARIABLES:
+                if isinstance(value := table.get(member), str):
+                    values[f"{variable_stem(name)}_{member.upper()}"] = value
     for name, value in document.items():
         if isinstance(value, dict):
             found.complaints.append(f"{path}: the table [{name}] is not known; there are [keys] and [providers.NAME]")

@@ -12,8 +12,9 @@ from freeride_core.model import is_model_name
 from freeride_core.settings.home import SettingsError
 from freeride_core.system.spelling import suggestion
 
-FOR_INSTALLED = ("base_url", "enabled", "exclude_models")
+FOR_INSTALLED = ("base_url", "enabled", "exclude_models", "limits")
 FOR_OWN = ("base_url", "enabled", "exclude_models", "key_variable", "models", "tier", "training")
+KNOWN = tuple(dict.fromkeys((*FOR_INSTALLED, *FOR_OWN)))
 TRAINING = ("yes", "no", "opt-out", "unknown")
 _TIERS = range(1, 5)
 
@@ -45,8 +46,8 @@ def read_tables(path: Path, tables: Mapping[str, Mapping[str, Any]], complaints:
     found: dict[str, ProviderTable] = {}
     for name, table in tables.items():
         for member in table:
-            if member not in FOR_OWN:
-                guess = suggestion(member, FOR_OWN) or f"there are {', '.join(FOR_OWN)}"
+            if member not in KNOWN:
+                guess = suggestion(member, KNOWN) or f"there are {', '.join(KNOWN)}"
                 complaints.append(f"{path}: providers.{name}.{member} is not a known setting; {guess.strip()}")
         found[name] = _Table(path, name, table).read()
     return found
@@ -59,7 +60,8 @@ class _Table:
         self._table = table
 
     def read(self) -> ProviderTable:
-        self._text("base_url")  # the settings have it under the name of its variable
+        for member in ("base_url", "limits"):
+            self._text(member)  # the settings have them under the names of their variables
         tier = self._table.get("tier", 4)
         if isinstance(tier, bool) or tier not in _TIERS:
             self._fail("tier", "a tier", "write 1, 2, 3 or 4; 1 is the best")
@@ -71,7 +73,7 @@ class _Table:
             self._fail("models", "a list of models", "an id has 1 to 256 printable ASCII characters and no blanks")
         return ProviderTable(
             name=self._name,
-            members=frozenset(self._table) & frozenset(FOR_OWN),
+            members=frozenset(self._table) & frozenset(KNOWN),
             enabled=self._switch("enabled"),
             exclude_models=self._texts("exclude_models"),
             key_variable=self._text("key_variable"),

@@ -46,10 +46,11 @@ __all__ = [
 TELEMETRY_ENDPOINT = "https://telemetry.free-ride.xyz/v1/beacon"
 _BASE_URL = "_BASE_URL"
 FREE_MODELS = "_FREE_MODELS"
+LIMITS = "_LIMITS"
 SETTINGS = (
     "PROVIDERS", "HOST", "PORT", "CONNECT_TIMEOUT", "FIRST_BYTE_TIMEOUT", "ANSWER_TIMEOUT", "IDLE_TIMEOUT", "TOTAL_TIMEOUT",
     "HEDGE", "MAX_BODY", "MAX_BUFFERED", "MAX_CONNECTIONS", "TOKEN", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "STAMP_BODY", "STATE",
-    "EVENTS", "EVENTS_PATH", "TELEMETRY", "TELEMETRY_ENDPOINT",
+    "EVENTS", "EVENTS_PATH", "QUOTA", "PATIENCE", "TELEMETRY", "TELEMETRY_ENDPOINT",
 )  # fmt: skip
 """Every setting that is not about one provider, without its prefix."""
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -79,6 +80,10 @@ class Settings:
     total_timeout: float
     hedge: float | None
     """Seconds of silence after which a second provider is asked beside the first; 0: never; None: by what is usual for a model."""
+    quota: str
+    """`on`, `watch` or `off`."""
+    patience: float
+    """How long a request may wait for room; 0: not at all."""
     max_body: int
     max_buffered: int
     """Of all bodies that are held at one time."""
@@ -199,6 +204,8 @@ def _load(above_files: Mapping[str, str]) -> Settings:
         idle_timeout=values.seconds("IDLE_TIMEOUT", 120.0),
         total_timeout=values.seconds("TOTAL_TIMEOUT", 300.0),
         hedge=values.seconds_unless_auto("HEDGE"),
+        quota=values.one_of("QUOTA", ("on", "watch", "off")),
+        patience=values.seconds_or_none("PATIENCE", 30.0),
         max_body=values.byte_count("MAX_BODY", 32 * _MIB),
         max_buffered=values.byte_count("MAX_BUFFERED", 256 * _MIB),
         max_connections=values.count("MAX_CONNECTIONS", 2048),
@@ -258,6 +265,24 @@ class _Values:
             if math.isfinite(seconds) and seconds >= 0:
                 return seconds
         raise SettingsError(PREFIX + name, "a number of seconds", "write `auto`, 0 for never, or for example 5")
+
+    def seconds_or_none(self, name: str, default: float) -> float:
+        """0 is allowed."""
+        text = self.text(name)
+        if not text:
+            return default
+        with contextlib.suppress(ValueError):
+            seconds = float(text)
+            if math.isfinite(seconds) and seconds >= 0:
+                return seconds
+        raise SettingsError(PREFIX + name, "a number of seconds", "write 0 for never, or for example 30")
+
+    def one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        """The first is the default."""
+        text = self.text(name).lower() or choices[0]
+        if text in choices:
+            return text
+        raise SettingsError(PREFIX + name, "known", f"write {', '.join(choices[:-1])} or {choices[-1]}")
 
     def byte_count(self, name: str, default: int) -> int:
         if (number := self._whole(name, default)) is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from freeride_core.provider import Provider
 from freeride_core.settings.home import PREFIX, variable_stem
 from freeride_core.settings.own_providers import variables_of
-from freeride_core.settings.resolver import FREE_MODELS, SETTINGS, Settings
+from freeride_core.settings.resolver import FREE_MODELS, LIMITS, SETTINGS, Settings
 from freeride_core.system.spelling import nearest
 
 _OF_OTHERS = frozenset({
@@ -31,6 +31,7 @@ def unknown_settings(settings: Settings, providers: Mapping[str, Provider]) -> I
         own |= {
             f"{variable_stem(name)}_BASE_URL",
             f"{variable_stem(name)}{FREE_MODELS}",
+            f"{variable_stem(name)}{LIMITS}",
             *provider.free_models_variables,
         }
     keys = set().union(*(variables_of(provider) for provider in providers.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable
 
@@ -32,6 +33,7 @@ from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.opening import EMPTY, AttemptFailure, Opening
 from freeride_core.gateway.walk.outline import outline_of
 from freeride_core.gateway.walk.plugin_guard import PluginFault, decode_guarded, is_actionable, is_sendable
+from freeride_core.ledger.quota.reservation import Reservation, Settlement
 from freeride_core.provider import Decoder, Wire
 from freeride_core.settings.resolver import Settings
 from freeride_core.system.json_values import LARGE
@@ -75,6 +77,7 @@ class Attempt:
         "candidate",
         "held",
         "is_kept_warm",
+        "reservation",
         "sent_at",
     )
 
@@ -99,6 +102,8 @@ class Attempt:
         self._reply: UpstreamResponse | None = None
         self._asked_at = 0.0
         self._most_s = most_s
+        self.reservation: Reservation | None = None
+        """What it takes of the quota, or None if that is not counted."""
         self.is_kept_warm = False
         """Comments have come, and nothing else."""
         self.sent_at = now()
@@ -163,8 +168,11 @@ class Attempt:
 
     def _prepare(self) -> UpstreamRequest | Failure:
         try:
-            refusal = self._wire.refusal(self.call, self.candidate.model)
-            request = refusal or self._wire.prepare(self.call, self.candidate.model, self.candidate.key)
+            model = self.candidate.model
+            if self.reservation is not None and self.reservation.max_tokens is not None:
+                model = dataclasses.replace(model, max_output=self.reservation.max_tokens)
+            refusal = self._wire.refusal(self.call, model)
+            request = refusal or self._wire.prepare(self.call, model, self.candidate.key)
         except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in prepare") from None
         if isinstance(request, Failure):
@@ -189,12 +197,19 @@ class Attempt:
         self._upstreams.budget.give_back(size)
         self.held -= size
 
+    def settle(self, end: Settlement) -> None:
+        """It has failed: what it reserved counts as far as the upstream counts it."""
+        if self.reservation is not None:
+            self.reservation.settle(end)
+
     def close(self) -> None:
         """Gives the connection back, or drops it where the answer was not read to its end."""
         if self.held:
             self.let_go(self.held)
         if self._reply is not None:
             self._reply.close()
+        if self.reservation is not None:
+            self.reservation.close()
 
     def read(self, body: bytes, phase: Phase, event: str = "") -> tuple[Answer, Reading]:
         """What the package says of an answer or a part of one."""
@@ -228,14 +243,14 @@ class Attempt:
     def _refuse(self, body: bytes) -> AttemptFailure:
         answer, reading = self.read(body, Phase.STATUS)
         failure = reading.failure or Failure(kind=ErrorKind.PROTOCOL, message=f"status {answer.status} says nothing")
-        return AttemptFailure(failure, answer.status, reading.account)
+        return AttemptFailure(failure, answer.status, reading.account, quota=reading.quota)
 
     def _judge(self, raw: bytes) -> AttemptSuccess | AttemptFailure:
         """A whole 200."""
         body = self._decode(raw)
         answer, reading = self.read(body, Phase.BODY)
         if reading.failure is not None:
-            return AttemptFailure(reading.failure, answer.status, reading.account)
+            return AttemptFailure(reading.failure, answer.status, reading.account, quota=reading.quota)
         if self.call.operation is Operation.EMBEDDINGS:
             fault = vectors.fault_of(self.call, body)
             assert self._reply is not None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from freeride_core.answer import ErrorKind, Failure, Scope
+from freeride_core.answer import ErrorKind, Failure, Quota, Scope
 from freeride_core.call import Call
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.outcome import Tried
@@ -24,6 +24,7 @@ from freeride_core.ledger.readiness import Ledger
 
 _NONSENSE = frozenset({ErrorKind.PROTOCOL, ErrorKind.UNSUPPORTED})
 """What costs an attempt in every request, and is no outage."""
+_OF_QUOTA = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_EXHAUSTED})
 _REFUSING_LAST_S = 60.0
 """How long a provider is put last that refuses request after request."""
 
@@ -31,13 +32,14 @@ _REFUSING_LAST_S = 60.0
 class Consequences:
     """Of the failures of one walk. `tried` is what the walk has tried so far."""
 
-    __slots__ = ("_call", "_ledger", "_selection", "_tried")
+    __slots__ = ("_call", "_ledger", "_quotas", "_selection", "_tried")
 
     def __init__(
         self, call: Call, ledger: Ledger, selection: Selection, tried: Mapping[tuple[str, str], Tried]
     ) -> None:
         self._call = call
         self._ledger = ledger
+        self._quotas = ledger.quotas
         self._selection = selection
         self._tried = tried
 
@@ -47,12 +49,14 @@ class Consequences:
         failure: Failure,
         sent_at: float,
         account: str | None = None,
+        quota: Sequence[Quota] = (),
         *,
         waited_s: float = 0.0,
     ) -> Cooldown | None:
         """Notes what a failure means, also for one in the middle of a stream, and returns what cools, or None if nothing does.
 
-        `sent_at` is when the request was sent, `waited_s` how long it took to fail."""
+        `sent_at` is when the request was sent, `waited_s` how long it took to fail, `quota` what the upstream told of its
+        limits."""
         if account is not None:
             self._ledger.accounts.link(candidate.key, account)
         reaction = self._reaction_to_nonsense(candidate, failure) or reaction_to(failure)
@@ -61,8 +65,13 @@ class Consequences:
             self._selection.outgrow(candidate)
         if reaction_to(failure).leaves_provider:
             self._selection.put_last(candidate)
+        is_of_limit = self._quotas.observe(candidate, self._call.operation, quota, self._ledger.now())
         if not reaction.cools:
             return None
+        if failure.kind in _OF_QUOTA and (is_of_limit or self._is_charged(candidate, failure, reaction)):
+            if failure.scope in (Scope.KEY, Scope.ACCOUNT):
+                self._selection.shake(candidate)
+            return self._selection.room.state(candidate).cooldown
         scope = cooled_scope(failure, reaction, candidate.provider)
         if failure.kind == ErrorKind.MODEL_NOT_FOUND and self._is_of_account(candidate):
             failure, scope = dataclasses.replace(failure, kind=ErrorKind.AUTH), Scope.ACCOUNT
@@ -92,6 +101,15 @@ class Consequences:
             is_outage=reaction.is_outage,
             sent_at=sent_at,
         )
+
+    def _is_charged(self, candidate: Candidate, failure: Failure, reaction: Reaction) -> bool:
+        """Whether a limit of a minute takes a refusal that names none, so that nothing has to cool."""
+        if failure.kind != ErrorKind.RATE_LIMIT:
+            return False
+        is_of_model = failure.scope is Scope.ACCOUNT_MODEL and reaction.model_wait_s is not None
+        longest_s = reaction.model_wait_s if is_of_model and reaction.model_wait_s else reaction.wait_s
+        now = self._ledger.now()
+        return self._quotas.refuse(candidate, self._call, failure.scope, failure.retry_at, longest_s, now)
 
     def _reaction_to_nonsense(self, candidate: Candidate, failure: Failure) -> Reaction | None:
         """What answers with nonsense, or refuses, request after request, is treated as an outage, or put last."""

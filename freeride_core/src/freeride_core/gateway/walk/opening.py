@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from freeride_core.answer import Answer, Failure, Phase, Reading
+from freeride_core.answer import Answer, Failure, Phase, Quota, Reading
 from freeride_core.events.usage import usage_in_body
 from freeride_core.gateway.http import sse
 
@@ -19,6 +19,8 @@ class AttemptFailure(msgspec.Struct):
     account: str | None = None
     is_connect: bool = False
     """The upstream was never reached."""
+    quota: tuple[Quota, ...] = ()
+    """What the upstream told of its limits."""
 
 
 class Reader(Protocol):
@@ -94,7 +96,7 @@ class Opening:
         if self.held.lstrip()[:1] in (b"{", b"[", b"<"):  # no stream at all; what it is may say why
             answer, reading = self._attempt.read(self.held, Phase.BODY)
             if reading.failure is not None:
-                return AttemptFailure(reading.failure, answer.status, reading.account)
+                return AttemptFailure(reading.failure, answer.status, reading.account, quota=reading.quota)
         return self._attempt.broken("the stream ended before it said anything")
 
     def _weigh(self, event: sse.StreamEvent) -> Verdict | None:
@@ -106,7 +108,7 @@ class Opening:
             return COMMITTED if self._tokens else EMPTY
         answer, reading = self._attempt.read(event.data, Phase.EVENT, event.name)
         if reading.failure is not None:
-            return AttemptFailure(reading.failure, answer.status, reading.account)
+            return AttemptFailure(reading.failure, answer.status, reading.account, quota=reading.quota)
         content = answer.json
         if not isinstance(content, dict):
             return self._attempt.broken("an event of the stream is not JSON") if event.data.strip() else None

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from freeride_core.call import Call
 from freeride_core.gateway.walk.candidate import Candidate
+from freeride_core.gateway.walk.room import Room
 from freeride_core.gateway.walk.routing import Choice, RoutingPlan
 from freeride_core.ledger.cooldowns import Cooldown
+from freeride_core.ledger.quota.reservation import Reservation
 from freeride_core.ledger.readiness import Ledger, Readiness, SlotState
 
 _VERDICT_WAIT_S = 1.0
@@ -34,6 +36,8 @@ class Selection:
         "_shaken",
         "_too_small",
         "_unreachable",
+        "reservation",
+        "room",
     )
 
     def __init__(self, call: Call, route: RoutingPlan, ledger: Ledger) -> None:
@@ -51,6 +55,9 @@ class Selection:
         self._doubted: set[tuple[str, str]] = set()
         self._is_doubt_settled = False
         self._last_resort: Candidate | None = None
+        self.room = Room(call, ledger)
+        self.reservation: Reservation | None = None
+        """What the candidate that was given out last has reserved."""
         self._began = ledger.now()
 
     # What the walk tells
@@ -87,8 +94,27 @@ class Selection:
         if attempts_left <= len(self._route.providers):
             unasked = self._unasked()
             self._only = unasked if attempts_left <= len(unasked) else None
-        candidate = self._free() or await self._after_verdicts() or (self._soonest() if is_all_outages else None)
-        return self._give(candidate)
+        candidate = self._free() or await self._after_verdicts()
+        if candidate is None and (doubted := self.room.doubtful(self._without_room())) is not None:
+            return self._give(doubted, is_doubt=True)
+        return self._give(candidate or (self._soonest() if is_all_outages else None))
+
+    def place(self) -> tuple[Candidate, float] | None:
+        """Return the candidate that has room soonest, and in how many seconds, or None if none will."""
+        self._only = None
+        return self.room.soonest(self._without_room())
+
+    def give_place(self, candidate: Candidate, at: float) -> Reservation | None:
+        """Give out a candidate that has room at that moment, with its reservation."""
+        self._give(candidate, at)
+        return self.reservation
+
+    def _without_room(self) -> Iterator[Candidate]:
+        """Candidates that are asked as soon as there is room."""
+        for _, candidates in self._open():
+            for candidate in candidates:
+                if self._readiness(candidate) is not Readiness.COOLING:
+                    yield candidate
 
     def usual(self) -> Candidate | None:
         """The first choice's only key, where nothing that is known speaks against anyone: as `next`, without a wait.
@@ -96,7 +122,8 @@ class Selection:
         ledger, choices = self._ledger, self._route.choices
         if self._given or ledger.cooldowns or ledger.learned or not choices or len(choices[0].candidates) != 1:
             return None
-        return None if ledger.last_until else self._give(choices[0].candidates[0])
+        candidate = choices[0].candidates[0]
+        return None if ledger.last_until or self.room.wait(candidate) else self._give(candidate)
 
     def beside(self, candidate: Candidate) -> Candidate | None:
         """The next candidate at another provider, where that has room for a request that may not be needed."""
@@ -104,11 +131,10 @@ class Selection:
             choice.member.provider.name
             for choice, others in self._open()
             if choice.member.provider is not candidate.provider
-            and any(self._ledger.is_plentiful(other.key) for other in others)
+            and any(self.room.is_plentiful(other) for other in others)
         }
         other = self._free()
-        is_good = other is not None and self._ledger.is_plentiful(other.key)
-        return self._give(other) if is_good else None
+        return self._give(other) if other is not None and self.room.is_plentiful(other) else None
 
     def has_other(self, candidate: Candidate) -> bool:
         """Whether another provider than the candidate's could be asked."""
@@ -118,15 +144,18 @@ class Selection:
             return True
         name = candidate.provider.name
         return any(
-            any(self._readiness(other) is not Readiness.COOLING for other in others)
+            any(self._is_open(other) for other in others)
             for choice, others in self._open()
             if choice.member.provider.name != name
         )
 
-    def _give(self, candidate: Candidate | None) -> Candidate | None:
+    def _give(
+        self, candidate: Candidate | None, at: float | None = None, *, is_doubt: bool = False
+    ) -> Candidate | None:
         if candidate is not None:
             self._given.add(candidate.name)
             self._asked.add(candidate.provider.name)
+            self.reservation = self.room.reserve(candidate, at, is_doubt=is_doubt)
         return candidate
 
     def is_wanted(self, candidate: Candidate) -> bool:
@@ -139,8 +168,10 @@ class Selection:
             pair = (choice.member.provider.name, choice.model.id)
             if pair in self._left or self._is_outgrown(choice) or (self._is_doubt_settled and self._is_doubted(choice)):
                 continue
-            for key in choice.member.keys:
-                state = self._ledger.state(key, choice.model.id)
+            for candidate in choice.candidates:
+                state = self._ledger.state(candidate.key, candidate.model.id)
+                if state.cooldown is None:
+                    state = self.room.state(candidate)
                 if state.cooldown is not None:
                     yield choice, state, state.cooldown
 
@@ -214,8 +245,11 @@ class Selection:
             choice.member.provider.name
             for choice, candidates in self._open()
             if choice.member.provider.name not in self._asked
-            and any(self._readiness(candidate) is not Readiness.COOLING for candidate in candidates)
+            and any(self._is_open(candidate) for candidate in candidates)
         }
+
+    def _is_open(self, candidate: Candidate) -> bool:
+        return self._readiness(candidate) is not Readiness.COOLING and not self.room.wait(candidate)
 
     def _free(self, *, joins_suspects: bool = False) -> Candidate | None:
         """The first choice with a free key: fewest requests in flight, then the lowest index. One that another request is
@@ -227,7 +261,7 @@ class Selection:
             chosen: Candidate | None = None
             for candidate in candidates:
                 readiness = self._readiness(candidate)
-                if readiness is Readiness.COOLING:
+                if readiness is Readiness.COOLING or self.room.wait(candidate):
                     continue
                 if not joins_suspects and candidate.provider.name in shaken and traffic.is_suspect(candidate.key):
                     continue

@@ -20,13 +20,16 @@ from freeride_core.gateway.walk.consequences import Consequences
 from freeride_core.gateway.walk.hedge import Hedge, silence_s
 from freeride_core.gateway.walk.opening import AttemptFailure
 from freeride_core.gateway.walk.outcome import Exhausted, Faulted, Outcome, Served, Tried
+from freeride_core.gateway.walk.patience import patience_s
 from freeride_core.gateway.walk.reaction import (
     reaction_to,
 )
 from freeride_core.gateway.walk.routing import RoutingPlan
 from freeride_core.gateway.walk.selection import Selection
+from freeride_core.gateway.walk.settlement import settlement_of
 from freeride_core.gateway.walk.time_share import time_share_s
 from freeride_core.ledger.cooldowns import Cooldown
+from freeride_core.ledger.quota.reservation import Settlement
 from freeride_core.ledger.readiness import Ledger
 from freeride_core.ledger.traffic import KeyTraffic
 from freeride_core.settings.resolver import Settings
@@ -58,6 +61,7 @@ class Walk:
         "_ledger",
         "_offline",
         "_open",
+        "_patience_until",
         "_selection",
         "_settings",
         "_tried",
@@ -101,7 +105,9 @@ class Walk:
         self._hedge: Hedge | None = None
         self._can_hedge = len(route.providers) > 1 and call.operation is Operation.CHAT and settings.hedge != 0
         self._empty: list[Served] = []
-        self._until = time.monotonic() + settings.total_timeout
+        now = time.monotonic()
+        self._until = now + settings.total_timeout
+        self._patience_until = now + patience_s(settings.patience, is_stream=call.stream)
 
     async def run(self) -> Outcome:
         usual = self._selection.usual()
@@ -110,7 +116,7 @@ class Walk:
         while self.attempts < MAX_ATTEMPTS and time.monotonic() < self._until:
             is_all_outages = all(entry.last_error in _OUTAGES for entry in self._tried.values())
             candidate = await self._selection.next(MAX_ATTEMPTS - self.attempts, is_all_outages=is_all_outages)
-            if candidate is None:
+            if candidate is None and (candidate := await self._wait_for_room()) is None:
                 break
             outcome = await self._try(candidate)
             if outcome is not None:
@@ -144,7 +150,7 @@ class Walk:
         is_last = not self._selection.has_other(candidate)
         most_s = time_share_s(self._until - started, is_stream=self.call.stream, is_last=is_last)
         attempt = Attempt(self.call, candidate, self._upstreams, self._settings, ledger.now, most_s)
-        sent_at = attempt.sent_at
+        attempt.reservation, sent_at = self._selection.reservation, attempt.sent_at
         self._events.note(ProviderAttempt(sent_at, self.request_id, name, key.index, model_id, operation, is_hedge))
         probed = ledger.begin_probe(key, model_id)
         traffic = ledger.traffic.begin(key)
@@ -156,6 +162,7 @@ class Walk:
             is_good = isinstance(result, AttemptSuccess)
         except Withdrawn:
             self.attempts -= 1
+            attempt.settle(Settlement.UNSENT)
             self._respond(candidate, time.monotonic() - started, "WITHDRAWN", is_hedge=is_hedge)
         except BaseException as error:
             hedge = self._hedge
@@ -183,9 +190,32 @@ class Walk:
             ledger.traffic.note_first_event(name, model_id, took_s, sent_at)
             outcome = self._serve(attempt, result, took_s, is_hedge=is_hedge)
         elif result is not None:
+            attempt.settle(settlement_of(result))
             # Noted before anything is waited for: nobody may send to a slot whose failure has been read.
             outcome = self._refuse(candidate, result, sent_at, took_s, is_hedge=is_hedge)
         return outcome if self._hedge is None or is_hedge else await self._hedge.settle(outcome)
+
+    async def _wait_for_room(self) -> Candidate | None:
+        """Wait for the candidate that has room soonest, first come, first served, or return None if that takes too long."""
+        place = self._selection.place()
+        if place is None:
+            return None
+        candidate, wait_s = place
+        quotas, now = self._ledger.quotas, self._ledger.now()
+        ends_at = min(self._patience_until, self._until)
+        if time.monotonic() + wait_s > ends_at or not quotas.begin_wait(len(self.call.body)):
+            return None
+        reservation = self._selection.give_place(candidate, now + wait_s)
+        self._events.emit("request_wait", self.request_id, provider=candidate.pair[0], wait_s=round(wait_s, 1))
+        is_over = False
+        try:
+            await asyncio.sleep(wait_s)
+            is_over = True
+        finally:
+            quotas.end_wait(len(self.call.body))
+            if not is_over and reservation is not None:
+                reservation.settle(Settlement.UNSENT)
+        return candidate
 
     def _arm(self, candidate: Candidate) -> asyncio.TimerHandle:
         """What asks a second candidate once the first one has been silent for long."""
@@ -247,7 +277,8 @@ class Walk:
             cooldown = self._reach() if self._is_anyone_reached else None
         else:
             self._reach()
-            cooldown = self.consequences.draw(candidate, failure, sent_at, refused.account, waited_s=took_s)
+            told = (refused.account, refused.quota)
+            cooldown = self.consequences.draw(candidate, failure, sent_at, *told, waited_s=took_s)
         self._count(candidate, refused, cooldown)
         self._respond(candidate, took_s, str(failure.kind), cooldown, is_hedge=is_hedge)
         reaction = reaction_to(failure)

@@ -29,7 +29,7 @@ class Window(ABC):
         """Return in how many seconds `need` has room, behind all that was taken before: 0 now, `inf` never."""
         if need > self.amount + _TOLERANCE:
             return math.inf
-        start = now if self.shut_until <= now else self.shut_until
+        start = max(now, self.shut_until)
         return self._room_at(need, start) - now
 
     @abstractmethod
@@ -67,6 +67,10 @@ class Window(ABC):
     def shut(self, until: float) -> None:
         """Take nothing before that moment."""
         self.shut_until = max(self.shut_until, until + _AFTER_HINT_S)
+
+    def share_of(self, need: float, now: float) -> float:
+        """Return how full it is with `need`: 1 is full."""
+        return (self.used(now) + need) / self.amount
 
     def fits(self, used: float, need: float) -> bool:
         return used + need <= self.amount + _TOLERANCE

@@ -1,0 +1,82 @@
+"""Room: what the quotas have left for one request, candidate by candidate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from freeride_core.answer import ErrorKind
+from freeride_core.call import Call
+from freeride_core.gateway.walk.candidate import Candidate
+from freeride_core.ledger.cooldowns import Cooldown
+from freeride_core.ledger.quota.reservation import Reservation
+from freeride_core.ledger.readiness import READY, Ledger, Readiness, SlotState
+from freeride_core.ledger.slots import slot_of
+
+_NEAR_S = 5.0
+"""A place so near is waited for. Farther ones are waited for only if the upstream has said so."""
+_SHORT_S = 3600.0
+"""A longer window that is full is an exhausted quota, a shorter one a rate limit."""
+
+
+class Room:
+    """Of one walk."""
+
+    __slots__ = ("_call", "_has_asked_without", "_ledger", "_quotas")
+
+    def __init__(self, call: Call, ledger: Ledger) -> None:
+        self._call = call
+        self._ledger = ledger
+        self._quotas = ledger.quotas
+        self._has_asked_without = False
+
+    def wait(self, candidate: Candidate) -> float:
+        """Return in how many seconds the request has room there: 0 now, `inf` never."""
+        return self._quotas.wait(candidate, self._call, self._ledger.now())
+
+    def reserve(self, candidate: Candidate, at: float | None, *, is_doubt: bool) -> Reservation | None:
+        """Take the room, now if `at` is None."""
+        moment = self._ledger.now() if at is None else at
+        return self._quotas.reserve(candidate, self._call, moment, is_doubt=is_doubt)
+
+    def is_plentiful(self, candidate: Candidate) -> bool:
+        """Whether there is room for a request that may not be needed."""
+        quotas, now = self._quotas, self._ledger.now()
+        return self._ledger.is_plentiful(candidate.key) and quotas.is_plentiful(candidate, self._call.operation, now)
+
+    def soonest(self, candidates: Iterable[Candidate]) -> tuple[Candidate, float] | None:
+        """Return the one that has room soonest, the first of several, and in how many seconds."""
+        found: tuple[Candidate, float] | None = None
+        for candidate in candidates:
+            wait = self.wait(candidate)
+            if wait < (math.inf if found is None else found[1]):
+                found = (candidate, wait)
+        return found
+
+    def doubtful(self, candidates: Iterable[Candidate]) -> Candidate | None:
+        """Return one to ask although it has no room: none has any soon, and that this one has none is a guess. Where none would
+        ever have room, the first is asked all the same, once: its answer says why."""
+        candidates = list(candidates)
+        soonest = self.soonest(candidates)
+        if soonest is not None and soonest[1] <= _NEAR_S:
+            return None
+        now = self._ledger.now()
+        for candidate in candidates:
+            if self._quotas.doubt(candidate, self._call, now):
+                return candidate
+        if soonest is None and candidates and not self._has_asked_without:
+            self._has_asked_without = True
+            return candidates[0]
+        return None
+
+    def state(self, candidate: Candidate) -> SlotState:
+        """Return what the quotas say of a candidate, in the words of a cooldown."""
+        now = self._ledger.now()
+        wait = self._quotas.wait(candidate, self._call, now)
+        if not wait or wait == math.inf:
+            return READY
+        longest = max(self._quotas.blocking(candidate, self._call, now), key=lambda each: each.window.period_s)
+        kind = ErrorKind.RATE_LIMIT if longest.window.period_s <= _SHORT_S else ErrorKind.QUOTA_EXHAUSTED
+        account = self._ledger.accounts.of(candidate.key)
+        slot = slot_of(longest.limit.scope, candidate.key, account, candidate.model.id)
+        return SlotState(Readiness.COOLING, Cooldown(kind, now + wait, 1, now, is_outage=False), slot=slot)

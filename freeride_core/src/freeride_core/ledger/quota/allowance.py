@@ -1,0 +1,196 @@
+"""An allowance: one limit over one subject, what of it is used, and what is believed of it.
+
+What an upstream tells outranks what is counted here, and that outranks what the package states.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, NamedTuple
+
+from freeride_core.answer import Quota
+from freeride_core.ledger.quota.fixed import FixedWindow
+from freeride_core.ledger.quota.rolling import RollingWindow
+from freeride_core.ledger.quota.window import ConcurrencyWindow, LeakyWindow, Window
+from freeride_core.limit import WINDOWS_S, Limit, LimitKind
+from freeride_core.system.time_zones import time_zone
+
+_SHORTEST_GUESS_S = 5.0
+_GUESS_SHARE = 0.1
+"""Of a period: how long a refusal without a hint shuts at most, and how often a guess is doubted at first."""
+_ACCEPTED_S = 600.0
+"""For how long, or for ten periods, it counts what was accepted before."""
+_ASKED_AGAIN_S = 86400.0
+"""After which a published amount is tried again."""
+_RISE = 0.05
+_BEYOND = 1.1
+"""By how much of its period a hint may exceed it."""
+
+
+class Source(enum.StrEnum):
+    """Where the belief in an amount is from."""
+
+    PUBLISHED = "published"
+    LEARNED = "learned"
+    TOLD = "told"
+
+
+class Subject(NamedTuple):
+    """Whose allowance it is."""
+
+    provider: str
+    who: str
+    """As in `Slot.subject`."""
+    models: str
+    """A model's id, patterns of ids, or `*`."""
+
+
+class Allowance:
+    """Shared by all requests of its subject."""
+
+    __slots__ = (
+        "_accepted",
+        "_accepted_at",
+        "_changed_at",
+        "_doubted_at",
+        "_doubts",
+        "is_changed",
+        "limit",
+        "source",
+        "subject",
+        "told_until",
+        "window",
+    )
+
+    def __init__(self, limit: Limit, subject: Subject) -> None:
+        self.limit = limit
+        self.subject = subject
+        self.window = _window_of(limit)
+        self.source = Source.PUBLISHED
+        self.told_until = 0.0
+        """Until then it is the upstream's word that shuts it, which is not doubted."""
+        self.is_changed = False
+        """Since it was saved."""
+        self._accepted = 0.0
+        """The most that was used when a request was accepted, lately."""
+        self._accepted_at = 0.0
+        self._changed_at = 0.0
+        self._doubted_at = 0.0
+        self._doubts = 0
+
+    @property
+    def _guess_s(self) -> float:
+        return max(_SHORTEST_GUESS_S, self.window.period_s * _GUESS_SHARE)
+
+    def accept(self, now: float, *, is_doubt: bool = False) -> None:
+        """A request was served. `is_doubt`: what was believed to be too much was not."""
+        window = self.window
+        used = window.used(now)
+        horizon_s = max(_ACCEPTED_S, 10 * window.period_s)
+        if used >= self._accepted or now - self._accepted_at > horizon_s:
+            self._accepted, self._accepted_at = used, now
+        self._doubts = 0
+        if is_doubt and used > window.amount:
+            window.amount = used * _BEYOND
+            self._change(Source.LEARNED, now)
+        elif self.source is Source.LEARNED and window.amount < self.limit.amount:
+            self._rise(used, now)
+
+    def _rise(self, used: float, now: float) -> None:
+        """What was lowered rises again where it is used to the full and nothing is refused."""
+        window = self.window
+        if now - self._changed_at >= _ASKED_AGAIN_S:
+            window.amount = self.limit.amount
+        elif now - self._changed_at >= window.period_s and used >= window.amount * (1 - _RISE) - 1:
+            window.amount = min(self.limit.amount, window.amount + max(1.0, window.amount * _RISE))
+        else:
+            return
+        self._change(Source.LEARNED, now)
+
+    def observe(self, quota: Quota, now: float) -> None:
+        """Take what the upstream told."""
+        window = self.window
+        reset_at = None if quota.reset_at is None else min(quota.reset_at, now + window.period_s * _BEYOND)
+        if quota.limit is not None and quota.limit > 0:
+            window.amount = quota.limit
+            self._change(Source.TOLD, now)
+        used = quota.used
+        if used is None and quota.remaining is not None:
+            used = max(0.0, window.amount - quota.remaining)
+        if used is not None:
+            window.believe(used, now, reset_at)
+            self.is_changed = True
+        if reset_at is not None and not quota.requested and (quota.remaining is None or quota.remaining <= 0):
+            self.shut(reset_at, now, is_told=True)
+
+    def refuse(self, need: float, retry_at: float | None, longest_s: float, now: float) -> bool:
+        """Take a refusal that names no limit; its own need is not counted any more. False: its hint is not of this window."""
+        window = self.window
+        if retry_at is not None:
+            if retry_at - now > window.period_s * _BEYOND:
+                return False
+            self.shut(retry_at, now, is_told=True)
+            return True
+        is_lately = now - self._accepted_at <= max(_ACCEPTED_S, 10 * window.period_s)
+        lowered = max(window.used(now), self._accepted if is_lately else 0.0, need)
+        if lowered < window.amount:
+            window.amount = lowered
+            self._change(Source.LEARNED, now)
+        frees_at = window.frees_at(now) or now + longest_s
+        self.shut(min(frees_at, now + self._guess_s, now + longest_s), now, is_told=False)
+        return True
+
+    def shut(self, until: float, now: float, *, is_told: bool) -> None:
+        if until <= now:
+            return
+        self.window.shut(until)
+        if is_told:
+            self.told_until = max(self.told_until, until)
+        self.is_changed = True
+
+    def can_doubt(self, now: float) -> bool:
+        """Whether what shuts it is a guess that one request may put to the test now."""
+        pause_s = min(self._guess_s * 2 ** min(self._doubts, 12), max(self.window.period_s, self._guess_s))
+        return now >= self.told_until and now - self._doubted_at >= pause_s
+
+    def doubt(self, now: float) -> None:
+        """One request puts it to the test."""
+        self._doubted_at = now
+        self._doubts += 1
+
+    def _change(self, source: Source, now: float) -> None:
+        self.source = source
+        self._changed_at = now
+        self.is_changed = True
+
+    def saved(self) -> dict[str, Any]:
+        window = self.window
+        return {
+            "used": window.saved(),
+            "amount": window.amount,
+            "source": str(self.source),
+            "changed_at": self._changed_at,
+            "shut_until": window.shut_until,
+            "told_until": self.told_until,
+        }
+
+    def load(self, saved: Any) -> None:
+        """Take what `saved` gave. Raises ValueError, TypeError or LookupError for anything else."""
+        self.window.load(saved["used"])
+        self.source = Source(saved["source"])
+        self._changed_at = float(saved["changed_at"])
+        self.window.shut_until = float(saved["shut_until"])
+        self.told_until = float(saved["told_until"])
+        if self.source is not Source.PUBLISHED:
+            self.window.amount = float(saved["amount"])
+
+
+def _window_of(limit: Limit) -> Window:
+    kind, period_s = limit.limit_kind, WINDOWS_S[limit.window]
+    if kind is LimitKind.FIXED:
+        return FixedWindow(limit.amount, period_s, time_zone(limit.zone))
+    if kind is LimitKind.LEAKY:
+        return LeakyWindow(limit.amount, period_s)
+    if kind is LimitKind.CONCURRENCY:
+        return ConcurrencyWindow(limit.amount, period_s)
+    return RollingWindow(limit.amount, period_s)

@@ -1,0 +1,102 @@
+"""A meter: all allowances that a request to one model with one key takes from, and how much of each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from freeride_core.events.usage import Usage
+from freeride_core.ledger.quota.allowance import Allowance
+from freeride_core.ledger.quota.sizes import Estimate
+from freeride_core.limit import Limit, LimitKind
+from freeride_core.model import Model
+
+_LOW = 0.9
+"""An estimate is at least this much of the truth: what would fit then is not said never to."""
+_LEAST_OUTPUT = 512
+"""Tokens to which `max_tokens` is lowered at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a request takes of one allowance: so many for itself, for each token of its prompt and of its response."""
+
+    allowance: Allowance
+    fixed: float
+    of_prompt: float
+    of_output: float
+    reserve: int | None
+    """The upstream counts `max_tokens`, or this many, before it runs."""
+
+    def need(self, estimate: Estimate) -> float:
+        output = estimate.output if self.reserve is None else float(estimate.asked or self.reserve)
+        return self.fixed + self.of_prompt * estimate.prompt + self.of_output * output
+
+    def used(self, usage: Usage) -> float:
+        """Return what a served request took."""
+        prompt = usage.input if self.allowance.limit.counts_cached else usage.input - usage.cached
+        return self.fixed + self.of_prompt * prompt + self.of_output * usage.output
+
+
+def shares_of(limit: Limit, model: Model) -> tuple[float, float, float] | None:
+    """Return what one request, one token of its prompt and one of its response take, or None if that is not known."""
+    if limit.limit_kind is LimitKind.CONCURRENCY or limit.unit == "requests":
+        return 1.0, 0.0, 0.0
+    if limit.unit == "tokens":
+        return 0.0, 1.0, 1.0
+    if limit.unit == "tokens_in":
+        return 0.0, 1.0, 0.0
+    cost = model.costs.get(limit.unit)
+    return None if cost is None else (0.0, *cost)
+
+
+class Meter:
+    """Made once for each key, model and operation."""
+
+    __slots__ = ("_reserving", "pair", "shares")
+
+    def __init__(self, pair: tuple[str, str], shares: tuple[Share, ...]) -> None:
+        self.pair = pair
+        self.shares = shares
+        self._reserving = tuple(share for share in shares if share.reserve is not None and share.of_output)
+
+    def clamp(self, estimate: Estimate) -> int | None:
+        """Return to how many `max_tokens` must be lowered to be admitted at all, or None if it can stay."""
+        lowest: int | None = None
+        for share in self._reserving:
+            amount = share.allowance.window.amount
+            if estimate.asked and share.need(estimate) > amount:
+                room = int((amount - share.fixed - share.of_prompt * estimate.prompt) / share.of_output)
+                if room >= _LEAST_OUTPUT and (lowest is None or room < lowest):
+                    lowest = room
+        return lowest
+
+    def needs(self, estimate: Estimate) -> tuple[float, ...]:
+        """Return what the request takes of each allowance, in the order of `shares`."""
+        needs = [share.need(estimate) for share in self.shares]
+        for place, share in enumerate(self.shares):
+            amount = share.allowance.window.amount
+            if amount < needs[place] and needs[place] * _LOW <= amount:
+                needs[place] = amount
+        return tuple(needs)
+
+    def wait(self, needs: tuple[float, ...], now: float) -> float:
+        """Return in how many seconds there is room in all of them: 0 now, `inf` never."""
+        longest = 0.0
+        for share, need in zip(self.shares, needs, strict=True):
+            wait = share.allowance.window.wait(need, now) if need else 0.0
+            if wait > longest:
+                longest = wait
+        if not longest or longest == math.inf or len(self.shares) == 1:
+            return longest
+        for share, need in zip(self.shares, needs, strict=True):  # what has room now may have none then
+            longest = max(longest, share.allowance.window.wait(need, now + longest) + longest if need else 0.0)
+        return longest
+
+    def blocking(self, needs: tuple[float, ...], now: float) -> list[Allowance]:
+        """Return the allowances without room now."""
+        return [
+            share.allowance
+            for share, need in zip(self.shares, needs, strict=True)
+            if need and share.allowance.window.wait(need, now) > 0
+        ]

@@ -1,0 +1,265 @@
+"""The quotas: the allowances of every subject, and what requests may take of them now.
+
+The ledger raises nothing into a walk: a limit that cannot be used is left out, and what is not known is admitted.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from freeride_core.answer import Quota, Scope
+from freeride_core.call import Call, Operation
+from freeride_core.events.records import RequestComplete
+from freeride_core.ledger.accounts import Accounts
+from freeride_core.ledger.quota.allowance import Allowance, Subject
+from freeride_core.ledger.quota.meter import Meter, Share, shares_of
+from freeride_core.ledger.quota.reservation import Reservation
+from freeride_core.ledger.quota.sizes import Sizes
+from freeride_core.ledger.slots import ALL_MODELS, slot_of
+from freeride_core.ledger.store.store import Entry
+from freeride_core.limit import Limit
+from freeride_core.model import Model
+from freeride_core.provider import Key
+
+SECTION = "quota"
+_SHORT_S = 60.0
+"""Periods of windows that a refusal without a name can be charged to."""
+_WAITING_MOST = 256
+_WAITING_MOST_BYTES = 64 * 1024 * 1024
+_BUSY = 0.8
+_SAVED_EVERY_S = 2.0
+
+
+class QuotaMode(enum.StrEnum):
+    """What `FREERIDE_QUOTA` says."""
+
+    ON = "on"
+    WATCH = "watch"
+    """Counts and shows; refuses nothing."""
+    OFF = "off"
+
+
+class Asked(Protocol):
+    """Who is asked: a provider's model, with a key."""
+
+    @property
+    def name(self) -> tuple[str, str, str]: ...
+    @property
+    def pair(self) -> tuple[str, str]: ...
+    @property
+    def model(self) -> Model: ...
+    @property
+    def key(self) -> Key: ...
+
+
+class Quotas:
+    """One per process; belongs to the event loop's thread."""
+
+    def __init__(self, now: Callable[[], float], put: Callable[[Entry], None], accounts: Accounts) -> None:
+        self._now = now
+        self._put = put
+        self._accounts = accounts
+        self._accounts_version = -1
+        self.mode = QuotaMode.ON
+        self._limits: Mapping[str, tuple[Limit, ...]] = {}
+        self._allowances: dict[tuple[str, Subject], Allowance] = {}
+        self._saved: dict[str, object] = {}
+        """What the state holds of allowances that have not been asked for yet."""
+        self._meters: dict[tuple[tuple[str, str, str], Operation], Meter] = {}
+        self._served: list[tuple[Reservation, RequestComplete]] = []
+        self._saved_at = 0.0
+        self._waiting = 0
+        self._waiting_bytes = 0
+        self.sizes = Sizes()
+
+    def follow(self, limits: Mapping[str, tuple[Limit, ...]], mode: QuotaMode) -> None:
+        """Take the limits that count now, by provider."""
+        if limits != self._limits:
+            self._limits = limits
+            self._meters.clear()
+            for (name, subject), allowance in list(self._allowances.items()):
+                if allowance.limit not in limits.get(subject.provider, ()):
+                    del self._allowances[name, subject]
+        self.mode = mode
+
+    # What a walk asks
+
+    def wait(self, asked: Asked, call: Call, now: float) -> float:
+        """Return in how many seconds the request has room at this candidate: 0 now, `inf` never."""
+        if self.mode is not QuotaMode.ON:
+            return 0.0
+        meter = self.meter(asked, call.operation)
+        if not meter.shares:
+            return 0.0
+        return meter.wait(self._needs(meter, call)[0], now)
+
+    def reserve(self, asked: Asked, call: Call, at: float, *, is_doubt: bool = False) -> Reservation | None:
+        """Take what the request needs from that moment on, or return None if nothing is counted for this candidate."""
+        if self.mode is QuotaMode.OFF:
+            return None
+        meter = self.meter(asked, call.operation)
+        if not meter.shares:
+            return None
+        needs, max_tokens = self._needs(meter, call)
+        return Reservation(meter, needs, at, call, max_tokens if self.mode is QuotaMode.ON else None, is_doubt=is_doubt)
+
+    def doubt(self, asked: Asked, call: Call, now: float) -> bool:
+        """Whether one request may be sent although it has no room, because only guesses say so. If so, the next one may not for
+        a while."""
+        blocking = self.blocking(asked, call, now)
+        if not all(allowance.can_doubt(now) for allowance in blocking):
+            return False
+        for allowance in blocking:
+            allowance.doubt(now)
+        return True
+
+    def blocking(self, asked: Asked, call: Call, now: float) -> list[Allowance]:
+        """Return the allowances without room for the request now."""
+        meter = self.meter(asked, call.operation)
+        return meter.blocking(self._needs(meter, call)[0], now)
+
+    def is_plentiful(self, asked: Asked, operation: Operation, now: float) -> bool:
+        """Whether little of each allowance is used."""
+        shares = () if self.mode is QuotaMode.OFF else self.meter(asked, operation).shares
+        windows = [share.allowance.window for share in shares]
+        return all(window.used(now) <= _BUSY * window.amount for window in windows if window.amount)
+
+    def _needs(self, meter: Meter, call: Call) -> tuple[tuple[float, ...], int | None]:
+        """Return what a request takes, and to how much its `max_tokens` must be lowered for that."""
+        estimate = self.sizes.estimate(meter.pair, call)
+        max_tokens = meter.clamp(estimate)
+        if max_tokens is not None:
+            estimate = estimate._replace(asked=max_tokens)
+        return meter.needs(estimate), max_tokens
+
+    def begin_wait(self, size: int) -> bool:
+        """Whether one more request, of so many bytes, may wait for room. If so, call `end_wait` when it does not any more."""
+        if self._waiting >= _WAITING_MOST or self._waiting_bytes + size > _WAITING_MOST_BYTES:
+            return False
+        self._waiting += 1
+        self._waiting_bytes += size
+        return True
+
+    def end_wait(self, size: int) -> None:
+        self._waiting -= 1
+        self._waiting_bytes -= size
+
+    # What upstreams tell
+
+    def observe(self, asked: Asked, operation: Operation, quotas: Sequence[Quota], now: float) -> bool:
+        """Take what a response told of the candidate's allowances. False: it named none of them."""
+        is_known = False
+        for quota in quotas:
+            for share in self.meter(asked, operation).shares:
+                if share.allowance.limit.limit_name == quota.limit_name:
+                    share.allowance.observe(quota, now)
+                    is_known = True
+        return is_known
+
+    def refuse(
+        self, asked: Asked, call: Call, scope: Scope | None, retry_at: float | None, longest_s: float, now: float
+    ) -> bool:
+        """Charge a refusal that names no limit to the fullest of the shortest allowances. False: none is short enough, so that
+        something else has to rest."""
+        if self.mode is QuotaMode.OFF:
+            return False
+        meter = self.meter(asked, call.operation)
+        short = [
+            (share, need)
+            for share, need in zip(meter.shares, self._needs(meter, call)[0], strict=True)
+            if share.allowance.window.period_s <= _SHORT_S and scope in (None, share.allowance.limit.scope)
+        ]
+        if not short:
+            return False
+        share, need = max(short, key=lambda each: each[0].allowance.window.share_of(each[1], now))
+        return share.allowance.refuse(need, retry_at, longest_s, now)
+
+    # What requests took
+
+    def note_served(self, reservation: Reservation, complete: RequestComplete) -> None:
+        """A response has reached its client. Its usage is read later, off the path."""
+        reservation.awaits_usage = True
+        self._served.append((reservation, complete))
+
+    def settle(self) -> None:
+        """Count what responses reported since the last time, and save what has changed."""
+        now = self._now()
+        served, self._served = self._served, []
+        for reservation, complete in served:
+            usage = complete.usage_read
+            self.sizes.learn(reservation.meter.pair, reservation.call, usage)
+            reservation.settle_usage(usage, now)
+        if not 0 <= now - self._saved_at < _SAVED_EVERY_S:
+            self.save(now)
+
+    def save(self, now: float) -> None:
+        """Put what has changed into the state."""
+        self._saved_at = now
+        for (name, subject), allowance in self._allowances.items():
+            if allowance.is_changed:
+                allowance.is_changed = False
+                self._put(Entry(SECTION, json.dumps([name, *subject]), allowance.saved()))
+
+    def apply(self, entries: Iterable[Entry]) -> None:
+        """Take what the state holds of an earlier process."""
+        for entry in entries:
+            if entry.section == SECTION and entry.value is not None:
+                self._saved[entry.name] = entry.value
+
+    # Which allowances there are
+
+    def allowances(self) -> list[Allowance]:
+        """Return all that were asked for so far."""
+        return list(self._allowances.values())
+
+    def meter(self, asked: Asked, operation: Operation) -> Meter:
+        """Return the candidate's, made once until limits or accounts change."""
+        if self._accounts_version != self._accounts.version:
+            self._accounts_version = self._accounts.version
+            self._meters.clear()
+        meter = self._meters.get((asked.name, operation))
+        if meter is None:
+            meter = self._meters[asked.name, operation] = Meter(asked.pair, tuple(self._shares(asked, operation)))
+        return meter
+
+    def _shares(self, asked: Asked, operation: Operation) -> Iterable[Share]:
+        seen: set[tuple[str, str, Scope]] = set()
+        model = asked.model
+        for limit in self._limits.get(asked.pair[0], ()):
+            place = (limit.unit, limit.window, limit.scope)
+            if operation not in limit.operations or place in seen or not _is_of(limit, model.id):
+                continue
+            seen.add(place)
+            taken = shares_of(limit, model)
+            if taken is not None and math.isfinite(limit.amount):
+                yield Share(self._allowance(limit, asked), *taken, limit.reserve)
+
+    def _allowance(self, limit: Limit, asked: Asked) -> Allowance:
+        slot = slot_of(limit.scope, asked.key, self._accounts.of(asked.key), asked.model.id)
+        models = slot.model if slot.model != ALL_MODELS else (" ".join(limit.models) or ALL_MODELS)
+        subject = Subject(slot.provider, slot.subject, models)
+        operations = "" if limit.operations == {Operation.CHAT} else ":" + "+".join(sorted(limit.operations))
+        name = limit.limit_name + operations
+        allowance = self._allowances.get((name, subject))
+        if allowance is None:
+            allowance = self._allowances[name, subject] = Allowance(limit, subject)
+            saved = self._saved.pop(json.dumps([name, *subject]), None)
+            if saved is not None:
+                try:
+                    allowance.load(saved)
+                except (
+                    ValueError,
+                    TypeError,
+                    LookupError,
+                ):  # of another version, or damaged: it is counted from here on
+                    allowance = self._allowances[name, subject] = Allowance(limit, subject)
+        return allowance
+
+
+def _is_of(limit: Limit, model_id: str) -> bool:
+    return not limit.models or any(fnmatchcase(model_id, pattern) for pattern in limit.models)
