@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeride_core.compatible import retry_after
-from freeride_core.simulator.profile import Quota
-from freeride_core.simulator.quota import Bucket, Demand, Meter, QuotaStatus, go_duration
+from freeride_core.simulator.profile import PlayedQuota
+from freeride_core.simulator.quota import Bucket, Demand, PlayedMeter, QuotaStatus, go_duration
 
 MIDNIGHT = 1_795_392_000.0  # 2026-11-23T00:00:00Z
 
 
-def quota(**changes: Any) -> Quota:
+def quota(**changes: Any) -> PlayedQuota:
     fields: dict[str, Any] = {
         "name": "q", "unit": "requests", "amount": 2, "window": "minute", "kind": "fixed", "scope": "account",
         "case": "rate-limited",
     }  # fmt: skip
-    return Quota(**(fields | changes))
+    return PlayedQuota(**(fields | changes))
 
 
 def demand(**changes: Any) -> Demand:
@@ -132,7 +132,7 @@ def test_durations_look_as_in_go(seconds: float, text: str) -> None:
 
 
 def test_keys_of_one_account_share_its_bucket_and_a_keys_own_is_not_shared() -> None:
-    shared, own = Meter([quota(amount=1)]), Meter([quota(amount=1, scope="key")])
+    shared, own = PlayedMeter([quota(amount=1)]), PlayedMeter([quota(amount=1, scope="key")])
     for meter in (shared, own):
         meter.charge(demand(key="k1"), 0)
 
@@ -142,7 +142,7 @@ def test_keys_of_one_account_share_its_bucket_and_a_keys_own_is_not_shared() -> 
 
 
 def test_a_quota_of_account_and_model_leaves_other_models_alone() -> None:
-    meter = Meter([quota(amount=1, scope="account_model")])
+    meter = PlayedMeter([quota(amount=1, scope="account_model")])
     meter.charge(demand(model="m"), 0)
 
     assert meter.refusal(demand(model="m"), 0) == "rate-limited"
@@ -150,14 +150,14 @@ def test_a_quota_of_account_and_model_leaves_other_models_alone() -> None:
 
 
 def test_a_quota_of_one_operation_leaves_the_other_alone() -> None:
-    meter = Meter([quota(amount=0, operation="chat.completions")])
+    meter = PlayedMeter([quota(amount=0, operation="chat.completions")])
 
     assert meter.refusal(demand(), 0) == "rate-limited"
     assert meter.refusal(demand(operation="embeddings"), 0) is None
 
 
 def test_reservation_refuses_what_can_never_fit_with_its_own_case() -> None:
-    meter = Meter([quota(unit="tokens", amount=8000, kind="leaky", too_large="too-large", reserve=1000)])
+    meter = PlayedMeter([quota(unit="tokens", amount=8000, kind="leaky", too_large="too-large", reserve=1000)])
 
     assert meter.refusal(demand(asked_tokens=8192), 0) == "too-large"
     assert meter.refusal(demand(prompt_tokens=7001), 0) == "too-large"
@@ -165,14 +165,14 @@ def test_reservation_refuses_what_can_never_fit_with_its_own_case() -> None:
 
 
 def test_a_reserved_request_is_charged_what_it_really_used() -> None:
-    meter = Meter([quota(unit="tokens", amount=8000, kind="leaky", too_large="too-large", reserve=1000)])
+    meter = PlayedMeter([quota(unit="tokens", amount=8000, kind="leaky", too_large="too-large", reserve=1000)])
     meter.charge(demand(), 0)
 
     assert meter.standings(demand(), 0)["q"].used == 15
 
 
 def test_neurons_weigh_prompt_and_answer_differently() -> None:
-    meter = Meter([quota(unit="neurons", amount=100, per_prompt_token=0.5, per_answer_token=2)])
+    meter = PlayedMeter([quota(unit="neurons", amount=100, per_prompt_token=0.5, per_answer_token=2)])
     meter.charge(demand(), 0)
 
     assert meter.standings(demand(), 0)["q"].used == 15
@@ -211,7 +211,7 @@ def test_a_quota_that_is_used_up_comes_back_as_it_always_does(
     kind: str, window: str, back_in_s: float | None, wait_s: float
 ) -> None:
     now = MIDNIGHT + 4 * 3600
-    meter = Meter([quota(kind=kind, window=window, amount=1000)])
+    meter = PlayedMeter([quota(kind=kind, window=window, amount=1000)])
     meter.charge(demand(), now)
 
     assert meter.use_up(window, "chat.completions", now, back_in_s)
@@ -224,7 +224,7 @@ def test_a_quota_that_is_used_up_comes_back_as_it_always_does(
 
 
 def test_requests_are_used_up_before_anything_else_and_other_quotas_stay() -> None:
-    meter = Meter(
+    meter = PlayedMeter(
         [
             quota(name="neurons", unit="neurons", window="day", kind="day", case="neurons-gone"),
             quota(name="day", window="day", kind="day", case="requests-gone"),
@@ -245,7 +245,7 @@ def test_requests_are_used_up_before_anything_else_and_other_quotas_stay() -> No
     ids=["another window", "another operation", "tokens that leak back at once"],
 )
 def test_what_nobody_counts_cannot_be_used_up(other: dict[str, Any]) -> None:
-    meter = Meter([quota(amount=100, **other)])
+    meter = PlayedMeter([quota(amount=100, **other)])
 
     assert not meter.use_up("minute", "chat.completions", 0)
     assert meter.refusal(demand(), 0) is None

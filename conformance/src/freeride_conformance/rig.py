@@ -21,6 +21,7 @@ from freeride_conformance.subject import ProviderSubject
 from freeride_core.gateway.http import sse
 from freeride_core.gateway.server import GatewayThread
 from freeride_core.ledger.cooldowns import Cooldown
+from freeride_core.ledger.quota.allowance import Allowance
 from freeride_core.ledger.slots import Slot
 from freeride_core.model import Model
 from freeride_core.plugins.discovery import Plugins, load_plugins
@@ -175,6 +176,11 @@ class Rig:
     def cooldowns(self) -> list[tuple[Slot, Cooldown]]:
         """What the gateway has cooled."""
         return self._gateway.gateway.ledger.cooldowns.items()
+
+    @property
+    def allowances(self) -> list[Allowance]:
+        """What the gateway counts of the subject's limits."""
+        return self._gateway.gateway.ledger.quotas.allowances()
 
     @property
     def models(self) -> tuple[Model, ...]:

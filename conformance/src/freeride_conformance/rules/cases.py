@@ -24,6 +24,7 @@ from freeride_core.compatible import retry_after
 from freeride_core.compatible.usual_rules import by_status
 from freeride_core.gateway.walk.reaction import LONGEST_S, TABLE, Reaction
 from freeride_core.ledger.cooldowns import Cooldown
+from freeride_core.ledger.quota.allowance import Allowance, Source
 from freeride_core.ledger.slots import ALL_MODELS, EVERYONE, Slot
 from freeride_core.provider import Provider
 from freeride_core.simulator.profile import MODELS, Case, Expectation
@@ -67,7 +68,8 @@ def reads_its_cases(subject: ProviderSubject, name: str) -> None:
         ):
             words = reply.error["message"]
             assert any(part in words for part in said), f"the client is told {words!r}, which the upstream did not say"
-        _check_cooldown(rig.cooldowns, case.expect, TABLE[case.expect.kind], subject.provider)
+        if not _is_of_limit(rig.allowances, case.expect):
+            _check_cooldown(rig.cooldowns, case.expect, TABLE[case.expect.kind], subject.provider)
 
 
 def _check_reading(subject: ProviderSubject, case: Case) -> None:
@@ -117,7 +119,7 @@ def _said(body: bytes) -> list[str]:
 def _words(expected: Expectation | None) -> str:
     if expected is None:
         return "no failure"
-    parts = {name: getattr(expected, name) for name in ("scope", "retry_after", "feature", "account")}
+    parts = {name: getattr(expected, name) for name in ("scope", "retry_after", "feature", "account", "limit")}
     return " ".join([expected.kind, *(f"{name}={value}" for name, value in parts.items() if value is not None)])
 
 
@@ -138,6 +140,19 @@ def _check_answer(reply: GatewayResponse, expected: Expectation, reaction: React
     told = reply.error["tried"][0]["last_error"]
     assert told == expected.kind.value, f"the client is told {told}, and it was {expected.kind.value}"
     assert int(reply.headers["retry-after"]) >= 1, "the client is not told when to come back"
+
+
+def _is_of_limit(allowances: list[Allowance], expected: Expectation) -> bool:
+    """Whether the refusal is about one of the limits, which is then full or shut for as long as the upstream says. No slot cools."""
+    now = time.time()
+    named = [allowance for allowance in allowances if allowance.limit.limit_name == expected.limit]
+    assert named or expected.limit is None, f"it states no limit {expected.limit!r} for the model that was asked"
+    shut = [allowance for allowance in named or allowances if allowance.window.shut_until > now]
+    wait_s = expected.wait_s(now)
+    if expected.kind in (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_EXHAUSTED) and wait_s is not None and shut:
+        waited_s = max(allowance.window.shut_until for allowance in shut) - now
+        assert abs(waited_s - wait_s) <= _TOLERANCE_S, f"shut for {waited_s:.0f} s, and should be for {wait_s:.0f} s"
+    return bool(shut) or any(allowance.source is Source.TOLD for allowance in named)
 
 
 def _check_cooldown(

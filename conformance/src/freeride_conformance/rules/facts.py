@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
 from freeride_conformance.rule import ConformanceRule, Grade, rule
 from freeride_conformance.subject import ProviderSubject
-from freeride_core.simulator.profile import Quota
+from freeride_core.call import Operation
+from freeride_core.limit import Limit
+from freeride_core.simulator.profile import PlayedQuota
 
 RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Evidence"
@@ -46,6 +51,22 @@ def plays_what_it_speaks_of(subject: ProviderSubject, name: str) -> None:
     assert subject.profile.case(name) is not None, f"{_wanted_cases(subject)[name]}, and there is no case {name!r}"
 
 
+def _played_unit(limit: Limit) -> str:
+    """A simulator plays tokens of prompts as tokens of which those of the response cost nothing."""
+    return limit.unit.removesuffix("_in")
+
+
+def _of_default_model(subject: ProviderSubject) -> Iterable[Limit]:
+    """The limits of chats with the profile's model: the first that fits, as the gateway counts."""
+    seen = set()
+    for limit in subject.provider.limits:
+        name = (limit.unit, limit.window, limit.scope)
+        is_of_model = not limit.models or any(fnmatchcase(subject.profile.default_model, each) for each in limit.models)
+        if Operation.CHAT in limit.operations and is_of_model and name not in seen:
+            seen.add(name)
+            yield limit
+
+
 @rule(
     RULES,
     SECTION,
@@ -57,13 +78,13 @@ def knows_its_limits(subject: ProviderSubject) -> None:
     """It states what its free tier gives, and its simulator runs out of the same."""
     limits = subject.provider.limits
     assert limits, "it states no limit"
-    played: dict[tuple[str, str], Quota] = {(quota.unit, quota.window): quota for quota in subject.profile.quotas}
-    stated = {(limit.unit, limit.window) for limit in limits}
+    played: dict[tuple[str, str], PlayedQuota] = {(quota.unit, quota.window): quota for quota in subject.profile.quotas}
+    stated = {(_played_unit(limit), limit.window) for limit in limits}
     for unit, window in played:
         assert (unit, window) in stated, f"its simulator runs out of {unit} a {window}, and it states no such limit"
-    for limit in limits:
-        if limit.window in ("minute", "day") and limit.unit in ("requests", "tokens", "neurons"):
-            quota = played.get((limit.unit, limit.window))
+    for limit in _of_default_model(subject):
+        if limit.window in ("minute", "day") and _played_unit(limit) in ("requests", "tokens", "neurons"):
+            quota = played.get((_played_unit(limit), limit.window))
             assert quota is not None, f"no [[quota]] plays its {limit.unit} a {limit.window}"
             assert quota.amount == limit.amount, (
                 f"it states {limit.amount:g} {limit.unit} a {limit.window}, and the simulator gives {quota.amount:g}"

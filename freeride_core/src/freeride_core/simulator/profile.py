@@ -141,7 +141,7 @@ class Embeddings(ProfileTable, frozen=True, kw_only=True):
     """Likewise, parameters that arrive although no client gave them."""
 
 
-class Quota(ProfileTable, frozen=True, kw_only=True):
+class PlayedQuota(ProfileTable, frozen=True, kw_only=True):
     """A window that depletes."""
 
     name: str
@@ -189,6 +189,8 @@ class Expectation(ProfileTable, frozen=True, kw_only=True):
     feature: Feature | None = None
     account: str | None = None
     """The account that the upstream names in it, where the package reads that."""
+    limit: str | None = None
+    """The name of the `Limit` that a refusal is about, where the package reads that."""
 
     def wait_s(self, now: float) -> float | None:
         """Seconds to wait. ValueError: it is no time."""
@@ -262,7 +264,7 @@ class Profile(ProfileTable, frozen=True, kw_only=True):
         usage=standard.USAGE,
     )
     embeddings: Embeddings | None = None
-    quotas: tuple[Quota, ...] = msgspec.field(default=(), name="quota")
+    quotas: tuple[PlayedQuota, ...] = msgspec.field(default=(), name="quota")
     cases: tuple[Case, ...] = msgspec.field(default=(), name="case")
     proofs: tuple[ProbeAnswer, ...] = msgspec.field(default=(), name="proof")
     never: dict[Avoidable, str] = {}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from freeride_core.compatible.midnight import Midnight
-from freeride_core.simulator.profile import Quota
+from freeride_core.simulator.profile import PlayedQuota
 
 _WINDOW_S = {"minute": 60, "day": 86400}
 
@@ -78,7 +78,7 @@ def go_duration(seconds: float) -> str:
 class Bucket:
     """One window of one account, key or model."""
 
-    def __init__(self, quota: Quota) -> None:
+    def __init__(self, quota: PlayedQuota) -> None:
         self._amount = quota.amount
         self._kind = quota.kind
         self._window_s = _WINDOW_S[quota.window]
@@ -128,10 +128,10 @@ class Bucket:
         return self._midnight.after(moment) if self._kind == "day" else moment + self._window_s
 
 
-class Meter:
+class PlayedMeter:
     """All quotas of one simulated upstream."""
 
-    def __init__(self, quotas: Iterable[Quota]) -> None:
+    def __init__(self, quotas: Iterable[PlayedQuota]) -> None:
         self._quotas = tuple(quotas)
         self._buckets: dict[tuple[str, ...], Bucket] = {}
         self._used_up: dict[str, tuple[float, float | None]] = {}
@@ -180,7 +180,7 @@ class Meter:
             )
         return result
 
-    def _bucket(self, quota: Quota, demand: Demand) -> Bucket:
+    def _bucket(self, quota: PlayedQuota, demand: Demand) -> Bucket:
         owner = {
             "key": (demand.key,),
             "account": (demand.account,),
@@ -195,17 +195,17 @@ class Meter:
         return bucket
 
 
-def _concerns(quota: Quota, demand: Demand) -> bool:
+def _concerns(quota: PlayedQuota, demand: Demand) -> bool:
     return quota.operation is None or quota.operation == demand.operation
 
 
-def _cost(quota: Quota, demand: Demand, answer_tokens: int) -> float:
+def _cost(quota: PlayedQuota, demand: Demand, answer_tokens: int) -> float:
     if quota.unit == "requests":
         return 1.0
     return demand.prompt_tokens * quota.per_prompt_token + answer_tokens * quota.per_answer_token
 
 
-def _needed(quota: Quota, demand: Demand) -> float:
+def _needed(quota: PlayedQuota, demand: Demand) -> float:
     """What must be free for the request to be let in. Without reservation, the last drop is enough."""
     if quota.unit == "requests" or quota.too_large is None:
         return 1.0

@@ -10,7 +10,7 @@ from freeride_core.provider import Provider
 from freeride_core.simulator.dialect import PlayedRequest, case_reply, page_reply
 from freeride_core.simulator.model import Saying
 from freeride_core.simulator.profile import CHAT, EMBEDDINGS, Case, Expectation, Profile
-from freeride_core.simulator.quota import Demand, Meter
+from freeride_core.simulator.quota import Demand, PlayedMeter
 
 
 def reading_of(provider: Provider, profile: Profile, case: Case, now: float) -> Expectation | None:
@@ -26,6 +26,7 @@ def reading_of(provider: Provider, profile: Profile, case: Case, now: float) -> 
         retry_after=None if failure.retry_at is None else _whole_s(failure.retry_at - now),
         feature=None if failure.feature is None else Feature(failure.feature),
         account=reading.account,
+        limit=reading.quota[0].limit_name if reading.quota else None,
     )
 
 
@@ -41,6 +42,7 @@ def expectation_of(provider: Provider, case: Case, now: float) -> Expectation | 
         retry_after=None if wait_s is None else _whole_s(wait_s),
         feature=expected.feature,
         account=expected.account,
+        limit=expected.limit,
     )
 
 
@@ -81,7 +83,7 @@ def _turn(profile: Profile, now: float) -> PlayedRequest:
         key=profile.good_key,
         now=now,
         slow_s=0.0,
-        standings=Meter(profile.quotas).standings(demand, now),
+        standings=PlayedMeter(profile.quotas).standings(demand, now),
     )
 
 

@@ -17,7 +17,7 @@ from freeride_core.simulator.history import history_fault
 from freeride_core.simulator.model import Saying, conversation_of, count_tokens, last_user_text, say
 from freeride_core.simulator.orders import Orders
 from freeride_core.simulator.profile import CHAT, EMBEDDINGS, GOOD, MODELS, Case, Page, Profile, is_known
-from freeride_core.simulator.quota import Demand, Meter
+from freeride_core.simulator.quota import Demand, PlayedMeter
 from freeride_core.simulator.reply import SimulatedResponse, error_reply
 from freeride_core.simulator.seen import SeenRequest
 
@@ -46,7 +46,7 @@ class SimulatedUpstream:
         self.text = text
         self._model = model
         self._slow_s = slow_s
-        self._meter = Meter(profile.quotas)
+        self._meter = PlayedMeter(profile.quotas)
         self._serials = itertools.count()
         self._known = {CHAT: profile.chat_models(), EMBEDDINGS: profile.embedding_models()}
         self._pages = {page.path: page for page in profile.pages}

@@ -24,8 +24,25 @@ def canonical(model_id: str) -> str:
     return canonical_of(model_id.removeprefix("@cf/").removeprefix("@hf/"), MAKERS)
 
 
+NEURONS = {
+    "openai/gpt-oss-120b": (31_818, 68_182),
+    "nvidia/nemotron-3-120b-a12b": (45_455, 136_364),
+    "google/gemma-4-26b-a4b-it": (9_091, 27_273),
+    "zai-org/glm-4.7-flash": (5_500, 36_364),
+    "openai/gpt-oss-20b": (18_182, 27_273),
+    "qwen/qwen3-30b-a3b-fp8": (4_627, 30_455),
+    "meta/llama-3.3-70b-instruct-fp8-fast": (26_636, 204_818),
+    "ibm-granite/granite-4.0-h-micro": (1_545, 10_182),
+    "meta/llama-3.2-3b-instruct": (4_627, 30_455),
+}
+"""For a million tokens of the prompt and of the response, where the price list tells: USD divided by 0.000011 (litellm's price map,
+November 2026)."""
+
+
 def _model(name: str, tier: int, context: int | None, **more: Any) -> Model:
     model_id = f"@cf/{name}"
+    if name in NEURONS:
+        more["costs"] = {"neurons": tuple(each / 1e6 for each in NEURONS[name])}
     return Model(**{"id": model_id, "canonical": canonical(model_id), "tier": tier, "context": context, **more})
 
 

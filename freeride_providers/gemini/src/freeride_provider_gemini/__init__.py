@@ -34,6 +34,21 @@ RULES = (
         scope=Scope.ACCOUNT_MODEL,
         wait=Midnight("America/Los_Angeles"),
         overrules_hint=True,
+        limit="rpd",
+    ),
+    Rule(
+        kind=ErrorKind.RATE_LIMIT,
+        status=429,
+        body=r'"quotaId":\s*"[^"]*Requests[^"]*PerMinute',
+        scope=Scope.ACCOUNT_MODEL,
+        limit="rpm",
+    ),
+    Rule(
+        kind=ErrorKind.RATE_LIMIT,
+        status=429,
+        body=r'"quotaId":\s*"[^"]*Tokens[^"]*PerMinute',
+        scope=Scope.ACCOUNT_MODEL,
+        limit="tpm",
     ),
     Rule(kind=ErrorKind.UNAVAILABLE, status=429, text="no capacity available"),
     # Of a project with prepaid billing, which is none of the free tier.
@@ -53,7 +68,10 @@ _SEEN_UNTIL = "2026-08-31"
 MESSAGES_REFUSED = frozenset({"annotations", "audio", "parsed", "provider_specific_fields", "refusal"})
 
 
-def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
+_LITE, _GEMMA = ("*flash-lite*",), ("gemma-*",)
+
+
+def _limit(unit: str, amount: float, window: str, models: tuple[str, ...] = (), note: str = "") -> Limit:
     return Limit(
         unit=unit,
         amount=amount,
@@ -62,6 +80,9 @@ def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
         source=_SEEN,
         checked=_SEEN_UNTIL,
         note=note,
+        zone="America/Los_Angeles",
+        models=models,
+        refusals_count=True,
     )
 
 
@@ -94,9 +115,14 @@ def freeride_register_provider() -> Provider:
         catalog=CATALOG,
         chat=GeminiWire(path="/chat/completions", messages_drop=MESSAGES_REFUSED, reasoning="drop", rules=RULES),
         limits=(
-            _limit("requests", 5, "minute", "Flash; Flash-Lite 15, Gemma 30"),
-            _limit("requests", 20, "day", "Flash; Flash-Lite 500, Gemma 14,400; until midnight in Los Angeles"),
-            _limit("tokens", 250_000, "minute", "of prompts; Gemma 15,000"),
+            _limit("requests", 15, "minute", _LITE),
+            _limit("requests", 30, "minute", _GEMMA),
+            _limit("requests", 5, "minute"),
+            _limit("requests", 500, "day", _LITE),
+            _limit("requests", 14_400, "day", _GEMMA),
+            _limit("requests", 20, "day"),
+            _limit("tokens_in", 15_000, "minute", _GEMMA),
+            _limit("tokens_in", 250_000, "minute"),
         ),
         probe=GeminiProbe(path="/models"),
         meter=Scope.ACCOUNT_MODEL,

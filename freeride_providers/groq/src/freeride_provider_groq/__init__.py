@@ -11,12 +11,14 @@ from freeride_core import (
     Credential,
     ErrorKind,
     Limit,
+    LimitKind,
     Provider,
+    QuotaText,
     Rule,
     Scope,
     hookimpl,
 )
-from freeride_provider_groq.models import CATALOG, CHECKED, LIMITS_CHECKED, MODELS
+from freeride_provider_groq.models import CATALOG, CHECKED, LIMITS_CHECKED, MODELS, RESERVED
 
 _SOURCE = "https://console.groq.com/docs/rate-limits"
 
@@ -39,7 +41,15 @@ REFUSED = frozenset(
 MESSAGES_REFUSED = frozenset({"annotations", "audio", "extra_content", "parsed", "provider_specific_fields", "refusal"})
 
 
-def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
+# "... on tokens per minute (TPM): Limit 8000, Used 6493, Requested 2000. Please try again in 3.7s." (live, 2026)
+QUOTA_TEXTS = (
+    QuotaText(
+        pattern=r"\((?P<name>[RT]P[MD])\): Limit (?P<limit>\d+)(?:, Used (?P<used>\d+))?, Requested (?P<requested>\d+)"
+    ),
+)
+
+
+def _limit(unit: str, amount: float, window: str, note: str, kind: LimitKind, reserve: int | None = None) -> Limit:
     return Limit(
         unit=unit,
         amount=amount,
@@ -48,6 +58,9 @@ def _limit(unit: str, amount: float, window: str, note: str) -> Limit:
         source=_SOURCE,
         checked=LIMITS_CHECKED,
         note=note,
+        kind=kind,
+        reserve=reserve,
+        counts_cached=False,
     )
 
 
@@ -78,13 +91,21 @@ def freeride_register_provider() -> Provider:
             messages_drop=MESSAGES_REFUSED,
             reasoning="drop",
             rules=RULES,
+            quota_texts=QUOTA_TEXTS,
             account_pattern=r"organization `(org_\w+)`",
         ),
         limits=(
-            _limit("requests", 30, "minute", "in no header"),
-            _limit("requests", 1000, "day", "refills continuously"),
-            _limit("tokens", 8000, "minute", "refills continuously; prompt and max_tokens are reserved before running"),
-            _limit("tokens", 200_000, "day", "rolling; in no header"),
+            _limit("requests", 30, "minute", "in no header", LimitKind.ROLLING),
+            _limit("requests", 1000, "day", "refills continuously", LimitKind.LEAKY),
+            _limit(
+                "tokens",
+                8000,
+                "minute",
+                "refills continuously; prompt and max_tokens are reserved before running",
+                LimitKind.LEAKY,
+                RESERVED,
+            ),
+            _limit("tokens", 200_000, "day", "rolling; in no header", LimitKind.ROLLING),
         ),
         probe=CompatibleProbe(path="/models", refusals={401: ""}),
         meter=Scope.ACCOUNT_MODEL,

@@ -14,9 +14,12 @@ CHECKED = "2026-09-27"
 LIMITS_CHECKED = "2026-09-27"
 """The table of the Free plan."""
 
-MAX_OUTPUT = 4096
-"""The free plan admits 8,000 tokens a minute and model, and reserves `max_tokens` before it runs (August 2026): whoever asks
-for the 8,192 that many clients send gets a 413 for ever. Half leaves room for a prompt."""
+MAX_OUTPUT = 65_536
+"""What the live list says of gpt-oss (November 2026). The limit of tokens a minute lowers `max_tokens` further, because Groq
+reserves them before it runs (August 2026)."""
+
+RESERVED = 2048
+"""Tokens that Groq reserves for the response of a request without `max_tokens`: one or two thousand (reports, 2026)."""
 
 MODELS = (
     Model(
@@ -35,7 +38,7 @@ MODELS = (
         canonical="qwen/qwen3.8-27b",
         tier=2,
         context=131_072,
-        max_output=MAX_OUTPUT,
+        max_output=16_384,
         tools=True,
         vision=True,
         json_schema=True,

@@ -35,14 +35,14 @@ _SOURCE = "https://openrouter.ai/docs/api/reference/limits"
 
 RULES = (
     # `limit_source` tells apart who limits: OpenRouter the account, or the hosting provider everybody.
-    Rule(kind=ErrorKind.RATE_LIMIT, code="openrouter_free_tier_per_minute", scope=Scope.ACCOUNT),
-    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, code="openrouter_free_tier_daily", scope=Scope.ACCOUNT),
+    Rule(kind=ErrorKind.RATE_LIMIT, code="openrouter_free_tier_per_minute", scope=Scope.ACCOUNT, limit="rpm"),
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, code="openrouter_free_tier_daily", scope=Scope.ACCOUNT, limit="rpd"),
     Rule(kind=ErrorKind.RATE_LIMIT, code="upstream_provider_shared_pool", scope=Scope.MODEL),
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, code="openrouter_key_limit", scope=Scope.KEY),
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=(402, 403), text="^key limit exceeded", scope=Scope.KEY),
     # Older answers have no `limit_source`.
-    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="free-models-per-day", scope=Scope.ACCOUNT),
-    Rule(kind=ErrorKind.RATE_LIMIT, status=429, text="free-models-per-min", scope=Scope.ACCOUNT),
+    Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=429, text="free-models-per-day", scope=Scope.ACCOUNT, limit="rpd"),
+    Rule(kind=ErrorKind.RATE_LIMIT, status=429, text="free-models-per-min", scope=Scope.ACCOUNT, limit="rpm"),
     # A 402 that says when to come back is too much spending in flight, not an empty purse.
     Rule(kind=ErrorKind.RATE_LIMIT, status=402, header="retry-after", scope=Scope.ACCOUNT),
     # Below zero nothing is served, what is free neither.

@@ -71,7 +71,9 @@ class Consequences:
         if failure.kind in _OF_QUOTA and (is_of_limit or self._is_charged(candidate, failure, reaction)):
             if failure.scope in (Scope.KEY, Scope.ACCOUNT):
                 self._selection.shake(candidate)
-            return self._selection.room.state(candidate).cooldown
+            now, cooldown = self._ledger.now(), self._selection.room.state(candidate).cooldown
+            # By the upstream's numbers there may be room, and it has refused this request all the same.
+            return cooldown or Cooldown(str(failure.kind), failure.retry_at or now + 1.0, 1, now)
         scope = cooled_scope(failure, reaction, candidate.provider)
         if failure.kind == ErrorKind.MODEL_NOT_FOUND and self._is_of_account(candidate):
             failure, scope = dataclasses.replace(failure, kind=ErrorKind.AUTH), Scope.ACCOUNT

@@ -319,6 +319,9 @@ class Walk:
             if entry.retry_at is not None and entry.keys_tried == 0:
                 entry.retry_at = min(entry.retry_at, until)
             retry_at = until if retry_at is None else min(retry_at, until)
+        for entry in self._tried.values():
+            if entry.retry_at is not None:
+                retry_at = entry.retry_at if retry_at is None else min(retry_at, entry.retry_at)
         if self._faults and all(entry.last_error in _NO_USE_WAITING for entry in self._tried.values()):
             return self._faults[0]
         return Exhausted(tuple(self._tried.values()), retry_at)

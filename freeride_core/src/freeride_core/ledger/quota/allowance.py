@@ -90,6 +90,8 @@ class Allowance:
         if used >= self._accepted or now - self._accepted_at > horizon_s:
             self._accepted, self._accepted_at = used, now
         self._doubts = 0
+        if is_doubt:
+            self._doubted_at = 0.0  # where one guess was wrong, the next one may be
         if is_doubt and used > window.amount:
             window.amount = used * _BEYOND
             self._change(Source.LEARNED, now)

@@ -38,16 +38,15 @@ class Share:
         return self.fixed + self.of_prompt * prompt + self.of_output * usage.output
 
 
-def shares_of(limit: Limit, model: Model) -> tuple[float, float, float] | None:
-    """Return what one request, one token of its prompt and one of its response take, or None if that is not known."""
+def shares_of(limit: Limit, model: Model) -> tuple[float, float, float]:
+    """Return what one request, one token of its prompt and one of its response take; nothing if that is not known."""
     if limit.limit_kind is LimitKind.CONCURRENCY or limit.unit == "requests":
         return 1.0, 0.0, 0.0
     if limit.unit == "tokens":
         return 0.0, 1.0, 1.0
     if limit.unit == "tokens_in":
         return 0.0, 1.0, 0.0
-    cost = model.costs.get(limit.unit)
-    return None if cost is None else (0.0, *cost)
+    return (0.0, *model.costs.get(limit.unit, (0.0, 0.0)))
 
 
 class Meter:
@@ -84,13 +83,13 @@ class Meter:
         """Return in how many seconds there is room in all of them: 0 now, `inf` never."""
         longest = 0.0
         for share, need in zip(self.shares, needs, strict=True):
-            wait = share.allowance.window.wait(need, now) if need else 0.0
+            wait = share.allowance.window.wait(need, now)
             if wait > longest:
                 longest = wait
         if not longest or longest == math.inf or len(self.shares) == 1:
             return longest
         for share, need in zip(self.shares, needs, strict=True):  # what has room now may have none then
-            longest = max(longest, share.allowance.window.wait(need, now + longest) + longest if need else 0.0)
+            longest += share.allowance.window.wait(need, now + longest)
         return longest
 
     def blocking(self, needs: tuple[float, ...], now: float) -> list[Allowance]:
@@ -98,5 +97,5 @@ class Meter:
         return [
             share.allowance
             for share, need in zip(self.shares, needs, strict=True)
-            if need and share.allowance.window.wait(need, now) > 0
+            if share.allowance.window.wait(need, now) > 0
         ]

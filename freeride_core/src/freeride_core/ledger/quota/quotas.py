@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import enum
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol
@@ -235,9 +234,7 @@ class Quotas:
             if operation not in limit.operations or place in seen or not _is_of(limit, model.id):
                 continue
             seen.add(place)
-            taken = shares_of(limit, model)
-            if taken is not None and math.isfinite(limit.amount):
-                yield Share(self._allowance(limit, asked), *taken, limit.reserve)
+            yield Share(self._allowance(limit, asked), *shares_of(limit, model), limit.reserve)
 
     def _allowance(self, limit: Limit, asked: Asked) -> Allowance:
         slot = slot_of(limit.scope, asked.key, self._accounts.of(asked.key), asked.model.id)
