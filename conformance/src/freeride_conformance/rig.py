@@ -27,6 +27,7 @@ from freeride_core.model import Model
 from freeride_core.plugins.discovery import Plugins, load_plugins
 from freeride_core.provider import Provider
 from freeride_core.settings.keys import read_keys
+from freeride_core.settings.limits import limits_variable
 from freeride_core.settings.resolver import Settings, load_settings
 from freeride_core.simulator import SeenRequest, Simulator, SimulatorThread
 from freeride_core.simulator.profile import Profile
@@ -95,17 +96,19 @@ class Rig:
         extra_keys: tuple[str, ...] = (),
         patience_s: float = PATIENCE_S,
         with_partner: bool = False,
+        with_limits: bool = False,
         **environ: str,
     ) -> None:
         """`profile` is played instead of the subject's own; `extra_keys` come before the good one; `with_partner`: another
-        provider is there, after the subject; `environ` wins over what the simulators need."""
+        provider is there, after the subject; `with_limits`: the gateway counts against the subject's limits; `environ` wins over
+        what the simulators need."""
         self.subject = subject
         self.profile = profile or subject.profile
         self.simulator = Simulator(self.profile, quotas=False, pace=0.0)
         self.partner = Simulator(second_provider.PROFILE, quotas=False, pace=0.0) if with_partner else None
         self._extra_keys = extra_keys
         self._patience_s = patience_s
-        self._more = environ
+        self._more = environ if with_limits else {limits_variable(subject.provider): "none", **environ}
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:

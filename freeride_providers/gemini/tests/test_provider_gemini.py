@@ -119,7 +119,7 @@ def test_a_day_lasts_until_midnight_in_los_angeles_whatever_the_delay(
 
 def test_a_minute_is_waited_for_as_long_as_it_says() -> None:
     failure = read(refused(MINUTE))
-    assert (failure.kind, failure.scope, failure.retry_at) == (ErrorKind.RATE_LIMIT, None, NOW + 34)
+    assert (failure.kind, failure.scope, failure.retry_at) == (ErrorKind.RATE_LIMIT, Scope.ACCOUNT_MODEL, NOW + 34)
 
 
 @pytest.mark.parametrize(

@@ -50,21 +50,13 @@ def test_free_is_what_the_free_plan_lists_and_nothing_else() -> None:
 def test_what_an_entry_does_not_say_is_taken_from_the_dated_list() -> None:
     body = b'{"data":[{"id":"openai/gpt-oss-120b"},{"id":"acme/new"}]}'
     known, new = PROVIDER.catalog.parse(Answer(200, {}, body, NOW))
-    assert (known.context, known.max_output, known.tools) == (131_072, 4096, True)
-    assert (new.context, new.max_output, new.tools) == (None, 4096, None)
+    assert (known.context, known.max_output, known.tools) == (131_072, 65_536, True)
+    assert (new.context, new.max_output, new.tools) == (None, 65_536, None)
 
 
-def test_no_answer_is_asked_for_that_the_free_plan_never_admits() -> None:
-    for model in (*PROVIDER.catalog.models, *PROVIDER.catalog.parse(catalog_of(PROFILE, NOW))):
-        assert model.max_output is not None
-        assert model.max_output <= 4096
-    body = {"messages": MESSAGES, "max_tokens": 8192}
-    assert sent("openai/gpt-oss-120b", body)["max_tokens"] == 4096
-    assert sent("openai/gpt-oss-120b", {"messages": MESSAGES, "max_completion_tokens": 9000}) == {
-        "model": "openai/gpt-oss-120b",
-        "messages": MESSAGES,
-        "max_completion_tokens": 4096,
-    }
+def test_a_response_is_no_longer_than_its_model_gives() -> None:
+    body = {"messages": MESSAGES, "max_tokens": 100_000}
+    assert sent("openai/gpt-oss-120b", body)["max_tokens"] == 65_536
     assert sent("openai/gpt-oss-120b", {"messages": MESSAGES, "max_tokens": 100})["max_tokens"] == 100
     assert "max_tokens" not in sent("openai/gpt-oss-120b", {"messages": MESSAGES})
 

@@ -31,7 +31,7 @@ def admitted(window: Window, steps: list[tuple[float, float]]) -> list[tuple[flo
         now += pause
         wait = window.wait(need, now)
         if wait is not math.inf and wait < 3600:
-            window.take(need, now + wait)
+            window.take(need, now + wait, now)
             sent.append((now + wait, need))
     return sorted(sent)
 
@@ -75,7 +75,7 @@ def test_what_is_given_back_was_never_taken(
     now = sent[-1][0] + pause if sent else START
     before = window.used(now)
     at = now + window.wait(need, now)
-    window.take(need, at)
+    window.take(need, at, now)
     window.give(need, at)
     assert window.used(now) == pytest.approx(before, abs=1e-3)
 
@@ -100,10 +100,10 @@ def test_who_comes_first_is_served_first(
     sent = admitted(window, steps)
     now = sent[-1][0] if sent else START
     first_wait = window.wait(first, now)
-    window.take(first, now + first_wait)
+    window.take(first, now + first_wait, now)
     second_wait = window.wait(second, now)
     assert second_wait >= first_wait or second < first  # a leaky window lets a smaller one pass where both have room
-    window.take(second, now + second_wait)
+    window.take(second, now + second_wait, now)
     window.give(first, now + first_wait)  # the first one is cancelled
     window.give(second, now + second_wait)
     assert window.wait(second, now) <= second_wait + 1e-6
@@ -126,7 +126,7 @@ def test_a_shut_window_opens_just_after_the_moment_it_was_told(kind: str) -> Non
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_upstreams_count_replaces_ours(kind: str) -> None:
     window = KINDS[kind](100.0)
-    window.take(30, START)
+    window.take(30, START, START)
     window.believe(90, START, START + 15)
     assert window.used(START) == pytest.approx(90)
     assert window.wait(20, START) > 0
@@ -137,7 +137,7 @@ def test_an_upstreams_count_replaces_ours(kind: str) -> None:
 
 def test_what_others_used_leaves_a_rolling_window_when_it_is_told() -> None:
     window = RollingWindow(100.0, 60.0)
-    window.take(30, START)
+    window.take(30, START, START)
     window.believe(90, START + 1, START + 16)
     assert window.wait(20, START + 1) == pytest.approx(15, abs=0.3)
 
@@ -156,7 +156,7 @@ def test_what_is_saved_is_loaded(kind: str, steps: list[tuple[float, float]]) ->
 def test_few_moments_of_a_rolling_day_are_kept() -> None:
     window = RollingWindow(1e9, 86400.0)
     for second in range(0, 2 * 86400, 20):
-        window.take(1, START + second)
+        window.take(1, START + second, START + second)
         window.used(START + second)
     assert len(window.saved()) <= 242
     assert window.used(START + 2 * 86400) == pytest.approx(86400 / 20, rel=0.01)
@@ -164,7 +164,7 @@ def test_few_moments_of_a_rolling_day_are_kept() -> None:
 
 def test_requests_under_way_are_all_that_a_concurrency_window_counts() -> None:
     window = ConcurrencyWindow(1, 60.0)
-    window.take(1, START)
+    window.take(1, START, START)
     assert window.wait(1, START + 3000) == ConcurrencyWindow.USUAL_S
     window.give(1, START)
     assert window.wait(1, START) == 0
@@ -182,7 +182,7 @@ def test_requests_under_way_are_all_that_a_concurrency_window_counts() -> None:
 def test_a_day_ends_at_midnight_of_its_zone(zone: str, at: str, ends: str) -> None:
     window = FixedWindow(1.0, 86400.0, ZoneInfo(zone))
     now = datetime.fromisoformat(at).timestamp()
-    window.take(1, now)
+    window.take(1, now, now)
     assert now + window.wait(1, now) == datetime.fromisoformat(ends).timestamp()
 
 
@@ -193,5 +193,16 @@ def test_a_day_ends_at_midnight_of_its_zone(zone: str, at: str, ends: str) -> No
 def test_a_month_ends_with_the_calendars(at: str, ends: str) -> None:
     window = FixedWindow(1.0, 30 * 86400.0)
     now = datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()
-    window.take(1, now)
+    window.take(1, now, now)
     assert window.frees_at(now) == datetime.fromisoformat(ends).replace(tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(STEPS, st.floats(0.01, 10), st.floats(0, 200))
+def test_looking_ahead_changes_nothing(kind: str, steps: list[tuple[float, float]], need: float, ahead: float) -> None:
+    window = KINDS[kind](10.0)
+    sent = admitted(window, steps)
+    now = sent[0][0] if sent else START
+    before = window.wait(need, now)
+    window.wait(need, now + ahead)
+    assert window.wait(need, now) == before

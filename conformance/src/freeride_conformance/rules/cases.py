@@ -57,7 +57,8 @@ def reads_its_cases(subject: ProviderSubject, name: str) -> None:
     _check_reading(subject, case)
     if case.operation == MODELS:
         return  # no client sees what came of asking for the list
-    with Rig(subject, patience_s=_SHORT_PATIENCE_S if case.play in _SILENT else PATIENCE_S) as rig:
+    patience_s = _SHORT_PATIENCE_S if case.play in _SILENT else PATIENCE_S
+    with Rig(subject, patience_s=patience_s, with_limits=True) as rig:
         rig.simulator.script(case.name)
         reply = _ask(rig, subject, case)
         _check_answer(reply, case.expect, TABLE[case.expect.kind])
@@ -143,7 +144,7 @@ def _check_answer(reply: GatewayResponse, expected: Expectation, reaction: React
 
 
 def _is_of_limit(allowances: list[Allowance], expected: Expectation) -> bool:
-    """Whether the refusal is about one of the limits, which is then full or shut for as long as the upstream says. No slot cools."""
+    """Whether the refusal is about one of the limits, which is then full or shut as long as the upstream says. No slot cools."""
     now = time.time()
     named = [allowance for allowance in allowances if allowance.limit.limit_name == expected.limit]
     assert named or expected.limit is None, f"it states no limit {expected.limit!r} for the model that was asked"
@@ -319,10 +320,13 @@ def reads_hints(subject: ProviderSubject, form: str) -> None:
         assert is_read, f"{operation}: it reads {read_s} s to wait, and it should be {wait_s}"
     headers = _hint(header, time.time())
     case = Case(name="hint", status=429, headers=headers, body=body, source="made up", confidence="guess")
-    with Rig(subject, profile=msgspec.structs.replace(subject.profile, cases=(*subject.profile.cases, case))) as rig:
+    profile = msgspec.structs.replace(subject.profile, cases=(*subject.profile.cases, case))
+    with Rig(subject, profile=profile, with_limits=True) as rig:
         rig.simulator.script("hint")
         reply = rig.ask(chat(subject.profile.default_model))
         assert reply.status == 503, f"the client got {reply.status}"
+        if _is_of_limit(rig.allowances, Expectation(kind=ErrorKind.RATE_LIMIT, retry_after=wait_s)):
+            return
         assert rig.cooldowns, "nothing was cooled"
         slot, cooldown = rig.cooldowns[0]
         said = Expectation(kind=ErrorKind(cooldown.kind), retry_after=wait_s)

@@ -159,7 +159,8 @@ class Walk:
         is_good: bool | None = None
         try:
             result = await attempt.run(lambda: self._selection.is_wanted(candidate))
-            is_good = isinstance(result, AttemptSuccess)
+            if not (is_good := isinstance(result, AttemptSuccess)):
+                attempt.settle(settlement_of(result))
         except Withdrawn:
             self.attempts -= 1
             attempt.settle(Settlement.UNSENT)
@@ -190,7 +191,6 @@ class Walk:
             ledger.traffic.note_first_event(name, model_id, took_s, sent_at)
             outcome = self._serve(attempt, result, took_s, is_hedge=is_hedge)
         elif result is not None:
-            attempt.settle(settlement_of(result))
             # Noted before anything is waited for: nobody may send to a slot whose failure has been read.
             outcome = self._refuse(candidate, result, sent_at, took_s, is_hedge=is_hedge)
         return outcome if self._hedge is None or is_hedge else await self._hedge.settle(outcome)

@@ -27,13 +27,14 @@ class FixedWindow(Window):
 
     def _room_at(self, need: float, start: float) -> float:
         begin, end = self._bounds(start)
-        if len(self._used) > _KEPT:
-            self._used = {other: used for other, used in self._used.items() if other >= begin}
         while not self.fits(self._used.get(begin, 0.0), need):
             begin, end = self._bounds(end)
         return max(begin, start)
 
-    def take(self, need: float, at: float) -> None:
+    def take(self, need: float, at: float, now: float) -> None:
+        if len(self._used) > _KEPT:
+            current = self._bounds(now)[0]
+            self._used = {begin: used for begin, used in self._used.items() if begin >= current}
         begin, _ = self._bounds(at)
         self._used[begin] = self._used.get(begin, 0.0) + need
 

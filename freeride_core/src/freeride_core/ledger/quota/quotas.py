@@ -105,7 +105,9 @@ class Quotas:
         if not meter.shares:
             return None
         needs, max_tokens = self._needs(meter, call)
-        return Reservation(meter, needs, at, call, max_tokens if self.mode is QuotaMode.ON else None, is_doubt=is_doubt)
+        return Reservation(
+            meter, needs, at, self._now(), call, max_tokens if self.mode is QuotaMode.ON else None, is_doubt=is_doubt
+        )
 
     def doubt(self, asked: Asked, call: Call, now: float) -> bool:
         """Whether one request may be sent although it has no room, because only guesses say so. If so, the next one may not for

@@ -31,6 +31,7 @@ class Reservation:
         meter: Meter,
         needs: tuple[float, ...],
         at: float,
+        now: float,
         call: Call,
         max_tokens: int | None = None,
         *,
@@ -50,7 +51,7 @@ class Reservation:
         self._is_settled = False
         self._is_held = True
         for share, need in zip(meter.shares, needs, strict=True):
-            share.allowance.window.take(need, at)
+            share.allowance.window.take(need, at, now)
             share.allowance.is_changed = True
 
     def settle(self, end: Settlement) -> None:

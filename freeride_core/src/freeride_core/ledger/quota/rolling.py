@@ -26,7 +26,6 @@ class RollingWindow(Window):
         self._sum = 0.0
 
     def _room_at(self, need: float, start: float) -> float:
-        self._forget(start)
         at = max(start, self._last)  # first come, first served
         used = self._sum
         for moment, amount in zip(self._moments, self._amounts, strict=True):
@@ -50,7 +49,8 @@ class RollingWindow(Window):
             if not self._moments:
                 self._sum = 0.0
 
-    def take(self, need: float, at: float) -> None:
+    def take(self, need: float, at: float, now: float) -> None:
+        self._forget(now)
         self._sum += need
         moments = self._moments
         if moments and at >= moments[-1]:
@@ -87,7 +87,7 @@ class RollingWindow(Window):
         if difference > 0:
             # Others have used it. It leaves when the upstream says, or else as late as what is used now.
             leaves_at = now + self.period_s if reset_at is None else min(max(reset_at, now), now + self.period_s)
-            self.take(difference, leaves_at - self.period_s - _LATER_S)
+            self.take(difference, leaves_at - self.period_s - _LATER_S, now)
         while difference < 0 and self._moments and self._moments[0] <= now:
             part = min(-difference, self._amounts[0])
             difference += part

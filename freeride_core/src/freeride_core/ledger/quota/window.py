@@ -34,11 +34,11 @@ class Window(ABC):
 
     @abstractmethod
     def _room_at(self, need: float, start: float) -> float:
-        """Return the first moment from `start` on that has room."""
+        """Return the first moment from `start` on that has room. Changes nothing."""
 
     @abstractmethod
-    def take(self, need: float, at: float) -> None:
-        """Count `need` at that moment, which may be one in the future."""
+    def take(self, need: float, at: float, now: float) -> None:
+        """Count `need` at that moment, which may be later than now."""
 
     @abstractmethod
     def give(self, need: float, at: float) -> None:
@@ -87,19 +87,22 @@ class LeakyWindow(Window):
         self._at = 0.0
 
     def _room_at(self, need: float, start: float) -> float:
-        excess = self.used(start) + need - self.amount
+        excess = self._level_at(start) + need - self.amount
         return start if excess <= _TOLERANCE else start + excess * self.period_s / self.amount
 
-    def take(self, need: float, at: float) -> None:  # noqa: ARG002 - a later one has a level above the amount in front of it
-        self._level += need
+    def take(self, need: float, at: float, now: float) -> None:  # noqa: ARG002 - what is for later fills it above its amount
+        self._level = self.used(now) + need
 
     def give(self, need: float, at: float) -> None:  # noqa: ARG002 - as above
         self._level = max(0.0, self._level - need)
 
+    def _level_at(self, moment: float) -> float:
+        drained = (moment - self._at) * self.amount / self.period_s
+        return max(0.0, self._level - drained) if drained > 0 else self._level
+
     def used(self, now: float) -> float:
-        if now > self._at:
-            self._level = max(0.0, self._level - (now - self._at) * self.amount / self.period_s)
-            self._at = now
+        self._level = self._level_at(now)
+        self._at = max(self._at, now)
         return self._level
 
     def believe(self, used: float, now: float, reset_at: float | None) -> None:  # noqa: ARG002 - it follows from the level
@@ -133,7 +136,7 @@ class ConcurrencyWindow(Window):
     def _room_at(self, need: float, start: float) -> float:
         return start if self.fits(self._under_way, need) else start + self.USUAL_S
 
-    def take(self, need: float, at: float) -> None:  # noqa: ARG002
+    def take(self, need: float, at: float, now: float) -> None:  # noqa: ARG002
         self._under_way += need
 
     def give(self, need: float, at: float) -> None:  # noqa: ARG002
