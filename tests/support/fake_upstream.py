@@ -31,6 +31,7 @@ from freeride_core import (
     CompatibleProvider,
     CompatibleWire,
     Credential,
+    Limit,
     Model,
     Operation,
     Provider,
@@ -296,6 +297,7 @@ def provider(
     rank: int = 100,
     embeds: bool = False,
     lists: bool = False,
+    limits: tuple[Limit, ...] = (),
     **wire: Any,
 ) -> Provider:
     """A provider that asks whatever FREERIDE_<NAME>_BASE_URL says, with keys from <NAME>_KEY. `lists`: it asks for the
@@ -312,6 +314,7 @@ def provider(
         ),
         chat=CompatibleWire(path="/chat/completions", rules=rules, **wire),
         embeddings=CompatibleWire(path="/embeddings", rules=rules) if embeds else None,
+        limits=limits,
         meter=meter,
         rank=rank,
     )

@@ -32,14 +32,13 @@ _REFUSING_LAST_S = 60.0
 class Consequences:
     """Of the failures of one walk. `tried` is what the walk has tried so far."""
 
-    __slots__ = ("_call", "_ledger", "_quotas", "_selection", "_tried")
+    __slots__ = ("_call", "_ledger", "_selection", "_tried")
 
     def __init__(
         self, call: Call, ledger: Ledger, selection: Selection, tried: Mapping[tuple[str, str], Tried]
     ) -> None:
         self._call = call
         self._ledger = ledger
-        self._quotas = ledger.quotas
         self._selection = selection
         self._tried = tried
 
@@ -65,7 +64,7 @@ class Consequences:
             self._selection.outgrow(candidate)
         if reaction_to(failure).leaves_provider:
             self._selection.put_last(candidate)
-        is_of_limit = self._quotas.observe(candidate, self._call.operation, quota, self._ledger.now())
+        is_of_limit = self._selection.room.is_about_limit(candidate, quota)
         if not reaction.cools:
             return None
         if failure.kind in _OF_QUOTA and (is_of_limit or self._is_charged(candidate, failure, reaction)):
@@ -110,8 +109,7 @@ class Consequences:
             return False
         is_of_model = failure.scope is Scope.ACCOUNT_MODEL and reaction.model_wait_s is not None
         longest_s = reaction.model_wait_s if is_of_model and reaction.model_wait_s else reaction.wait_s
-        now = self._ledger.now()
-        return self._quotas.refuse(candidate, self._call, failure.scope, failure.retry_at, longest_s, now)
+        return self._selection.room.is_charged(candidate, failure, longest_s)
 
     def _reaction_to_nonsense(self, candidate: Candidate, failure: Failure) -> Reaction | None:
         """What answers with nonsense, or refuses, request after request, is treated as an outage, or put last."""

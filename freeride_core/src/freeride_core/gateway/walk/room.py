@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import math
-from collections.abc import Iterable
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar, cast
 
-from freeride_core.answer import ErrorKind
+from freeride_core.answer import ErrorKind, Failure, Quota
 from freeride_core.call import Call
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.ledger.cooldowns import Cooldown
@@ -19,6 +23,30 @@ _SHORT_S = 3600.0
 """A longer window that is full is an exhausted quota, a shorter one a rate limit."""
 
 
+_log = logging.getLogger(__name__)
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _without_fault(default: Any) -> Callable[[_Method], _Method]:
+    """What is counted wrongly, or not at all, must change no response: `default` is what is assumed then."""
+
+    def guarded(method: _Method) -> _Method:
+        @functools.wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return method(*args, **kwargs)
+            except Exception as error:
+                frame = traceback.extract_tb(error.__traceback__)[-1]
+                _log.warning(
+                    "the quota is not counted: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno
+                )
+                return default
+
+        return cast("_Method", call)
+
+    return guarded
+
+
 class Room:
     """Of one walk."""
 
@@ -30,20 +58,24 @@ class Room:
         self._quotas = ledger.quotas
         self._has_asked_without = False
 
+    @_without_fault(0.0)
     def wait(self, candidate: Candidate) -> float:
         """Return in how many seconds the request has room there: 0 now, `inf` never."""
         return self._quotas.wait(candidate, self._call, self._ledger.now())
 
+    @_without_fault(None)
     def reserve(self, candidate: Candidate, at: float | None, *, is_doubt: bool) -> Reservation | None:
         """Take the room, now if `at` is None."""
         moment = self._ledger.now() if at is None else at
         return self._quotas.reserve(candidate, self._call, moment, is_doubt=is_doubt)
 
+    @_without_fault(False)
     def is_plentiful(self, candidate: Candidate) -> bool:
         """Whether there is room for a request that may not be needed."""
         quotas, now = self._quotas, self._ledger.now()
         return self._ledger.is_plentiful(candidate.key) and quotas.is_plentiful(candidate, self._call.operation, now)
 
+    @_without_fault(None)
     def soonest(self, candidates: Iterable[Candidate]) -> tuple[Candidate, float] | None:
         """Return the one that has room soonest, the first of several, and in how many seconds."""
         found: tuple[Candidate, float] | None = None
@@ -53,6 +85,7 @@ class Room:
                 found = (candidate, wait)
         return found
 
+    @_without_fault(None)
     def doubtful(self, candidates: Iterable[Candidate]) -> Candidate | None:
         """Return one to ask although it has no room: none has any soon, and that this one has none is a guess. Where none would
         ever have room, the first is asked all the same, once: its answer says why."""
@@ -69,6 +102,7 @@ class Room:
             return candidates[0]
         return None
 
+    @_without_fault(READY)
     def state(self, candidate: Candidate) -> SlotState:
         """Return what the quotas say of a candidate, in the words of a cooldown."""
         now = self._ledger.now()
@@ -80,3 +114,14 @@ class Room:
         account = self._ledger.accounts.of(candidate.key)
         slot = slot_of(longest.limit.scope, candidate.key, account, candidate.model.id)
         return SlotState(Readiness.COOLING, Cooldown(kind, now + wait, 1, now, is_outage=False), slot=slot)
+
+    @_without_fault(False)
+    def is_about_limit(self, candidate: Candidate, quota: Sequence[Quota]) -> bool:
+        """Take what a response told of the candidate's limits. Whether it told anything of one of them."""
+        return self._quotas.observe(candidate, self._call.operation, quota, self._ledger.now())
+
+    @_without_fault(False)
+    def is_charged(self, candidate: Candidate, failure: Failure, longest_s: float) -> bool:
+        """Charge a refusal that names no limit to one of a minute. Whether there is one, so that nothing has to cool."""
+        now = self._ledger.now()
+        return self._quotas.refuse(candidate, self._call, failure.scope, failure.retry_at, longest_s, now)

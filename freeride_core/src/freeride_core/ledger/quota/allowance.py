@@ -16,8 +16,10 @@ from freeride_core.limit import WINDOWS_S, Limit, LimitKind
 from freeride_core.system.time_zones import time_zone
 
 _SHORTEST_GUESS_S = 5.0
+_LONGEST_GUESS_S = 60.0
 _GUESS_SHARE = 0.1
-"""Of a period: how long a refusal without a hint shuts at most, and how often a guess is doubted at first."""
+"""Of a period: how long a refusal without a hint shuts at most, and when a full window is doubted first."""
+_SHORT_S = 3600.0
 _ACCEPTED_S = 600.0
 """For how long, or for ten periods, it counts what was accepted before."""
 _ASKED_AGAIN_S = 86400.0
@@ -54,6 +56,7 @@ class Allowance:
         "_changed_at",
         "_doubted_at",
         "_doubts",
+        "_taken_at",
         "is_changed",
         "limit",
         "source",
@@ -77,10 +80,17 @@ class Allowance:
         self._changed_at = 0.0
         self._doubted_at = 0.0
         self._doubts = 0
+        self._taken_at = 0.0
 
     @property
     def _guess_s(self) -> float:
-        return max(_SHORTEST_GUESS_S, self.window.period_s * _GUESS_SHARE)
+        return min(max(_SHORTEST_GUESS_S, self.window.period_s * _GUESS_SHARE), _LONGEST_GUESS_S)
+
+    def take(self, need: float, at: float, now: float) -> None:
+        """Count what a request needs from that moment on."""
+        self.window.take(need, at, now)
+        self._taken_at = now
+        self.is_changed = True
 
     def accept(self, now: float, *, is_doubt: bool = False) -> None:
         """A request was served. `is_doubt`: what was believed to be too much was not."""
@@ -91,9 +101,10 @@ class Allowance:
             self._accepted, self._accepted_at = used, now
         self._doubts = 0
         if is_doubt:
-            self._doubted_at = 0.0  # where one guess was wrong, the next one may be
+            self._doubted_at = self._taken_at = 0.0  # where one guess was wrong, the next one may be
         if is_doubt and used > window.amount:
-            window.amount = used * _BEYOND
+            # A wrong count of a minute is over soon. A day's amount that is wrong may be wrong by much.
+            window.amount = max(used * _BEYOND, used + 1) if window.period_s <= _SHORT_S else used * 2
             self._change(Source.LEARNED, now)
         elif self.source is Source.LEARNED and window.amount < self.limit.amount:
             self._rise(used, now)
@@ -122,8 +133,8 @@ class Allowance:
         if used is not None:
             window.believe(used, now, reset_at)
             self.is_changed = True
-        if reset_at is not None and not quota.requested and (quota.remaining is None or quota.remaining <= 0):
-            self.shut(reset_at, now, is_told=True)
+        if not quota.requested and quota.remaining is not None and quota.remaining <= 0:
+            self.shut(reset_at or window.frees_at(now) or now, now, is_told=True)
 
     def refuse(self, need: float, retry_at: float | None, longest_s: float, now: float) -> bool:
         """Take a refusal that names no limit; its own need is not counted any more. False: its hint is not of this window."""
@@ -153,7 +164,7 @@ class Allowance:
     def can_doubt(self, now: float) -> bool:
         """Whether what shuts it is a guess that one request may put to the test now."""
         pause_s = min(self._guess_s * 2 ** min(self._doubts, 12), max(self.window.period_s, self._guess_s))
-        return now >= self.told_until and now - self._doubted_at >= pause_s
+        return now >= self.told_until and now - max(self._doubted_at, self._taken_at) >= pause_s
 
     def doubt(self, now: float) -> None:
         """One request puts it to the test."""

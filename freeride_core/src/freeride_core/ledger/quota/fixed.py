@@ -15,13 +15,15 @@ _HOUR_S, _DAY_S = 3600.0, 86400.0
 class FixedWindow(Window):
     """`zone` is the one whose midnight begins a day."""
 
-    __slots__ = ("_end", "_start", "_used", "_zone")
+    __slots__ = ("_end", "_reset_at", "_start", "_used", "_zone")
 
     def __init__(self, amount: float, period_s: float, zone: tzinfo = UTC) -> None:
         super().__init__(amount, period_s)
         self._zone = zone
         self._start = self._end = 0.0
         """Of the period that was looked at last."""
+        self._reset_at = 0.0
+        """When a period begins besides the calendar's, by the upstream's word."""
         self._used: dict[float, float] = {}
         """By the start of a period: this one and, where room is booked, later ones."""
 
@@ -46,8 +48,11 @@ class FixedWindow(Window):
     def used(self, now: float) -> float:
         return self._used.get(self._bounds(now)[0], 0.0)
 
-    def believe(self, used: float, now: float, reset_at: float | None) -> None:  # noqa: ARG002 - the calendar says it
-        self._used[self._bounds(now)[0]] = used
+    def believe(self, used: float, now: float, reset_at: float | None) -> None:
+        begin, end = self._bounds(now)
+        self._used[begin] = used
+        if reset_at is not None and now < reset_at < end:
+            self._reset_at = self._end = reset_at
 
     def frees_at(self, now: float) -> float | None:
         begin, end = self._bounds(now)
@@ -56,7 +61,10 @@ class FixedWindow(Window):
     def _bounds(self, at: float) -> tuple[float, float]:
         """Return the start and the end of the period of that moment."""
         if not self._start <= at < self._end:
-            self._start, self._end = self._bounds_anew(at)
+            start, end = self._bounds_anew(at)
+            if start < self._reset_at < end:
+                start, end = (self._reset_at, end) if at >= self._reset_at else (start, self._reset_at)
+            self._start, self._end = start, end
         return self._start, self._end
 
     def _bounds_anew(self, at: float) -> tuple[float, float]:

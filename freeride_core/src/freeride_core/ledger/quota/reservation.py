@@ -51,8 +51,7 @@ class Reservation:
         self._is_settled = False
         self._is_held = True
         for share, need in zip(meter.shares, needs, strict=True):
-            share.allowance.window.take(need, at, now)
-            share.allowance.is_changed = True
+            share.allowance.take(need, at, now)
 
     def settle(self, end: Settlement) -> None:
         """Give back what does not count."""
