@@ -20,11 +20,16 @@ _LONGEST_GUESS_S = 60.0
 _GUESS_SHARE = 0.1
 """Of a period: how long a refusal without a hint shuts at most, and when a full window is doubted first."""
 _SHORT_S = 3600.0
-_ACCEPTED_S = 600.0
-"""For how long, or for ten periods, it counts what was accepted before."""
+_ALIKE = 0.1
+"""By how much levels may differ that are called the same."""
 _ASKED_AGAIN_S = 86400.0
 """After which a published amount is tried again."""
-_RISE = 0.05
+_RISE = 0.25
+_FULL = 0.95
+_LOWERED_MOST = 4
+"""Times in a row that the wait for the next rise doubles."""
+_CONFIRMED_PERIODS = 10
+"""For how many periods at most a full window is believed before it is doubted again."""
 _BEYOND = 1.1
 """By how much of its period a hint may exceed it."""
 
@@ -51,11 +56,11 @@ class Allowance:
     """Shared by all requests of its subject."""
 
     __slots__ = (
-        "_accepted",
-        "_accepted_at",
+        "_ceiling",
         "_changed_at",
         "_doubted_at",
         "_doubts",
+        "_lowered",
         "_taken_at",
         "is_changed",
         "limit",
@@ -74,12 +79,12 @@ class Allowance:
         """Until then it is the upstream's word that shuts it, which is not doubted."""
         self.is_changed = False
         """Since it was saved."""
-        self._accepted = 0.0
-        """The most that was used when a request was accepted, lately."""
-        self._accepted_at = 0.0
+        self._ceiling = 0.0
+        """What was used at the last refusal, if nothing was accepted above it since; else 0."""
         self._changed_at = 0.0
         self._doubted_at = 0.0
         self._doubts = 0
+        self._lowered = 0
         self._taken_at = 0.0
 
     @property
@@ -96,12 +101,12 @@ class Allowance:
         """A request was served. `is_doubt`: what was believed to be too much was not."""
         window = self.window
         used = window.used(now)
-        horizon_s = max(_ACCEPTED_S, 10 * window.period_s)
-        if used >= self._accepted or now - self._accepted_at > horizon_s:
-            self._accepted, self._accepted_at = used, now
-        self._doubts = 0
+        if used > self._ceiling:
+            self._ceiling = 0.0
         if is_doubt:
-            self._doubted_at = self._taken_at = 0.0  # where one guess was wrong, the next one may be
+            self._doubts = max(0, self._doubts - 1)
+            if not self._lowered:
+                self._doubted_at = self._taken_at = 0.0  # where one guess was wrong, the next one may be
         if is_doubt and used > window.amount:
             # A wrong count of a minute is over soon. A day's amount that is wrong may be wrong by much.
             window.amount = max(used * _BEYOND, used + 1) if window.period_s <= _SHORT_S else used * 2
@@ -114,11 +119,18 @@ class Allowance:
         window = self.window
         if now - self._changed_at >= _ASKED_AGAIN_S:
             window.amount = self.limit.amount
-        elif now - self._changed_at >= window.period_s and used >= window.amount * (1 - _RISE) - 1:
+        elif now - self._changed_at >= self._pause_s and used >= window.amount * _FULL - 1:
             window.amount = min(self.limit.amount, window.amount + max(1.0, window.amount * _RISE))
+            if window.amount == self.limit.amount:
+                self._lowered = 0
         else:
             return
         self._change(Source.LEARNED, now)
+
+    @property
+    def _pause_s(self) -> float:
+        """How long what was lowered stays, longer each time."""
+        return self.window.period_s * float(2 ** min(max(0, self._lowered - 1), _LOWERED_MOST))
 
     def observe(self, quota: Quota, now: float) -> None:
         """Take what the upstream told."""
@@ -144,14 +156,20 @@ class Allowance:
                 return False
             self.shut(retry_at, now, is_told=True)
             return True
-        is_lately = now - self._accepted_at <= max(_ACCEPTED_S, 10 * window.period_s)
-        lowered = max(window.used(now), self._accepted if is_lately else 0.0, need)
-        if lowered < window.amount:
-            window.amount = lowered
-            self._change(Source.LEARNED, now)
+        self._suspect(max(window.used(now), need), now)
         frees_at = window.frees_at(now) or now + longest_s
         self.shut(min(frees_at, now + self._guess_s, now + longest_s), now, is_told=False)
         return True
+
+    def _suspect(self, level: float, now: float) -> None:
+        """A refusal at that level may be a limit, or a crowd at the upstream. It is a limit if the next one comes at about the same
+        level, and nothing was accepted above it meanwhile."""
+        before, self._ceiling = self._ceiling, level
+        if before and abs(level - before) <= _ALIKE * before + 1 and max(level, before) < self.window.amount:
+            self.window.amount = max(level, before)
+            self._lowered += 1
+            self._doubts += 2
+            self._change(Source.LEARNED, now)
 
     def shut(self, until: float, now: float, *, is_told: bool) -> None:
         if until <= now:
@@ -163,7 +181,7 @@ class Allowance:
 
     def can_doubt(self, now: float) -> bool:
         """Whether what shuts it is a guess that one request may put to the test now."""
-        pause_s = min(self._guess_s * 2 ** min(self._doubts, 12), max(self.window.period_s, self._guess_s))
+        pause_s = min(self._guess_s * 2 ** min(self._doubts, 12), self.window.period_s * _CONFIRMED_PERIODS)
         return now >= self.told_until and now - max(self._doubted_at, self._taken_at) >= pause_s
 
     def doubt(self, now: float) -> None:
