@@ -339,9 +339,7 @@ def test_a_day_that_is_spent_is_spent_after_a_restart(tmp_path: Path) -> None:
         assert asked(stage["alpha"]) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["wait", "reserve", "observe", "refuse", "settle", "doubt", "blocking", "is_plentiful"]
-)
+@pytest.mark.parametrize("name", ["claim", "meter", "observe", "settle", "is_plentiful"])
 def test_a_ledger_that_fails_changes_no_answer(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the ledger is broken")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from freeride_core import Call, Key, Limit, LimitKind, Model, Operation, Quota, Scope
 from freeride_core.events.usage import Usage
 from freeride_core.ledger.accounts import Accounts
+from freeride_core.ledger.quota.claim import Claim
 from freeride_core.ledger.quota.quotas import QuotaMode, Quotas
 from freeride_core.ledger.quota.reservation import Reservation, Settlement
 from freeride_core.ledger.store.store import Entry
@@ -54,17 +55,20 @@ class Desk:
         self.quotas.follow({"alpha": self.limits}, QuotaMode.ON)
 
     def wait(self, size: int = 100, **more: Any) -> float:
-        return self.quotas.wait(Asked(), call(size, **more), self.now)
+        return self.claim(size, **more).wait(self.now)
+
+    def claim(self, size: int = 100, **more: Any) -> Claim:
+        claim = self.quotas.claim(Asked(), call(size, **more))
+        assert claim is not None
+        return claim
 
     def reserve(self, size: int = 100, *, is_doubt: bool = False, **more: Any) -> Reservation:
-        reservation = self.quotas.reserve(Asked(), call(size, **more), self.now, is_doubt=is_doubt)
-        assert reservation is not None
-        return reservation
+        return Reservation(self.claim(size, **more), self.now, self.now, is_doubt=is_doubt)
 
     def ask(self) -> bool | None:
         """Send one request if there is room or doubt. None: it was not sent."""
         is_doubt = self.wait() > 0
-        if is_doubt and not self.quotas.doubt(Asked(), call(), self.now):
+        if is_doubt and not self.claim().doubt(self.now):
             return None
         reservation = self.reserve(is_doubt=is_doubt)
         self.admitted = [at for at in self.admitted if self.now - at < 60]
@@ -74,7 +78,7 @@ class Desk:
             return True
         reservation.settle(Settlement.REFUSED)
         self.refused += 1
-        self.quotas.refuse(Asked(), call(), None, None, 60.0, self.now)
+        self.claim().refuse(None, None, 60.0, self.now)
         return False
 
 
@@ -122,7 +126,7 @@ def test_refusals_by_chance_cost_little(seed: int) -> None:
             reservation = desk.reserve()
             if crowded and chance.random() < 0.05:
                 reservation.settle(Settlement.REFUSED)
-                desk.quotas.refuse(Asked(), call(), None, None, 60.0, desk.now)
+                desk.claim().refuse(None, None, 60.0, desk.now)
             else:
                 reservation.settle_usage(Usage(), desk.now)
                 served[crowded] += 1
@@ -152,7 +156,7 @@ def test_what_is_told_is_not_doubted() -> None:
     for second in range(50):
         desk.now = START + second
         assert desk.wait() == pytest.approx(50.02 - second)
-        assert not desk.quotas.doubt(Asked(), call(), desk.now)
+        assert not desk.claim().doubt(desk.now)
     desk.now = START + 51
     assert desk.wait() == 0
 
@@ -180,17 +184,17 @@ def test_what_is_cached_counts_where_it_does() -> None:
 )
 def test_a_request_takes_what_its_unit_says(unit: str, size: int, need: float) -> None:
     desk = Desk((limit(unit, 10_000),))
-    assert desk.reserve(size).needs == pytest.approx((need,))
+    assert desk.reserve(size).claim.needs == pytest.approx((need,))
 
 
 def test_what_models_report_corrects_the_estimate() -> None:
     desk = Desk((limit("tokens_in", 10_000, "day"),))
-    assert desk.reserve(3600).needs == pytest.approx((1000,))
+    assert desk.reserve(3600).claim.needs == pytest.approx((1000,))
     desk.quotas.sizes.learn(("alpha", "m/one"), call(3600), Usage(input=1800, output=10))  # a dense prompt
-    assert desk.reserve(3600).needs == pytest.approx((1800,))
+    assert desk.reserve(3600).claim.needs == pytest.approx((1800,))
     for _ in range(40):
         desk.quotas.sizes.learn(("alpha", "m/one"), call(3600), Usage(input=900, output=10))
-    assert desk.reserve(3600).needs == pytest.approx((900,), rel=0.05)
+    assert desk.reserve(3600).claim.needs == pytest.approx((900,), rel=0.05)
 
 
 def test_one_at_a_time_is_a_queue() -> None:
@@ -234,7 +238,7 @@ def test_what_is_saved_is_believed_after_a_restart(steps: list[tuple[float, int]
     for pause, turn in steps:
         desk.now += pause
         if turn == 0:
-            desk.quotas.refuse(Asked(), call(), None, desk.now + 20, 60.0, desk.now)
+            desk.claim().refuse(None, desk.now + 20, 60.0, desk.now)
         elif turn == 1:
             desk.quotas.observe(Asked(), Operation.CHAT, [Quota(limit_name="rpd", limit=50, used=40)], desk.now)
         elif desk.wait() == 0:

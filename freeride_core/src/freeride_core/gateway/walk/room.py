@@ -13,6 +13,8 @@ from freeride_core.answer import ErrorKind, Failure, Quota
 from freeride_core.call import Call
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.ledger.cooldowns import Cooldown
+from freeride_core.ledger.quota.claim import Claim
+from freeride_core.ledger.quota.quotas import QuotaMode
 from freeride_core.ledger.quota.reservation import Reservation
 from freeride_core.ledger.readiness import READY, Ledger, Readiness, SlotState
 from freeride_core.ledger.slots import slot_of
@@ -25,6 +27,11 @@ _SHORT_S = 3600.0
 
 _log = logging.getLogger(__name__)
 _Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _warn(error: Exception) -> None:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    _log.warning("the quota is not counted: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
 
 
 def _without_fault(default: Any) -> Callable[[_Method], _Method]:
@@ -50,24 +57,44 @@ def _without_fault(default: Any) -> Callable[[_Method], _Method]:
 class Room:
     """Of one walk."""
 
-    __slots__ = ("_call", "_has_asked_without", "_ledger", "_quotas")
+    __slots__ = ("_call", "_claims", "_has_asked_without", "_ledger", "_quotas")
 
     def __init__(self, call: Call, ledger: Ledger) -> None:
         self._call = call
         self._ledger = ledger
         self._quotas = ledger.quotas
+        self._claims: dict[tuple[str, str, str], Claim | None] = {}
         self._has_asked_without = False
 
-    @_without_fault(0.0)
+    def _claim(self, candidate: Candidate) -> Claim | None:
+        name = candidate.name
+        if name in self._claims:
+            return self._claims[name]
+        claim = self._claims[name] = self._quotas.claim(candidate, self._call)
+        return claim
+
     def wait(self, candidate: Candidate) -> float:
         """Return in how many seconds the request has room there: 0 now, `inf` never."""
-        return self._quotas.wait(candidate, self._call, self._ledger.now())
+        try:
+            claim = self._claim(candidate)
+            if claim is None or self._quotas.mode is QuotaMode.WATCH:
+                return 0.0
+            return claim.wait(self._ledger.now())
+        except Exception as error:
+            _warn(error)
+            return 0.0
 
-    @_without_fault(None)
     def reserve(self, candidate: Candidate, at: float | None, *, is_doubt: bool) -> Reservation | None:
-        """Take the room, now if `at` is None."""
-        moment = self._ledger.now() if at is None else at
-        return self._quotas.reserve(candidate, self._call, moment, is_doubt=is_doubt)
+        """Take the room, now if `at` is None, or return None if nothing is counted there."""
+        try:
+            claim = self._claim(candidate)
+            if claim is None:
+                return None
+            now = self._ledger.now()
+            return Reservation(claim, now if at is None else at, now, is_doubt=is_doubt)
+        except Exception as error:
+            _warn(error)
+            return None
 
     @_without_fault(False)
     def is_plentiful(self, candidate: Candidate) -> bool:
@@ -95,7 +122,8 @@ class Room:
             return None
         now = self._ledger.now()
         for candidate in candidates:
-            if self._quotas.doubt(candidate, self._call, now):
+            claim = self._claim(candidate)
+            if claim is not None and claim.doubt(now):
                 return candidate
         if soonest is None and candidates and not self._has_asked_without:
             self._has_asked_without = True
@@ -105,11 +133,10 @@ class Room:
     @_without_fault(READY)
     def state(self, candidate: Candidate) -> SlotState:
         """Return what the quotas say of a candidate, in the words of a cooldown."""
-        now = self._ledger.now()
-        wait = self._quotas.wait(candidate, self._call, now)
-        if not wait or wait == math.inf:
+        now, claim, wait = self._ledger.now(), self._claim(candidate), self.wait(candidate)
+        if claim is None or not 0 < wait < math.inf:
             return READY
-        longest = max(self._quotas.blocking(candidate, self._call, now), key=lambda each: each.window.period_s)
+        longest = max(claim.blocking(now), key=lambda each: each.window.period_s)
         kind = ErrorKind.RATE_LIMIT if longest.window.period_s <= _SHORT_S else ErrorKind.QUOTA_EXHAUSTED
         account = self._ledger.accounts.of(candidate.key)
         slot = slot_of(longest.limit.scope, candidate.key, account, candidate.model.id)
@@ -123,5 +150,5 @@ class Room:
     @_without_fault(False)
     def is_charged(self, candidate: Candidate, failure: Failure, longest_s: float) -> bool:
         """Charge a refusal that names no limit to one of a minute. Whether there is one, so that nothing has to cool."""
-        now = self._ledger.now()
-        return self._quotas.refuse(candidate, self._call, failure.scope, failure.retry_at, longest_s, now)
+        claim = self._claim(candidate)
+        return claim is not None and claim.refuse(failure.scope, failure.retry_at, longest_s, self._ledger.now())

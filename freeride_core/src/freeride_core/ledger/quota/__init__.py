@@ -4,6 +4,7 @@ In reading order:
 
 - `quotas`: `Quotas`: has this request room there now, and what did it take
 - `reservation`: what one attempt takes, until it is known what it took
+- `claim`: what one request would take
 - `meter`: all allowances that a request to one model with one key takes from
 - `allowance`: one limit over one subject, and what is believed of it
 - `sizes`: how many tokens a request probably has

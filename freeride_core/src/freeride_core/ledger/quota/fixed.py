@@ -39,11 +39,13 @@ class FixedWindow(Window):
             self._used = {begin: used for begin, used in self._used.items() if begin >= current}
         begin, _ = self._bounds(at)
         self._used[begin] = self._used.get(begin, 0.0) + need
+        self.bound = max(self._used.values())
 
     def give(self, need: float, at: float) -> None:
         begin, _ = self._bounds(at)
         if begin in self._used:
             self._used[begin] = max(0.0, self._used[begin] - need)
+            self.bound = max(self._used.values())
 
     def used(self, now: float) -> float:
         return self._used.get(self._bounds(now)[0], 0.0)
@@ -51,6 +53,7 @@ class FixedWindow(Window):
     def believe(self, used: float, now: float, reset_at: float | None) -> None:
         begin, end = self._bounds(now)
         self._used[begin] = used
+        self.bound = max(self._used.values())
         if reset_at is not None and now < reset_at < end:
             self._reset_at = self._end = reset_at
 
@@ -82,6 +85,7 @@ class FixedWindow(Window):
 
     def load(self, saved: Any) -> None:
         self._used = {self._bounds(float(begin))[0]: max(0.0, float(used)) for begin, used in saved}
+        self.bound = max(self._used.values(), default=0.0)
 
 
 def _next_midnight(midnight: datetime, days: int, day: int | None = None) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from freeride_core.events.usage import Usage
@@ -52,11 +51,14 @@ def shares_of(limit: Limit, model: Model) -> tuple[float, float, float]:
 class Meter:
     """Made once for each key, model and operation."""
 
-    __slots__ = ("_reserving", "pair", "shares")
+    __slots__ = ("_reserving", "counts_tokens", "pair", "shares", "windows")
 
     def __init__(self, pair: tuple[str, str], shares: tuple[Share, ...]) -> None:
         self.pair = pair
         self.shares = shares
+        self.windows = tuple(share.allowance.window for share in shares)
+        self.counts_tokens = any(share.of_prompt or share.of_output for share in shares)
+        """Whether it matters how large a request is."""
         self._reserving = tuple(share for share in shares if share.reserve is not None and share.of_output)
 
     def clamp(self, estimate: Estimate) -> int | None:
@@ -78,24 +80,3 @@ class Meter:
             if amount < needs[place] and needs[place] * _LOW <= amount:
                 needs[place] = amount
         return tuple(needs)
-
-    def wait(self, needs: tuple[float, ...], now: float) -> float:
-        """Return in how many seconds there is room in all of them: 0 now, `inf` never."""
-        longest = 0.0
-        for share, need in zip(self.shares, needs, strict=True):
-            wait = share.allowance.window.wait(need, now)
-            if wait > longest:
-                longest = wait
-        if not longest or longest == math.inf or len(self.shares) == 1:
-            return longest
-        for share, need in zip(self.shares, needs, strict=True):  # what has room now may have none then
-            longest += share.allowance.window.wait(need, now + longest)
-        return longest
-
-    def blocking(self, needs: tuple[float, ...], now: float) -> list[Allowance]:
-        """Return the allowances without room now."""
-        return [
-            share.allowance
-            for share, need in zip(self.shares, needs, strict=True)
-            if share.allowance.window.wait(need, now) > 0
-        ]

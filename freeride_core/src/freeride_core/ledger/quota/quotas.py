@@ -16,9 +16,10 @@ from freeride_core.call import Call, Operation
 from freeride_core.events.records import RequestComplete
 from freeride_core.ledger.accounts import Accounts
 from freeride_core.ledger.quota.allowance import Allowance, Subject
+from freeride_core.ledger.quota.claim import Claim
 from freeride_core.ledger.quota.meter import Meter, Share, shares_of
 from freeride_core.ledger.quota.reservation import Reservation
-from freeride_core.ledger.quota.sizes import Sizes
+from freeride_core.ledger.quota.sizes import Estimate, Sizes
 from freeride_core.ledger.slots import ALL_MODELS, slot_of
 from freeride_core.ledger.store.store import Entry
 from freeride_core.limit import Limit
@@ -26,8 +27,7 @@ from freeride_core.model import Model
 from freeride_core.provider import Key
 
 SECTION = "quota"
-_SHORT_S = 60.0
-"""Periods of windows that a refusal without a name can be charged to."""
+_NOTHING = Estimate(0.0, 0.0, 0)
 _WAITING_MOST = 256
 _WAITING_MOST_BYTES = 64 * 1024 * 1024
 _BUSY = 0.8
@@ -88,55 +88,26 @@ class Quotas:
 
     # What a walk asks
 
-    def wait(self, asked: Asked, call: Call, now: float) -> float:
-        """Return in how many seconds the request has room at this candidate: 0 now, `inf` never."""
-        if self.mode is not QuotaMode.ON:
-            return 0.0
-        meter = self.meter(asked, call.operation)
-        if not meter.shares:
-            return 0.0
-        return meter.wait(self._needs(meter, call)[0], now)
-
-    def reserve(self, asked: Asked, call: Call, at: float, *, is_doubt: bool = False) -> Reservation | None:
-        """Take what the request needs from that moment on, or return None if nothing is counted for this candidate."""
+    def claim(self, asked: Asked, call: Call) -> Claim | None:
+        """Return what the request would take at this candidate, or None if nothing is counted there."""
         if self.mode is QuotaMode.OFF:
             return None
         meter = self.meter(asked, call.operation)
         if not meter.shares:
             return None
-        needs, max_tokens = self._needs(meter, call)
-        return Reservation(
-            meter, needs, at, self._now(), call, max_tokens if self.mode is QuotaMode.ON else None, is_doubt=is_doubt
-        )
-
-    def doubt(self, asked: Asked, call: Call, now: float) -> bool:
-        """Whether one request may be sent although it has no room, because only guesses say so. If so, the next one may not for
-        a while."""
-        blocking = self.blocking(asked, call, now)
-        if not all(allowance.can_doubt(now) for allowance in blocking):
-            return False
-        for allowance in blocking:
-            allowance.doubt(now)
-        return True
-
-    def blocking(self, asked: Asked, call: Call, now: float) -> list[Allowance]:
-        """Return the allowances without room for the request now."""
-        meter = self.meter(asked, call.operation)
-        return meter.blocking(self._needs(meter, call)[0], now)
+        if not meter.counts_tokens:
+            return Claim(meter, call, meter.needs(_NOTHING), None)
+        estimate = self.sizes.estimate(meter.pair, call)
+        max_tokens = meter.clamp(estimate) if self.mode is QuotaMode.ON else None
+        if max_tokens is not None:
+            estimate = estimate._replace(asked=max_tokens)
+        return Claim(meter, call, meter.needs(estimate), max_tokens)
 
     def is_plentiful(self, asked: Asked, operation: Operation, now: float) -> bool:
         """Whether little of each allowance is used."""
         shares = () if self.mode is QuotaMode.OFF else self.meter(asked, operation).shares
         windows = [share.allowance.window for share in shares]
         return all(window.used(now) <= _BUSY * window.amount for window in windows if window.amount)
-
-    def _needs(self, meter: Meter, call: Call) -> tuple[tuple[float, ...], int | None]:
-        """Return what a request takes, and to how much its `max_tokens` must be lowered for that."""
-        estimate = self.sizes.estimate(meter.pair, call)
-        max_tokens = meter.clamp(estimate)
-        if max_tokens is not None:
-            estimate = estimate._replace(asked=max_tokens)
-        return meter.needs(estimate), max_tokens
 
     def begin_wait(self, size: int) -> bool:
         """Whether one more request, of so many bytes, may wait for room. If so, call `end_wait` when it does not any more."""
@@ -162,24 +133,6 @@ class Quotas:
                     is_known = True
         return is_known
 
-    def refuse(
-        self, asked: Asked, call: Call, scope: Scope | None, retry_at: float | None, longest_s: float, now: float
-    ) -> bool:
-        """Charge a refusal that names no limit to the fullest of the shortest allowances. False: none is short enough, so that
-        something else has to rest."""
-        if self.mode is QuotaMode.OFF:
-            return False
-        meter = self.meter(asked, call.operation)
-        short = [
-            (share, need)
-            for share, need in zip(meter.shares, self._needs(meter, call)[0], strict=True)
-            if share.allowance.window.period_s <= _SHORT_S and scope in (None, share.allowance.limit.scope)
-        ]
-        if not short:
-            return False
-        share, need = max(short, key=lambda each: each[0].allowance.window.share_of(each[1], now))
-        return share.allowance.refuse(need, retry_at, longest_s, now)
-
     # What requests took
 
     def note_served(self, reservation: Reservation, complete: RequestComplete) -> None:
@@ -193,7 +146,7 @@ class Quotas:
         served, self._served = self._served, []
         for reservation, complete in served:
             usage = complete.usage_read
-            self.sizes.learn(reservation.meter.pair, reservation.call, usage)
+            self.sizes.learn(reservation.claim.meter.pair, reservation.claim.call, usage)
             reservation.settle_usage(usage, now)
         if not 0 <= now - self._saved_at < _SAVED_EVERY_S:
             self.save(now)

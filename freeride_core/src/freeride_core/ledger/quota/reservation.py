@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 
-from freeride_core.call import Call
 from freeride_core.events.usage import Usage
-from freeride_core.ledger.quota.meter import Meter, Share
+from freeride_core.ledger.quota.claim import Claim
+from freeride_core.ledger.quota.meter import Share
 from freeride_core.limit import LimitKind
 
 
@@ -24,40 +24,31 @@ class Settlement(enum.Enum):
 class Reservation:
     """Taken on creation. Settle it once: what comes later changes nothing."""
 
-    __slots__ = ("_is_doubt", "_is_held", "_is_settled", "at", "awaits_usage", "call", "max_tokens", "meter", "needs")
+    __slots__ = ("_is_doubt", "_is_held", "_is_settled", "at", "awaits_usage", "claim")
 
-    def __init__(
-        self,
-        meter: Meter,
-        needs: tuple[float, ...],
-        at: float,
-        now: float,
-        call: Call,
-        max_tokens: int | None = None,
-        *,
-        is_doubt: bool = False,
-    ) -> None:
-        """`is_doubt`: it is sent although there is no room by what is believed."""
-        self.meter = meter
-        self.needs = needs
+    def __init__(self, claim: Claim, at: float, now: float, *, is_doubt: bool = False) -> None:
+        """`at` is when the request may be sent, in seconds since the epoch. `is_doubt`: it is sent although there is no room by
+        what is believed."""
+        self.claim = claim
         self.at = at
-        """When it may be sent, seconds since the epoch."""
-        self.call = call
-        self.max_tokens = max_tokens
-        """To which the request's own must be lowered; None: it can stay."""
         self.awaits_usage = False
         """A response has been served, and what it reports is read soon."""
         self._is_doubt = is_doubt
         self._is_settled = False
         self._is_held = True
-        for share, need in zip(meter.shares, needs, strict=True):
+        for share, need in zip(claim.meter.shares, claim.needs, strict=True):
             share.allowance.take(need, at, now)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Return to how many the request's own must be lowered, or None if they can stay."""
+        return self.claim.max_tokens
 
     def settle(self, end: Settlement) -> None:
         """Give back what does not count."""
         if not self._is_settled:
             self._is_settled = True
-            for share, need in zip(self.meter.shares, self.needs, strict=True):
+            for share, need in zip(self.claim.meter.shares, self.claim.needs, strict=True):
                 if _is_back(end, share):
                     share.allowance.window.give(need, self.at)
         self.release()
@@ -67,7 +58,7 @@ class Reservation:
         if self._is_settled:
             return
         self._is_settled = True
-        for share, need in zip(self.meter.shares, self.needs, strict=True):
+        for share, need in zip(self.claim.meter.shares, self.claim.needs, strict=True):
             if usage.input and not share.fixed:
                 share.allowance.window.give(need - share.used(usage), self.at)
                 share.allowance.is_changed = True
@@ -82,7 +73,7 @@ class Reservation:
         """The request is no longer under way."""
         if self._is_held:
             self._is_held = False
-            for share, need in zip(self.meter.shares, self.needs, strict=True):
+            for share, need in zip(self.claim.meter.shares, self.claim.needs, strict=True):
                 if share.allowance.limit.limit_kind is LimitKind.CONCURRENCY:
                     share.allowance.window.give(need, self.at)
 

@@ -16,18 +16,17 @@ _LATER_S = 0.1
 class RollingWindow(Window):
     """Never admits more than a fixed window of the same amount does, whenever that begins."""
 
-    __slots__ = ("_amounts", "_moments", "_sum")
+    __slots__ = ("_amounts", "_moments")
 
     def __init__(self, amount: float, period_s: float) -> None:
         super().__init__(amount, period_s)
         self._moments: list[float] = []
         """Ascending: what is booked for later comes last."""
         self._amounts: list[float] = []
-        self._sum = 0.0
 
     def _room_at(self, need: float, start: float) -> float:
         at = max(start, self._last)  # first come, first served
-        used = self._sum
+        used = self.bound
         for moment, amount in zip(self._moments, self._amounts, strict=True):
             leaves_at = moment + self.period_s + _LATER_S
             if leaves_at > at:
@@ -44,14 +43,14 @@ class RollingWindow(Window):
     def _forget(self, now: float) -> None:
         gone = bisect.bisect_right(self._moments, now - self.period_s - _LATER_S)
         if gone:
-            self._sum -= sum(self._amounts[:gone])
+            self.bound -= sum(self._amounts[:gone])
             del self._moments[:gone], self._amounts[:gone]
             if not self._moments:
-                self._sum = 0.0
+                self.bound = 0.0
 
     def take(self, need: float, at: float, now: float) -> None:
         self._forget(now)
-        self._sum += need
+        self.bound += need
         moments = self._moments
         if moments and at >= moments[-1]:
             if at - moments[-1] < 1e-9 or self._part(at) == self._part(moments[-1]):
@@ -73,14 +72,14 @@ class RollingWindow(Window):
         if place == len(self._moments) or self._part(self._moments[place]) != self._part(at):
             return  # it has left the window
         need = min(need, self._amounts[place])
-        self._sum -= need
+        self.bound -= need
         self._amounts[place] -= need
         if not self._amounts[place]:
             del self._moments[place], self._amounts[place]
 
     def used(self, now: float) -> float:
         self._forget(now)
-        return self._sum
+        return self.bound
 
     def believe(self, used: float, now: float, reset_at: float | None) -> None:
         difference = used - self.used(now)
@@ -104,4 +103,4 @@ class RollingWindow(Window):
         entries = sorted((float(moment), float(amount)) for moment, amount in saved)
         self._moments = [moment for moment, _ in entries]
         self._amounts = [amount for _, amount in entries]
-        self._sum = sum(self._amounts)
+        self.bound = sum(self._amounts)
