@@ -23,7 +23,7 @@ from freeride_core.settings.keys import fingerprint
 SOURCE = """
 from freeride_core import *
 
-class Quota(Probe):
+class QuotaProbe(Probe):
     def request(self, key):
         return UpstreamRequest("GET", key.base_url + "/quota", (("authorization", f"Bearer {key.secret}"),))
     def read(self, answer):
@@ -229,14 +229,18 @@ def test_the_table_says_until_when_and_why(command: Command, freeride_home: Path
 class TestCheck:
     def test_a_probe_tells_and_its_note_is_shown_without_the_key(self, command: Command, upstream: str) -> None:
         result = command(
-            "--check", "--json", probe="Quota()", ACME_API_KEY=json.dumps([GOOD, BAD]), FREERIDE_ACME_BASE_URL=upstream
+            "--check",
+            "--json",
+            probe="QuotaProbe()",
+            ACME_API_KEY=json.dumps([GOOD, BAD]),
+            FREERIDE_ACME_BASE_URL=upstream,
         )
         assert checks(result) == [("valid", "38 of 50 left"), ("rejected", "no such key ‹key›")]
         assert result.exit_code == 1
         assert result.stderr == "checking 2 keys ...\n"
 
     def test_the_table_gets_a_column(self, command: Command, upstream: str) -> None:
-        result = command("--check", probe="Quota()", ACME_API_KEY=GOOD, FREERIDE_ACME_BASE_URL=upstream)
+        result = command("--check", probe="QuotaProbe()", ACME_API_KEY=GOOD, FREERIDE_ACME_BASE_URL=upstream)
         titles, line = result.stdout.splitlines()
         assert titles.split()[-1] == "CHECK"
         assert line.endswith("valid: 38 of 50 left")
@@ -260,6 +264,10 @@ class TestCheck:
 
     def test_a_plugin_that_fails_is_unknown_and_the_others_are_asked(self, command: Command, upstream: str) -> None:
         result = command(
-            "--check", "--json", probe="Quota()", ACME_API_KEY=json.dumps([ODD, GOOD]), FREERIDE_ACME_BASE_URL=upstream
+            "--check",
+            "--json",
+            probe="QuotaProbe()",
+            ACME_API_KEY=json.dumps([ODD, GOOD]),
+            FREERIDE_ACME_BASE_URL=upstream,
         )
         assert checks(result) == [("unknown", "the provider's plugin failed: TypeError"), ("valid", "38 of 50 left")]

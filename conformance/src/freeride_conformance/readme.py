@@ -194,8 +194,21 @@ def _ids(ids: frozenset[str]) -> str:
     return ", ".join(_code(each) for each in sorted(ids))
 
 
+def _listed(patterns: tuple[str, ...]) -> str:
+    return ", ".join(_code(pattern) for pattern in patterns)
+
+
 def _limit(limit: Limit, meter: Scope) -> str:
-    words = f"{limit.amount:,.10g} {'USD' if limit.unit == 'usd' else limit.unit} a {limit.window}"
+    unit = {"usd": "USD", "tokens_in": "prompt tokens", "concurrency": "at the same time"}.get(limit.unit, limit.unit)
+    words = (
+        f"{limit.amount:,.10g} {unit}"
+        if limit.unit == "concurrency"
+        else f"{limit.amount:,.10g} {unit} a {limit.window}"
+    )
+    if limit.operations == {Operation.EMBEDDINGS}:
+        words += " for embeddings"
+    if limit.models:
+        words += f" with {_listed(limit.models)}"
     if limit.scope is not meter:
         words += f" for each {limit.scope.value.replace('_', ' and ')}"
     return f"{words} ({limit.note})" if limit.note else words

@@ -24,7 +24,7 @@ KEY = Key(provider="alpha", secret="s", fingerprint="f" * 12, index=0, variable=
 
 
 @dataclass(frozen=True)
-class Asked:
+class MeteredCandidate:
     """A candidate."""
 
     model: Model = MODEL
@@ -40,7 +40,7 @@ class Asked:
 
 
 @dataclass
-class Desk:
+class QuotaDesk:
     """Quotas under a clock of the test's, over an upstream that takes `truth` requests in a rolling minute."""
 
     limits: tuple[Limit, ...]
@@ -58,7 +58,7 @@ class Desk:
         return self.claim(size, **more).wait(self.now)
 
     def claim(self, size: int = 100, **more: Any) -> Claim:
-        claim = self.quotas.claim(Asked(), call(size, **more))
+        claim = self.quotas.claim(MeteredCandidate(), call(size, **more))
         assert claim is not None
         return claim
 
@@ -101,7 +101,7 @@ def limit(unit: str = "requests", amount: float = 20, window: str = "minute", **
 
 @pytest.mark.parametrize("published", [2, 5, 20, 40, 200])
 def test_a_limit_that_is_published_wrongly_is_found_out(published: int) -> None:
-    desk = Desk((limit(amount=published),))
+    desk = QuotaDesk((limit(amount=published),))
     served = 0
     for second in range(1200):
         desk.now = START + second
@@ -115,10 +115,10 @@ def test_a_limit_that_is_published_wrongly_is_found_out(published: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_refusals_by_chance_cost_little(seed: int) -> None:
     chance = random.Random(seed)
-    desk = Desk((limit(amount=20),))
+    desk = QuotaDesk((limit(amount=20),))
     served = {True: 0, False: 0}
     for crowded in (False, True):
-        desk = Desk((limit(amount=20),))
+        desk = QuotaDesk((limit(amount=20),))
         for tenth in range(18_000):
             desk.now = START + tenth / 10
             if desk.wait() > 0:
@@ -134,7 +134,7 @@ def test_refusals_by_chance_cost_little(seed: int) -> None:
 
 
 def test_what_was_lowered_is_tried_again() -> None:
-    desk = Desk((limit(amount=20),), truth=5)
+    desk = QuotaDesk((limit(amount=20),), truth=5)
     for second in range(240):
         desk.now = START + second
         desk.ask()
@@ -149,9 +149,9 @@ def test_what_was_lowered_is_tried_again() -> None:
 
 
 def test_what_is_told_is_not_doubted() -> None:
-    desk = Desk((limit(amount=20),))
+    desk = QuotaDesk((limit(amount=20),))
     assert desk.quotas.observe(
-        Asked(), Operation.CHAT, [Quota(limit_name="rpm", remaining=0, reset_at=START + 50)], START
+        MeteredCandidate(), Operation.CHAT, [Quota(limit_name="rpm", remaining=0, reset_at=START + 50)], START
     )
     for second in range(50):
         desk.now = START + second
@@ -162,17 +162,19 @@ def test_what_is_told_is_not_doubted() -> None:
 
 
 def test_a_limit_that_is_told_counts_at_once_and_both_ways() -> None:
-    desk = Desk((limit(amount=20),))
+    desk = QuotaDesk((limit(amount=20),))
     for amount in (5.0, 60.0):
-        desk.quotas.observe(Asked(), Operation.CHAT, [Quota(limit_name="rpm", limit=amount)], START)
+        desk.quotas.observe(MeteredCandidate(), Operation.CHAT, [Quota(limit_name="rpm", limit=amount)], START)
         [allowance] = desk.quotas.allowances()
         assert allowance.window.amount == amount
-    assert not desk.quotas.observe(Asked(), Operation.CHAT, [Quota(limit_name="nothing of it", limit=1)], START)
+    assert not desk.quotas.observe(
+        MeteredCandidate(), Operation.CHAT, [Quota(limit_name="nothing of it", limit=1)], START
+    )
 
 
 def test_what_is_cached_counts_where_it_does() -> None:
     for counts_cached, used in ((True, 1100.0), (False, 200.0)):
-        desk = Desk((limit("tokens", 10_000, counts_cached=counts_cached),))
+        desk = QuotaDesk((limit("tokens", 10_000, counts_cached=counts_cached),))
         desk.reserve(4000).settle_usage(Usage(input=1000, output=100, cached=900), START)
         [allowance] = desk.quotas.allowances()
         assert allowance.window.used(START) == pytest.approx(used)
@@ -183,12 +185,12 @@ def test_what_is_cached_counts_where_it_does() -> None:
     [("requests", 3600, 1), ("tokens", 3600, 1400), ("tokens_in", 3600, 1000), ("neurons", 3600, 50), ("tea", 3600, 0)],
 )
 def test_a_request_takes_what_its_unit_says(unit: str, size: int, need: float) -> None:
-    desk = Desk((limit(unit, 10_000),))
+    desk = QuotaDesk((limit(unit, 10_000),))
     assert desk.reserve(size).claim.needs == pytest.approx((need,))
 
 
 def test_what_models_report_corrects_the_estimate() -> None:
-    desk = Desk((limit("tokens_in", 10_000, "day"),))
+    desk = QuotaDesk((limit("tokens_in", 10_000, "day"),))
     assert desk.reserve(3600).claim.needs == pytest.approx((1000,))
     desk.quotas.sizes.learn(("alpha", "m/one"), call(3600), Usage(input=1800, output=10))  # a dense prompt
     assert desk.reserve(3600).claim.needs == pytest.approx((1800,))
@@ -198,7 +200,7 @@ def test_what_models_report_corrects_the_estimate() -> None:
 
 
 def test_one_at_a_time_is_a_queue() -> None:
-    desk = Desk((limit("concurrency", 1, kind=LimitKind.CONCURRENCY),))
+    desk = QuotaDesk((limit("concurrency", 1, kind=LimitKind.CONCURRENCY),))
     first = desk.reserve()
     assert desk.wait() > 0
     first.close()
@@ -211,7 +213,7 @@ def test_one_at_a_time_is_a_queue() -> None:
 
 @given(st.lists(st.sampled_from([*Settlement, "usage", "close"]), min_size=1, max_size=5), st.booleans())
 def test_a_reservation_is_settled_once(ends: list[Settlement | str], is_stream: bool) -> None:
-    desk = Desk((limit(), limit("tokens", 10_000), limit("concurrency", 3, kind=LimitKind.CONCURRENCY)))
+    desk = QuotaDesk((limit(), limit("tokens", 10_000), limit("concurrency", 3, kind=LimitKind.CONCURRENCY)))
     reservation = desk.reserve(3600)
 
     def used() -> list[float]:
@@ -234,17 +236,19 @@ def test_a_reservation_is_settled_once(ends: list[Settlement | str], is_stream: 
 @given(st.lists(st.tuples(st.floats(0, 50), st.integers(0, 4)), max_size=30))
 def test_what_is_saved_is_believed_after_a_restart(steps: list[tuple[float, int]]) -> None:
     limits = (limit(amount=5), limit("tokens", 3000, kind=LimitKind.LEAKY), limit(amount=30, window="day"))
-    desk = Desk(limits)
+    desk = QuotaDesk(limits)
     for pause, turn in steps:
         desk.now += pause
         if turn == 0:
             desk.claim().refuse(None, desk.now + 20, 60.0, desk.now)
         elif turn == 1:
-            desk.quotas.observe(Asked(), Operation.CHAT, [Quota(limit_name="rpd", limit=50, used=40)], desk.now)
+            desk.quotas.observe(
+                MeteredCandidate(), Operation.CHAT, [Quota(limit_name="rpd", limit=50, used=40)], desk.now
+            )
         elif desk.wait() == 0:
             desk.reserve()
     desk.quotas.save(desk.now)
-    later = Desk(limits, now=desk.now)
+    later = QuotaDesk(limits, now=desk.now)
     later.quotas.apply([entry for entry in desk.kept if entry.section == "quota"])
     for ahead in (0.0, 15.0, 70.0):
         desk.now = later.now = desk.now + ahead
@@ -253,6 +257,6 @@ def test_what_is_saved_is_believed_after_a_restart(steps: list[tuple[float, int]
 
 @pytest.mark.parametrize("value", [None, 5, [], {}, {"used": 1}, {"used": [["x", "y"]], "source": "told"}])
 def test_a_damaged_entry_is_counted_from_here_on(value: Any) -> None:
-    desk = Desk((limit(),))
+    desk = QuotaDesk((limit(),))
     desk.quotas.apply([Entry("quota", '["rpm", "alpha", "account:ffffffffffff", "*"]', value)])
     assert desk.wait() == 0

@@ -24,7 +24,7 @@ from freeride_core.compatible import retry_after
 from freeride_core.compatible.usual_rules import by_status
 from freeride_core.gateway.walk.reaction import LONGEST_S, TABLE, Reaction
 from freeride_core.ledger.cooldowns import Cooldown
-from freeride_core.ledger.quota.allowance import Allowance, Source
+from freeride_core.ledger.quota.allowance import Allowance, AmountSource
 from freeride_core.ledger.slots import ALL_MODELS, EVERYONE, Slot
 from freeride_core.provider import Provider
 from freeride_core.simulator.profile import MODELS, Case, Expectation
@@ -153,7 +153,7 @@ def _is_of_limit(allowances: list[Allowance], expected: Expectation) -> bool:
     if expected.kind in (ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_EXHAUSTED) and wait_s is not None and shut:
         waited_s = max(allowance.window.shut_until for allowance in shut) - now
         assert abs(waited_s - wait_s) <= _TOLERANCE_S, f"shut for {waited_s:.0f} s, and should be for {wait_s:.0f} s"
-    return bool(shut) or any(allowance.source is Source.TOLD for allowance in named)
+    return bool(shut) or any(allowance.source is AmountSource.TOLD for allowance in named)
 
 
 def _check_cooldown(

@@ -17,7 +17,7 @@ _USUAL = {"day": 50, "minute": 20}
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class DayAllowance:
     """A day's free requests of one account."""
 
     limit: int
@@ -40,13 +40,13 @@ class OpenRouter(UpstreamClient):
         except ValueError:
             raise UnreachableUpstream("its list of models is none") from None
 
-    def read_allowance(self, key: Key) -> Allowance | None:
+    def read_allowance(self, key: Key) -> DayAllowance | None:
         """What is left of the day. Costs nothing. None: it does not say. Raises `UnreachableUpstream`."""
         request = self.provider.probe.request(key) if self.provider.probe else None
         answer = self.ask(request) if request is not None else None
         try:
             day = answer.json["data"]["free_model_daily_requests"] if answer else {}
-            return Allowance(int(day["limit"]), int(day["remaining"]))
+            return DayAllowance(int(day["limit"]), int(day["remaining"]))
         except (KeyError, TypeError, ValueError):
             return None
 

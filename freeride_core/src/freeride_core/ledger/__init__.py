@@ -4,6 +4,7 @@ In reading order:
 
 - `readiness`: `Ledger`: may this slot be asked now, and if not, when
 - `slots`: what a slot is
+- `quota`: what is left of each free tier
 - `cooldowns`: which slots are not asked, until when, and why
 - `learned`: features and sizes that a model was seen to refuse
 - `nonsense`: answers in a row that served nobody

@@ -6,6 +6,7 @@ In reading order:
 - `home`: the home folder and its files
 - `provider_tables`: the tables `[providers.NAME]` of `config.toml`
 - `own_providers`: providers that a user declares there
+- `limits`: what a provider gives, as the user corrects it
 - `unknown`: settings that nothing reads
 - `advice`: what is probably not what the user means
 - `aliases`: other names for models

@@ -12,5 +12,5 @@ In reading order:
 - `rolling`: what was used in the last minute, hour or day
 - `fixed`: what was used in this minute, day or month of the calendar
 
-Imports the ledger's slots, accounts and store, `events`, the front room and `system`.
+Imports `ledger`, `events`, the front room and `system`.
 """

@@ -34,7 +34,7 @@ _BEYOND = 1.1
 """By how much of its period a hint may exceed it."""
 
 
-class Source(enum.StrEnum):
+class AmountSource(enum.StrEnum):
     """Where the belief in an amount is from."""
 
     PUBLISHED = "published"
@@ -42,7 +42,7 @@ class Source(enum.StrEnum):
     TOLD = "told"
 
 
-class Subject(NamedTuple):
+class LimitSubject(NamedTuple):
     """Whose allowance it is."""
 
     provider: str
@@ -70,11 +70,11 @@ class Allowance:
         "window",
     )
 
-    def __init__(self, limit: Limit, subject: Subject) -> None:
+    def __init__(self, limit: Limit, subject: LimitSubject) -> None:
         self.limit = limit
         self.subject = subject
         self.window = _window_of(limit)
-        self.source = Source.PUBLISHED
+        self.source = AmountSource.PUBLISHED
         self.told_until = 0.0
         """Until then it is the upstream's word that shuts it, which is not doubted."""
         self.is_changed = False
@@ -110,8 +110,8 @@ class Allowance:
         if is_doubt and used > window.amount:
             # A wrong count of a minute is over soon. A day's amount that is wrong may be wrong by much.
             window.amount = max(used * _BEYOND, used + 1) if window.period_s <= _SHORT_S else used * 2
-            self._change(Source.LEARNED, now)
-        elif self.source is Source.LEARNED and window.amount < self.limit.amount:
+            self._change(AmountSource.LEARNED, now)
+        elif self.source is AmountSource.LEARNED and window.amount < self.limit.amount:
             self._rise(used, now)
 
     def _rise(self, used: float, now: float) -> None:
@@ -125,7 +125,7 @@ class Allowance:
                 self._lowered = 0
         else:
             return
-        self._change(Source.LEARNED, now)
+        self._change(AmountSource.LEARNED, now)
 
     @property
     def _pause_s(self) -> float:
@@ -138,7 +138,7 @@ class Allowance:
         reset_at = None if quota.reset_at is None else min(quota.reset_at, now + window.period_s * _BEYOND)
         if quota.limit is not None and quota.limit > 0:
             window.amount = quota.limit
-            self._change(Source.TOLD, now)
+            self._change(AmountSource.TOLD, now)
         used = quota.used
         if used is None and quota.remaining is not None:
             used = max(0.0, window.amount - quota.remaining)
@@ -169,7 +169,7 @@ class Allowance:
             self.window.amount = max(level, before)
             self._lowered += 1
             self._doubts += 2
-            self._change(Source.LEARNED, now)
+            self._change(AmountSource.LEARNED, now)
 
     def shut(self, until: float, now: float, *, is_told: bool) -> None:
         if until <= now:
@@ -189,7 +189,7 @@ class Allowance:
         self._doubted_at = now
         self._doubts += 1
 
-    def _change(self, source: Source, now: float) -> None:
+    def _change(self, source: AmountSource, now: float) -> None:
         self.source = source
         self._changed_at = now
         self.is_changed = True
@@ -208,11 +208,11 @@ class Allowance:
     def load(self, saved: Any) -> None:
         """Take what `saved` gave. Raises ValueError, TypeError or LookupError for anything else."""
         self.window.load(saved["used"])
-        self.source = Source(saved["source"])
+        self.source = AmountSource(saved["source"])
         self._changed_at = float(saved["changed_at"])
         self.window.shut_until = float(saved["shut_until"])
         self.told_until = float(saved["told_until"])
-        if self.source is not Source.PUBLISHED:
+        if self.source is not AmountSource.PUBLISHED:
             self.window.amount = float(saved["amount"])
 
 

@@ -15,7 +15,7 @@ from freeride_core.answer import Quota, Scope
 from freeride_core.call import Call, Operation
 from freeride_core.events.records import RequestComplete
 from freeride_core.ledger.accounts import Accounts
-from freeride_core.ledger.quota.allowance import Allowance, Subject
+from freeride_core.ledger.quota.allowance import Allowance, LimitSubject
 from freeride_core.ledger.quota.claim import Claim
 from freeride_core.ledger.quota.meter import Meter, Share, shares_of
 from freeride_core.ledger.quota.reservation import Reservation
@@ -43,7 +43,7 @@ class QuotaMode(enum.StrEnum):
     OFF = "off"
 
 
-class Asked(Protocol):
+class Metered(Protocol):
     """Who is asked: a provider's model, with a key."""
 
     @property
@@ -66,7 +66,7 @@ class Quotas:
         self._accounts_version = -1
         self.mode = QuotaMode.ON
         self._limits: Mapping[str, tuple[Limit, ...]] = {}
-        self._allowances: dict[tuple[str, Subject], Allowance] = {}
+        self._allowances: dict[tuple[str, LimitSubject], Allowance] = {}
         self._saved: dict[str, object] = {}
         """What the state holds of allowances that have not been asked for yet."""
         self._meters: dict[tuple[tuple[str, str, str], Operation], Meter] = {}
@@ -88,7 +88,7 @@ class Quotas:
 
     # What a walk asks
 
-    def claim(self, asked: Asked, call: Call) -> Claim | None:
+    def claim(self, asked: Metered, call: Call) -> Claim | None:
         """Return what the request would take at this candidate, or None if nothing is counted there."""
         if self.mode is QuotaMode.OFF:
             return None
@@ -103,7 +103,7 @@ class Quotas:
             estimate = estimate._replace(asked=max_tokens)
         return Claim(meter, call, meter.needs(estimate), max_tokens)
 
-    def is_plentiful(self, asked: Asked, operation: Operation, now: float) -> bool:
+    def is_plentiful(self, asked: Metered, operation: Operation, now: float) -> bool:
         """Whether little of each allowance is used."""
         shares = () if self.mode is QuotaMode.OFF else self.meter(asked, operation).shares
         windows = [share.allowance.window for share in shares]
@@ -123,7 +123,7 @@ class Quotas:
 
     # What upstreams tell
 
-    def observe(self, asked: Asked, operation: Operation, quotas: Sequence[Quota], now: float) -> bool:
+    def observe(self, asked: Metered, operation: Operation, quotas: Sequence[Quota], now: float) -> bool:
         """Take what a response told of the candidate's allowances. False: it named none of them."""
         is_known = False
         for quota in quotas:
@@ -171,7 +171,7 @@ class Quotas:
         """Return all that were asked for so far."""
         return list(self._allowances.values())
 
-    def meter(self, asked: Asked, operation: Operation) -> Meter:
+    def meter(self, asked: Metered, operation: Operation) -> Meter:
         """Return the candidate's, made once until limits or accounts change."""
         if self._accounts_version != self._accounts.version:
             self._accounts_version = self._accounts.version
@@ -181,7 +181,7 @@ class Quotas:
             meter = self._meters[asked.name, operation] = Meter(asked.pair, tuple(self._shares(asked, operation)))
         return meter
 
-    def _shares(self, asked: Asked, operation: Operation) -> Iterable[Share]:
+    def _shares(self, asked: Metered, operation: Operation) -> Iterable[Share]:
         seen: set[tuple[str, str, Scope]] = set()
         model = asked.model
         for limit in self._limits.get(asked.pair[0], ()):
@@ -191,10 +191,10 @@ class Quotas:
             seen.add(place)
             yield Share(self._allowance(limit, asked), *shares_of(limit, model), limit.reserve)
 
-    def _allowance(self, limit: Limit, asked: Asked) -> Allowance:
+    def _allowance(self, limit: Limit, asked: Metered) -> Allowance:
         slot = slot_of(limit.scope, asked.key, self._accounts.of(asked.key), asked.model.id)
         models = slot.model if slot.model != ALL_MODELS else (" ".join(limit.models) or ALL_MODELS)
-        subject = Subject(slot.provider, slot.subject, models)
+        subject = LimitSubject(slot.provider, slot.subject, models)
         operations = "" if limit.operations == {Operation.CHAT} else ":" + "+".join(sorted(limit.operations))
         name = limit.limit_name + operations
         allowance = self._allowances.get((name, subject))
