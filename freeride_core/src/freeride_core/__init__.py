@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from freeride_core.compatible.midnight import Midnight
     from freeride_core.compatible.probe import CompatibleProbe
     from freeride_core.compatible.provider import CompatibleProvider
+    from freeride_core.compatible.quota_headers import QuotaHeaders
     from freeride_core.compatible.quota_texts import QuotaText
     from freeride_core.compatible.rules import Rule
     from freeride_core.compatible.wire import CompatibleWire, bearer
@@ -91,6 +92,7 @@ __all__ = [
     "Proof",
     "Provider",
     "Quota",
+    "QuotaHeaders",
     "QuotaText",
     "Reading",
     "Rule",
@@ -129,6 +131,7 @@ _NAMES = {
     "compatible.midnight": ("Midnight",),
     "compatible.probe": ("CompatibleProbe",),
     "compatible.provider": ("CompatibleProvider",),
+    "compatible.quota_headers": ("QuotaHeaders",),
     "compatible.quota_texts": ("QuotaText",),
     "compatible.rules": ("Rule",),
     "compatible.wire": ("CompatibleWire", "bearer"),

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from freeride_core.answer import Answer, Failure, Reading, Scope, UpstreamRequest
+from freeride_core.answer import Answer, Failure, Quota, Reading, Scope, UpstreamRequest
 from freeride_core.call import Call, Operation
 from freeride_core.limit import Limit
 from freeride_core.model import Model
@@ -137,6 +137,10 @@ class Wire(ABC):
         """Return what `answer` means. Also called with bodies and stream events of a 200, after the decoder: errors hide
         there."""
 
+    def quota(self, headers: Mapping[str, str], now: float) -> tuple[Quota, ...]:  # noqa: ARG002 - the base class ignores them
+        """Return what the headers of a good response say of limits. Names are lower-case; `now` is when it came."""
+        return ()
+
     def decoder(self, call: Call, model: Model) -> Decoder | None:  # noqa: ARG002 - the base class ignores it
         """Return a decoder for one response of status 200 by `model`, or None to pass its bytes through.
 
@@ -172,6 +176,8 @@ class Proof:
     account: Account = Account()
     note: str = ""
     """For people: `38 of 50 free requests left today`. Holds no secret."""
+    quota: tuple[Quota, ...] = ()
+    """What the response says of the account's limits."""
 
 
 class Probe(ABC):

@@ -27,7 +27,7 @@ from fake_upstream import (
     refusal,
     reply,
 )
-from freeride_core import Limit, LimitKind, QuotaText, Rule, Scope
+from freeride_core import Limit, LimitKind, QuotaHeaders, QuotaText, Rule, Scope
 from freeride_core.answer import ErrorKind
 from freeride_core.ledger.quota.quotas import Quotas
 
@@ -355,3 +355,22 @@ def test_models_that_a_limit_does_not_name_have_none_of_it(tmp_path: Path) -> No
     limits = (limit(amount=1, models=("other/*",)),)
     with GatewayStage(tmp_path, provider("alpha", models=(MODEL,), limits=limits), patience=0) as stage:
         assert [stage.ask().status_code for _ in range(3)] == [200] * 3
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_headers_of_a_good_response_say_what_is_left(tmp_path: Path, is_stream: bool) -> None:
+    says = QuotaHeaders(limit_name="rpd", limit="x-limit", remaining="x-remaining", reset="x-reset")
+    alpha = provider("alpha", limits=(limit(amount=50, window="day"),), quota_headers=(says,))
+    with GatewayStage(tmp_path, alpha, patience=0) as stage:
+        stage["alpha"].answer = lambda seen: with_headers(
+            good(seen), b"x-limit: 1000\r\nx-remaining: 900\r\nx-reset: 1h"
+        )
+        stage.ask(stream=is_stream)
+        until(lambda: used(stage, "rpd") == 100)
+        assert [each.window.amount for each in stage.thread.gateway.ledger.quotas.allowances()] == [1000]
+
+
+def with_headers(script: Script, lines: bytes) -> Script:
+    first, *others = script
+    assert isinstance(first, bytes)
+    return [first.replace(b"\r\n\r\n", b"\r\n" + lines + b"\r\n\r\n", 1), *others]

@@ -260,3 +260,24 @@ def test_a_damaged_entry_is_counted_from_here_on(value: Any) -> None:
     desk = QuotaDesk((limit(),))
     desk.quotas.apply([Entry("quota", '["rpm", "alpha", "account:ffffffffffff", "*"]', value)])
     assert desk.wait() == 0
+
+
+@pytest.mark.parametrize(("asked_at", "used"), [(START - 1, 30.0), (START + 1, 10.0)], ids=["older", "newer"])
+def test_what_was_sent_later_is_not_in_what_is_told(asked_at: float, used: float) -> None:
+    """A response that was asked for before others took their part can raise what is counted, and not lower it."""
+    desk = QuotaDesk((limit(amount=100),))
+    for _ in range(30):
+        desk.reserve()
+    [allowance] = desk.quotas.allowances()
+    allowance.observe(Quota(limit_name="rpm", limit=100, remaining=90), START + 2, asked_at)
+    assert allowance.window.used(START + 2) == used
+    allowance.observe(Quota(limit_name="rpm", limit=100, remaining=20), START + 2, asked_at)
+    assert allowance.window.used(START + 2) == 80
+
+
+def test_what_a_probe_tells_is_of_the_account() -> None:
+    desk = QuotaDesk((limit(amount=50, window="day"), limit(amount=5, scope=Scope.ACCOUNT_MODEL)))
+    desk.quotas.tell(KEY, [Quota(limit_name="rpd", limit=1000, remaining=940), Quota(limit_name="rpm", limit=1)], START)
+    desk.reserve()
+    day, minute = (allowance.window for allowance in desk.quotas.allowances())
+    assert (day.amount, day.used(START), minute.amount) == (1000, 61, 5)

@@ -11,6 +11,7 @@ In reading order:
 - `errors`: an error body in one shape, whichever shape it came in
 - `quotations`: JSON that an error quotes as text
 - `rules`: what words, codes and a status mean, as data
+- `quota_headers`: what good responses say is left of a limit
 - `quota_texts`: what an error says of a limit in numbers
 - `usual_rules`: the rules that hold for every upstream, after a package's own
 - `wordings`: how upstreams put what the usual rules read

@@ -19,6 +19,7 @@ from freeride_core.call import Call
 from freeride_core.compatible import retry_after
 from freeride_core.compatible.errors import UpstreamErrorBody, error_in, is_page
 from freeride_core.compatible.history import KEEP, HistoryRules
+from freeride_core.compatible.quota_headers import QuotaHeaders
 from freeride_core.compatible.quota_texts import QuotaText
 from freeride_core.compatible.rules import Rule
 from freeride_core.compatible.usual_rules import USUAL, by_status
@@ -70,6 +71,8 @@ class CompatibleWire(Wire):
     """What this upstream is known to say, before what all say."""
     reset_headers: tuple[str, ...] = ()
     """Headers that say when a 429 is over, where nothing better does."""
+    quota_headers: tuple[QuotaHeaders, ...] = ()
+    """The headers of good responses that say what is left of a limit."""
     quota_texts: tuple[QuotaText, ...] = ()
     """How the upstream's errors say in numbers what of a limit is used."""
     account_pattern: str | None = None
@@ -177,6 +180,10 @@ class CompatibleWire(Wire):
             feature=rule.feature,
             param=complaint.param,
         )
+
+    def quota(self, headers: Mapping[str, str], now: float) -> tuple[Quota, ...]:
+        found = (each.quota_in(headers, now) for each in self.quota_headers)
+        return tuple(quota for quota in found if quota is not None)
 
     def _quota(self, rule: Rule, complaint: UpstreamErrorBody, failure: Failure) -> tuple[Quota, ...]:
         """Return what an error says of limits."""

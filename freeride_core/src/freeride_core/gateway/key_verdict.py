@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from freeride_core.answer import Answer, ErrorKind, UpstreamRequest
+from freeride_core.answer import Answer, ErrorKind, Quota, UpstreamRequest
 from freeride_core.gateway.http.aside import aside
 from freeride_core.provider import Key, Provider
 from freeride_core.system.json_values import LARGE
@@ -20,6 +20,7 @@ class KeyVerdict:
 
     valid: bool | None
     note: str
+    quota: tuple[Quota, ...] = ()
 
     @property
     def word(self) -> str:
@@ -31,7 +32,7 @@ async def judge_key(provider: Provider, key: Key, ask: Ask) -> KeyVerdict:
     if provider.probe is not None and (request := provider.probe.request(key)) is not None:
         answer, read = await ask(request), provider.probe.read
         proof = read(answer) if len(answer.body) <= LARGE else await aside(read, answer)
-        return KeyVerdict(proof.valid, proof.note)
+        return KeyVerdict(proof.valid, proof.note, proof.quota)
     if (request := provider.catalog.request(key)) is None:
         return KeyVerdict(None, "the provider has nothing that can be asked for free")
     if not key.secret:

@@ -77,6 +77,7 @@ class KeyWatch:
             raise
         except BaseException:  # whatever a network or a plugin does: without an answer nothing is known
             return
+        self._ledger.quotas.tell(key, verdict.quota, begun)
         note = enabled.redact(verdict.note) if provider.probe is not None else ""
         self._ledger.key_checks.note(key, KeyCheck(verdict.valid, note, self._ledger.now()))
         if verdict.valid is False:

@@ -35,6 +35,7 @@ from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.gateway.walk.outcome import Outcome, Served
 from freeride_core.gateway.walk.routing import RoutingPlan, UnknownPreset, Wanted
 from freeride_core.gateway.walk.walk import Walk
+from freeride_core.ledger.quota.served import ServedResponse
 from freeride_core.system.json_values import LARGE
 
 if TYPE_CHECKING:
@@ -329,7 +330,9 @@ class Transaction:
         complete = RequestComplete(events.now(), self._exchange.request_id, *told)
         events.note(complete)
         if serves.attempt.reservation is not None:
-            self._gateway.ledger.quotas.note_served(serves.attempt.reservation, complete)
+            wire, headers = serves.attempt.wire, serves.served.reply.headers
+            served = ServedResponse(serves.attempt.reservation, complete, wire, headers, serves.attempt.sent_at)
+            self._gateway.ledger.quotas.note_served(served)
 
     def _emit(self, event: str, **fields: object) -> None:
         self._gateway.events.emit(event, self._exchange.request_id, **fields)

@@ -13,6 +13,7 @@ from freeride_core import (
     Limit,
     LimitKind,
     Provider,
+    QuotaHeaders,
     QuotaText,
     Rule,
     Scope,
@@ -40,6 +41,17 @@ REFUSED = frozenset(
 # (issues, 2025 and 2026); the others are as unknown to Groq's schema.
 MESSAGES_REFUSED = frozenset({"annotations", "audio", "extra_content", "parsed", "provider_specific_fields", "refusal"})
 
+
+# `requests` is always the day and `tokens` always the minute (documentation, August 2026).
+QUOTA_HEADERS = tuple(
+    QuotaHeaders(
+        limit_name=name,
+        limit=f"x-ratelimit-limit-{unit}",
+        remaining=f"x-ratelimit-remaining-{unit}",
+        reset=f"x-ratelimit-reset-{unit}",
+    )
+    for name, unit in (("rpd", "requests"), ("tpm", "tokens"))
+)
 
 # "... on tokens per minute (TPM): Limit 8000, Used 6493, Requested 2000. Please try again in 3.7s." (live, 2026)
 QUOTA_TEXTS = (
@@ -91,6 +103,7 @@ def freeride_register_provider() -> Provider:
             messages_drop=MESSAGES_REFUSED,
             reasoning="drop",
             rules=RULES,
+            quota_headers=QUOTA_HEADERS,
             quota_texts=QUOTA_TEXTS,
             account_pattern=r"organization `(org_\w+)`",
         ),

@@ -23,6 +23,7 @@ from freeride_core import (
     Model,
     Proof,
     Provider,
+    Quota,
     Reading,
     Rule,
     Scope,
@@ -147,7 +148,10 @@ def _wire(path: str) -> CompatibleWire:
 
 def _describe(body: Any) -> Proof:
     day = body["data"]["free_model_daily_requests"]
-    return Proof(valid=True, note=f"{day['remaining']:d} of {day['limit']:d} free requests left today (UTC)")
+    note = f"{day['remaining']:d} of {day['limit']:d} free requests left today (UTC)"
+    return Proof(
+        valid=True, note=note, quota=(Quota(limit_name="rpd", limit=day["limit"], remaining=day["remaining"]),)
+    )
 
 
 @hookimpl

@@ -72,13 +72,13 @@ class Attempt:
         "_reply",
         "_settings",
         "_upstreams",
-        "_wire",
         "call",
         "candidate",
         "held",
         "is_kept_warm",
         "reservation",
         "sent_at",
+        "wire",
     )
 
     def __init__(
@@ -93,7 +93,7 @@ class Attempt:
         """`most_s`: how long it may take to its first content, or to its whole answer, whatever the settings say."""
         self.call = call
         self.candidate = candidate
-        self._wire: Wire = candidate.provider.wires[call.operation]
+        self.wire: Wire = candidate.provider.wires[call.operation]
         self._upstreams = upstreams
         self._settings = settings
         self.held = 0
@@ -154,7 +154,7 @@ class Attempt:
 
     def _decoder(self) -> Decoder | None:
         try:
-            decoder = self._wire.decoder(self.call, self.candidate.model)
+            decoder = self.wire.decoder(self.call, self.candidate.model)
             if decoder is not None:
                 _ = decoder.decode, decoder.flush  # what lacks them fails here, and not amid a stream
         except BaseException as error:
@@ -171,8 +171,8 @@ class Attempt:
             model = self.candidate.model
             if self.reservation is not None and self.reservation.max_tokens is not None:
                 model = dataclasses.replace(model, max_output=self.reservation.max_tokens)
-            refusal = self._wire.refusal(self.call, model)
-            request = refusal or self._wire.prepare(self.call, model, self.candidate.key)
+            refusal = self.wire.refusal(self.call, model)
+            request = refusal or self.wire.prepare(self.call, model, self.candidate.key)
         except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in prepare") from None
         if isinstance(request, Failure):
@@ -217,7 +217,7 @@ class Attempt:
         reply = self._reply
         answer = Answer(reply.status, reply.headers, body, self._now(), phase, event, self.call, self.candidate.model)
         try:
-            reading = self._wire.read(answer)
+            reading = self.wire.read(answer)
         except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in read") from None
         if type(reading) is not Reading or not is_actionable(reading):

@@ -3,6 +3,7 @@
 In reading order:
 
 - `quotas`: `Quotas`: has this request room there now, and what did it take
+- `served`: a response that has been served, and what it tells
 - `reservation`: what one attempt takes, until it is known what it took
 - `claim`: what one request would take
 - `meter`: all allowances that a request to one model with one key takes from

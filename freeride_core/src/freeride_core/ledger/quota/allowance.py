@@ -132,17 +132,20 @@ class Allowance:
         """How long what was lowered stays, longer each time."""
         return self.window.period_s * float(2 ** min(max(0, self._lowered - 1), _LOWERED_MOST))
 
-    def observe(self, quota: Quota, now: float) -> None:
-        """Take what the upstream told."""
+    def observe(self, quota: Quota, now: float, asked_at: float) -> None:
+        """Take what the upstream told a request that was sent at that moment. What others took since is not in it, so it can only
+        raise what is counted then."""
         window = self.window
         reset_at = None if quota.reset_at is None else min(quota.reset_at, now + window.period_s * _BEYOND)
-        if quota.limit is not None and quota.limit > 0:
+        if quota.limit is not None and quota.limit > 0 and quota.limit != window.amount:
             window.amount = quota.limit
             self._change(AmountSource.TOLD, now)
+        elif quota.limit is not None:
+            self.source = AmountSource.TOLD
         used = quota.used
         if used is None and quota.remaining is not None:
             used = max(0.0, window.amount - quota.remaining)
-        if used is not None:
+        if used is not None and (self._taken_at <= asked_at or used > window.used(now)):
             window.believe(used, now, reset_at)
             self.is_changed = True
         if not quota.requested and quota.remaining is not None and quota.remaining <= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from freeride_core.answer import Scope
+from freeride_core.answer import Quota, Scope
 from freeride_core.call import Call
 from freeride_core.ledger.quota.allowance import Allowance
 from freeride_core.ledger.quota.meter import Meter
@@ -57,6 +57,10 @@ class Claim:
         for allowance in blocking:
             allowance.doubt(now)
         return True
+
+    def observe(self, quota: Quota, now: float, asked_at: float) -> None:
+        """Take what a response told, which was asked at that moment."""
+        self.meter.observe(quota, now, asked_at)
 
     def refuse(self, scope: Scope | None, retry_at: float | None, longest_s: float, now: float) -> bool:
         """Charge a refusal that names no limit to the fullest of the shortest allowances. False: none is short enough, so that

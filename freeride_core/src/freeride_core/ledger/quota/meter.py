@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from freeride_core.answer import Quota
 from freeride_core.events.usage import Usage
 from freeride_core.ledger.quota.allowance import Allowance
 from freeride_core.ledger.quota.sizes import Estimate
@@ -80,3 +81,10 @@ class Meter:
             if amount < needs[place] and needs[place] * _LOW <= amount:
                 needs[place] = amount
         return tuple(needs)
+
+    def observe(self, quota: Quota, now: float, asked_at: float) -> bool:
+        """Take what was told of one of the limits. Return whether it is one of these."""
+        named = [share.allowance for share in self.shares if share.allowance.limit.limit_name == quota.limit_name]
+        for allowance in named:
+            allowance.observe(quota, now, asked_at)
+        return bool(named)

@@ -13,12 +13,11 @@ from typing import Protocol
 
 from freeride_core.answer import Quota, Scope
 from freeride_core.call import Call, Operation
-from freeride_core.events.records import RequestComplete
 from freeride_core.ledger.accounts import Accounts
 from freeride_core.ledger.quota.allowance import Allowance, LimitSubject
 from freeride_core.ledger.quota.claim import Claim
 from freeride_core.ledger.quota.meter import Meter, Share, shares_of
-from freeride_core.ledger.quota.reservation import Reservation
+from freeride_core.ledger.quota.served import ServedResponse
 from freeride_core.ledger.quota.sizes import Estimate, Sizes
 from freeride_core.ledger.slots import ALL_MODELS, slot_of
 from freeride_core.ledger.store.store import Entry
@@ -70,7 +69,7 @@ class Quotas:
         self._saved: dict[str, object] = {}
         """What the state holds of allowances that have not been asked for yet."""
         self._meters: dict[tuple[tuple[str, str, str], Operation], Meter] = {}
-        self._served: list[tuple[Reservation, RequestComplete]] = []
+        self._served: list[ServedResponse] = []
         self._saved_at = 0.0
         self._waiting = 0
         self._waiting_bytes = 0
@@ -125,29 +124,33 @@ class Quotas:
 
     def observe(self, asked: Metered, operation: Operation, quotas: Sequence[Quota], now: float) -> bool:
         """Take what a response told of the candidate's allowances. False: it named none of them."""
-        is_known = False
+        meter = self.meter(asked, operation)
+        return bool([quota for quota in quotas if meter.observe(quota, now, now)])
+
+    def tell(self, key: Key, quotas: Sequence[Quota], asked_at: float) -> None:
+        """Take what a probe of a key told of its account's limits."""
         for quota in quotas:
-            for share in self.meter(asked, operation).shares:
-                if share.allowance.limit.limit_name == quota.limit_name:
-                    share.allowance.observe(quota, now)
-                    is_known = True
-        return is_known
+            for limit in self._limits.get(key.provider, ()):
+                if limit.limit_name == quota.limit_name and limit.scope in (Scope.KEY, Scope.ACCOUNT):
+                    self._allowance(limit, key, ALL_MODELS).observe(quota, self._now(), asked_at)
 
     # What requests took
 
-    def note_served(self, reservation: Reservation, complete: RequestComplete) -> None:
-        """A response has reached its client. Its usage is read later, off the path."""
-        reservation.awaits_usage = True
-        self._served.append((reservation, complete))
+    def note_served(self, served: ServedResponse) -> None:
+        """A response has reached its client. What it tells is read later, off the path."""
+        served.reservation.awaits_usage = True
+        self._served.append(served)
 
     def settle(self) -> None:
         """Count what responses reported since the last time, and save what has changed."""
         now = self._now()
-        served, self._served = self._served, []
-        for reservation, complete in served:
-            usage = complete.usage_read
-            self.sizes.learn(reservation.claim.meter.pair, reservation.claim.call, usage)
-            reservation.settle_usage(usage, now)
+        responses, self._served = self._served, []
+        for served in responses:
+            claim, usage = served.reservation.claim, served.complete.usage_read
+            self.sizes.learn(claim.meter.pair, claim.call, usage)
+            served.reservation.settle_usage(usage, now)
+            for quota in served.quota():
+                claim.observe(quota, now, served.at)
         if not 0 <= now - self._saved_at < _SAVED_EVERY_S:
             self.save(now)
 
@@ -189,10 +192,10 @@ class Quotas:
             if operation not in limit.operations or place in seen or not _is_of(limit, model.id):
                 continue
             seen.add(place)
-            yield Share(self._allowance(limit, asked), *shares_of(limit, model), limit.reserve)
+            yield Share(self._allowance(limit, asked.key, model.id), *shares_of(limit, model), limit.reserve)
 
-    def _allowance(self, limit: Limit, asked: Metered) -> Allowance:
-        slot = slot_of(limit.scope, asked.key, self._accounts.of(asked.key), asked.model.id)
+    def _allowance(self, limit: Limit, key: Key, model_id: str) -> Allowance:
+        slot = slot_of(limit.scope, key, self._accounts.of(key), model_id)
         models = slot.model if slot.model != ALL_MODELS else (" ".join(limit.models) or ALL_MODELS)
         subject = LimitSubject(slot.provider, slot.subject, models)
         operations = "" if limit.operations == {Operation.CHAT} else ":" + "+".join(sorted(limit.operations))
