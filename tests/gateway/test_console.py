@@ -10,10 +10,11 @@ import pytest
 
 from clock import ManualClock
 from fake_upstream import MODEL, key_of, plugins, provider
-from freeride_core import Scope
+from freeride_core import Limit, Quota, Scope
 from freeride_core.gateway.console import Console
 from freeride_core.gateway.walk.enabled import EnabledProviders, enabled_providers
 from freeride_core.ledger.key_checks import KeyCheck
+from freeride_core.ledger.quota.quotas import QuotaMode
 from freeride_core.ledger.readiness import Ledger
 from freeride_core.settings.resolver import load_settings
 
@@ -105,3 +106,16 @@ def test_a_provider_without_a_model_that_can_answer_is_a_change(said: Any) -> No
     one.cool("rate_limit", 90, Scope.ACCOUNT_MODEL, index=1)
     assert [line.partition(",")[0] for line in one.look()] == ["alpha: all free models are paused"]
     assert one.look(61) == ["alpha is back."]
+
+
+def test_a_limit_that_an_upstream_calls_used_up_is_a_pause(said: Any) -> None:
+    one = said()
+    day = Limit(unit="requests", amount=50, window="day", scope=Scope.ACCOUNT, source="made up", checked="2026-12-01")
+    one.ledger.quotas.follow({"alpha": (day,)}, QuotaMode.ON)
+    key, now = one.enabled.members[0].keys[0], one.clock()
+    one.ledger.quotas.tell(key, [Quota(limit_name="rpd", remaining=20, reset_at=now + 900)], now)
+    assert one.look() == []
+    one.ledger.quotas.tell(key, [Quota(limit_name="rpd", remaining=0, reset_at=now + 900)], now)
+    again = time.strftime("%H:%M:%S", time.localtime(now + 900))
+    assert one.look() == [f"alpha is paused until {again} (quota_exhausted)."]
+    assert one.look(after_s=901) == ["alpha is back."]

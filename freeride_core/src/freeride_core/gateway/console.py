@@ -15,6 +15,7 @@ from freeride_core.answer import ErrorKind
 from freeride_core.call import Operation
 from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders
 from freeride_core.ledger.cooldowns import Cooldown
+from freeride_core.ledger.quota.allowance import Allowance
 from freeride_core.ledger.readiness import Ledger, Readiness
 from freeride_core.ledger.slots import ALL_MODELS, EVERYONE, Slot, slots_over
 from freeride_core.model import Model
@@ -52,9 +53,10 @@ class Pausable:
 
 def pauses_now(members: Sequence[EnabledProvider], ledger: Ledger, free_models: FreeModels) -> dict[Pausable, Pause]:
     """Return what is not asked now. An outage and a rejection last until something shows that they are over."""
-    if not ledger.cooldowns:
-        return {}
     now = ledger.now()
+    shut = [allowance for allowance in ledger.quotas.allowances() if allowance.window.shut_until > now]
+    if not ledger.cooldowns and not shut:
+        return {}
     cooling = Counter(slot.provider for slot, cooldown in ledger.cooldowns.items() if cooldown.until > now)
     found: dict[Pausable, Pause] = {}
     for member in members:
@@ -62,7 +64,7 @@ def pauses_now(members: Sequence[EnabledProvider], ledger: Ledger, free_models: 
         if (pause := _pause_of(ledger, None, ledger.cooldowns.get(Slot(name, EVERYONE, ALL_MODELS)))) is not None:
             found[Pausable(name)] = pause
             continue
-        keys = dict(_paused_keys(member, ledger))
+        keys = dict(_paused_keys(member, ledger, shut))
         found |= keys
         if len(keys) == len(member.keys) or not cooling[name]:
             continue
@@ -72,10 +74,18 @@ def pauses_now(members: Sequence[EnabledProvider], ledger: Ledger, free_models: 
     return found
 
 
-def _paused_keys(member: EnabledProvider, ledger: Ledger) -> Iterator[tuple[Pausable, Pause]]:
+def _paused_keys(
+    member: EnabledProvider, ledger: Ledger, shut: Sequence[Allowance]
+) -> Iterator[tuple[Pausable, Pause]]:
     for key in member.keys:
         slots = slots_over(key, ledger.accounts.of(key), ALL_MODELS)
         pauses = [_pause_of(ledger, key, ledger.cooldowns.get(slot)) for slot in dict.fromkeys(slots)]
+        # Not the limit of one model: the others are asked.
+        pauses += [
+            Pause(each.kind, each.window.shut_until)
+            for each in shut
+            if each.subject.models == ALL_MODELS and any(each.subject[:2] == slot[:2] for slot in slots)
+        ]
         if last := max(filter(None, pauses), key=lambda pause: pause.until, default=None):
             yield Pausable(key.provider, key.variable, len(member.keys) == 1), last
 

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
-from freeride_core.answer import ErrorKind, Failure, Quota
+from freeride_core.answer import Failure, Quota
 from freeride_core.call import Call
 from freeride_core.gateway.walk.candidate import Candidate
 from freeride_core.ledger.cooldowns import Cooldown
@@ -21,8 +21,6 @@ from freeride_core.ledger.slots import slot_of
 
 _NEAR_S = 5.0
 """A place so near is waited for. Farther ones are waited for only if the upstream has said so."""
-_SHORT_S = 3600.0
-"""A longer window that is full is an exhausted quota, a shorter one a rate limit."""
 
 
 _log = logging.getLogger(__name__)
@@ -137,10 +135,9 @@ class Room:
         if claim is None or not 0 < wait < math.inf:
             return READY
         longest = max(claim.blocking(now), key=lambda each: each.window.period_s)
-        kind = ErrorKind.RATE_LIMIT if longest.window.period_s <= _SHORT_S else ErrorKind.QUOTA_EXHAUSTED
         account = self._ledger.accounts.of(candidate.key)
         slot = slot_of(longest.limit.scope, candidate.key, account, candidate.model.id)
-        return SlotState(Readiness.COOLING, Cooldown(kind, now + wait, 1, now, is_outage=False), slot=slot)
+        return SlotState(Readiness.COOLING, Cooldown(longest.kind, now + wait, 1, now, is_outage=False), slot=slot)
 
     @_without_fault(False)
     def is_about_limit(self, candidate: Candidate, quota: Sequence[Quota]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from typing import Any, NamedTuple
 
-from freeride_core.answer import Quota
+from freeride_core.answer import ErrorKind, Quota
 from freeride_core.ledger.quota.fixed import FixedWindow
 from freeride_core.ledger.quota.rolling import RollingWindow
 from freeride_core.ledger.quota.window import ConcurrencyWindow, LeakyWindow, Window
@@ -86,6 +86,11 @@ class Allowance:
         self._doubts = 0
         self._lowered = 0
         self._taken_at = 0.0
+
+    @property
+    def kind(self) -> ErrorKind:
+        """Return what a request without room there is told: a full day is an exhausted quota, a full minute a rate limit."""
+        return ErrorKind.RATE_LIMIT if self.window.period_s <= _SHORT_S else ErrorKind.QUOTA_EXHAUSTED
 
     @property
     def _guess_s(self) -> float:
