@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeride_core import Credential, Key, Provider
@@ -243,6 +243,7 @@ def test_an_array_gives_its_keys_in_order(values: list[str]) -> None:
         st.text(),
     )
 )
+@example({"ACME_API_KEY": ",["})
 def test_whatever_stands_in_the_variables_only_clean_keys_come_out(environ: dict[str, str]) -> None:
     keys, warnings = read(environ)
     assert len({key.secret for key in keys}) == len(keys)

@@ -146,7 +146,9 @@ def _members(variable: str, text: str, warnings: list[str]) -> list[str]:
     """The members of a JSON array, or the text itself. What is unusable stays as an empty one: positions count."""
     array_text = unquoted(text)
     if not array_text.startswith("["):
-        return [bare_key(text)]
+        key = bare_key(text)
+        if not key.startswith("["):
+            return [key]
     try:
         array = json.loads(array_text)
     except (ValueError, RecursionError):
