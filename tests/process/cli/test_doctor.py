@@ -83,7 +83,7 @@ def test_all_is_well_without_a_gateway_and_no_quota_is_spent(
     assert only(report, "port")[1].endswith("is free; start the gateway with: freeride serve")
     assert only(report, "keys") == ("ok", "groq: 1 usable")
     assert only(report, "reach")[0] == "ok"
-    assert only(report, "agents") == ("ok", "none is bound; `freeride bind` lists those that can be")
+    assert only(report, "agents") == ("ok", "no agent is bound; `freeride bind` lists those that can be bound")
     assert [seen.method for simulator in simulators.simulators for seen in simulator.requests] == ["HEAD"]
     assert not [seen.key for simulator in simulators.simulators for seen in simulator.requests if seen.key]
 
@@ -145,7 +145,7 @@ def test_it_says_whether_a_bound_agent_has_asked(environ: dict[str, str]) -> Non
         for agent in (own, shared, unnamed):
             assert run([*FREERIDE, "bind", agent, "--url", gateway], environ, cwd=home).returncode == 0
         never = "it has not asked since it was bound"
-        unknown = "its requests do not name it, so when it last asked is not known"
+        unknown = "its requests do not name it, so it is not known when it last asked"
         assert said() == [never, unknown, never]
 
         for user_agent in ("QwenCode/0.24.4 (linux; x64)", "OpenAI/Python 2.24.0"):

@@ -447,7 +447,7 @@ def test_a_taken_port_is_one_line(environ: Mapping[str, str]) -> None:
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.splitlines() == [
-        f"freeride: 127.0.0.1:{port} is in use: stop what runs there, or choose another port with --port"
+        f"freeride: Port {port} is used by another program. Stop it, or use --port {port + 1}."
     ]
 
 

@@ -42,7 +42,7 @@ class AgentRequests:
         if self._clients is None:
             return ""
         if not (binder.client_names or binder.shared_client_names):
-            return "its requests do not name it, so when it last asked is not known"
+            return "its requests do not name it, so it is not known when it last asked"
         since = bound_at or 0.0
         own, shared = self._clients.last(binder.client_names), self._clients.last(binder.shared_client_names)
         if own and own.at >= since:

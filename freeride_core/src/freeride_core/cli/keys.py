@@ -28,7 +28,7 @@ def keys(
 ) -> None:
     """Show your keys by fingerprint, and whether each can be used now.
 
-    Exit codes: 0 there is a key, 1 there is none, or a provider rejected one."""
+    Exit codes: 0 if there is a key, 1 if there is no key or a provider rejected one."""
     from freeride_core.cli.snapshot import read_snapshot
 
     snapshot = read_snapshot()

@@ -50,7 +50,7 @@ def run(
         typer.Argument(metavar="AGENT", help="The agent, as `freeride bind` lists it.", autocompletion=complete_agents),
     ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="ARGS", help="What the agent is started with.")
+        list[str] | None, typer.Argument(metavar="ARGS", help="Arguments for the agent.")
     ] = None,
     url: UrlOption = None,
     model: Annotated[str, typer.Option(metavar="MODEL", help="The model that the agent asks for.")] = "auto",
@@ -222,7 +222,7 @@ def _written(launch: Launch) -> Iterator[Launch]:
     if not launch.files:
         yield launch
         return
-    # Nobody else may enter it. What an agent still holds open when it ends, on Windows, is no reason to fail.
+    # Only this user may enter it. On Windows a file that the agent still holds open is no reason to fail.
     with tempfile.TemporaryDirectory(prefix="freeride-run-", ignore_cleanup_errors=True) as folder:
         for name, text in launch.files.items():
             descriptor = os.open(Path(folder) / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -272,6 +272,6 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _heeded(names: Sequence[str]) -> list[signal.Signals]:
-    """Those that this platform has, without those that our starter ignores, as nohup does: the agent ignores them likewise."""
+    """Return the signals that this platform has and this process does not ignore. An agent under nohup ignores the rest too."""
     numbers = [signal.Signals[name] for name in names if hasattr(signal, name)]
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
