@@ -83,7 +83,10 @@ def test_a_key_is_read_from_its_variable_and_written_nowhere(
 ) -> None:
     server.key = KEY
     refused = providers("add", "lab", server.url)
-    assert (refused.exit_code, "Name the variable that holds its key with --key-variable" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "Name the variable that holds its key with --key-variable" in refused.stderr) == (
+        1,
+        True,
+    )
     missing = providers("add", "lab", server.url, "--key-variable", "COMPANY_KEY")
     assert (missing.exit_code, "COMPANY_KEY is not set." in missing.stderr) == (1, True)
     monkeypatch.setenv("COMPANY_KEY", KEY)

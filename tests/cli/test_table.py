@@ -73,7 +73,9 @@ def test_no_line_of_a_table_is_wider_than_the_terminal(rows: list[tuple[str, str
     for paths in ((), ("ID",)):
         lines = table_lines(TITLES, rows, columns, paths=paths)
         assert max(map(len, lines)) <= columns
-        assert sorted("".join(lines).replace(" ", "")) == sorted("".join(map("".join, [TITLES, *rows])).replace(" ", ""))
+        assert sorted("".join(lines).replace(" ", "")) == sorted(
+            "".join(map("".join, [TITLES, *rows])).replace(" ", "")
+        )
 
 
 def test_a_line_is_broken_between_words_and_goes_on_where_it_began() -> None:

@@ -425,7 +425,7 @@ def test_a_stream_in_flight_does_not_hold_up_the_end(short: dict[str, str]) -> N
             "messages": [
                 {
                     "role": "user",
-                    "content": f"Join these words with underscores and reply with only the result: {words}",
+                    "content": f"Join these words with underscores and answer with only the result: {words}",
                 }
             ],
         }

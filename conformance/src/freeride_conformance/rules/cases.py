@@ -207,8 +207,8 @@ def usual_scope(kind: str, provider: Provider) -> Scope:
 @rule(
     RULES,
     SECTION,
-    fix="bind each `Rule` to the code or the words that mean it, and leave what is left to "
-    "`freeride_core.compatible.usual_rules.by_status`; where a status alone means something else, "
+    fix="bind each `Rule` to the code or the words that mean it, and leave the rest to "
+    "`freeride_core.compatible.usual_rules.by_status`. Where a status alone means something else, "
     "show it by a case without words, or by two with different ones",
     needs="chat",
     variants=_unexplained,

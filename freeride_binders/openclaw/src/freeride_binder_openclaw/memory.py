@@ -181,7 +181,7 @@ class Memory:
 
 
 def _is_sound(database: sqlite3.Connection) -> bool:
-    """Whether it can be read; makes the tables where there are none."""
+    """Return whether it can be read, and make the tables if they are missing."""
     try:
         database.executescript(_TABLES)
         (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()

@@ -38,7 +38,7 @@ class OpenRouter(UpstreamClient):
         try:
             return rank(self.provider, answer, self.is_free)
         except ValueError:
-            raise UnreachableUpstream("its list of models is none") from None
+            raise UnreachableUpstream("its answer is not a list of models") from None
 
     def read_allowance(self, key: Key) -> Allowance | None:
         """What is left of the day. Costs nothing. None: it does not say. Raises `UnreachableUpstream`."""

@@ -10,7 +10,7 @@ from freeride_core import Endpoint, Unreadable
 from freeride_core.editing import JsonDocument
 
 DIRECT = "openrouter"
-"""OpenClaw's name of OpenRouter, which in a record stands where a gateway's address would."""
+"""OpenClaw's name of OpenRouter, which a record has in place of a gateway's address."""
 ROUTER = "openrouter/free"
 """OpenRouter's own id of its router over all free models."""
 
@@ -66,7 +66,7 @@ def id_of(ref: str) -> str | None:
 
 
 def read_selection(text: str | None) -> ChosenModels:
-    """What the configuration says; None: there is none. Raises `Unreadable`."""
+    """Return what the configuration says, or None without one. Raise `Unreadable`."""
     document = JsonDocument(text or "")
     chosen = document.get(_MODEL)
     primary = chosen.get("primary") if isinstance(chosen, dict) else chosen

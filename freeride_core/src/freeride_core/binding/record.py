@@ -22,13 +22,13 @@ class BindingRecord:
     before_sha256: str | None
     after_sha256: str
     is_mixed: bool = False
-    """Somebody else changed the file between two bindings, so the backup lacks that change."""
+    """The file was changed between two bindings, so the backup lacks that change."""
     folders: tuple[str, ...] = ()
     """Those that were made for the file, the innermost first."""
 
 
 def write_record(record: BindingRecord) -> bytes:
-    """As it stands in its file."""
+    """Return the record as the bytes of its file."""
     return json.dumps(asdict(record), indent=1).encode() + b"\n"
 
 

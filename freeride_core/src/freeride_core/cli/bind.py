@@ -28,7 +28,9 @@ def bind(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="AGENT", help="The agent. Without one, list the agents that can be bound.", autocompletion=complete_agents
+            metavar="AGENT",
+            help="The agent. Without one, list the agents that can be bound.",
+            autocompletion=complete_agents,
         ),
     ] = None,
     scope: Annotated[
@@ -38,9 +40,7 @@ def bind(
     url: UrlOption = None,
     model: Annotated[str, typer.Option(metavar="MODEL", help="The model that the agent asks for.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")] = False,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Remove what FreeRide wrote, and keep later changes.")
-    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Remove what FreeRide wrote, and keep later changes.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="With --undo: every agent that is bound.")] = False,
     force: Annotated[
         bool,

@@ -22,7 +22,8 @@ _HOST = "127.0.0.1"
 
 def demo(
     port: Annotated[
-        int, typer.Option(metavar="PORT", help="Port of the gateway that stays up; 0 for any free port.", min=0, max=65535)
+        int,
+        typer.Option(metavar="PORT", help="Port of the gateway that stays up; 0 for any free port.", min=0, max=65535),
     ] = 11343,
     once: Annotated[bool, typer.Option("--once", help="Exit after the story.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="Show the story without pauses.")] = False,

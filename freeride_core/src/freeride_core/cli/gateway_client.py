@@ -126,7 +126,9 @@ class GatewayClient:
 def is_gateway_at(root: str) -> bool:
     """Return whether a FreeRide gateway answers there, of whatever home. Reads no settings and sends no token."""
     parts = urlsplit(root)
-    with contextlib.closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_GLANCE_S)) as connection:
+    with contextlib.closing(
+        http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_GLANCE_S)
+    ) as connection:
         return _is_gateway_like(_ask(connection, f"{parts.path}/health", {})[1])
 
 

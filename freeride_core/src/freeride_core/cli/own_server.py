@@ -115,7 +115,9 @@ def _models(client: UpstreamClient, provider: Provider, answers: list[str]) -> t
         models = provider.catalog.parse(answer) if answer.status == 200 else ()
     except (UnreachableUpstream, ValueError) as error:
         answers.append(
-            f"{error}." if isinstance(error, UnreachableUpstream) else f"{request.url} returned something that is not a list of models."
+            f"{error}."
+            if isinstance(error, UnreachableUpstream)
+            else f"{request.url} returned something that is not a list of models."
         )
         return ()
     if not models:
@@ -131,8 +133,8 @@ def _probe(client: UpstreamClient, models: tuple[Model, ...], url: str) -> tuple
     verdict = client.probe(models[0].id, client.keys[0])
     if not verdict.is_ok:
         fail(
-            f"{url} lists {models[0].id}, but that model did not answer ({verdict.kind}). Load the model there, or name another one "
-            "with --model. Nothing was written."
+            f"{url} lists {models[0].id}, but that model did not answer ({verdict.kind}). Load the model there, or name "
+            "another one with --model. Nothing was written."
         )
     return models[0].id, time.monotonic() - begun
 

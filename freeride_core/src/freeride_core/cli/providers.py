@@ -37,7 +37,11 @@ def add(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", metavar="MODEL", help="A model that it has; repeat for more. Without it, the models that it lists."),
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="A model that it has; repeat for more. Without it, the models that it lists.",
+        ),
     ] = None,
 ) -> None:
     """Add a server that is compatible with OpenAI. Its models are listed and one is asked for a few words before anything is

@@ -49,9 +49,7 @@ def run(
         str,
         typer.Argument(metavar="AGENT", help="The agent, as `freeride bind` lists it.", autocompletion=complete_agents),
     ],
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="ARGS", help="Arguments for the agent.")
-    ] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS", help="Arguments for the agent.")] = None,
     url: UrlOption = None,
     model: Annotated[str, typer.Option(metavar="MODEL", help="The model that the agent asks for.")] = "auto",
 ) -> None:

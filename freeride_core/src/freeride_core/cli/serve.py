@@ -40,7 +40,9 @@ def serve(
     ] = None,
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", help="Print a line for each request: its model, which provider served it, how long it took."),
+        typer.Option(
+            "--verbose", help="Print a line for each request: its model, which provider served it, how long it took."
+        ),
     ] = False,
     lease: Annotated[Path | None, typer.Option(hidden=True)] = None,  # of the `freeride run` that started it
 ) -> None:

@@ -30,7 +30,13 @@ def simulate(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Simulate all installed providers.")] = False,
     port: Annotated[
-        int, typer.Option(metavar="PORT", help="Port of the first provider; the next ones follow. 0 for any free port.", min=0, max=65535)
+        int,
+        typer.Option(
+            metavar="PORT",
+            help="Port of the first provider; the next ones follow. 0 for any free port.",
+            min=0,
+            max=65535,
+        ),
     ] = 0,
     case: Annotated[
         str | None, typer.Option(metavar="CASE", help="Answer every request with this case. See --list.")

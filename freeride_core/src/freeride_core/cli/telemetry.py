@@ -53,7 +53,9 @@ def telemetry(
     else:
         _tell(settings, payload)
     if settings.telemetry:
-        counts.is_shown = counts.is_shown or not as_json  # with --json a program has read it, and a person may not have seen it
+        counts.is_shown = (
+            counts.is_shown or not as_json
+        )  # with --json a program has read it, and a person may not have seen it
         try:
             keep_counts(settings.home, counts)
         except OSError as error:

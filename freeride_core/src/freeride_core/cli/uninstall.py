@@ -33,7 +33,9 @@ def uninstall(
         show(f"  {number}. {what}\n     {command}")
     failed = [row for row in rows if "reason" in row]
     if failed:
-        tell(f"{len(failed)} of {len(rows)} bindings could not be undone; see above. Undo them before you remove anything.")
+        tell(
+            f"{len(failed)} of {len(rows)} bindings could not be undone; see above. Undo them before you remove anything."
+        )
     raise typer.Exit(int(bool(failed)))
 
 

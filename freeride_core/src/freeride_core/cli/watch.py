@@ -24,9 +24,7 @@ def watch(
     since_start: Annotated[
         bool, typer.Option("--since-start", help="Begin with the events that are in the log already.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print each event as one line of JSON.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as one line of JSON.")] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="Disable colours, even on a terminal.")] = False,
 ) -> None:
     """Show what the gateway does, live: requests, attempts, failovers."""

@@ -47,7 +47,7 @@ class Ask:
     text: str = ""
     """From the answer."""
     status: int = 0
-    """The answer's; 0: there is none yet."""
+    """Of the answer, or 0 before it comes."""
     provider: str = ""
     attempts: int = 0
     duration_ms: int = 0

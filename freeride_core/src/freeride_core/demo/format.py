@@ -21,7 +21,7 @@ _SHORTEST_QUOTE = 12
 _HANGING = "    "
 _FAILURES: Mapping[str, str] = {
     ErrorKind.RATE_LIMIT: "rate limit",
-    ErrorKind.QUOTA_EXHAUSTED: "allowance used up",
+    ErrorKind.QUOTA_EXHAUSTED: "quota used up",
     ErrorKind.AUTH: "key refused",
     ErrorKind.MODEL_NOT_FOUND: "model gone",
     ErrorKind.UNSUPPORTED: "cannot do this",

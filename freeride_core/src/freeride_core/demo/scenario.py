@@ -18,7 +18,7 @@ from freeride_core.simulator import Profile, Simulator
 _PATIENCE_S = 0.7
 """How long a silent upstream may keep a stream waiting: short enough to watch."""
 _SOON_S = 10.0
-"""Whoever is back sooner than this is waited for."""
+"""The story waits for a provider that is back sooner than this."""
 _LONGEST_S = 30.0
 _LAST_EVENT_S = 3.0
 _POLL_S = 0.05
@@ -56,7 +56,7 @@ class Cue:
 
 
 Step = Callable[[DemoEnvironment, Pace], Cue | None]
-"""Makes something happen. None, and nothing has happened: not with the providers as they stand."""
+"""Makes something happen, and returns its sentence. Returns None, and changes nothing, if the providers' state does not fit."""
 
 
 def _greet(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG001 - one shape for all acts
@@ -79,7 +79,7 @@ def _run_out_of_day(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: 
     ready = stage.ready()
     if len(ready) < 2 or not stage.use_up(ready[0], "day"):
         return None
-    return Cue(f"{_name(ready[0])}'s free day is used up.")
+    return Cue(f"{_name(ready[0])}'s quota of the day is used up.")
 
 
 def _revoke_key(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG001
@@ -231,7 +231,7 @@ class Scenario:
 
 
 def _returning(stage: DemoEnvironment, within_s: float) -> str:
-    """Who will be asked before all others again within this time; empty: nobody."""
+    """Return the provider that will be asked first again within this time, or an empty text if none will."""
     first = stage.standings()[0]
     cooldown = first.cooldown
     is_soon = cooldown is not None and cooldown.until < time.time() + within_s

@@ -23,7 +23,7 @@ class Screen(Protocol):
         """Says what this is, before anything has started."""
 
     def board(self, board: Board) -> AbstractContextManager[object]:
-        """Shows how the providers stand, for as long as the context lasts."""
+        """Show the providers' state while the context lasts."""
 
     def narrate(self, told: str) -> None:
         """Says what is about to happen."""

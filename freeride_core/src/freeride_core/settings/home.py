@@ -189,7 +189,7 @@ def _toml_text(path: Path, name: str, value: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    """As the value would stand in a variable."""
+    """Return the value as a variable would hold it."""
     if isinstance(value, bool):
         return str(int(value))
     return json.dumps(value) if isinstance(value, (list, tuple)) else str(value)

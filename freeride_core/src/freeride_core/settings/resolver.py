@@ -1,6 +1,6 @@
 """Settings: one resolver for every command. Flag, OS environment, `.env`, `config.toml`, default, in this order.
 
-A value that is set and empty says "nothing": it hides what stands further down, and the default applies.
+A value that is set and empty still outranks later sources, and the default applies.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ class _Values:
         raise SettingsError(PREFIX + name, "a port", f"write a number from 1 to 65535, for example {default}")
 
     def _whole(self, name: str, default: int) -> int | None:
-        """None: what stands there is no whole number above 0."""
+        """Return the number, or None if the text is not a whole number above 0."""
         text = self.text(name)
         if not text:
             return default
@@ -300,7 +300,7 @@ class _Values:
 
 
 def check_url(name: str, value: str) -> None:
-    """Raise `SettingsError` if the value of this setting is no base URL. An empty one is none, and stands for the default."""
+    """Raise `SettingsError` if the value of this setting is not a base URL. An empty one stands for the default."""
     text = unquoted(value)
     with contextlib.suppress(ValueError):
         parts = urlsplit(text)

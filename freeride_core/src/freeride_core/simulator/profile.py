@@ -25,7 +25,7 @@ Avoidable = Literal["context-length", "rate-limited"]
 """Cases that some upstreams cannot have, whatever happens."""
 CHAT, EMBEDDINGS, MODELS = "chat.completions", "embeddings", "models"
 GOOD = ("chat", "chat-stream", EMBEDDINGS, MODELS)
-"""Names for the good answers, wherever the name of a case may stand."""
+"""Names for the good answers, valid wherever a case can be named."""
 
 
 class ProfileTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +63,7 @@ class Listing(ProfileTable, frozen=True, kw_only=True):
     prices: tuple[str, ...] = ()
     """Where an entry says what the model costs, such as `pricing.prompt`; `*` stands for every member, of lists too."""
     marks: tuple[str, ...] = ()
-    """Likewise, where an entry says that the model is free of charge whatever its price."""
+    """Where an entry says that the model is free of charge whatever its price."""
     unfit: tuple[str, ...] = ()
     """Ids of the list that are not to be read as models: they do not chat, are switched off, or are another host's."""
     facts: dict[str, Facts] = {}
@@ -138,7 +138,7 @@ class Embeddings(ProfileTable, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
     """Top-level parameters that must not arrive, as with chat requests."""
     added: tuple[str, ...] = ()
-    """Likewise, parameters that arrive although no client gave them."""
+    """Parameters that arrive although no client gave them, as with chat requests."""
 
 
 class Quota(ProfileTable, frozen=True, kw_only=True):
@@ -279,7 +279,7 @@ class Profile(ProfileTable, frozen=True, kw_only=True):
         return tuple(name for name in REQUIRED_CASES if name not in self.never and (name != "bad-key" or self.good_key))
 
     def case(self, name: str) -> Case | None:
-        """The case of that name; None: there is none."""
+        """Return the case of that name, or None if there is no such case."""
         return next((case for case in self.cases if case.name == name), None)
 
     def chat_models(self) -> frozenset[str]:
@@ -297,7 +297,7 @@ def is_known(model: str, known: Iterable[str]) -> bool:
 
 def listed_ids(catalog: str) -> frozenset[str]:
     """The ids and names in a catalog's rows."""
-    # Placeholders stand where a number or a text may stand; 0 reads as either.
+    # A placeholder can be in the place of a number or of a text; 0 reads as either.
     body = json.loads(re.sub(r"\{\{[^{}]*\}\}", "0", catalog))
     rows = body
     if isinstance(body, dict):

@@ -137,8 +137,8 @@ class Meter:
         self._used_up: dict[str, tuple[float, float | None]] = {}
 
     def use_up(self, window: str, operation: str, now: float, back_in_s: float | None = None) -> bool:
-        """Spends what anybody has left of a quota for this window; False: there is none that would then refuse."""
-        # A token leaks back into its bucket before anybody can ask.
+        """Use up what is left of a quota for this window. Return whether there is one that refuses then."""
+        # A token leaks back into its bucket before the next request.
         fitting = [
             quota
             for quota in self._quotas

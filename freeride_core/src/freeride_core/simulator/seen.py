@@ -20,7 +20,7 @@ class SeenRequest:
     body: bytes = field(repr=False)
     at: float
     key: str = field(default="", repr=False)
-    """The key, where the upstream looks for it; empty if there is none."""
+    """The key, read where the upstream looks for it, or an empty text without one."""
     model: str = ""
     stream: bool = False
     operation: str = ""

@@ -37,9 +37,9 @@ class Simulator:
         slow_s: float = 2.0,
         on_answer: Callable[[SeenRequest], None] | None = None,
     ) -> None:
-        """`accounts` maps keys to accounts (a key that is not in it is an account of its own); `text` is all that the model
-        ever says; `model` takes the JSON of a request and decides what is said, tool calls included; `pace` stretches every
-        pause (0: none); `slow_s` is how late `slow-first-byte` is; `on_answer` is called when it is decided what a request
+        """`accounts` maps keys to accounts; a key that is not in it is an account of its own. `text` is all that the model ever
+        says. `model` takes the JSON of a request and decides what is said, tool calls included. `pace` stretches every pause,
+        and 0 removes it. `slow_s` is how late `slow-first-byte` is. `on_answer` is called when it is decided what a request
         gets."""
         self.profile = profile
         self.requests: list[SeenRequest] = []
@@ -106,7 +106,7 @@ class Simulator:
         self._upstream.text = text
 
     async def wait_for(self, predicate: Callable[[], T], timeout_s: float = 5.0) -> T:
-        """The first true value of `predicate`. TimeoutError: there was none in time."""
+        """Return the first true value of `predicate`. Raise `TimeoutError` if it has none in time."""
         deadline = time.monotonic() + timeout_s
         while not (value := predicate()):
             if time.monotonic() > deadline:

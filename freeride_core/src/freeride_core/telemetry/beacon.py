@@ -142,8 +142,8 @@ class Beacon:
             return counts
 
     async def _send(self, settings: Settings, counts: Counts, providers: Sequence[str]) -> None:
-        with contextlib.suppress(Exception):  # nobody waits for it, and nobody needs to know
-            if not counts.is_shown:  # it was turned on while the gateway ran, or somebody has removed the file
+        with contextlib.suppress(Exception):  # a count that is not sent harms no user
+            if not counts.is_shown:  # it was turned on while the gateway ran, or the file was removed
                 disclose(settings, providers)
                 return
             body = json.dumps(payload_of(counts, providers)).encode()

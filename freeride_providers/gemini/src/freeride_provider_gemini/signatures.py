@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 DUMMY = "skip_thought_signature_validator"
-"""Stands for a signature that nobody has any more."""
+"""Replaces a signature that is lost."""
 
 
 def sign(messages: Any) -> bool:

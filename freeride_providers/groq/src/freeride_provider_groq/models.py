@@ -15,8 +15,8 @@ LIMITS_CHECKED = "2026-09-27"
 """The table of the Free plan."""
 
 MAX_OUTPUT = 4096
-"""The free plan admits 8,000 tokens a minute and model, and reserves `max_tokens` before it runs (August 2026): whoever asks
-for the 8,192 that many clients send gets a 413 for ever. Half leaves room for a prompt."""
+"""The free plan admits 8,000 tokens a minute and model, and reserves `max_tokens` before it runs (August 2026). So a request
+with 8,192, which many clients send, always gets a 413. Half leaves room for a prompt."""
 
 MODELS = (
     Model(

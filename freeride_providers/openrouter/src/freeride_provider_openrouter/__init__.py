@@ -34,7 +34,7 @@ from freeride_provider_openrouter.models import CATALOG, CHECKED, ROUTER, SUFFIX
 _SOURCE = "https://openrouter.ai/docs/api/reference/limits"
 
 RULES = (
-    # `limit_source` tells apart who limits: OpenRouter the account, or the hosting provider everybody.
+    # `limit_source` tells what limits: OpenRouter limits the account, the hosting provider limits all accounts.
     Rule(kind=ErrorKind.RATE_LIMIT, code="openrouter_free_tier_per_minute", scope=Scope.ACCOUNT),
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, code="openrouter_free_tier_daily", scope=Scope.ACCOUNT),
     Rule(kind=ErrorKind.RATE_LIMIT, code="upstream_provider_shared_pool", scope=Scope.MODEL),

@@ -73,7 +73,7 @@ def _watch(interval_s: int | None) -> None:
     from freeride_binder_openclaw.workspace import read_installed_workspace, read_workspace
 
     faults = faults_of_a_command()
-    # Without a key it is of no use, and a daemon that says so for ever helps nobody.
+    # Without a key it is of no use, so it ends instead of repeating that.
     scene = read_installed_workspace()
     if not scene.selection.via_gateway:
         scene.find_keys().openrouter.close()

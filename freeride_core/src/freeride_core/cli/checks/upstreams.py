@@ -77,7 +77,7 @@ def _origin(member: EnabledProvider) -> httpx.URL:
 
 
 async def _knock_all(settings: Settings, enabled: EnabledProviders) -> list[float | str | None]:
-    """Return, for each provider, why it cannot be reached, or by how many seconds its clock is ahead, or None if it does not say."""
+    """Return for each why it cannot be reached, or by how many seconds its clock is ahead, or None if it does not say."""
     timeout = httpx.Timeout(_PATIENCE_S, connect=settings.connect_timeout)
     async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client:
         return list(await asyncio.gather(*(_knock(client, _origin(member)) for member in enabled.members)))

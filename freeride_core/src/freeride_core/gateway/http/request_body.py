@@ -85,7 +85,7 @@ class RequestBody:
         the headers say of its length and coding.
 
         Raises `BodyTooLarge` before more than `limit` bytes are held, of what came or of what came out of it, and
-        `EncodingFault`; and what `hold` raises, which is told of all that is kept."""
+        `EncodingFault`. Whatever `hold` raises, which is called with all that is kept, passes through."""
         if announced.isdigit() and int(announced) > limit:
             raise BodyTooLarge
         coding = coding_of(encoding.decode("latin-1"))

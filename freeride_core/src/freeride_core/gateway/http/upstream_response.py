@@ -23,7 +23,7 @@ Hold = Callable[[int], None]
 
 
 def hold_any(size: int) -> None:
-    """For what nobody counts."""
+    """A budget for bytes that are not counted."""
 
 
 def decoded(read: Callable[[], Awaitable[bytes]], encodings: Iterable[str]) -> AsyncIterator[bytes] | None:
