@@ -117,7 +117,7 @@ class JsonScreen:
 
     def sum_up(self, asks: Sequence[Ask]) -> None:
         self._total = {
-            "asks": len(asks),
+            "requests": len(asks),
             "answers": sum(ask.is_answered for ask in asks),
             "failures": sum(len(ask.failures) for ask in asks),
         }
