@@ -72,7 +72,7 @@ def _run_out_of_minute(stage: DemoEnvironment, pace: Pace) -> Cue | None:
 
 def _leave_alone(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG001
     first = stage.standings()[0]
-    return None if first.is_ready else Cue(f"{first.name} is paused until its minute is over.")
+    return None if first.is_ready else Cue(f"{first.name} is paused until it can answer again.")
 
 
 def _run_out_of_day(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG001
