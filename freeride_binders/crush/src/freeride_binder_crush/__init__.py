@@ -25,7 +25,7 @@ class CrushBinder(Binder):
     key_reference = "$NAME"
     merges = True
     moved_by = (("CRUSH_GLOBAL_CONFIG", ".config/crush"), ("XDG_CONFIG_HOME", ".config"))
-    after = "Where it goes on with a model that was chosen in it before, choose FreeRide with ctrl+l."
+    after = "If it keeps a model that you chose in it before, choose FreeRide with ctrl+l."
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         return _folder(scope, home, cwd) / "crush.json"

@@ -172,7 +172,7 @@ class _Task:
             tell(f"{title} is bound to {endpoint.root} in {self._path}.")
             if advice:
                 tell(f"Next: {advice}")
-            tell(f"Back to what it was before: {self._undo_command()}")
+            tell(f"To undo: {self._undo_command()}")
         for fault in faults:
             tell(f"Warning: {fault}")
 

@@ -37,7 +37,7 @@ def load_installed(name: str) -> Binder:
     if name not in installed:
         # Never suggest a package named after what was typed: anyone can publish it.
         some = f"installed: {', '.join(installed)}" if installed else "they come with: pip install freeride-gateway"
-        fail(f"there is no binder {name!r}; {suggestion(name, installed)}{some}")
+        fail(f"there is no binder for {name!r}; {suggestion(name, installed)}{some}")
     return load_binder(name)
 
 

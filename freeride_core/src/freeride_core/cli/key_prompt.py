@@ -174,7 +174,7 @@ class KeyPrompt:
             show_wrapped(f"  {title} rejected this key{why}. Try again, or press Enter to skip.")
             return None
         if verdict.valid:
-            return f"{title} accepts this key. Saved." if not note else f"{title} accepts this key ({note}). Saved."
+            return f"{title} accepts this key. Saved." if not note else f"{title} accepts this key: {note}. Saved."
         return f"Saved. {title} could not verify it ({note}); the first request will show."
 
     def _ask_account(self, settings: Settings, credential: Credential, variable: str) -> dict[str, str]:

@@ -49,7 +49,8 @@ def keys(
         show_table(titles, cells, droppable=("FINGERPRINT", "KEY"))
         for provider, usage in sorted(snapshot.ledger.usage.today().items()):
             tokens = f"{usage.tokens_in:,} tokens in, {usage.tokens_out:,} out"
-            show_wrapped(f"{provider} today: {usage.requests:,} requests, {usage.failed:,} failed, {tokens}")
+            requests = f"{usage.requests:,} request{'' if usage.requests == 1 else 's'}"
+            show_wrapped(f"{provider} today: {requests}, {usage.failed:,} failed, {tokens}")
     if not rows:
         fail(where_to_get_keys(snapshot.enabled.registered.values(), snapshot.settings.home))
     for line in odd_keys(snapshot.enabled):

@@ -77,11 +77,11 @@ def run(
         fail(f"freeride run can't start {binder.title}: it reads only its config file. Use freeride bind {binder.name}")
     program = find_program(launch.program)
     if program is None:
-        complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")
+        complain(f"{launch.program} is not installed, or not on PATH. Get {binder.title} at {binder.homepage}")
         raise typer.Exit(_NOT_FOUND)
     if _is_misplaced("--url", arguments or ()):
         complain(
-            f"{binder.title} gets --url, as all that follows its name; for FreeRide: freeride run --url URL {agent}"
+            f"{binder.title} gets --url, like everything after its name. To give it to FreeRide: freeride run --url URL {agent}"
         )
     for path in _outranking(launch):
         complain(f"{binder.title} runs the programs in {path}, and they can send its requests elsewhere")

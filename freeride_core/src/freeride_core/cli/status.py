@@ -191,4 +191,4 @@ def _left_lines(row: Mapping[str, Any], now: float) -> Iterator[str]:
     for each in row["left"]:
         yield f"about {each['left']:,} of {each['of']:,} {each['unit']}"
     for note in row["notes"]:
-        yield f"{note['text']} (checked {clock(note['checked_at'], now)})"
+        yield f"{note['text']}, checked at {clock(note['checked_at'], now)}"

@@ -93,7 +93,9 @@ def length(pieces: Sequence[Piece]) -> int:
 def summary(asks: Sequence[Ask]) -> str:
     answers = sum(ask.is_answered for ask in asks)
     failed = sum(len(ask.failures) for ask in asks)
-    return f"{_several(len(asks), 'request')}, {_several(answers, 'answer')}, {_several(failed, 'failure')} you never saw."
+    return (
+        f"{_several(len(asks), 'request')}, {_several(answers, 'answer')}, {_several(failed, 'failure')} you never saw."
+    )
 
 
 def row(standing: ProviderStatus, now: float) -> tuple[str, str, str]:

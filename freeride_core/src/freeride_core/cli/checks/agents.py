@@ -128,8 +128,7 @@ def _prove(
     if unknown:
         yield broken("agents", f"{subject}: the gateway at {root} does not know {', '.join(unknown)}")
     elif not any(detour.outranks for detour in detours):
-        wants = f"asks for {', '.join(models)}, as this file decides"
-        yield ok("agents", f"{subject}: {wants}, and reaches your gateway at {root}, which knows that{_more(asked)}")
+        yield ok("agents", f"{subject}: asks your gateway at {root} for {', '.join(models)}{_more(asked)}")
     elif asked:
         yield ok("agents", f"{subject}: {asked}")
 

@@ -91,7 +91,7 @@ async def _knock(client: httpx.AsyncClient, origin: httpx.URL) -> float | str | 
     except (httpx.TimeoutException, TimeoutError):
         return "no answer in time"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return "the certificate is not valid" if "CERTIFICATE" in str(error) else type(error).__name__
+        return "the certificate is not valid" if "CERTIFICATE" in str(error) else "no connection"
     try:
         moment = parsedate_to_datetime(answer.headers["date"]).timestamp()
     except (KeyError, ValueError):
