@@ -201,7 +201,7 @@ def test_a_variable_that_counts_beside_arguments_only_outranks_no_file(environ: 
     with serving(FREERIDE, environ) as url:
         run([*FREERIDE, "bind", "hermes", "--url", url], environ, cwd=home)
         state, text = only(examine(environ | {"OPENAI_API_KEY": "of-another-use"}, url), "agents")
-        assert (state, "reaches your gateway" in text) == ("ok", True), text
+        assert (state, "asks your gateway" in text) == ("ok", True), text
 
 
 def test_an_agent_whose_key_is_not_the_token_is_found_out(environ: dict[str, str]) -> None:

@@ -65,12 +65,10 @@ def telemetry(
 
 
 def _tell(settings: Settings, payload: dict[str, Any]) -> None:
-    from freeride_core.telemetry.beacon import render
-
     reason, remedy = _reason(settings), _remedy(settings)
     show(f"telemetry is {_state(settings.telemetry)}{reason and f' ({reason})'}")
     show(f"while it is on, this is sent once an hour to {settings.telemetry_endpoint}, and nothing else:")
-    show(render(payload))
+    show(json.dumps(payload, indent=2))
     show("tokens and requests are counted while it is on, and only tokens that upstreams report")
     other = _state(not settings.telemetry)
     show(f"to turn it {other}: {remedy and f'{remedy}, then '}freeride telemetry {other}")
