@@ -267,7 +267,7 @@ def _hint(header: str | None, now: float) -> dict[str, str]:
     return {"retry-after": format_datetime(datetime.fromtimestamp(now + away_s, UTC), usegmt=True)}
 
 
-# Name: the `Retry-After`, more of the error's body, and the seconds to wait; None: as if nothing had been said.
+# Name: the `Retry-After`, more of the error's body, and the seconds to wait, or None as if nothing had been said.
 _HINTS: dict[str, tuple[str | None, dict[str, Any], float | None]] = {
     "whole-seconds": ("41", {}, 41),
     "decimal-seconds": ("40.2", {}, 41),

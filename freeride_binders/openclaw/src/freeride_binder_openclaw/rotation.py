@@ -37,7 +37,7 @@ class Trials:
         self._now = now
 
     def try_model(self, model_id: str) -> ProbeVerdict | None:
-        """Asks with one key after the other, until a failure is not the key's. None: the share for probes is spent."""
+        """Ask with one key after the other, until a failure is not the key's. Return None if the share for probes is spent."""
         verdict: ProbeVerdict | None = None
         for key in self._openrouter.keys:
             ceiling = self._openrouter.ceiling(self._memory.daily_limit())

@@ -43,7 +43,7 @@ class ChosenModels:
 
     @property
     def direct_id(self) -> str | None:
-        """OpenRouter's own id of the primary; None: it is not asked at OpenRouter."""
+        """OpenRouter's own id of the primary, or None if it is not asked at OpenRouter."""
         return id_of(self.primary) if self.primary else None
 
     @property
@@ -61,7 +61,7 @@ def ref_of(model_id: str) -> str:
 
 
 def id_of(ref: str) -> str | None:
-    """OpenRouter's id of a model that OpenClaw names; None: another provider's."""
+    """Return OpenRouter's id of a model that OpenClaw names, or None if it is another provider's."""
     return ref.removeprefix(f"{DIRECT}/") if ref.startswith(f"{DIRECT}/") else None
 
 
@@ -99,8 +99,9 @@ class Chooser(OpenClawBinder):
         fallbacks: Sequence[str] | None = None,
         with_profile: bool = False,
     ) -> None:
-        """`endpoint`: what to ask first, with `DIRECT` as its root and OpenClaw's name of the model where that is OpenRouter;
-        None: the primary stays. `fallbacks`: None: they stay."""
+        """`endpoint` is what to ask first. For OpenRouter it has `DIRECT` as its root and OpenClaw's name of the model.
+
+        The primary stays if `endpoint` is None, and the fallbacks stay if `fallbacks` is None."""
         self.endpoint = endpoint or current.endpoint
         self._keeps_primary = endpoint is None
         self._fallbacks = fallbacks

@@ -42,7 +42,7 @@ class Backups:
         return sorted(found, key=lambda record: record.path)
 
     def record(self, path: Path) -> BindingRecord | None:
-        """What is known of the file at `path`; None: it is not bound."""
+        """Return what is known of the file at `path`, or None if it is not bound."""
         return self._read_record(resolve(path))
 
     def bound_at(self, path: Path) -> float | None:
@@ -61,7 +61,7 @@ class Backups:
         return content is not None and _sha256(content) == record.after_sha256
 
     def backup_path(self, record: BindingRecord) -> Path | None:
-        """Where the bytes from before are kept; None: there was no file."""
+        """Return where the bytes from before are kept, or None if there was no file."""
         return self.folder / record.backup if record.backup else None
 
     def apply(self, change: Change, binder: Binder, endpoint: Endpoint) -> BindingRecord:
@@ -151,7 +151,7 @@ class Backups:
             write_atomically(path, content, _PRIVATE)
 
     def _read_members(self, target: Path) -> list[MemberChange] | None:
-        """None: they are not known."""
+        """None if they are not known."""
         try:
             content = read_file(self._members_path(target))
             return None if content is None else parse_changes(content)

@@ -65,7 +65,7 @@ change to its last."""
 
 
 def show_difference(before: bytes | None, after: bytes | None, path: str) -> str:
-    """The unified diff; None: there is no file. It does not apply as a patch where something is masked."""
+    """Return the unified diff; None stands for no file. It does not apply as a patch where something is masked."""
     old, new = _aligned(_masked_and_bare(before), _masked_and_bare(after))
     lines = difflib.unified_diff(
         old, new, "/dev/null" if before is None else path, "/dev/null" if after is None else path

@@ -17,7 +17,7 @@ _IDENTITIES = ("id", "model_id", "alias", "name")
 
 @dataclass(frozen=True, slots=True)
 class MemberChange:
-    """One member: what it was and what the binding made of it. None: it was not there, or is not there any more."""
+    """One member: what it was and what the binding made of it. None stands for a member that does not exist."""
 
     path: tuple[Step, ...]
     before: Any

@@ -17,7 +17,7 @@ class BindingRecord:
     """Of the gateway; a name without scheme: an agent's own command chose something else."""
     model: str
     backup: str | None
-    """The name of the backup beside the record; None: there was no file before."""
+    """The name of the backup beside the record, or None if there was no file before."""
     mode: int
     before_sha256: str | None
     after_sha256: str

@@ -17,7 +17,7 @@ class AgentRequests:
 
     def __init__(self, clients: ClientLedger | None, now: float) -> None:
         self._clients = clients
-        """None: there is no state yet, it is in the gateway's memory only, or it cannot be read."""
+        """None if there is no state yet, it is in the gateway's memory only, or it cannot be read."""
         self._now = now
 
     @classmethod
@@ -38,7 +38,7 @@ class AgentRequests:
         return visit.at if visit else None
 
     def sentence(self, binder: Binder, bound_at: float | None) -> str:
-        """For people: when it last asked, or that it has not since it was bound. Empty: nothing is known."""
+        """Return for people when it last asked, or that it has not since it was bound, or an empty text if nothing is known."""
         if self._clients is None:
             return ""
         if not (binder.client_names or binder.shared_client_names):

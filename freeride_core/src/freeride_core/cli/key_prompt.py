@@ -163,7 +163,7 @@ class KeyPrompt:
         return True
 
     def _check(self, settings: Settings, provider: Provider, keys: Sequence[Key]) -> str | None:
-        """What to say of a key that is saved; None: the provider rejects it, which is told."""
+        """Return what to say of a saved key, or None if the provider rejects it, which is told."""
         from freeride_core.cli.key_check import check_keys
 
         title = provider.about.title

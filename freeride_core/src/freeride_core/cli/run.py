@@ -175,7 +175,7 @@ def direct_to(host: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _lease(path: Path) -> Lease | None:
-    """A share of the gateway that a run has started; None: that cannot be had, so each ends what it has started."""
+    """Return a share of the gateway that a run has started, or None if locks do not work and each run ends its own."""
     from freeride_core.cli.lease import Lease
 
     try:

@@ -135,7 +135,7 @@ def scope_options_from_here(binder: Binder) -> list[ScopeOption]:
 
 
 def working_folder() -> Path | None:
-    """The folder that the user is in; None: it is gone."""
+    """Return the folder that the user is in, or None if it does not exist any more."""
     try:
         return Path.cwd()
     except FileNotFoundError:

@@ -23,7 +23,7 @@ class Hop:
     provider: str
     key_index: int
     status: str = ""
-    """`OK` or an error kind in upper case; empty: nothing is known yet."""
+    """`OK` or an error kind in upper case, or empty while nothing is known."""
     duration_ms: int = 0
     retry_after_s: float | None = None
 

@@ -37,7 +37,7 @@ class ProviderStatus:
 
     name: str
     cooldown: Cooldown | None = None
-    """None: it is ready."""
+    """None if it is ready."""
 
     @property
     def is_ready(self) -> bool:

@@ -38,7 +38,7 @@ class Screen(Protocol):
         """The story is over."""
 
     def offer(self, url: str | None) -> None:
-        """How to go on; None: no gateway stays."""
+        """Show how to go on. The URL is None if no gateway stays."""
 
     def watch(self, event: Event) -> None:
         """An event of the gateway that stays, about a request that is not the story's."""

@@ -81,7 +81,7 @@ class Gateway:
         """Sends counts, or None if telemetry is off and nothing is counted."""
         self.console: Console | None = None
         self.key_watch: KeyWatch | None = None
-        """Who checks the keys; None: only requests find out."""
+        """Checks the keys, or None if only requests find out."""
         self.observers: list[Observer] = plugin_observers(plugins.hooks)
         self._answered: list[Usage] = []
         """Answers that the beacon has not counted yet."""

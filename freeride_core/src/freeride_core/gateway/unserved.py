@@ -45,7 +45,7 @@ class _UnservedPath(NamedTuple):
     path: re.Pattern[str]
     message: str
     encode: Encode | None = None
-    """None: in the protocol of chat completions."""
+    """None for the protocol of chat completions."""
 
 
 def _row(path: str, message: str, encode: Encode | None = None) -> _UnservedPath:

@@ -18,7 +18,7 @@ PREFIX = "FREERIDE_"
 _FILES = (".env", "config.toml")
 
 Stamp = tuple[int, int, int] | None
-"""When a file was changed (ns), its size and its inode; None: there is no such file."""
+"""When a file was changed (ns), its size and its inode, or None if it does not exist."""
 
 
 class SettingsError(Exception):

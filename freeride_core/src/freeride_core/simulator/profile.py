@@ -74,15 +74,15 @@ class Requests(ProfileTable, frozen=True, kw_only=True):
     """What chat requests look like when they arrive."""
 
     path: str | None = None
-    """`{model}` stands for the model where it is part of the path. None: below the base path, as OpenAI has it."""
+    """`{model}` stands for the model if it is part of the path. None for the path below the base path that OpenAI has."""
     stream_path: str | None = None
-    """None: the same, and the body says whether to stream."""
+    """None for the same one, if the body says whether to stream."""
     left_out: tuple[str, ...] = ()
     """Top-level parameters that must not arrive, because the upstream refuses them or they can cost money."""
     messages_left_out: tuple[str, ...] = ()
     """Members of messages, of their tool calls and of the functions that these name that must not arrive: they are refused."""
     reasoning_needed: str = ""
-    """The member in which a turn with tool calls must say what was thought. Empty: none must."""
+    """The member in which a turn with tool calls must say what was thought, or empty if no turn must."""
     renamed: dict[str, str] = {}
     """Parameters that arrive under another name."""
     added: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ class Quota(ProfileTable, frozen=True, kw_only=True):
     case: str
     """What is answered when it is used up."""
     operation: Literal["chat.completions", "embeddings"] | None = None
-    """None: both share it."""
+    """None if both share it."""
     per_prompt_token: float = 1.0
     per_answer_token: float = 1.0
     too_large: str | None = None
@@ -183,9 +183,9 @@ class Expectation(ProfileTable, frozen=True, kw_only=True):
 
     kind: ErrorKind
     scope: Scope | None = None
-    """None: what is usual for the kind."""
+    """None for what is usual for the kind."""
     retry_after: float | str | None = None
-    """Seconds, or a day's end: `midnight UTC`, `midnight America/Los_Angeles`; None: the upstream says nothing."""
+    """Seconds, or a day's end: `midnight UTC`, `midnight America/Los_Angeles`, or None if the upstream says nothing."""
     feature: Feature | None = None
     account: str | None = None
     """The account that the upstream names in it, where the package reads that."""
@@ -212,10 +212,10 @@ class Case(ProfileTable, frozen=True, kw_only=True):
     sse: tuple[str, ...] | None = None
     play: Literal["hang", "reset", "close", "silence"] | None = None
     expect: Expectation | None = None
-    """None: a good answer."""
+    """None for a good answer."""
     source: str
     date: datetime.date | None = None
-    """None: the profile's `checked`."""
+    """None for the profile's `checked`."""
     confidence: Literal["seen live", "documented", "community", "guess"]
     divergence: str | None = None
     """Why the expectation is known not to hold."""
@@ -227,12 +227,12 @@ class ProbeAnswer(ProfileTable, frozen=True, kw_only=True):
     status: int = 200
     body: str
     valid: bool | None = None
-    """Whether the key is good; None: that is left open."""
+    """Whether the key is good, or None if that is left open."""
     can_be_billed: bool | None = None
-    """Whether the key's account can be; None: that is left open."""
+    """Whether the key's account can be billed, or None if that is left open."""
     source: str
     date: datetime.date | None = None
-    """None: the profile's `checked`."""
+    """None for the profile's `checked`."""
     confidence: Literal["seen live", "documented", "community", "guess"]
 
 

@@ -28,7 +28,7 @@ class SeenRequest:
     answered: str = ""
     """The name of what was answered: `chat`, `rate-limited`, `hang`, ..."""
     status: int = 0
-    """0: not even a status line was sent."""
+    """0 if not even a status line was sent."""
     finished_at: float | None = None
     """When the answer's last byte was handed to the socket."""
     disconnected_at: float | None = None

@@ -66,7 +66,7 @@ class SimulatedUpstream:
         return reply
 
     def use_up(self, window: str, back_in_s: float | None) -> bool:
-        """As if others had spent all that chat may use in this window; False: no quota counts that."""
+        """Use up all that chat may use in this window, as other clients would. Return whether a quota counts that."""
         return self._meter.use_up(window, CHAT, self._now(), back_in_s)
 
     def _operation(self, seen: SeenRequest) -> str:

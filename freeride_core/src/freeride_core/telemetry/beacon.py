@@ -122,8 +122,9 @@ class Beacon:
             self._tokens += sum(usage.input + usage.output for usage in answers)
 
     def _save(self, home: Path) -> Counts | None:
-        """Adds what was counted to what the installation has, to which other gateways may have added. None: that cannot be kept,
-        and what was counted waits for the next time."""
+        """Add what was counted to the installation's counts, which other gateways add to, and return them.
+
+        Return None if they cannot be kept: what was counted then waits for the next time."""
         with self._lock:  # a beat that was cancelled goes on in its thread while the end is kept in another
             counts = read_counts(home)
             counts.tokens_served += self._tokens

@@ -103,7 +103,7 @@ def parse_entry(row: Mapping[str, Any], _dated: Mapping[str, Model]) -> Sequence
 
 
 def _can(able: object, capability: str) -> bool | None:
-    """None: a server from before the summer of 2026 does not say."""
+    """None if a server from before the summer of 2026 does not say."""
     return capability in able if isinstance(able, list) else None
 
 

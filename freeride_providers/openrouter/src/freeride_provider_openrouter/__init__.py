@@ -123,8 +123,8 @@ def _has_wish(call: Call | None) -> bool:
 
 @lru_cache(maxsize=16)
 def _functions(tools: bytes) -> bytes | None:
-    """The client's own functions among the tools; None: all are. `web_search` and its like are OpenRouter's, as is all that begins
-    `openrouter:` (documentation, August 2026). An agent sends the same tools with each of its requests."""
+    """Return the client's own functions among the tools, or None if all are. `web_search` and its like are OpenRouter's, as is all
+    that begins `openrouter:` (documentation, August 2026). An agent sends the same tools with each of its requests."""
     listed = json.loads(tools)
     if not isinstance(listed, list):
         return None

@@ -71,7 +71,7 @@ def rotate(
 
 
 def _fault(scene: Workspace, trials: Trials) -> str:
-    """What is wrong with the primary; empty: it answers."""
+    """Return what is wrong with the primary, or an empty text if it answers."""
     from freeride_binder_openclaw.workspace import Unusable
 
     model = scene.selection.direct_id

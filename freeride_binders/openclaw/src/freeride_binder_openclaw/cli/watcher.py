@@ -68,7 +68,7 @@ def watcher(
 
 
 def _watch(interval_s: int | None) -> None:
-    """Until it is asked to stop; None: once, and then what keeps it from looking ends it."""
+    """Look until it is asked to stop. If the interval is None, look once, and end with what keeps it from looking."""
     from freeride_binder_openclaw.watching import Watcher
     from freeride_binder_openclaw.workspace import read_installed_workspace, read_workspace
 

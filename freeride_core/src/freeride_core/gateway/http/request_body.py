@@ -109,7 +109,7 @@ class RequestBody:
         return kept.whole()
 
     async def _read_some(self) -> bytes:
-        """What has come since the last time. Waits where that is nothing; empty: it is over, or was cut."""
+        """Return what has come since the last time. Wait if that is nothing. Empty means that the body is over, or was cut."""
         if self._awaits_word and not self._is_cut:
             self._source.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._awaits_word = False

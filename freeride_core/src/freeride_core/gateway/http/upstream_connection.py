@@ -241,7 +241,7 @@ class UpstreamConnection(asyncio.Protocol):
             await self._progress()
 
     async def read(self) -> bytes:
-        """What has come of the body since the last time, `AT_ONCE` at most; waits where that is nothing. Empty: the body is
+        """Return what has come of the body since the last time, `AT_ONCE` at most, or wait for it. Empty means that the body is
         over."""
         while not self._chunks:
             if self.is_complete:

@@ -43,7 +43,7 @@ class Upstreams:
     def __init__(
         self, connect_timeout_s: float, now: Callable[[], float] = time.time, budget: Budget | None = None
     ) -> None:
-        """`now` gives seconds since the epoch. `budget` bounds what is held of all answers; None: nothing does."""
+        """`now` gives seconds since the epoch. `budget` bounds what is held of all answers, and None is no bound."""
         self.connect_timeout_s = connect_timeout_s
         self.pseudonym = pseudonym()
         """What this gateway is called in `Via`."""
