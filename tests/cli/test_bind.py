@@ -139,7 +139,7 @@ def test_an_undo_needs_no_binder(run: Run, config: Path, home: Path) -> None:
     assert run("uninstalled").code == 1
     assert run("--undo", "uninstalled").code == 0
     assert config.read_text(encoding="utf-8") == "dark-mode: true\n"
-    assert "no binder 'uninstalled'" in run("--undo", "uninstalled").err
+    assert "no binder for 'uninstalled'" in run("--undo", "uninstalled").err
 
 
 def test_a_dry_run_shows_the_same_and_writes_nothing(run: Run, config: Path, home: Path) -> None:
