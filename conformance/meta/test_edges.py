@@ -101,7 +101,7 @@ class Open:
         return model.id != "specimen/paid"
 
 
-_UNSHOWN, _OPEN = "names no entry that costs money", "allows a model that nobody has heard of"
+_UNSHOWN, _OPEN = "names no entry that costs money", "allows an unknown model"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,11 @@ def test_an_agent_may_be_started_by_a_file(tmp_path: Path) -> None:
         pytest.param(Filing(name="../settings"), "is no plain name of a file", id="elsewhere"),
         pytest.param(Filing(name="a\\settings"), "is no plain name of a file", id="elsewhere-on-windows"),
         pytest.param(Filing(name=""), "it says '{files}' and has no file", id="none"),
-        pytest.param(Filing(argument="--settings=settings"), "nobody tells the agent where 'settings' is", id="untold"),
+        pytest.param(
+            Filing(argument="--settings=settings"),
+            "no variable or argument tells the agent where 'settings' is",
+            id="untold",
+        ),
     ],
 )
 def test_it_is_told_where_its_files_are(own: Filing, words: str, tmp_path: Path) -> None:

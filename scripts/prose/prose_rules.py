@@ -59,15 +59,12 @@ def terms_of(contributing: str) -> dict[str, str]:
 def faults_in(passages: Iterable[ProsePassage], terms: Mapping[str, str]) -> Iterator[ProseFault]:
     """Yield what to rewrite, passage by passage."""
     rules = [("banned word", WORDS), ("term", terms)]
-    patterns = [
-        (name, re.compile(rf"(?<![\w§-])(?:{pattern})(?![\w-])", re.IGNORECASE), better)
-        for name, table in rules
-        for pattern, better in table.items()
-    ]
+    patterns = [(name, _whole(pattern), better) for name, table in rules for pattern, better in table.items()]
+    any_of_them = _whole("|".join(f"(?:{pattern})" for _, table in rules for pattern in table))
     for passage in passages:
         text = without_code(passage.text)
         flat = text.replace("\n", " ")
-        for name, pattern, better in patterns:
+        for name, pattern, better in patterns if any_of_them.search(flat) else ():
             for found in pattern.finditer(flat):
                 yield ProseFault(passage.line_of(found.start()), name, found[0], better)
         for offset, sentence in sentences_of(flat):
@@ -77,3 +74,7 @@ def faults_in(passages: Iterable[ProsePassage], terms: Mapping[str, str]) -> Ite
                 yield ProseFault(
                     passage.line_of(offset), "long sentence", f"{start} …", f"at most {LONGEST} words, not {words}"
                 )
+
+
+def _whole(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w§-])(?:{pattern})(?![\w-])", re.IGNORECASE)

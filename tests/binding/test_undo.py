@@ -182,7 +182,7 @@ def test_all_bindings_are_undone_at_once(home: Path, tmp_path: Path, monkeypatch
     assert not (tmp_path / "opencode.json").exists()
     assert bind("--undo", "--all", "--force").exit_code == 0
     assert not (home / ".aider.conf.yml").exists()
-    assert "nothing is bound" in bind("--undo", "--all").stderr
+    assert "no agent is bound" in bind("--undo", "--all").stderr
 
 
 @pytest.mark.parametrize("arguments", [["--all"], ["aider", "--undo", "--all"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import tomllib
 import zipfile
@@ -152,7 +153,7 @@ def test_pip_installs_from_wheels_into_an_environment_of_its_own(
     upgrade = run([site.freeride, "upgrade"], environ)
     assert (upgrade.returncode, f"was installed from {wheel}" in upgrade.stderr) == (1, True), upgrade.stderr
     removal = run([site.freeride, "uninstall"], environ).stdout
-    [words] = [line.split() for line in removal.splitlines() if " -m pip uninstall " in line]
+    [words] = [shlex.split(line) for line in removal.splitlines() if " -m pip uninstall " in line]
     assert run([*words[:-1], words[-1], "-y"], environ).returncode == 0
     assert not site.freeride.exists()
 

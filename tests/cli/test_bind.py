@@ -68,7 +68,7 @@ def test_it_binds_shows_the_difference_and_says_what_comes_next(run: Run, config
     assert ran.code == 0
     assert "-model: mine # my model\n+model: openai/auto # my model\n" in ran.out
     assert "openai-api-base: http://127.0.0.1:11343/v1\n" in config.read_text(encoding="utf-8")
-    assert "Restart aider where it runs." in ran.err
+    assert "Restart aider to apply the change." in ran.err
     assert "freeride bind --undo aider\n" in ran.err
     assert "freeride bind" not in ran.out
 
@@ -124,7 +124,9 @@ def test_an_undo_removes_the_file_that_was_new(run: Run, home: Path) -> None:
     path = home / ".continue" / "config.yaml"
     assert run("continue").code == 0
     assert path.exists()
-    assert "is gone again" in run("--undo", "continue").err
+    assert (
+        "continue/config.yaml was removed: it did not exist before Continue was bound." in run("--undo", "continue").err
+    )
     assert not path.exists()
 
 
@@ -137,7 +139,7 @@ def test_an_undo_needs_no_binder(run: Run, config: Path, home: Path) -> None:
     assert run("uninstalled").code == 1
     assert run("--undo", "uninstalled").code == 0
     assert config.read_text(encoding="utf-8") == "dark-mode: true\n"
-    assert "no binder 'uninstalled'" in run("--undo", "uninstalled").err
+    assert "no binder for 'uninstalled'" in run("--undo", "uninstalled").err
 
 
 def test_a_dry_run_shows_the_same_and_writes_nothing(run: Run, config: Path, home: Path) -> None:
@@ -251,7 +253,7 @@ def test_it_warns_where_no_gateway_answers(run: Run, config: Path) -> None:
 
 def test_it_says_whether_a_running_agent_must_be_restarted(run: Run) -> None:
     aider, extension = (json.loads(run(name, "--json").out) for name in ("aider", "continue"))
-    assert (aider["reloads"], aider["next"]) == (False, "Restart aider where it runs.")
+    assert (aider["reloads"], aider["next"]) == (False, "Restart aider to apply the change.")
     assert extension["reloads"] is True
     assert extension["next"].startswith("Choose FreeRide")
 
@@ -291,7 +293,7 @@ def test_an_undo_over_somebody_elses_change_wants_force(run: Run, config: Path) 
     config.write_text(text, encoding="utf-8")
     refused = run("--undo", "aider")
     assert (refused.code, refused.out) == (1, "")
-    assert "changed by someone else since it was bound, `model` too" in refused.err
+    assert "has changed since it was bound, `model` too" in refused.err
     assert config.read_text(encoding="utf-8") == text
     changed = config.read_text(encoding="utf-8")
     forced = run("--undo", "aider", "--force")
@@ -464,7 +466,7 @@ def test_a_damaged_record_is_the_matter_of_one_row(run: Run, home: Path) -> None
     assert str(record) in rows["aider", "home"]["reason"]
     assert run("--undo", "continue").code == 0
     assert "nothing to undo" in run("--undo", "zed").err
-    assert "there is no binder 'uninstalled'" in run("--undo", "uninstalled").err
+    assert "there is no binder for 'uninstalled'" in run("--undo", "uninstalled").err
 
 
 def test_in_a_folder_that_is_gone_there_is_still_a_home(run: Run, config: Path) -> None:
@@ -472,7 +474,9 @@ def test_in_a_folder_that_is_gone_there_is_still_a_home(run: Run, config: Path) 
     assert {scope for _, scope in listed(run)} == {"home", None}, "None: an agent without a file"
     assert run("aider").code == 0
     assert run("--undo", "aider").code == 0
-    assert run("aider", "--scope", "cwd") == Ran(1, "", "freeride: the folder that you are in is gone\n")
+    assert run("aider", "--scope", "cwd") == Ran(
+        1, "", "freeride: the current folder does not exist any more; change to another one\n"
+    )
 
 
 def test_who_has_read_enough_hears_no_complaint(config: Path) -> None:
@@ -569,7 +573,7 @@ def test_an_agent_whose_protocol_is_not_served_is_told_so_and_stays_as_it_is(
 def test_a_typo_is_told_the_nearest_agent_and_no_package(run: Run, typed: str, meant: str) -> None:
     ran = run(typed)
     assert ran.code == 1
-    assert f"there is no binder {typed!r}; did you mean {meant}? installed: " in ran.err
+    assert f"there is no binder for {typed!r}; did you mean {meant}? installed: " in ran.err
     assert "pip install" not in ran.err
 
 

@@ -83,7 +83,10 @@ def test_a_key_is_read_from_its_variable_and_written_nowhere(
 ) -> None:
     server.key = KEY
     refused = providers("add", "lab", server.url)
-    assert (refused.exit_code, "give the variable of its key with --key-variable" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "Name the variable that holds its key with --key-variable" in refused.stderr) == (
+        1,
+        True,
+    )
     missing = providers("add", "lab", server.url, "--key-variable", "COMPANY_KEY")
     assert (missing.exit_code, "COMPANY_KEY is not set." in missing.stderr) == (1, True)
     monkeypatch.setenv("COMPANY_KEY", KEY)
@@ -130,7 +133,7 @@ def test_a_server_that_lists_a_model_and_does_not_answer_with_it_is_not_added(
     server.chat = refusal(500, "no model is loaded")
     result = providers("add", "lab", server.url)
     assert result.exit_code == 1
-    assert "lists qwen2.5-7b-instruct, and did not answer with it (unavailable)" in result.stderr
+    assert "lists qwen2.5-7b-instruct, but that model did not answer (unavailable)" in result.stderr
     assert not (freeride_home / "config.toml").exists()
 
 

@@ -84,5 +84,5 @@ def test_a_port_that_is_none_is_a_setting_that_cannot_be_used(monkeypatch: pytes
     "url", ["", "127.0.0.1:11343", "ftp://x", "http://", "http://x:0", "http://u@x", "http://x/?a"]
 )
 def test_an_address_that_is_none_is_a_usage_error(url: str) -> None:
-    with pytest.raises(typer.BadParameter, match="write scheme, host and port"):
+    with pytest.raises(typer.BadParameter, match="expected scheme, host and port"):
         gateway_root(url)

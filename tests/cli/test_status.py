@@ -102,7 +102,7 @@ def test_the_providers_own_word_on_what_is_left_outweighs_the_count(status: Comm
     check = {"accepted": True, "note": "38 of 50 free requests left today", "at": time.time()}
     keep(freeride_home, used(12), Entry("key_check", fingerprint(KEY), check))
     shown = status().stdout
-    assert "acme: 38 of 50 free requests left today (checked " in shown
+    assert "acme: 38 of 50 free requests left today, checked at " in shown
     assert "about" not in shown
 
 

@@ -6,7 +6,7 @@ const { createRequire } = require("node:module");
 const { OpenAI } = createRequire(process.env.CLIENT_FOLDER + "/")("openai");
 
 const client = new OpenAI({ baseURL: process.env.GATEWAY_URL + "/v1", apiKey: "freeride-local", maxRetries: 0 });
-const messages = [{ role: "user", content: "Join these words with underscores and reply with only the result: ONE TWO" }];
+const messages = [{ role: "user", content: "Join these words with underscores and answer with only the result: ONE TWO" }];
 const model = "auto";
 
 const scenes = {

@@ -13,7 +13,7 @@ from served_gateway import FREERIDE
 
 need("aider")
 
-PROMPT = "Join these words with underscores and reply with only the result: FREERIDE PONG 42"
+PROMPT = "Join these words with underscores and answer with only the result: FREERIDE PONG 42"
 FLAGS = [
     "--yes-always",
     "--no-git",

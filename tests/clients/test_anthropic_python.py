@@ -19,7 +19,7 @@ from served_gateway import FrontMaker
 need("anthropic-python")
 
 ASK: list[Any] = [
-    {"role": "user", "content": "Join these words with underscores and reply with only the result: ONE TWO"}
+    {"role": "user", "content": "Join these words with underscores and answer with only the result: ONE TWO"}
 ]
 EXPECTED = "ONE_TWO"
 ClientMaker = Callable[..., Any]

@@ -27,7 +27,7 @@ from programs import run
 from served_gateway import FREERIDE, fronting
 
 pytestmark = pytest.mark.timeout(900)  # the first test of an agent installs it
-PROMPT = "Join these words with underscores and reply with only the result: FREERIDE PONG 42"
+PROMPT = "Join these words with underscores and answer with only the result: FREERIDE PONG 42"
 LLM = AgentProgram("llm", lambda folder, prompt: [folder / "venv" / "bin" / "llm", "-m", "freeride", prompt])
 PROGRAMS = {**AGENTS, "llm": LLM}
 _LIGHT = ("llm", "pi")

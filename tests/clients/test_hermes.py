@@ -14,7 +14,7 @@ from served_gateway import FREERIDE
 
 need("hermes")
 
-PROMPT = "Join these words with underscores and reply with only the result: FREERIDE PONG 42"
+PROMPT = "Join these words with underscores and answer with only the result: FREERIDE PONG 42"
 
 
 @pytest.mark.parametrize("gateway_url", ["serve"], indirect=True)

@@ -13,7 +13,7 @@ from served_gateway import FREERIDE, FrontMaker
 
 need("llm")
 
-PROMPT = "Join these words with underscores and reply with only the result: FREERIDE PONG 42"
+PROMPT = "Join these words with underscores and answer with only the result: FREERIDE PONG 42"
 TOOL = """
 def read_gauge(name: str) -> str:
     "Says what a gauge shows."

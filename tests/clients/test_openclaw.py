@@ -16,7 +16,7 @@ from served_gateway import FREERIDE
 
 need("openclaw")
 
-PROMPT = "Join these words with underscores and reply with only the result: FREERIDE PONG 42"
+PROMPT = "Join these words with underscores and answer with only the result: FREERIDE PONG 42"
 
 
 def test_it_takes_what_the_commands_write(

@@ -17,7 +17,7 @@ need("openai-python")
 
 TOKEN = "a-token-of-more-than-16-letters"
 EXPECTED = "ONE_TWO"
-ASK = "Join these words with underscores and reply with only the result: ONE TWO"
+ASK = "Join these words with underscores and answer with only the result: ONE TWO"
 PYTHON = f"""
 import openai
 messages = [{{"role": "user", "content": "{ASK}"}}]

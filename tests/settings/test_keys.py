@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeride_core import Credential, Key, Provider
@@ -157,7 +157,7 @@ def test_quotes_that_do_not_hold_the_whole_stay(text: str) -> None:
 def test_an_array_that_is_none_is_never_taken_for_a_key() -> None:
     keys, warnings = read({"ACME_API_KEY": '["secret-1", "secret-2"', "ACME_API_KEY_2": "b"})
     assert [key.secret for key in keys] == ["b"]
-    assert warnings == ("ACME_API_KEY is not used: it begins like a JSON array and is none",)
+    assert warnings == ("ACME_API_KEY is not used: it begins like a JSON array, but is not one",)
 
 
 def test_what_is_no_text_in_an_array_is_left_out() -> None:
@@ -243,6 +243,7 @@ def test_an_array_gives_its_keys_in_order(values: list[str]) -> None:
         st.text(),
     )
 )
+@example({"ACME_API_KEY": ",["})
 def test_whatever_stands_in_the_variables_only_clean_keys_come_out(environ: dict[str, str]) -> None:
     keys, warnings = read(environ)
     assert len({key.secret for key in keys}) == len(keys)

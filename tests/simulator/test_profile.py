@@ -85,7 +85,7 @@ def test_known_models_are_the_listed_the_unlisted_and_the_default() -> None:
         ("{{requests_day.used}}", "{{requests_day.uesd}}", "a quota has no 'uesd'"),
         ("{{created}}", "{{created|7}}", "takes no default"),
         ('{"id":"acme/paid"', '{"id":acme/paid"', "catalog.body: not JSON once it is filled in"),
-        ("finish = '{", "finish = '''{\n}'''\n#", "stream.finish: the data of an event stands on one line"),
+        ("finish = '{", "finish = '''{\n}'''\n#", "stream.finish: the data of an event must be on one line"),
         ('base_path = "/accounts/0123abcd/v1"', 'base_path = "accounts/"', "base_path: 'accounts/' must begin with '/'"),
         ('good_key = "acme-', 'good_key = "acme-bad-', "good_key: contains 'bad'"),
         ('good_key = "acme-', 'key_header = "api key"\ngood_key = "acme-', "key_header: 'api key' is not a header's name"),

@@ -202,7 +202,7 @@ def test_a_client_that_waits_for_100_continue_is_told_to_go_on(bench: SimulatorB
 
 
 def test_the_simulated_model_joins_words(bench: SimulatorBench) -> None:
-    prompt = "Join these words with underscores and reply with only the result: kiwi 42 Ost-See\nThanks!"
+    prompt = "Join these words with underscores and answer with only the result: kiwi 42 Ost-See\nThanks!"
     parts = [{"type": "text", "text": prompt}]
 
     plain = bench.chat(messages=[{"role": "system", "content": "x"}, {"role": "user", "content": prompt}])
@@ -242,7 +242,7 @@ def test_a_tool_that_the_user_names_is_called_once(bench: SimulatorBench) -> Non
 def test_what_an_agent_says_in_the_users_name_is_no_wish(bench: SimulatorBench) -> None:
     """It stands behind what the user wrote, or behind a tool's result, and may name a tool."""
     note = {"role": "user", "content": "Active get_weather sessions: none"}
-    join = {"role": "user", "content": "Join these words with underscores and reply with only the result: A B"}
+    join = {"role": "user", "content": "Join these words with underscores and answer with only the result: A B"}
     use = {"role": "user", "content": "Use get_weather for Paris"}
     result = {"role": "tool", "tool_call_id": "c", "content": "22 degrees"}
 

@@ -55,7 +55,7 @@ class Audit:
         return not self._may_read and not str(path).endswith(_CODE)
 
     def saw(self, variable: object) -> None:
-        """Somebody asked for an environment variable; matters if the plugin's own code did."""
+        """Note a look-up of an environment variable if the plugin's own code made it."""
         frame: FrameType | None = sys._getframe(2)
         depth = 0
         while frame is not None and depth < 6:
@@ -81,7 +81,7 @@ def watching(package: str, *, may_read: bool = False) -> Iterator[Audit]:
         sys.addaudithook(_audit)
         _is_hooked = True
     watch = Audit(package, may_read=may_read)
-    # The class and not the mapping: whoever has imported the mapping is seen too.
+    # The class and not the mapping, so that code which has imported the mapping is seen too.
     environ: Any = type(os.environ)
     get, walk = environ.__getitem__, environ.__iter__
 

@@ -21,7 +21,7 @@ class Guard:
 
     def __init__(self) -> None:
         self.escapes: set[str] = set()
-        """Where somebody tried to go since the context was entered, as `host:port`."""
+        """Addresses that were connected to since the context was entered, as `host:port`."""
         self._ports: set[int] = set()
         self._patches = ExitStack()
 

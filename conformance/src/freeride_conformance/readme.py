@@ -32,27 +32,27 @@ MARKER = "<!-- Above this line: rendered from the package by `python -m freeride
 _GATEWAY = "[FreeRide](https://free-ride.xyz) gateway"
 _FEW = 5
 _HERE = Endpoint("http://127.0.0.1:11343")
-"""So many ids are listed; of more, the number is told."""
+"""So many ids are listed; of the others, only the number."""
 _SCOPES = {
-    Scope.KEY: "the key: another key has its own allowance",
+    Scope.KEY: "the key: another key has its own quota",
     Scope.ACCOUNT: "the account: more keys of one account do not help",
-    Scope.ACCOUNT_MODEL: "account and model: another model has its own allowance, another key of the account has not",
-    Scope.MODEL: "the model, whoever asks",
-    Scope.PROVIDER: "everybody together",
+    Scope.ACCOUNT_MODEL: "account and model: another model has its own quota, another key of the account has not",
+    Scope.MODEL: "the model, for all accounts together",
+    Scope.PROVIDER: "all accounts together",
 }
 _LANGUAGES = {".yml": "yaml", ".yaml": "yaml", ".json": "json", ".json5": "json5", ".toml": "toml"}
 
 
 def provider_head(provider: Provider, distribution: str) -> str:
-    """Title, one sentence and the table of facts."""
+    """Return the title, one sentence and the table of facts."""
     about = provider.about
     rows = {
         "Key": _key(provider),
         "Variable": "; else ".join(_variable(credential) for credential in provider.credentials) or "none",
         "Other address": _address(provider),
         "Counts as free": f"{_free(provider.free)}. {_own_list(provider)}",
-        "A free day": about.free_day,
-        "Limits": "; ".join(_limit(limit, provider.meter) for limit in provider.limits) or "none are published",
+        "Free per day": about.free_day,
+        "Limits": "<br>".join(_limit(limit, provider.meter) for limit in provider.limits) or "none are published",
         "Scope": _SCOPES[provider.meter],
         "Data use": about.data_use,
         "Sources": "; ".join(_sources(provider)),
@@ -63,8 +63,8 @@ def provider_head(provider: Provider, distribution: str) -> str:
 
 
 def binder_head(binder: Binder, distribution: str, answers: Answers | None) -> str:
-    """Title, one sentence, the commands with the files that they edit, what is written where nothing is, and what the agent goes
-    by."""
+    """Return the title, one sentence, the commands with the files that they edit, what is written into a new file, and what the
+    agent goes by."""
     title = f"# {distribution}\n\nBinds [{binder.title}]({binder.homepage}) to the {_GATEWAY}.\n\n"
     table = answer_table(answers) if answers else ""
     if not binder.scopes:

@@ -1,6 +1,6 @@
-"""Renders plugin packages anew from the template: `python -P -m freeride_conformance.render [--whole] FOLDER ...`.
+"""Renders plugin packages again from the template: `python -P -m freeride_conformance.render [--whole] FOLDER ...`.
 
-Of a package that stands by itself the README's head is rendered, from what the installed plugin states. `--whole`, for the
+Of a package in a repository of its own, the README's head is rendered, from what the installed plugin states. `--whole`, for the
 members of a workspace, also writes what they all share: `pyproject.toml`, `py.typed` and the certifying test.
 """
 

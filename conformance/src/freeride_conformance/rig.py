@@ -32,7 +32,7 @@ from freeride_core.settings.resolver import Settings, load_settings
 from freeride_core.simulator import SeenRequest, Simulator, SimulatorThread
 from freeride_core.simulator.profile import Profile
 
-PROMPT = "Join these words with underscores and reply with only the result: FREERIDE CONFORMS"
+PROMPT = "Join these words with underscores and answer with only the result: FREERIDE CONFORMS"
 ANSWER = "FREERIDE_CONFORMS"
 PATIENCE_S = 10.0
 _TIMEOUT_S = 20
@@ -151,7 +151,7 @@ class Rig:
             _closing.popleft().join()
 
     def _check_key(self, settings: Settings) -> None:
-        """Without a key the gateway would ask nobody, and every check would wait for what cannot come."""
+        """Without a key the gateway would send no request, and every check would wait for one."""
         provider, profile = self.subject.provider, self.profile
         keys, warnings = read_keys(provider, settings)
         if keys:

@@ -65,10 +65,10 @@ class ConformanceRule(Generic[S]):
     fix: str
     grade: Grade
     needs: str
-    """The capability without which it does not apply; empty: it always does."""
+    """The capability without which it does not apply, or empty if it always applies."""
     check: Callable[..., None]
     variants: Callable[[S], Iterable[str]] | None
-    """What it is checked for one by one; None: once."""
+    """What it is checked for one by one, or None if it is checked once."""
     is_gate: bool = False
     """Whether a plugin that breaks it breaks most later rules by the same cause: then they are not checked."""
 
@@ -93,7 +93,7 @@ class Check(Generic[S]):
 
     @property
     def divergence(self) -> str:
-        """Why the promise is known not to be kept here; empty: it is to be kept."""
+        """Return why the promise is known not to be kept here, or an empty text if it must be kept."""
         return self.subject.divergence(self.rule.name, self.variant)
 
     def run(self) -> None:

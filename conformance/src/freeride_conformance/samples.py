@@ -20,7 +20,7 @@ class Sample(SampleTable, frozen=True, kw_only=True):
 
     name: str
     before: str | None = None
-    """None: there is no file yet."""
+    """None if there is no file yet."""
     after: str
     asks_elsewhere: dict[str, str] = {}
     """The models that the agent then asks for past the gateway, by the settings that say so."""
@@ -74,7 +74,7 @@ class Samples(SampleTable, frozen=True, kw_only=True):
     stronger: tuple[StrongerFile, ...] = ()
     answers: Answers | None = None
     merged: tuple[str, ...] = ()
-    """Files below the home folder that the agent merges, the weakest first. Empty: it reads one."""
+    """Files below the home folder that the agent merges, the weakest first. Empty if it reads one."""
     user_agents: tuple[str, ...] = ()
     """The User-Agent headers that the agent was seen to send."""
     version_member: str = ""

@@ -46,9 +46,9 @@ class Package:
     commands: Mapping[str, str] = field(default_factory=dict)
     """What it adds to `freeride`: targets by name."""
     status: Mapping[str, str] = field(default_factory=dict)
-    """What it adds to `freeride status`: likewise."""
+    """What it adds to `freeride status`, in the same form."""
     scripts: Mapping[str, str] = field(default_factory=dict)
-    """Programs of its own: likewise."""
+    """Programs of its own, in the same form."""
 
     @property
     def distribution(self) -> str:
@@ -74,7 +74,7 @@ def shared_files(package: Package) -> dict[str, str]:
 
 
 def new_files(package: Package) -> dict[str, str]:
-    """A complete package that stands by itself: texts by path below its root."""
+    """Return a complete package in a repository of its own: texts by path below its root."""
     module = _fill(f"{package.kind}.py", package)
     sample = "simulator.toml" if package.kind == "provider" else "samples.toml"
     samples = parse_samples(_fill(sample, package)) if package.kind == "binder" else None
@@ -92,7 +92,9 @@ def new_files(package: Package) -> dict[str, str]:
 
 
 def package_in(root: Path) -> Package:
-    """The facts of the package in a folder, as its `pyproject.toml` and the installed plugin state them. ValueError: it is none."""
+    """The facts of the package in a folder, as its `pyproject.toml` and the installed plugin state them.
+
+    Raise `ValueError` if it is no package."""
     try:
         project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
         offers = {kind: project["entry-points"].get(f"freeride.{kind}s", {}) for kind in KINDS}
@@ -127,11 +129,11 @@ def head_of(plugin: Provider | Binder, package: Package, samples: Samples | None
 
 
 def readme_of(package: Package, text: str) -> str:
-    """A README with its head rendered anew from the installed plugin. ValueError: it has no marker."""
+    """Return a README with its head rendered again from the installed plugin. Raise `ValueError` if it has no marker."""
     _, marker, by_hand = text.partition(MARKER)
     if not marker:
         raise ValueError(
-            f"the README has no line {MARKER.strip()!r}, so nobody knows where what is written by hand begins"
+            f"the README has no line {MARKER.strip()!r}, so it is not known where the handwritten part begins"
         )
     samples = installed_samples(package.module) if package.kind == "binder" else None
     return head_of(_installed(package.kind, package.name), package, samples) + MARKER + by_hand

@@ -135,7 +135,7 @@ class Binder(ABC):
 
     def advice(self, endpoint: Endpoint) -> str:
         """Return what the user must do after binding to `endpoint`; empty if there is nothing to do."""
-        restart = "" if self.reloads else f"Restart {self.title} where it runs."
+        restart = "" if self.reloads else f"Restart {self.title} to apply the change."
         after = self.after.replace("{key}", endpoint.key).replace("{model}", endpoint.model)
         return " ".join(filter(None, (restart, after)))
 

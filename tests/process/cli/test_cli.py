@@ -72,6 +72,7 @@ def test_the_version_is_one_line_on_stdout() -> None:
     for arguments in (("--version",), ("-V",), ("version",)):
         ended = freeride(*arguments)
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"freeride {__version__}\n", "")
+    assert json.loads(freeride("version", "--json").stdout) == {"version": __version__}
     assert not {"typer", "freeride_core.cli.group"} & imported_by("--version")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fake_upstream import until
 from freeride_core.plugins.discovery import load_plugins
 from freeride_core.simulator import Simulator, SimulatorThread
 from freeride_core.simulator.installed import installed_profile
@@ -216,8 +217,8 @@ def test_it_opens_the_page_where_keys_are_made_if_the_user_agrees(environ: dict[
             terminal.expect(PASTE)
             terminal.type("\n")
             terminal.wait()
-        assert opened.exists() is is_opened
-    assert opened.read_text() == "https://console.groq.com/keys"
+        assert opened.exists() <= is_opened
+    until(lambda: opened.exists() and opened.read_text() == "https://console.groq.com/keys")
     with Terminal((*INIT, "groq"), environ | {"BROWSER": f"{browser} %s", "SSH_CONNECTION": "x"}) as terminal:
         terminal.expect(PASTE)
         assert "in your browser" not in terminal.screen

@@ -294,7 +294,7 @@ class TestRefusals:
         return ended.stderr
 
     def test_an_unknown_agent(self, environ: dict[str, str]) -> None:
-        assert "there is no binder 'nobody'; installed: aider" in self.fails(environ, "nobody")
+        assert "there is no binder for 'nobody'; installed: aider" in self.fails(environ, "nobody")
 
     def test_an_agent_that_only_its_file_binds(self, environ: dict[str, str], tmp_path: Path) -> None:
         found = install_stranger(tmp_path / "site")
@@ -309,7 +309,7 @@ class TestRefusals:
         assert "written" not in message
 
     def test_an_agent_that_is_not_installed(self, environ: dict[str, str]) -> None:
-        assert "aider is not on the path" in self.fails(environ | {"PATH": ""}, "aider", code=127)
+        assert "aider is not installed, or not on PATH" in self.fails(environ | {"PATH": ""}, "aider", code=127)
 
     def test_an_address_where_somebody_else_is(self, environ: dict[str, str]) -> None:
         with SimulatorThread(Simulator(installed_profile(load_plugins(("provider",)), "groq"))) as simulators:

@@ -171,9 +171,7 @@ def test_a_taken_port_is_one_clear_line(environ: Mapping[str, str]) -> None:
 
     assert result.returncode == 1
     assert result.stdout == ""
-    assert result.stderr == (
-        f"freeride: 127.0.0.1:{port} is in use: stop what runs there, or choose another port with --port\n"
-    )
+    assert result.stderr == f"freeride: Port {port} is used by another program. Stop it, or use --port {port + 1}.\n"
 
 
 @pytest.mark.parametrize("names", [["nonesuch"], []])

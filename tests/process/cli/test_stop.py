@@ -68,6 +68,10 @@ def test_a_port_that_a_gateway_of_this_home_uses_is_told_with_the_way_to_stop_it
             [*FREERIDE, "serve", "--port", port_of(url)], environ | {"FREERIDE_HOME": f"{environ['HOME']}/other"}
         )
         assert "is used by a FreeRide gateway of another home" in foreign.stderr
+        for command in (["demo"], ["simulate", "groq"]):
+            other = run([*FREERIDE, *command, "--port", port_of(url)], environ)
+            hint = f"Stop it, or use --port {int(port_of(url)) + 1}.\n"
+            assert other.stderr.endswith(f"Port {port_of(url)} is used by a FreeRide gateway. {hint}")
 
 
 def test_a_port_that_another_program_uses_is_told_with_another_port(environ: dict[str, str]) -> None:

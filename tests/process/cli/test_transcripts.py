@@ -64,6 +64,33 @@ def test_the_table_of_models_leaves_out_columns(environ: dict[str, str], columns
     assert ["ID", *table.splitlines()[0].split()] == titles
 
 
+@pytest.mark.parametrize(
+    ("columns", "titles", "aider", "llm"),
+    [
+        (
+            60,
+            "NAME SCOPE STATE PATH",
+            "aider home not found ~/.aider.conf.yml",
+            "llm home not found ~/.config/io.datasette.llm/",
+        ),
+        (
+            100,
+            "NAME SCOPE STATE MODEL ASKED PATH",
+            "aider home not found - - ~/.aider.conf.yml",
+            "llm home not found - - ~/.config/io.datasette.llm/extra-openai-models.yaml",
+        ),
+    ],
+)
+def test_the_table_of_agents_keeps_the_path(
+    environ: dict[str, str], columns: int, titles: str, aider: str, llm: str
+) -> None:
+    lines = [" ".join(line.split()) for line in shown(environ, columns, "bind").splitlines()]
+    assert lines[0] == titles
+    assert aider in lines
+    after_llm = lines[lines.index(llm) + 1]
+    assert (after_llm == "extra-openai-models.yaml") is (columns == 60)
+
+
 def test_the_menu_of_init_fits_a_narrow_terminal(environ: dict[str, str]) -> None:
     for name in ("GROQ_API_KEY", "OPENROUTER_API_KEY", "NVIDIA_API_KEY"):
         del environ[name]

@@ -51,5 +51,5 @@ def test_a_binding_that_cannot_be_undone_is_told_and_the_others_are_undone(
     aider.write_text("a: [half\n")
     ended = run([*FREERIDE, "uninstall"], environ, cwd=tmp_path)
     assert ended.returncode == 1
-    assert "1 of 2 bindings are not undone" in ended.stderr
+    assert "1 of 2 bindings could not be undone" in ended.stderr
     assert (aider.exists(), llm.exists()) == (True, False)

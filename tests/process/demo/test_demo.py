@@ -187,7 +187,7 @@ def test_every_ask_is_answered_whatever_fails(story: Story) -> None:
     assert asks[0]["failures"] == []
     failures = [failure for ask in asks for failure in ask["failures"]]
     assert {"rate_limit", "quota_exhausted", "auth", "timeout", "network"} <= {failure["error"] for failure in failures}
-    assert total == {"asks": len(asks), "answers": len(asks), "failures": len(failures), "url": None}
+    assert total == {"requests": len(asks), "answers": len(asks), "failures": len(failures), "url": None}
     assert len({ask["provider"] for ask in asks}) >= 4
     assert max(len(ask["failures"]) for ask in asks) >= 2
 
@@ -216,7 +216,7 @@ def test_a_pipe_gets_plain_lines(environ: Mapping[str, str]) -> None:
     asks = [line for line in text if line.startswith("you ")]
     assert all(re.search(r'▸ [\w-]+( \(key \d\))? ✓ \d+ ms  ".+"$', line) for line in asks)
     assert any("✗ rate limit, back in " in line for line in asks)
-    assert f"{len(asks)} asks, {len(asks)} answers, " in ended.stdout
+    assert f"{len(asks)} requests, {len(asks)} answers, " in ended.stdout
 
 
 def test_an_encoding_without_signs_gets_letters(doubles: dict[str, str]) -> None:
@@ -234,7 +234,7 @@ def test_the_story_fits_the_providers_that_there_are(doubles: dict[str, str], in
     names = installed.split(",")
     assert {ask["provider"] for ask in asks} == set(names)
     assert all(ask["status"] == 200 for ask in asks)
-    assert total["answers"] == total["asks"] >= 3
+    assert total["answers"] == total["requests"] >= 3
     errors = {failure["error"] for ask in asks for failure in ask["failures"]}
     assert errors >= ({"auth"} if len(names) == 1 else {"auth", "rate_limit", "quota_exhausted"})
 
@@ -273,7 +273,7 @@ def test_a_server_of_the_users_own_plays_only_where_there_is_nobody_else(
     asks, total = told(run(doubles | {"ONLY": installed}, "--once", "--json"))
 
     assert {ask["provider"] for ask in asks} == playing
-    assert total["answers"] == total["asks"] >= 2
+    assert total["answers"] == total["requests"] >= 2
 
 
 # What it leaves alone
@@ -392,7 +392,7 @@ def test_each_request_of_an_agent_is_told(short: dict[str, str]) -> None:
 
 def test_json_ends_with_the_url_and_it_serves(short: dict[str, str]) -> None:
     with running(short, "--port", "0", "--json") as process:
-        total = json.loads(read_until(process, r'^\{"asks":.*')[0])
+        total = json.loads(read_until(process, r'^\{"requests":.*')[0])
         assert ask(f"{total['url']}/v1").status_code == 200
         rest, errors = finish(process)
 
@@ -425,7 +425,7 @@ def test_a_stream_in_flight_does_not_hold_up_the_end(short: dict[str, str]) -> N
             "messages": [
                 {
                     "role": "user",
-                    "content": f"Join these words with underscores and reply with only the result: {words}",
+                    "content": f"Join these words with underscores and answer with only the result: {words}",
                 }
             ],
         }
@@ -447,7 +447,7 @@ def test_a_taken_port_is_one_line(environ: Mapping[str, str]) -> None:
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.splitlines() == [
-        f"freeride: 127.0.0.1:{port} is in use: stop what runs there, or choose another port with --port"
+        f"freeride: Port {port} is used by another program. Stop it, or use --port {port + 1}."
     ]
 
 
@@ -607,10 +607,10 @@ def test_a_line_grows_with_what_is_known() -> None:
         "you …",
         "you …",
         "you ▸ acme …",
-        "you ▸ acme ✗ key refused …",
-        "you ▸ acme ✗ key refused ▸ bolt …",
-        "you ▸ acme ✗ key refused ▸ bolt ✓ 6 ms",
-        "you ▸ acme ✗ key refused ▸ bolt ✓ 6 ms",
+        "you ▸ acme ✗ key rejected …",
+        "you ▸ acme ✗ key rejected ▸ bolt …",
+        "you ▸ acme ✗ key rejected ▸ bolt ✓ 6 ms",
+        "you ▸ acme ✗ key rejected ▸ bolt ✓ 6 ms",
     ]
     assert ask.is_told
 
@@ -619,7 +619,7 @@ def test_no_answer_is_not_dressed_up() -> None:
     ask = Ask(1, hops=FAILED[:1], text="All cool.", status=503, is_over=True)
 
     assert written(ask) == 'you ▸ acme ✗ rate limit, back in 37 s  ✗ no answer: "All cool."'
-    assert summary([ask]) == "1 ask, 0 answers, 1 failure you never saw."
+    assert summary([ask]) == "1 request, 0 answers, 1 failure you never saw."
 
 
 @given(st.text(max_size=200), st.integers(44, 120), st.booleans(), st.sampled_from([Signs(), ASCII_SIGNS]))
@@ -649,7 +649,7 @@ def test_spans_are_rounded_up(seconds: float, text: str) -> None:
     ("kind", "is_outage", "shown"),
     [
         ("rate_limit", False, ("cooling 37 s", "rate limit")),
-        ("auth", False, ("cooling 37 s", "key refused")),
+        ("auth", False, ("cooling 37 s", "key rejected")),
         ("network", True, ("down 37 s", "no connection")),
         ("of_tomorrow", False, ("cooling 37 s", "of tomorrow")),
     ],

@@ -70,7 +70,7 @@ def shown(settings: Settings, *names: str) -> str:
 
 
 def payload_in(text: str) -> dict[str, Any]:
-    found = re.search(r"^\{\n.*?^\}", text, re.DOTALL | re.MULTILINE)
+    found = re.search(r"^\{.*?\}$", text, re.DOTALL | re.MULTILINE)
     assert found is not None, text
     payload: dict[str, Any] = json.loads(found[0])
     return payload
@@ -102,7 +102,9 @@ class BeaconClock:
 class TestBeacon:
     def test_nothing_is_sent_in_the_first_hour_and_then_what_was_shown(self, home: Path) -> None:
         settings = settings_with(home, "http://127.0.0.1:9/beacon")
-        first = payload_in(shown(settings, "groq"))
+        text = shown(settings, "groq")
+        assert text.count("\n") == 3
+        first = payload_in(text)
         clock = BeaconClock()
         for _ in range(3):
             clock.pass_(SEND_EVERY_S / 4, settings, ANSWER, b"")

@@ -112,8 +112,8 @@ def reads_its_proofs(subject: ProviderSubject, proof: str) -> None:
 @rule(
     RULES,
     SECTION,
-    fix="show in simulator.toml, by a [[proof]] each, an account that can be billed, one that cannot, and one of which nothing is "
-    "known; or use a policy of `free` that asks for no account",
+    fix="show in simulator.toml, by a [[proof]] each, an account that can be billed, one that cannot, and an unknown one. Or use "
+    "a policy of `free` that asks for no account",
 )
 def shows_whom_it_trusts(subject: ProviderSubject) -> None:
     """If the free policy depends on the account, the profile shows three proofs: that an account can be billed, that it cannot,

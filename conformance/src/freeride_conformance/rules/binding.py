@@ -92,7 +92,7 @@ def stays_in_its_place(subject: BinderSubject) -> None:
         assert re.fullmatch(r"[A-Z][A-Z0-9_]*", variable), f"{variable!r} in `moved_by` is no name of a variable"
         file = subject.binder.path(Place.HOME, home, cwd).relative_to(home)
         places = [each.as_posix() for each in (file, *file.parents)]
-        assert place in places, f"`moved_by` says that {variable} replaces {place!r}, which is none of {places}"
+        assert place in places, f"`moved_by` says that {variable} replaces {place!r}, but it must be one of {places}"
 
 
 @rule(RULES, SECTION, fix="turn text into text: files, addresses and keys are the core's business")
@@ -183,7 +183,7 @@ def _texts(subject: BinderSubject) -> list[str | None]:
     return [None, *(sample.before for sample in subject.samples.samples if sample.before is not None)]
 
 
-@rule(RULES, SECTION, fix="look for what you wrote the last time, and replace it where it stands", needs="files")
+@rule(RULES, SECTION, fix="look for what you wrote the last time, and replace it in its place", needs="files")
 def binds_once(subject: BinderSubject) -> None:
     """Binding again changes nothing."""
     for text in _texts(subject):
@@ -197,7 +197,7 @@ def follows_the_gateway(subject: BinderSubject) -> None:
     for text in _texts(subject):
         edited = _edit(subject.binder, subject.binder.edit(text, HERE), THERE)
         for part in _parts(subject.binder, THERE):
-            assert part in edited, f"{part!r} is not there after it was bound anew"
+            assert part in edited, f"{part!r} is not there after it was bound again"
         was_there = HERE.root in (text or "")
         assert was_there or HERE.root not in edited, "the old address is still there"
 
@@ -213,7 +213,7 @@ def keeps_what_is_not_its_own(subject: BinderSubject) -> None:
         kept = [line for line in sample.before.splitlines() if line.strip() and line not in ours]
         found = iter(edited.splitlines())
         for line in kept:
-            assert any(line == other for other in found), f"the line {line!r} is gone, or stands elsewhere"
+            assert any(line == other for other in found), f"the line {line!r} is gone, or in another place"
         dos = sample.before.replace("\r\n", "\n").replace("\n", "\r\n")
         as_dos = _edit(subject.binder, dos)
         stray = [line for line in as_dos.split("\r\n") if "\n" in line or "\r" in line]
@@ -300,7 +300,7 @@ def starts_it_bound(subject: BinderSubject) -> None:
     files, it gets their path."""
     for endpoint in (HERE, THERE):
         launch = subject.binder.launch(endpoint)
-        assert launch is not None, f"it has no words for a gateway at {endpoint.root}"
+        assert launch is not None, f"it cannot launch the agent for a gateway at {endpoint.root}"
         assert launch.program.strip(), "it names no program"
         told = [*launch.environment.values(), *launch.arguments]
         for part in (endpoint.root, endpoint.model):
@@ -308,8 +308,10 @@ def starts_it_bound(subject: BinderSubject) -> None:
                 f"{part!r} is neither in the environment nor in the arguments nor in a file"
             )
         shown = [text for text in (launch.program, *launch.arguments) if endpoint.key in text]
-        assert not shown, f"the key is shown to everybody on the machine: {shown}"
+        assert not shown, f"the key is shown to every user of the machine: {shown}"
         for name in launch.files:
             assert PureWindowsPath(name).name == name, f"{name!r} is no plain name of a file"
-            assert any(FILES in text and name in text for text in told), f"nobody tells the agent where {name!r} is"
+            assert any(FILES in text and name in text for text in told), (
+                f"no variable or argument tells the agent where {name!r} is"
+            )
         assert launch.files or not any(FILES in text for text in told), f"it says {FILES!r} and has no file"

@@ -223,8 +223,8 @@ def usual_scope(kind: str, provider: Provider) -> Scope:
 @rule(
     RULES,
     SECTION,
-    fix="bind each `Rule` to the code or the words that mean it, and leave what is left to "
-    "`freeride_core.compatible.usual_rules.by_status`; where a status alone means something else, "
+    fix="bind each `Rule` to the code or the words that mean it, and leave the rest to "
+    "`freeride_core.compatible.usual_rules.by_status`. Where a status alone means something else, "
     "show it by a case without words, or by two with different ones",
     needs="chat",
     variants=_unexplained,
@@ -283,7 +283,7 @@ def _hint(header: str | None, now: float) -> dict[str, str]:
     return {"retry-after": format_datetime(datetime.fromtimestamp(now + away_s, UTC), usegmt=True)}
 
 
-# Name: the `Retry-After`, more of the error's body, and the seconds to wait; None: as if nothing had been said.
+# Name: the `Retry-After`, more of the error's body, and the seconds to wait, or None as if nothing had been said.
 _HINTS: dict[str, tuple[str | None, dict[str, Any], float | None]] = {
     "whole-seconds": ("41", {}, 41),
     "decimal-seconds": ("40.2", {}, 41),

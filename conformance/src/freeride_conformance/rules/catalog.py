@@ -36,7 +36,7 @@ def rates_its_models(subject: ProviderSubject) -> None:
     the others chat."""
     models = subject.provider.catalog.models
     ids = [(model.id, *sorted(model.operations)) for model in models]
-    assert len(ids) == len(set(ids)), "an id stands twice in the dated list"
+    assert len(ids) == len(set(ids)), "an id is in the dated list twice"
     gone = [model.id for model in models if (model.retires or "9999") <= subject.provider.catalog.checked]
     assert not gone, f"{gone} were gone when the dated list was checked"
     live: tuple[Model, ...] = ()

@@ -50,10 +50,10 @@ def denies_what_is_not_free(subject: ProviderSubject) -> None:
     for can_be_billed in (True, None):
         account = Account(can_be_billed=can_be_billed)
         assert is_open or not policy.allows(_STRANGER, account), (
-            f"with can_be_billed={can_be_billed} a model that nobody has heard of is free"
+            f"with can_be_billed={can_be_billed} an unknown model is free"
         )
     assert not is_open or isinstance(policy, WholeCatalog) or not subject.provider.credentials, (
-        "its policy allows a model that nobody has heard of; only WholeCatalog(), which says why, may do that"
+        "its policy allows an unknown model; only WholeCatalog(), which says why, may do that"
     )
     is_priced = bool(profile.catalog.prices or profile.catalog.marks) and not isinstance(policy, WholeCatalog)
     odd = dict(_odd_entries(subject)) if is_priced or not is_open else {}

@@ -160,7 +160,7 @@ def is_told_from_others(subject: BinderSubject) -> None:
     )
     names = (*binder.client_names, *binder.shared_client_names)
     for client in seen:
-        assert is_named(client, names), f"a request of {client!r} is none of {list(names)}"
+        assert is_named(client, names), f"a request of {client!r} is not one of {list(names)}"
     for name in names:
         assert any(is_named(client, [name]) for client in seen), f"no header in `user_agents` names {name!r}"
     for library in _LIBRARIES:

@@ -75,7 +75,7 @@ def never_raises(subject: ProviderSubject) -> None:
                 decoder.flush()
     for answer in _nonsense():
         EVIDENCE.note(f"{answer.status} {answer.body!r}", "(catalog, probe)")
-        with contextlib.suppress(ValueError):  # this is how a catalog says that it is none
+        with contextlib.suppress(ValueError):  # a catalog raises it for what is not a model list
             provider.catalog.parse(answer)
         if provider.probe is not None:
             provider.probe.read(answer)

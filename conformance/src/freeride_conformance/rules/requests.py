@@ -81,10 +81,10 @@ def stays_below_its_base_url(subject: ProviderSubject) -> None:
 def shows_its_key_in_one_header(subject: ProviderSubject) -> None:
     """The key is in one header of a request, not in its URL and not in its body. No `repr` shows it."""
     for purpose, request in _requests(subject, _ELSEWHERE):
-        assert SECRET not in request.url, f"the key stands in the URL of the {purpose} request"
-        assert SECRET.encode() not in request.body, f"the key stands in the body of the {purpose} request"
+        assert SECRET not in request.url, f"the key is in the URL of the {purpose} request"
+        assert SECRET.encode() not in request.body, f"the key is in the body of the {purpose} request"
         holders = [name for name, value in request.headers if SECRET in value]
-        assert len(holders) <= 1, f"the key stands in {len(holders)} headers of the {purpose} request: {holders}"
+        assert len(holders) <= 1, f"the key is in {len(holders)} headers of the {purpose} request: {holders}"
     assert SECRET not in repr(subject.key()), "a key's repr shows the secret"
 
 
@@ -138,8 +138,8 @@ def sends_what_the_client_wrote(subject: ProviderSubject) -> None:
         reply = rig.ask(written.encode())
         assert reply.status == 200, f"the client got {reply.status}"
         body = rig.asked[-1].body
-        assert b'"kept":  [1, 2.50, null]' in body, "the value of x_unknown was written anew"
-        assert json.dumps([{"role": "user", "content": PROMPT}]).encode() in body, "the messages were written anew"
+        assert b'"kept":  [1, 2.50, null]' in body, "the value of x_unknown was rewritten"
+        assert json.dumps([{"role": "user", "content": PROMPT}]).encode() in body, "the messages were rewritten"
 
 
 @rule(

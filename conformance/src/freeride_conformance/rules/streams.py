@@ -148,7 +148,7 @@ _NO_ANSWERS = {
 @rule(
     RULES,
     SECTION,
-    fix="read errors in Phase.BODY and Phase.EVENT too, and make no answer of what is none",
+    fix="read errors in Phase.BODY and Phase.EVENT too, and do not make an answer of an error",
     needs="chat",
     variants=lambda _: _NO_ANSWERS,
 )

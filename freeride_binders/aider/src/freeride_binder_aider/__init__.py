@@ -111,12 +111,12 @@ class AiderBinder(Binder):
 
 
 def _option(shortcut: str) -> str:
-    """As it stands in the file: `35turbo`, `o1-mini`."""
+    """Return the name as the file has it: `35turbo`, `o1-mini`."""
     return shortcut.lower().replace("_", "-")
 
 
 def _others_of(variables: dict[str, str], endpoint: Endpoint) -> tuple[OtherModel, ...]:
-    """Of an address only the host is told: what stands in a `.env` is secret."""
+    """Show only the host of an address: the values of a `.env` are secret."""
     models = [
         (name, variables.get(name, "")) for name in (f"AIDER_{each.replace('-', '_').upper()}" for each in _MODELS)
     ]

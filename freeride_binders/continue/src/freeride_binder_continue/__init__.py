@@ -27,7 +27,7 @@ class ContinueBinder(Binder):
     programs = ("cn",)
     moved_by = (("CONTINUE_GLOBAL_DIR", ".continue"),)
     reloads = True
-    after = "Choose FreeRide in Continue's list of models; `cn` wants a restart where it runs."
+    after = "Choose FreeRide in Continue's list of models. Restart `cn` if it is running."
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:  # noqa: ARG002 - it has one file, in the home folder
         return home / ".continue" / "config.yaml"

@@ -9,7 +9,7 @@ from freeride_core.editing import JsonDocument
 
 _PROVIDER = "freeride"
 _SMALL = "freeride/fast"
-"""For titles and summaries, of which it asks one for each session: the quick models' allowance serves them."""
+"""For titles and summaries, of which it asks one for each session: the quota of the quick models serves them."""
 
 
 class CrushBinder(Binder):
@@ -25,7 +25,7 @@ class CrushBinder(Binder):
     key_reference = "$NAME"
     merges = True
     moved_by = (("CRUSH_GLOBAL_CONFIG", ".config/crush"), ("XDG_CONFIG_HOME", ".config"))
-    after = "Where it goes on with a model that was chosen in it before, choose FreeRide with ctrl+l."
+    after = "If it keeps a model that you chose in it before, choose FreeRide with ctrl+l."
 
     def path(self, scope: Place, home: Path, cwd: Path) -> Path:
         return _folder(scope, home, cwd) / "crush.json"
@@ -47,7 +47,7 @@ class CrushBinder(Binder):
         document.set([*provider, "type"], "openai-compat")
         document.set([*provider, "base_url"], endpoint.openai)
         document.set([*provider, "api_key"], endpoint.key)
-        for model in dict.fromkeys((endpoint.model, _SMALL)):  # it asks nobody for a list
+        for model in dict.fromkeys((endpoint.model, _SMALL)):  # it fetches no list of models
             if document.find([*provider, "models"], "id", model) is None:
                 limits = {"context_window": endpoint.context, "default_max_tokens": endpoint.max_output}
                 document.append([*provider, "models"], {"id": model, "name": f"FreeRide {model}", **limits})

@@ -48,7 +48,7 @@ class GooseBinder(Binder):
         document.set(["base_url"], _address(endpoint))
         for member in _STALE:
             document.remove([member])
-        # A key by name is looked for in the keyring or in a variable; a header stands here.
+        # A key by name is looked for in the keyring or in a variable; a header is read from here.
         document.set(["requires_auth"], False)
         document.set(["headers", "Authorization"], f"Bearer {endpoint.key}")
         if document.find(["models"], "name", endpoint.model) is None:

@@ -38,7 +38,7 @@ class LlmBinder(Binder):
     def edit(self, text: str | None, endpoint: Endpoint) -> str:
         document = YamlDocument(text or "")
         connection = {"model_name": endpoint.model, "api_base": endpoint.openai}
-        # A key by name would be looked for in `keys.json`; a header stands here.
+        # A key by name would be looked for in `keys.json`; a header is read from here.
         headers = {"Authorization": f"Bearer {endpoint.key}"}
         abilities = {"supports_tools": True, "supports_schema": True}
         entry = document.find([], "model_id", _MODEL)

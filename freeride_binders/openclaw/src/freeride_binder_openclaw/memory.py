@@ -74,7 +74,7 @@ class Memory:
         self._tell = tell
 
     def reserve(self, model: str, now: float, ceiling: Ceiling) -> int | None:
-        """A probe that is about to be sent, noted before it is: whatever happens then, it counts. None: there may be none now."""
+        """Return a probe to send, noted before it is so that it counts whatever happens, or None if none may be sent now."""
         with self._writing() as database:
             if _count(database, now - DAY_S) >= ceiling.day or _count(database, now - MINUTE_S) >= ceiling.minute:
                 return None
@@ -92,7 +92,7 @@ class Memory:
             return _count(database, moment)
 
     def last_probe(self, model: str) -> float | None:
-        """When this model was asked last; None: never, or too long ago to be remembered."""
+        """Return when this model was asked last, or None if never or too long ago to be remembered."""
         with self._reading() as database:
             at: float | None = database.execute("SELECT max(at) FROM probe WHERE model = ?", (model,)).fetchone()[0]
             return at
@@ -181,7 +181,7 @@ class Memory:
 
 
 def _is_sound(database: sqlite3.Connection) -> bool:
-    """Whether it can be read; makes the tables where there are none."""
+    """Return whether it can be read, and make the tables if they are missing."""
     try:
         database.executescript(_TABLES)
         (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()

@@ -38,10 +38,10 @@ class OpenRouter(UpstreamClient):
         try:
             return rank(self.provider, answer, self.is_free)
         except ValueError:
-            raise UnreachableUpstream("its list of models is none") from None
+            raise UnreachableUpstream("its answer is not a list of models") from None
 
     def read_allowance(self, key: Key) -> DayAllowance | None:
-        """What is left of the day. Costs nothing. None: it does not say. Raises `UnreachableUpstream`."""
+        """Return what is left of the day, or None if it does not say. Costs nothing. Raise `UnreachableUpstream`."""
         request = self.provider.probe.request(key) if self.provider.probe else None
         answer = self.ask(request) if request is not None else None
         try:

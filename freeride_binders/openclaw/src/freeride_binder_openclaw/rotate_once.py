@@ -33,7 +33,7 @@ def turn(
     if found.obstacle is not None:
         raise Unusable(explain(found.obstacle, now))
     if found.model is None:
-        asked = ", ".join(f"{model} ({kind})" for model, kind in found.tried) or "all have failed lately"
+        asked = ", ".join(f"{model} ({kind})" for model, kind in found.tried) or "all have failed recently"
         raise Unusable(f"no free model answers: {asked}; nothing was changed")
     primary = ref_of(found.model.id)
     failed = {model for model, _ in found.tried} | ({former} if former else set())

@@ -25,7 +25,7 @@ class Replacement:
     tried: tuple[tuple[str, str], ...] = ()
     """Ids that did not answer, each with the kind of its failure."""
     obstacle: ProbeVerdict | None = None
-    """Why no model would answer now; then there is none."""
+    """Why no model would answer now, if none was found."""
 
 
 class Trials:
@@ -37,7 +37,7 @@ class Trials:
         self._now = now
 
     def try_model(self, model_id: str) -> ProbeVerdict | None:
-        """Asks with one key after the other, until a failure is not the key's. None: the share for probes is spent."""
+        """Ask with one key after the other, until a failure is not the key's. Return None if the share for probes is spent."""
         verdict: ProbeVerdict | None = None
         for key in self._openrouter.keys:
             ceiling = self._openrouter.ceiling(self._memory.daily_limit())
@@ -51,7 +51,7 @@ class Trials:
         return verdict
 
     def find_replacement(self, models: Sequence[FreeModel], avoid: Collection[str]) -> Replacement:
-        """The best model that answers. Those to avoid, and those that failed lately, are passed over."""
+        """Return the best model that answers. Those to avoid, and those that failed recently, are passed over."""
         tried: list[tuple[str, str]] = []
         passed_over = {*avoid, *self._memory.failed_models(self._now())}
         for model in best_for_agents(models):

@@ -10,7 +10,7 @@ from freeride_core import Endpoint, Unreadable
 from freeride_core.editing import JsonDocument
 
 DIRECT = "openrouter"
-"""OpenClaw's name of OpenRouter, which in a record stands where a gateway's address would."""
+"""OpenClaw's name of OpenRouter, which a record has in place of a gateway's address."""
 ROUTER = "openrouter/free"
 """OpenRouter's own id of its router over all free models."""
 
@@ -43,7 +43,7 @@ class ChosenModels:
 
     @property
     def direct_id(self) -> str | None:
-        """OpenRouter's own id of the primary; None: it is not asked at OpenRouter."""
+        """OpenRouter's own id of the primary, or None if it is not asked at OpenRouter."""
         return id_of(self.primary) if self.primary else None
 
     @property
@@ -61,12 +61,12 @@ def ref_of(model_id: str) -> str:
 
 
 def id_of(ref: str) -> str | None:
-    """OpenRouter's id of a model that OpenClaw names; None: another provider's."""
+    """Return OpenRouter's id of a model that OpenClaw names, or None if it is another provider's."""
     return ref.removeprefix(f"{DIRECT}/") if ref.startswith(f"{DIRECT}/") else None
 
 
 def read_selection(text: str | None) -> ChosenModels:
-    """What the configuration says; None: there is none. Raises `Unreadable`."""
+    """Return what the configuration says, or None without one. Raise `Unreadable`."""
     document = JsonDocument(text or "")
     chosen = document.get(_MODEL)
     primary = chosen.get("primary") if isinstance(chosen, dict) else chosen
@@ -99,8 +99,9 @@ class Chooser(OpenClawBinder):
         fallbacks: Sequence[str] | None = None,
         with_profile: bool = False,
     ) -> None:
-        """`endpoint`: what to ask first, with `DIRECT` as its root and OpenClaw's name of the model where that is OpenRouter;
-        None: the primary stays. `fallbacks`: None: they stay."""
+        """`endpoint` is what to ask first. For OpenRouter it has `DIRECT` as its root and OpenClaw's name of the model.
+
+        The primary stays if `endpoint` is None, and the fallbacks stay if `fallbacks` is None."""
         self.endpoint = endpoint or current.endpoint
         self._keeps_primary = endpoint is None
         self._fallbacks = fallbacks

@@ -18,7 +18,7 @@ from freeride_core import Model
 from freeride_core.cli import find_fault
 
 ALLOWANCE_S = 900.0
-"""How often a key's allowance is asked for."""
+"""How often a key's quota is asked for."""
 _FALLBACKS = 5
 
 

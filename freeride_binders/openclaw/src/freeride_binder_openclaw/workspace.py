@@ -52,7 +52,7 @@ class Workspace:
         return record is not None and record.root == DIRECT and record.model == self.selection.primary
 
     def find_keys(self, now: Callable[[], float] = time.time) -> Keys:
-        """From the settings, else from OpenClaw's configuration, as ever. Raises `Unusable`: there is none."""
+        """Return the key from the settings, else from OpenClaw's configuration. Raise `Unusable` if there is no key."""
         provider = _load_openrouter()
         theirs = self.selection.openrouter_key
         found = [Keys(OpenRouter(provider, self.settings, now), _VARIABLE)]

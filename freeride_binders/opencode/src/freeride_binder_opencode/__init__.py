@@ -11,7 +11,7 @@ from freeride_core.editing import JsonDocument
 _PROVIDER = "freeride"
 _PROMPTS = ("agent", "agents", "command", "commands", "mode", "modes")
 _SMALL = "freeride/fast"
-"""For titles and summaries, of which it asks one for each session: the quick models' allowance serves them."""
+"""For titles and summaries, of which it asks one for each session: the quota of the quick models serves them."""
 
 
 class OpenCodeBinder(Binder):
@@ -62,7 +62,7 @@ class OpenCodeBinder(Binder):
         document.add([*provider, "name"], "FreeRide")
         document.set([*provider, "options"], {"baseURL": endpoint.openai, "apiKey": endpoint.key})
         self._open_lists(document, provider, (endpoint.model, _SMALL))
-        for model in dict.fromkeys((endpoint.model, _SMALL)):  # it asks nobody for a list
+        for model in dict.fromkeys((endpoint.model, _SMALL)):  # it fetches no list of models
             limit = {"context": endpoint.context, "output": endpoint.max_output}
             document.add([*provider, "models", model], {"name": f"FreeRide {model}", "limit": limit})
         return document.text

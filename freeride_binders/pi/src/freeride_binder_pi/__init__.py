@@ -51,7 +51,7 @@ class PiBinder(Binder):
         return tuple(each for each in ids if isinstance(each, str))
 
     def other_models(self, text: str, endpoint: Endpoint) -> tuple[OtherModel, ...]:  # noqa: ARG002 - by the provider's name
-        # What is chosen stands in `settings.json` beside it, and in a project's.
+        # The choice is in `settings.json` beside it, and in a project's.
         document = JsonDocument(text)
         provider, model = document.get(["defaultProvider"]), document.get(["defaultModel"])
         return (OtherModel("defaultModel", f"{provider}/{model}"),) if provider not in (None, _PROVIDER[1]) else ()

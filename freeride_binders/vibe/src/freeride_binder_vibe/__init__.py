@@ -33,7 +33,7 @@ class VibeBinder(Binder):
         config = TomlDocument(text or "")
         config.set(["active_model"], _NAME)
         connection = {"api_base": endpoint.openai, "api_style": "openai", "backend": "generic"}
-        # A key by name would be looked for in a variable or in the keyring; a header stands here.
+        # A key by name would be looked for in a variable or in the keyring; a header is read from here.
         provider: dict[str, Value] = {**connection, "extra_headers": {"Authorization": f"Bearer {endpoint.key}"}}
         # It compacts above 200,000 by itself, which may be more than fits; some room is for what comes at once.
         limit = {"auto_compact_threshold": endpoint.context * 3 // 4}

@@ -23,7 +23,7 @@ class VsCodeBinder(Binder):
     homepage = "https://code.visualstudio.com"
     programs = ("code", "code-insiders", "codium")
     reloads = True
-    after = "Choose FreeRide in the list of models of the chat (VS Code 1.122 or newer); it may be there after a new start only."
+    after = "Choose FreeRide in the chat's list of models (VS Code 1.122 or newer). It may appear only after a restart."
 
     def __init__(self, platform: str = sys.platform) -> None:
         self._folder = _FOLDERS.get(platform, ".config")

@@ -22,8 +22,8 @@ class ZedBinder(Binder):
     homepage = "https://zed.dev"
     programs = ("zed", "zeditor")
     reloads = True
-    # It asks nobody without a key, looks for it in this variable and in the system's keychain, and takes no `Authorization`
-    # from its settings.
+    # It sends no request without a key, looks for it in this variable and in the system's keychain, and takes no
+    # `Authorization` from its settings.
     after = (
         "Give Zed the key `{key}`: under `agent: open settings`, LLM Providers, freeride; "
         "or start it as `FREERIDE_API_KEY={key} zed`."

@@ -1,8 +1,8 @@
 """Writes a binder's edit, and takes it back: the only file I/O for binders.
 
-A file's bytes from before the first binding are kept under `backups/` in FreeRide's home, each with a record beside it that
-says what was written, and the members that the bindings changed. So an undo gives back the same bytes, and never the later
-work of someone else.
+A file's bytes from before the first binding are kept under `backups/` in FreeRide's home. A record beside them says what was
+written, and which members the bindings changed. So an undo restores the same bytes, and never loses later
+changes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Backups:
         return sorted(found, key=lambda record: record.path)
 
     def record(self, path: Path) -> BindingRecord | None:
-        """What is known of the file at `path`; None: it is not bound."""
+        """Return what is known of the file at `path`, or None if it is not bound."""
         return self._read_record(resolve(path))
 
     def bound_at(self, path: Path) -> float | None:
@@ -55,13 +55,13 @@ class Backups:
     def is_elsewhere(self, path: Path) -> bool:
         """Whether the file at `path` is as an agent's own command wrote it, which chose something else than a gateway."""
         record = self.record(path)
-        if record is None or "://" in record.root:  # else a name stands where an address would
+        if record is None or "://" in record.root:  # else it is a name, not an address
             return False
         content = read_file(resolve(path))
         return content is not None and _sha256(content) == record.after_sha256
 
     def backup_path(self, record: BindingRecord) -> Path | None:
-        """Where the bytes from before are kept; None: there was no file."""
+        """Return where the bytes from before are kept, or None if there was no file."""
         return self.folder / record.backup if record.backup else None
 
     def apply(self, change: Change, binder: Binder, endpoint: Endpoint) -> BindingRecord:
@@ -92,8 +92,8 @@ class Backups:
         return record
 
     def plan_undo(self, path: Path, *, force: bool) -> Change:
-        """What brings back the bytes from before. Where someone else has changed the file since, what takes back the members that
-        the binding wrote, and leaves the others. `BindingError` if that cannot be done, unless `force`."""
+        """Return the change that restores the bytes from before the binding. If the file has changed since, it takes back the
+        members that the binding wrote, and leaves the others. Raise `BindingError` if that cannot be done, unless `force`."""
         target = resolve(path)
         record = self._read_record(target)
         if record is None:
@@ -111,14 +111,12 @@ class Backups:
             return replace(change, after=None if is_gone else taken_back, keeps_others=True)
         instead = "removes it" if kept_at is None else f"puts back what it held before ({kept_at})"
         where = f", {' and '.join(f'`{each}`' for each in conflicts)} too" if conflicts else ""
-        raise BindingError(
-            f"{path} was changed by someone else since it was bound{where}; --force {instead} and keeps a copy"
-        )
+        raise BindingError(f"{path} has changed since it was bound{where}; --force {instead} and keeps a copy")
 
     def undo(self, change: Change) -> Path | None:
         """Carries out what `plan_undo` gave, and forgets the binding.
 
-        Gives the path of the copy where somebody else's work is replaced. Folders that were made for the file go with it.
+        Return the path of a copy if later changes are replaced, or None. Folders that were made for the file are removed too.
         """
         record = self._read_record(change.target)
         if record is None:
@@ -153,7 +151,7 @@ class Backups:
             write_atomically(path, content, _PRIVATE)
 
     def _read_members(self, target: Path) -> list[MemberChange] | None:
-        """None: they are not known."""
+        """None if they are not known."""
         try:
             content = read_file(self._members_path(target))
             return None if content is None else parse_changes(content)
@@ -231,7 +229,9 @@ class Backups:
 
 def _write_change(change: Change, mode_if_new: int) -> None:
     if read_file(change.target) != change.before:
-        raise BindingError(f"{change.path} was changed just now by somebody else; nothing was written")
+        raise BindingError(
+            f"{change.path} was changed by another program just now. Nothing was written; run the command again"
+        )
     try:
         if change.after is None:
             change.target.unlink()

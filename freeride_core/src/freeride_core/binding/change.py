@@ -12,7 +12,7 @@ from freeride_core.binding.masked_diff import show_difference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What one file will hold instead of what it holds. None: there is no file."""
+    """What one file will hold instead of what it holds. None stands for no file."""
 
     path: Path
     """As the binder names it."""

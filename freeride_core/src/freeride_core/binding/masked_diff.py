@@ -1,7 +1,7 @@
 """The difference between two texts of a configuration, for people: what looks like a secret is masked.
 
-By where it stands: all that belongs to a name such as `apiKey`, be it on several lines. And by its looks, wherever it
-stands. Rather too much than too little, but names of variables and of models are shown.
+By its place: all that belongs to a name such as `apiKey`, even on several lines. And by its looks, in any place. Rather too
+much than too little, but names of variables and of models are shown.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _COLON = re.compile(r"[ \t]*+[:=]")
 _INDENT = re.compile(r"[ \t]*+(?:-[ \t]++)*+")
 _ITEM = re.compile(rf"[ \t]*+(?:-[ \t]++)*+(?:(?:{_STRING}|[\w.-]++)[ \t]*+:(?:[ \t]++|$))?")
 _BELOW = re.compile(r"(?:[&!]\S{0,200}+(?:[ \t]++|$)){0,2}+(?P<scalar>[|>][-+0-9]*+)?[ \t]*+(?:#.*)?$")
-"""After a name: what belongs to it is on the next lines. An anchor and a tag may stand before that."""
+"""After a name: what belongs to it is on the next lines. An anchor and a tag may come before that."""
 _BEARER = re.compile(r"\Abearer[ \t]++", re.IGNORECASE)
 _COMMENT = re.compile(r"(?<![ \t])[ \t]++#")
 _SPECIAL = {quote: re.compile(rf"[{quote}\\]") for quote in "\"'"}
@@ -65,7 +65,7 @@ change to its last."""
 
 
 def show_difference(before: bytes | None, after: bytes | None, path: str) -> str:
-    """The unified diff; None: there is no file. It does not apply as a patch where something is masked."""
+    """Return the unified diff; None stands for no file. It does not apply as a patch where something is masked."""
     old, new = _aligned(_masked_and_bare(before), _masked_and_bare(after))
     lines = difflib.unified_diff(
         old, new, "/dev/null" if before is None else path, "/dev/null" if after is None else path
@@ -116,7 +116,7 @@ class _Mask:
         self._quotes = ""
         """They end a secret of several lines."""
         self._column: int | None = None
-        """Where a secret's name stands: what is further right below it belongs to it."""
+        """The column of a secret's name: what is further right below it belongs to it."""
         self._is_scalar = False
         """And is one text."""
         self._has_option = False
@@ -165,7 +165,7 @@ class _Mask:
         column = len(body) - len(text)
         is_item = column == self._column and not self._is_scalar and re.match(r"-(?:\s|$)", text)
         if text and column <= self._column and not is_item:
-            if not text.startswith("#"):  # which may stand anywhere in between
+            if not text.startswith("#"):  # a comment may be anywhere in between
                 self._column = None
             return None
         if self._is_scalar:

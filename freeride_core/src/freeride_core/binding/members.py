@@ -17,7 +17,7 @@ _IDENTITIES = ("id", "model_id", "alias", "name")
 
 @dataclass(frozen=True, slots=True)
 class MemberChange:
-    """One member: what it was and what the binding made of it. None: it was not there, or is not there any more."""
+    """One member: what it was and what the binding made of it. None stands for a member that does not exist."""
 
     path: tuple[Step, ...]
     before: Any
@@ -59,7 +59,7 @@ def merge(earlier: Sequence[MemberChange], later: Sequence[MemberChange]) -> lis
 
 def take_back(document: Document, changes: Sequence[MemberChange]) -> list[str]:
     """Give each member its value from before, unless it is not as the binding left it. Return the members, for people, that
-    someone else has changed too: those stay."""
+    were changed later too: those stay."""
     return [conflict for change in reversed(changes) if (conflict := _take_back(document, change))]
 
 
@@ -68,7 +68,7 @@ def _take_back(document: Document, change: MemberChange) -> str:
     if path is None:
         found = _find(document, change.path[:-1])
         if found is None or change.before is None or change.after is not None:
-            return ""  # with what it was in, or by someone else
+            return ""  # with what it was in, or by another program
         document.append(found, change.before)
         return ""
     now = document.get(path)

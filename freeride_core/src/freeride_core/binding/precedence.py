@@ -19,11 +19,11 @@ class Detour:
     where: str
     """A setting, or a variable."""
     model: str
-    """What is asked instead; empty: it cannot be told."""
+    """What is asked instead, or empty if that is not known."""
     path: Path | None
-    """The file with the setting; None: the environment."""
+    """The file with the setting, or None for the environment."""
     outranks: bool
-    """All of the bound file, or a setting of it. False: a setting beside it, for other agents, modes or jobs."""
+    """Whether it outranks all or a part of the bound file. Otherwise it is beside it, for other agents, modes or jobs."""
 
     def sentence(self, title: str) -> str:
         """For people: what happens, then what to do."""

@@ -17,18 +17,18 @@ class BindingRecord:
     """Of the gateway; a name without scheme: an agent's own command chose something else."""
     model: str
     backup: str | None
-    """The name of the backup beside the record; None: there was no file before."""
+    """The name of the backup beside the record, or None if there was no file before."""
     mode: int
     before_sha256: str | None
     after_sha256: str
     is_mixed: bool = False
-    """Somebody else changed the file between two bindings, so the backup lacks that change."""
+    """The file was changed between two bindings, so the backup lacks that change."""
     folders: tuple[str, ...] = ()
     """Those that were made for the file, the innermost first."""
 
 
 def write_record(record: BindingRecord) -> bytes:
-    """As it stands in its file."""
+    """Return the record as the bytes of its file."""
     return json.dumps(asdict(record), indent=1).encode() + b"\n"
 
 

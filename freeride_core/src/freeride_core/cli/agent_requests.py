@@ -17,7 +17,7 @@ class AgentRequests:
 
     def __init__(self, clients: ClientLedger | None, now: float) -> None:
         self._clients = clients
-        """None: there is no state yet, it is in the gateway's memory only, or it cannot be read."""
+        """None if there is no state yet, it is in the gateway's memory only, or it cannot be read."""
         self._now = now
 
     @classmethod
@@ -38,11 +38,11 @@ class AgentRequests:
         return visit.at if visit else None
 
     def sentence(self, binder: Binder, bound_at: float | None) -> str:
-        """For people: when it last asked, or that it has not since it was bound. Empty: nothing is known."""
+        """Return for people when it last asked, or that it has not since it was bound, or an empty text if nothing is known."""
         if self._clients is None:
             return ""
         if not (binder.client_names or binder.shared_client_names):
-            return "its requests do not name it, so when it last asked is not known"
+            return "its requests do not name it, so it is not known when it last asked"
         since = bound_at or 0.0
         own, shared = self._clients.last(binder.client_names), self._clients.last(binder.shared_client_names)
         if own and own.at >= since:

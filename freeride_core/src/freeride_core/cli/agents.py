@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from freeride_core.binding.backups import Backups
     from freeride_core.cli.agent_requests import AgentRequests
 
+_NEEDS = "needs "
 _COLUMNS = ("name", "title", "scope", "state", "model", "asked", "url", "path")
 
 
 def list_agents(backups: Backups, requests: AgentRequests, endpoint: Endpoint, *, as_json: bool) -> None:
-    """A row for each binder and place; what is wrong with one of them is told in its own."""
+    """Print a row for each binder and place, with what is wrong with it."""
     rows = _rows(backups, requests, endpoint)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
         now = time.time()
         cells = [[_cell(row, column, now) for column in _COLUMNS] for row in rows]
-        show_table([title.upper() for title in _COLUMNS], cells, droppable=("TITLE", "URL", "PATH", "ASKED"))
+        titles = [title.upper() for title in _COLUMNS]
+        show_table(titles, cells, droppable=("TITLE", "URL", "ASKED", "MODEL"), paths=("PATH",))
         for row in rows:
             for line in filter(None, (row["reason"], *row["elsewhere"])):
                 tell(f"{row['name']}: {line}")
@@ -46,6 +48,8 @@ def _cell(row: dict[str, Any], column: str, now: float) -> str:
         return age(now - row["asked_at"]) if row["asked_at"] else "-"
     if column == "path" and row["path"]:
         return with_tilde(Path(row["path"]))
+    if column == "state" and row["state"].startswith(_NEEDS):
+        return "not served yet"
     return row[column] or "-"
 
 
@@ -78,12 +82,12 @@ def _rows(backups: Backups, requests: AgentRequests, endpoint: Endpoint) -> list
 
 def _unbound(binder: Binder, *, is_installed: bool) -> str:
     if fault_of_protocol(binder):
-        return f"needs {binder.needs}"
+        return f"{_NEEDS}{binder.needs}"
     return "installed" if is_installed else "not found"
 
 
 def _state(backups: Backups, binder: Binder, endpoint: Endpoint, place: ScopeOption) -> dict[str, Any]:
-    """Whether the file is bound, where to, which model the agent asks for, and what outranks that."""
+    """Return whether the file is bound, where to, which model the agent asks for, and what outranks that."""
     from freeride_core.binding.change import is_bound
     from freeride_core.binding.files import BindingError, read_configuration
 

@@ -28,7 +28,9 @@ def bind(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="AGENT", help="The agent. Without one: list all that can be bound.", autocompletion=complete_agents
+            metavar="AGENT",
+            help="The agent. Without one, list the agents that can be bound.",
+            autocompletion=complete_agents,
         ),
     ] = None,
     scope: Annotated[
@@ -38,15 +40,13 @@ def bind(
     url: UrlOption = None,
     model: Annotated[str, typer.Option(metavar="MODEL", help="The model that the agent asks for.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")] = False,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Take back what was written, and leave what was changed since.")
-    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Remove what FreeRide wrote, and keep later changes.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="With --undo: every agent that is bound.")] = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Write in spite of a warning; with --undo, put back the whole file as it was."),
+        typer.Option("--force", help="Write despite a warning. With --undo, restore the whole file."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Say what was done as JSON on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Point an agent at the gateway, or with --undo back to where it pointed before."""
     from freeride_core.binding.backups import Backups
@@ -60,7 +60,7 @@ def bind(
     if force and name is None and not everything:
         raise typer.BadParameter("say which agent", param_hint="AGENT")
     if everything and (not undo or name is not None):
-        raise typer.BadParameter("it goes with --undo and without a name", param_hint="--all")
+        raise typer.BadParameter("use it with --undo, and without an agent", param_hint="--all")
     if name is None and (undo or dry_run) and not everything:
         raise typer.BadParameter("say which agent, or --all", param_hint="AGENT")
     try:
@@ -90,9 +90,9 @@ def bind(
 
 
 def check_model(model: str) -> None:
-    """`BadParameter` where that is no model's name."""
+    """Raise `BadParameter` if that cannot be the name of a model."""
     if not model or not model.isprintable() or " " in model:
-        raise typer.BadParameter("a model's name has letters and no blanks", param_hint="--model")
+        raise typer.BadParameter("a model name has no spaces", param_hint="--model")
 
 
 class _Task:
@@ -172,7 +172,7 @@ class _Task:
             tell(f"{title} is bound to {endpoint.root} in {self._path}.")
             if advice:
                 tell(f"Next: {advice}")
-            tell(f"Back to what it was before: {self._undo_command()}")
+            tell(f"To undo: {self._undo_command()}")
         for fault in faults:
             tell(f"Warning: {fault}")
 
@@ -195,7 +195,7 @@ class _Task:
 
 
 def _exposure(change: Change, endpoint: Endpoint) -> Iterator[str]:
-    """A warning where others can read a token that a binding writes."""
+    """Return a warning if other users can read the token in the file."""
     has_token = endpoint.key != Endpoint("").key and endpoint.key.encode() in (change.after or b"")
     if sys.platform == "win32" or not has_token or not change.target.exists():
         return

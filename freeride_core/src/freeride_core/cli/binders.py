@@ -30,14 +30,14 @@ def change_row(
 
 
 def load_installed(name: str) -> Binder:
-    """The binder, or the end of the command."""
+    """Return the binder. Ends the command if it is not installed."""
     from freeride_core.plugins.discovery import load_binder, offered_names
 
     installed = offered_names("binder")
     if name not in installed:
-        # No package is named after what was typed: anyone can publish one of that name.
+        # Never suggest a package named after what was typed: anyone can publish it.
         some = f"installed: {', '.join(installed)}" if installed else "they come with: pip install freeride-gateway"
-        fail(f"there is no binder {name!r}; {suggestion(name, installed)}{some}")
+        fail(f"there is no binder for {name!r}; {suggestion(name, installed)}{some}")
     return load_binder(name)
 
 

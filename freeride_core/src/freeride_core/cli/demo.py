@@ -1,8 +1,7 @@
-"""`freeride demo`: the failover, to be watched without a key."""
+"""`freeride demo`: a failover that you can watch without a key."""
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -23,17 +22,18 @@ _HOST = "127.0.0.1"
 
 def demo(
     port: Annotated[
-        int, typer.Option(metavar="PORT", help="Port of the gateway that stays up; 0: any.", min=0, max=65535)
+        int,
+        typer.Option(metavar="PORT", help="Port of the gateway that stays up; 0 for any free port.", min=0, max=65535),
     ] = 11343,
     once: Annotated[bool, typer.Option("--once", help="Exit after the story.")] = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Without pauses for the eye.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Show the story without pauses.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: a line for each request, and one with the URL.")
+        bool, typer.Option("--json", help="Print JSON lines: one for each request, and one with the URL.")
     ] = False,
 ) -> None:
     """Watch a failover on simulated providers; no key needed.
 
-    Starts simulators of all installed providers and the real gateway in front of them, sends it a few requests while one
+    Starts simulators of all installed providers and the real gateway in front of them. Sends it a few requests while one
     provider after the other fails, and stays up for your agents. Your keys and your settings are not touched.
     """
     try:
@@ -42,7 +42,7 @@ def demo(
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
-        # Whoever read us has gone. The interpreter flushes once more at exit, and must find something that listens.
+        # The reader has closed the pipe. The interpreter flushes stdout again at exit, which must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -63,7 +63,7 @@ def _run(port: int, *, once: bool, fast: bool, as_json: bool) -> None:
     is_slow = is_live and not fast
     story = Scenario(screen, HUMANE if is_slow else FAST)
     with ExitStack() as stack:
-        # From the start, so that nobody takes the port in the meantime; with quotas that the story does not touch.
+        # Started first, so that no other program takes the port; its quotas are not those of the story.
         lasting = None if once else stack.enter_context(DemoEnvironment(plugins, profiles, screen.watch, port=port))
         with (
             environment_for(plugins, profiles, story, pace=1.0 if is_slow else 0.0) as stage,
@@ -80,27 +80,26 @@ def _run(port: int, *, once: bool, fast: bool, as_json: bool) -> None:
 
 
 def _stop_on_signals() -> None:
-    """A supervisor that stops us, or a terminal that closes, means the same as Ctrl-C."""
-    for name in ("SIGTERM", "SIGHUP"):  # the second is not everywhere
+    """Treat a supervisor's SIGTERM, or a terminal that closes, like Ctrl-C."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
 
 
 def _check_port(port: int) -> None:
+    from freeride_core.cli.taken_port import port_fault
     from freeride_core.cli.terminal import fail
     from freeride_core.gateway.server import listen
 
     try:
         listen(_HOST, port).close()
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            fail(f"{_HOST}:{port} is in use: stop what runs there, or choose another port with --port")
-        fail(f"cannot listen on {_HOST}:{port}: {error.strerror}")
+        fail(port_fault(port, error))
 
 
 def _profiles(plugins: Plugins) -> Sequence[Profile]:
-    """What can be simulated; why the rest cannot is told."""
+    """Return the profiles that can be simulated, and complain about the others."""
     from freeride_core.cli.terminal import NO_PROVIDER, complain, fail
     from freeride_core.simulator import ProfileError
     from freeride_core.simulator.installed import installed_profile
@@ -111,7 +110,7 @@ def _profiles(plugins: Plugins) -> Sequence[Profile]:
     if not plugins.providers:
         fail(NO_PROVIDER)
     profiles: list[Profile] = []
-    # Whoever wants no key is a server of the user's own, which no story about free tiers is about; unless there is nobody else.
+    # A provider without a key is a server of the user's own, so the story has it only if there is no other.
     hosted = [name for name, provider in plugins.providers.items() if provider.credentials]
     for name in hosted or plugins.providers:
         try:

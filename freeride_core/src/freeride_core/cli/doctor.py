@@ -24,7 +24,7 @@ _MARKS = {"ok": "ok", "warning": "WARN", "broken": "BROKEN"}
 def doctor(
     url: UrlOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
     """Find what is wrong, and say what to do. Changes nothing and uses no quota.
 

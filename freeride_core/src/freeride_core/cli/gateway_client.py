@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import http.client
 import json
@@ -17,6 +18,7 @@ from freeride_core.settings.resolver import Settings
 from freeride_core.system.loopback import is_loopback
 
 _TIMEOUT_S = 5.0
+_GLANCE_S = 1.0
 _BODY_LIMIT = 1024 * 1024
 _PROOF = re.compile(r"[0-9a-f]{64}")
 
@@ -78,14 +80,14 @@ class GatewayClient:
         return self.status == http.client.OK and self.health.get("ok") is True
 
     def get(self, path: str) -> tuple[int, Any]:
-        """The status and the JSON of a GET with the token, (0, None) where the connection broke. Only for a gateway that may
-        have the token."""
+        """Return the status and the JSON of a GET with the token, or (0, None) if the connection breaks. Only a gateway that may
+        have the token can be asked."""
         if self.listener not in (Listener.OWN_GATEWAY, Listener.REMOTE):
             raise ValueError("the token is for the user's own gateway")
-        return self._ask(path, {"authorization": f"Bearer {self._key}"})
+        return _ask(self._connection, self._prefix + path, {"authorization": f"Bearer {self._key}"})
 
     def fault(self) -> str | None:
-        """What keeps agents from using it, and what to do; None: nothing."""
+        """Return what keeps agents from using it and what to do, or None if nothing does."""
         match self.listener:
             case Listener.NOTHING:
                 return f"The gateway is not running at {self.root}. Start it with: freeride serve"
@@ -112,7 +114,7 @@ class GatewayClient:
             return Listener.NOTHING
         host, port = self._connection.sock.getpeername()[:2]
         challenge = new_challenge()
-        _, content = self._ask(f"/health?challenge={challenge}", {})
+        _, content = _ask(self._connection, f"{self._prefix}/health?challenge={challenge}", {})
         self.is_some_gateway = _is_gateway_like(content)
         proof = content.get("proof") if isinstance(content, Mapping) else None
         secret = read_secret(self._home)
@@ -120,20 +122,31 @@ class GatewayClient:
             return Listener.OWN_GATEWAY
         return Listener.STRANGER if self._is_local else Listener.REMOTE
 
-    def _ask(self, path: str, headers: Mapping[str, str]) -> tuple[int, Any]:
-        try:
-            self._connection.request("GET", self._prefix + path, headers=dict(headers))
-            answer = self._connection.getresponse()
-            body = answer.read(_BODY_LIMIT)
-            is_whole = answer.isclosed()
-        except (OSError, http.client.HTTPException):
-            return 0, None
-        if not is_whole:
-            return 0, None
-        try:
-            return answer.status, json.loads(body)
-        except (ValueError, RecursionError):
-            return answer.status, None
+
+def is_gateway_at(root: str) -> bool:
+    """Return whether a FreeRide gateway answers there, of whatever home. Reads no settings and sends no token."""
+    parts = urlsplit(root)
+    with contextlib.closing(
+        http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_GLANCE_S)
+    ) as connection:
+        return _is_gateway_like(_ask(connection, f"{parts.path}/health", {})[1])
+
+
+def _ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> tuple[int, Any]:
+    """Return the status and the JSON of a GET, or (0, None) if the connection breaks."""
+    try:
+        connection.request("GET", path, headers=dict(headers))
+        answer = connection.getresponse()
+        body = answer.read(_BODY_LIMIT)
+        is_whole = answer.isclosed()
+    except (OSError, http.client.HTTPException):
+        return 0, None
+    if not is_whole:
+        return 0, None
+    try:
+        return answer.status, json.loads(body)
+    except (ValueError, RecursionError):
+        return answer.status, None
 
 
 def _is_gateway_like(content: object) -> bool:
@@ -144,6 +157,6 @@ def _is_gateway_like(content: object) -> bool:
 
 
 def find_fault(root: str, settings: Settings) -> str | None:
-    """What keeps agents from using the gateway at `root`, in a sentence or two; None: nothing."""
+    """Return what keeps agents from using the gateway at `root`, in a sentence or two, or None if nothing does."""
     with GatewayClient(root, settings) as gateway:
         return gateway.fault()

@@ -71,8 +71,9 @@ class CommandGroup(TyperGroup):
 
     @cached_property
     def older_names(self) -> dict[str, dict[str, list[EntryPoint]]]:
-        """By the name of an app, the other commands of its distribution, where the distribution is named after the app: these
-        are names that its commands had before they were in the app."""
+        """Return the older commands of each app that its distribution is named after, by the name of the app.
+
+        They are the other commands of that distribution: its commands had these names before they were in the app."""
         older: dict[str, dict[str, list[EntryPoint]]] = {}
         apps = {name: _distributions(offers) for name, offers in self._offers.items()}
         for app, origins in apps.items():
@@ -131,7 +132,7 @@ class CommandGroup(TyperGroup):
         except SettingsError as error:
             _stop(str(error), 1)
         except typer.BadParameter as error:
-            error.message = error.message.removeprefix("Value error, ")  # the words of whom typer asks
+            error.message = error.message.removeprefix("Value error, ")  # click's own wording
             raise
 
 
@@ -150,7 +151,7 @@ def _load_plugin_command(name: str, offers: list[EntryPoint]) -> Command:
         return _make_command(name, offers[0].load())
     except KeyboardInterrupt:
         raise
-    except BaseException as fault:  # SystemExit too: whatever a plugin does at import is the plugin's fault
+    except BaseException as fault:  # SystemExit too: an error at import is the plugin's fault
         _stop(f"the command {name!r} {_origins(offers)} cannot be loaded: {type(fault).__name__}: {fault}", 1)
 
 

@@ -23,13 +23,13 @@ _INTERRUPTED = 130
 def init(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PROVIDER", help="Ask for these only.", autocompletion=complete_providers),
+        typer.Argument(metavar="PROVIDER", help="Ask only for these providers.", autocompletion=complete_providers),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Ask the provider whether it accepts the key. Uses no quota.")
     ] = True,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Ask nothing: print what would be asked, as one JSON array on stdout.")
+        bool, typer.Option("--json", help="Print the questions as one JSON array instead of asking them.")
     ] = False,
 ) -> None:
     """Get a free key, paste it, and FreeRide verifies and saves it. Run it again to add more.

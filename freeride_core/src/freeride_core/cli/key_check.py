@@ -1,4 +1,4 @@
-"""Asks providers whether they take a key, without spending any of its quota."""
+"""Asks providers whether they accept a key, without using its quota."""
 
 from __future__ import annotations
 

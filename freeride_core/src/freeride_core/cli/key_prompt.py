@@ -163,7 +163,7 @@ class KeyPrompt:
         return True
 
     def _check(self, settings: Settings, provider: Provider, keys: Sequence[Key]) -> str | None:
-        """What to say of a key that is saved; None: the provider rejects it, which is told."""
+        """Return what to say of a saved key, or None if the provider rejects it, which is told."""
         from freeride_core.cli.key_check import check_keys
 
         title = provider.about.title
@@ -174,7 +174,7 @@ class KeyPrompt:
             show_wrapped(f"  {title} rejected this key{why}. Try again, or press Enter to skip.")
             return None
         if verdict.valid:
-            return f"{title} accepts this key. Saved." if not note else f"{title} accepts this key ({note}). Saved."
+            return f"{title} accepts this key. Saved." if not note else f"{title} accepts this key: {note}. Saved."
         return f"Saved. {title} could not verify it ({note}); the first request will show."
 
     def _ask_account(self, settings: Settings, credential: Credential, variable: str) -> dict[str, str]:

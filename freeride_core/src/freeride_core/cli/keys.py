@@ -28,7 +28,7 @@ def keys(
 ) -> None:
     """Show your keys by fingerprint, and whether each can be used now.
 
-    Exit codes: 0 there is a key, 1 there is none, or a provider rejected one."""
+    Exit codes: 0 if there is a key, 1 if there is no key or a provider rejected one."""
     from freeride_core.cli.snapshot import read_snapshot
 
     snapshot = read_snapshot()
@@ -49,7 +49,8 @@ def keys(
         show_table(titles, cells, droppable=("FINGERPRINT", "KEY"))
         for provider, usage in sorted(snapshot.ledger.usage.today().items()):
             tokens = f"{usage.tokens_in:,} tokens in, {usage.tokens_out:,} out"
-            show_wrapped(f"{provider} today: {usage.requests:,} requests, {usage.failed:,} failed, {tokens}")
+            requests = f"{usage.requests:,} request{'' if usage.requests == 1 else 's'}"
+            show_wrapped(f"{provider} today: {requests}, {usage.failed:,} failed, {tokens}")
     if not rows:
         fail(where_to_get_keys(snapshot.enabled.registered.values(), snapshot.settings.home))
     for line in odd_keys(snapshot.enabled):

@@ -1,5 +1,5 @@
-"""Who needs the gateway that a `freeride run` started: each holds a share of one file for as long as it lives, and the gateway
-ends itself as soon as it can have the whole of it. The system takes back what a process held, however that has ended."""
+"""How long a gateway lives that `freeride run` started: each run holds a shared lock on one file, and the gateway ends when it
+gets the exclusive lock. The operating system releases a lock when its process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ _LOOK_EVERY_S = 0.2
 
 
 class Lease:
-    """One process's part in the file. `OSError` where it cannot be opened, or its disk knows no locks."""
+    """One process's lock on the file. Raises `OSError` if the file cannot be opened, or its disk supports no locks."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
     def share(self, patience_s: float) -> None:
-        """Holds a share, after the end of a gateway that is about to end. `TimeoutError`: it does not."""
+        """Take a shared lock, and wait for a gateway that is about to end. Raise `TimeoutError` if it does not end."""
         due = time.monotonic() + patience_s
         while not lock(self._descriptor, whole=False):
             if time.monotonic() > due:
-                raise TimeoutError(errno.ETIMEDOUT, "a gateway that nobody needs does not end")
+                raise TimeoutError(errno.ETIMEDOUT, "a gateway that no agent needs does not end")
             time.sleep(_LOOK_EVERY_S)
 
     def is_last(self) -> bool:
-        """Whether nobody else holds a share; then nobody can, until this process ends. Otherwise its own is given up."""
+        """Return whether no other process holds a lock, and keep the exclusive one. Otherwise its own lock is released."""
         return lock(self._descriptor, whole=True)
 
     def close(self) -> None:
-        """Gives back what was held."""
+        """Release the lock."""
         os.close(self._descriptor)
 
 
 def end_when_unneeded(path: Path) -> None:
-    """Lets this process end, as on a signal, once nobody holds a share."""
+    """End this process as SIGTERM does, when no other process holds a lock."""
     lease = Lease(path)
 
     def watch() -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def models(
-    show_all: Annotated[bool, typer.Option("--all", help="Also of providers that you have no key for.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Include providers that you have no key for.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
     """Show the free models that you can use now, best first."""
     from freeride_core.cli.snapshot import read_snapshot
@@ -86,7 +86,7 @@ def _state(snapshot: Snapshot, member: EnabledProvider, model: Model) -> str:
 
 
 def _any(claims: list[bool | None]) -> bool | None:
-    """True where one says so, None where nobody knows better."""
+    """Return True if one claim is true, None if it is unknown, otherwise False."""
     return True if True in claims else None if None in claims else False
 
 

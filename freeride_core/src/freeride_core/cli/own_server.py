@@ -100,22 +100,24 @@ def _ask_for_key(variable: str) -> str:
 
 
 def _models(client: UpstreamClient, provider: Provider, answers: list[str]) -> tuple[Model, ...]:
-    """The models that can chat. Why there are none is added to `answers`."""
+    """Return the models that can chat. If no model can, the reason is added to `answers`."""
     if provider.catalog.models:
         return provider.catalog.models
     request = provider.catalog.request(client.keys[0])
     if request is None:
-        raise AssertionError("a server without a list of the user's has one of its own")
+        raise AssertionError("a server without configured models has its own list")
     try:
         answer = client.ask(request)
         if answer.status in (401, 403):
-            advice = "give the variable of its key with --key-variable."
-            answers.append(f"{request.url} rejected the request ({answer.status}): {advice}")
+            advice = "Name the variable that holds its key with --key-variable."
+            answers.append(f"{request.url} rejected the request ({answer.status}). {advice}")
             return ()
         models = provider.catalog.parse(answer) if answer.status == 200 else ()
     except (UnreachableUpstream, ValueError) as error:
         answers.append(
-            f"{error}." if isinstance(error, UnreachableUpstream) else f"{request.url} is no list of models."
+            f"{error}."
+            if isinstance(error, UnreachableUpstream)
+            else f"{request.url} returned something that is not a list of models."
         )
         return ()
     if not models:
@@ -131,8 +133,8 @@ def _probe(client: UpstreamClient, models: tuple[Model, ...], url: str) -> tuple
     verdict = client.probe(models[0].id, client.keys[0])
     if not verdict.is_ok:
         fail(
-            f"{url} lists {models[0].id}, and did not answer with it ({verdict.kind}). Load the model there, or name another one "
-            "with --model. Nothing was written."
+            f"{url} lists {models[0].id}, but that model did not answer ({verdict.kind}). Load the model there, or name "
+            "another one with --model. Nothing was written."
         )
     return models[0].id, time.monotonic() - begun
 

@@ -14,7 +14,7 @@ from freeride_core.cli.terminal import complain
 _COLUMNS = ("kind", "name", "distribution", "version", "api", "status", "reason")
 
 
-def plugins(as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False) -> None:
+def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False) -> None:
     """Show the installed providers and binders, and why one cannot be used."""
     from freeride_core.plugins.discovery import load_plugins
 

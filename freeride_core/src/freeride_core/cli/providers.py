@@ -37,7 +37,11 @@ def add(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", metavar="MODEL", help="A model that it has; repeat it. Without: those that it lists."),
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="A model that it has; repeat for more. Without it, the models that it lists.",
+        ),
     ] = None,
 ) -> None:
     """Add a server that is compatible with OpenAI. Its models are listed and one is asked for a few words before anything is
@@ -61,7 +65,7 @@ def add(
 
 @app.command("list")
 def list_providers(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
     """Show all providers: those that are installed, and those of your own."""
     from freeride_core.gateway.walk.enabled import enabled_providers
@@ -108,7 +112,7 @@ def disable(name: NameArgument) -> None:
 
 @app.command()
 def enable(name: NameArgument) -> None:
-    """Ask a provider again. Needed too for a server on another machine that needs no key."""
+    """Ask a provider again. A server on another machine that needs no key must be enabled too."""
     _switch(name, is_on=True)
 
 

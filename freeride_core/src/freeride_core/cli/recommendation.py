@@ -11,7 +11,7 @@ def recommended(providers: Iterable[Provider]) -> list[Provider]:
     """Return the providers, the one that gives most for the least effort first.
 
     Those that need nothing but an account come first, then those that also need an account id, a phone or a card. Among equals
-    the one with more free requests a day is first. Last are those that give nothing to everybody, and local servers."""
+    the one with more free requests a day is first. Local servers are last, after those that give some accounts nothing."""
     return sorted(providers, key=_place)
 
 

@@ -49,9 +49,7 @@ def run(
         str,
         typer.Argument(metavar="AGENT", help="The agent, as `freeride bind` lists it.", autocompletion=complete_agents),
     ],
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="ARGS", help="What the agent is started with.")
-    ] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS", help="Arguments for the agent.")] = None,
     url: UrlOption = None,
     model: Annotated[str, typer.Option(metavar="MODEL", help="The model that the agent asks for.")] = "auto",
 ) -> None:
@@ -79,11 +77,11 @@ def run(
         fail(f"freeride run can't start {binder.title}: it reads only its config file. Use freeride bind {binder.name}")
     program = find_program(launch.program)
     if program is None:
-        complain(f"{launch.program} is not on the path; {binder.title} is at {binder.homepage}")
+        complain(f"{launch.program} is not installed, or not on PATH. Get {binder.title} at {binder.homepage}")
         raise typer.Exit(_NOT_FOUND)
     if _is_misplaced("--url", arguments or ()):
         complain(
-            f"{binder.title} gets --url, as all that follows its name; for FreeRide: freeride run --url URL {agent}"
+            f"{binder.title} gets --url, like everything after its name. To give it to FreeRide: freeride run --url URL {agent}"
         )
     for path in _outranking(launch):
         complain(f"{binder.title} runs the programs in {path}, and they can send its requests elsewhere")
@@ -177,7 +175,7 @@ def direct_to(host: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _lease(path: Path) -> Lease | None:
-    """A share of the gateway that a run has started; None: that cannot be had, so each ends what it has started."""
+    """Return a share of the gateway that a run has started, or None if locks do not work and each run ends its own."""
     from freeride_core.cli.lease import Lease
 
     try:
@@ -222,7 +220,7 @@ def _written(launch: Launch) -> Iterator[Launch]:
     if not launch.files:
         yield launch
         return
-    # Nobody else may enter it. What an agent still holds open when it ends, on Windows, is no reason to fail.
+    # Only this user may enter it. On Windows a file that the agent still holds open is no reason to fail.
     with tempfile.TemporaryDirectory(prefix="freeride-run-", ignore_cleanup_errors=True) as folder:
         for name, text in launch.files.items():
             descriptor = os.open(Path(folder) / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -272,6 +270,6 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _heeded(names: Sequence[str]) -> list[signal.Signals]:
-    """Those that this platform has, without those that our starter ignores, as nohup does: the agent ignores them likewise."""
+    """Return the signals that this platform has and this process does not ignore. An agent under nohup ignores the rest too."""
     numbers = [signal.Signals[name] for name in names if hasattr(signal, name)]
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]

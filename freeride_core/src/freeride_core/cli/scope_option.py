@@ -29,13 +29,13 @@ class ScopeOption(enum.StrEnum):
         return Place.HOME if self is ScopeOption.HOME else Place.PROJECT
 
     def path(self, binder: Binder) -> Path:
-        """The file to edit there. `BindingError`: `binder` has none there, or nobody can say which."""
+        """Return the file to edit there. Raise `BindingError` if `binder` has none there, or which it is cannot be known."""
         from freeride_core.binding.agent_files import path_of
 
         return path_of(binder, self.scope, Path.home(), self._folder(binder), os.environ)
 
     def paths(self, binder: Binder) -> tuple[Path, ...]:
-        """All files that may be edited there, the usual one first. `BindingError`: `binder` has none there."""
+        """Return all files that may be edited there, the usual one first. Raise `BindingError` if `binder` has none there."""
         return self._paths(binder, os.environ)
 
     def _paths(self, binder: Binder, environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -44,14 +44,15 @@ class ScopeOption(enum.StrEnum):
         return paths_of(binder, self.scope, Path.home(), self._folder(binder), environ)
 
     def bound_path(self, binder: Binder, backups: Backups) -> Path:
-        """The file that is bound there, whichever is there by now, and be it where it was before a variable of the agent's was
-        set; where none is, the one to edit."""
+        """Return the file that is bound there, or the file to edit if none is bound.
+
+        It may be where the agent's file was before a variable of the agent was set."""
         from freeride_core.binding.files import BindingError
 
         damage: BindingError | None = None
         paths: dict[Path, None] = {}
         for environ in (dict(os.environ), {}):
-            with contextlib.suppress(BindingError):  # is told at the end, where nothing is bound
+            with contextlib.suppress(BindingError):  # raised below if nothing is bound
                 paths |= dict.fromkeys(self._paths(binder, environ))
         for path in paths:
             try:
@@ -100,7 +101,7 @@ class ScopeOption(enum.StrEnum):
             return Path.home()  # the folder in which the command runs plays no part, and may be gone
         cwd = working_folder()
         if cwd is None:
-            raise BindingError("the folder that you are in is gone")
+            raise BindingError("the current folder does not exist any more; change to another one")
         folder = git_root(cwd) if self is ScopeOption.GIT else cwd
         if folder is None:
             raise BindingError(f"{cwd} is in no git repository")
@@ -134,7 +135,7 @@ def scope_options_from_here(binder: Binder) -> list[ScopeOption]:
 
 
 def working_folder() -> Path | None:
-    """The folder that the user is in; None: it is gone."""
+    """Return the folder that the user is in, or None if it does not exist any more."""
     try:
         return Path.cwd()
     except FileNotFoundError:

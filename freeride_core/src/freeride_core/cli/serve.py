@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from freeride_core.gateway.walk.enabled import EnabledProviders
     from freeride_core.settings.resolver import Settings
 
-_LAST_PORT = 65535
 _REACHABLE = (
     "Listening on {} exposes the gateway to your network. Set FREERIDE_TOKEN to protect it, or use --host 127.0.0.1."
 )
@@ -41,7 +40,9 @@ def serve(
     ] = None,
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", help="Print a line for each request: its model, who served it, how long it took."),
+        typer.Option(
+            "--verbose", help="Print a line for each request: its model, which provider served it, how long it took."
+        ),
     ] = False,
     lease: Annotated[Path | None, typer.Option(hidden=True)] = None,  # of the `freeride run` that started it
 ) -> None:
@@ -109,13 +110,14 @@ def _listen(settings: Settings) -> socket.socket:
 def who_listens(settings: Settings) -> str:
     """Return what uses the gateway's port, and what to do."""
     from freeride_core.cli.gateway_client import GatewayClient, Listener
+    from freeride_core.cli.taken_port import next_port
     from freeride_core.cli.terminal import clock
     from freeride_core.settings.instances import find_instance
     from freeride_core.settings.resolver import load_settings
 
     root = settings.root_url
     stop = "freeride stop" if root == load_settings().root_url else f"freeride stop --url {root}"
-    another = f"freeride serve --port {settings.port + 1 if settings.port < _LAST_PORT else settings.port - 1}"
+    another = f"freeride serve --port {next_port(settings.port)}"
     with GatewayClient(root, settings) as gateway:
         pass
     if gateway.listener is Listener.OWN_GATEWAY:

@@ -1,10 +1,9 @@
-"""`freeride simulate`: providers that live on this machine and need no key."""
+"""`freeride simulate`: providers that run on this machine and need no key."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
 import shlex
 import signal
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from freeride_core.cli.names import complete_providers, unknown_provider
+from freeride_core.cli.taken_port import port_fault
 from freeride_core.cli.terminal import complain, fail, show, tell
 from freeride_core.system.plain_text import printable
 
@@ -28,16 +28,22 @@ def simulate(
         list[str] | None,
         typer.Argument(metavar="PROVIDER", help="Providers to simulate.", autocompletion=complete_providers),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All installed providers.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Simulate all installed providers.")] = False,
     port: Annotated[
-        int, typer.Option(metavar="PORT", help="Port of the first, the others follow; 0: any.", min=0, max=65535)
+        int,
+        typer.Option(
+            metavar="PORT",
+            help="Port of the first provider; the next ones follow. 0 for any free port.",
+            min=0,
+            max=65535,
+        ),
     ] = 0,
     case: Annotated[
-        str | None, typer.Option(metavar="CASE", help="Answer every request with this case; --list shows them.")
+        str | None, typer.Option(metavar="CASE", help="Answer every request with this case. See --list.")
     ] = None,
-    quotas: Annotated[bool, typer.Option("--quotas/--no-quotas", help="Whether quotas deplete.")] = True,
-    reply: Annotated[str | None, typer.Option(metavar="TEXT", help="All that the simulated model says.")] = None,
-    listing: Annotated[bool, typer.Option("--list", help="Show the cases that can be played, and exit.")] = False,
+    quotas: Annotated[bool, typer.Option("--quotas/--no-quotas", help="Whether requests use up quotas.")] = True,
+    reply: Annotated[str | None, typer.Option(metavar="TEXT", help="What the simulated model always says.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the cases, and exit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Play providers on local ports, with their real answers, errors and quotas.
@@ -70,7 +76,7 @@ def _profiles(names: Sequence[str], *, every: bool) -> list[Profile]:
     installed = ", ".join(plugins.providers) or "none"
     wanted = [*names, *(plugins.providers if every else ())]
     if not wanted:
-        fail(f"which provider? installed: {installed}")
+        fail(f"name a provider, or use --all; installed: {installed}")
     for name in wanted:
         reason = next((row.reason for row in plugins.rows if row.name == name), None)
         if reason is None:
@@ -101,7 +107,7 @@ def _order(simulators: Sequence[Simulator], case: str) -> None:
 async def _play(simulators: Sequence[Simulator], port: int, *, as_json: bool) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Not every platform's loop has signals; there Ctrl-C is an exception.
+        # On Windows the loop has no signal handlers, and Ctrl-C is an exception.
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
@@ -118,16 +124,14 @@ async def _start(simulator: Simulator, port: int) -> None:
     try:
         await simulator.start(port)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            fail(f"127.0.0.1:{port} is in use: stop what runs there, or choose another port with --port")
-        fail(f"cannot listen on 127.0.0.1:{port}: {error.strerror}")
+        fail(port_fault(port, error))
 
 
 def _announce(simulators: Sequence[Simulator], *, as_json: bool) -> None:
     variables = {name: value for simulator in simulators for name, value in simulator.env.items()}
     for simulator in simulators:
         tell(f"simulating {simulator.profile.provider} at {simulator.base_url}")
-    tell("a gateway that has these variables uses it; Ctrl-C to stop")
+    tell("Set these variables for a gateway to use it. Press Ctrl-C to stop.")
     if as_json:
         rows = [
             {"provider": simulator.profile.provider, "port": simulator.port, "base_url": simulator.base_url}
@@ -140,7 +144,7 @@ def _announce(simulators: Sequence[Simulator], *, as_json: bool) -> None:
 
 
 class _Line:
-    """Tells people of each request, in one line."""
+    """Prints one line for each request."""
 
     def __init__(self, provider: str) -> None:
         self._provider = provider

@@ -54,7 +54,7 @@ def read_snapshot() -> Snapshot:
 
 
 def recall(settings: Settings) -> tuple[list[Entry], str]:
-    """All that the state remembers, and what is wrong with it; empty where nothing is."""
+    """Return all entries of the state, and what is wrong with it, which is empty if nothing is."""
     if not is_there(settings.state, settings.home):
         return [], ""
     store = open_store(settings.state, settings.home)
@@ -69,4 +69,4 @@ def _keep(_entry: Entry) -> None:
 
 
 async def _fetch(_provider: Provider, _request: UpstreamRequest) -> Answer:
-    raise AssertionError("a report shows what is known and asks nobody")
+    raise AssertionError("a report shows what is known and sends no request")

@@ -25,7 +25,7 @@ _WIDTH = 12
 
 def status(
     url: UrlOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show what runs, who serves, what was used today, and what is left if that is known. Only the gateway is asked."""
     from freeride_core.cli.snapshot import read_snapshot
@@ -178,7 +178,7 @@ def _state(row: Mapping[str, Any], now: float) -> str:
         return (
             "key rejected, being tried again"
             if row["state"] == "rejected"
-            else f"down, tried next time ({row['kind']})"
+            else f"down, tried with the next request ({row['kind']})"
         )
     return (
         f"key rejected, tried again at {again}"
@@ -191,4 +191,4 @@ def _left_lines(row: Mapping[str, Any], now: float) -> Iterator[str]:
     for each in row["left"]:
         yield f"about {each['left']:,} of {each['of']:,} {each['unit']}"
     for note in row["notes"]:
-        yield f"{note['text']} (checked {clock(note['checked_at'], now)})"
+        yield f"{note['text']}, checked at {clock(note['checked_at'], now)}"

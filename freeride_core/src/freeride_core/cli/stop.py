@@ -33,7 +33,7 @@ def stop(
     from freeride_core.settings.resolver import load_settings
 
     if every and url is not None:
-        raise typer.BadParameter("give --url or --all", param_hint="--all")
+        raise typer.BadParameter("use either --url or --all", param_hint="--all")
     home = load_settings().home
     root = None if every else gateway_root(url)
     running = running_gateways(home)

@@ -22,12 +22,12 @@ class Switch(enum.StrEnum):
 
 
 def telemetry(
-    switch: Annotated[Switch | None, typer.Argument(help="Without one: show how it stands.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    switch: Annotated[Switch | None, typer.Argument(help="On or off. Without it, show the current state.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show what is sent once an hour while telemetry is on, or turn it on or off.
 
-    Exit codes: 0 it is as you want it, 1 something outranks you and is named.
+    Exit codes: 0 if it is as you want it, 1 if a variable that is named outranks this command.
     """
     from freeride_core.gateway.walk.enabled import enabled_providers
     from freeride_core.plugins.discovery import load_plugins
@@ -53,7 +53,9 @@ def telemetry(
     else:
         _tell(settings, payload)
     if settings.telemetry:
-        counts.is_shown = counts.is_shown or not as_json  # a program has seen it, and may show it to nobody
+        counts.is_shown = (
+            counts.is_shown or not as_json
+        )  # with --json a program has read it, and a person may not have seen it
         try:
             keep_counts(settings.home, counts)
         except OSError as error:
@@ -63,12 +65,10 @@ def telemetry(
 
 
 def _tell(settings: Settings, payload: dict[str, Any]) -> None:
-    from freeride_core.telemetry.beacon import render
-
     reason, remedy = _reason(settings), _remedy(settings)
     show(f"telemetry is {_state(settings.telemetry)}{reason and f' ({reason})'}")
     show(f"while it is on, this is sent once an hour to {settings.telemetry_endpoint}, and nothing else:")
-    show(render(payload))
+    show(json.dumps(payload, indent=2))
     show("tokens and requests are counted while it is on, and only tokens that upstreams report")
     other = _state(not settings.telemetry)
     show(f"to turn it {other}: {remedy and f'{remedy}, then '}freeride telemetry {other}")
@@ -79,7 +79,7 @@ def _state(is_on: bool) -> str:
 
 
 def _variable(settings: Settings) -> str | None:
-    """The variable that has decided it; None: none has."""
+    """Return the variable that decides it, or None if no variable does."""
     from freeride_core.settings.resolver import quiet_variable
 
     own = "FREERIDE_TELEMETRY"
@@ -97,7 +97,7 @@ def _reason(settings: Settings) -> str:
 
 
 def _remedy(settings: Settings) -> str:
-    """What takes a variable away that outranks this command; empty where none does."""
+    """Return how to unset the variable that outranks this command; empty if none does."""
     name = _variable(settings)
     if name in settings.above_files:
         return f"unset {name}"

@@ -38,18 +38,19 @@ def show(text: str, *, ends: bool = True) -> None:
 
 
 def show_wrapped(text: str, hang: int = 0) -> None:
-    """Write text on stdout as `show` does, broken between words at the terminal's width; further lines hang in by `hang`."""
+    """Write text on stdout as `show` does, broken between words at the terminal's width; `hang` indents further lines."""
     show(wrap(text, columns_of(sys.stdout), hang))
 
 
 def columns_of(stream: TextIO) -> int | None:
-    """Return how many columns the terminal has, or None if `stream` is none: what reads it wants whole lines."""
+    """Return how many columns the terminal has, or None if `stream` is not a terminal: a program wants whole lines."""
     return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def wrap(text: str, columns: int | None, hang: int = 0) -> str:
-    """Return the text with its lines broken between words; what continues a line is indented as that, and by `hang` more.
-    A URL or a path stays whole. `columns` None: the text as it is."""
+    """Return the text with its lines broken between words. A continuation is indented like its line, and by `hang` more.
+
+    A URL or a path stays whole. Return the text unchanged if `columns` is None."""
     if columns is None:
         return text
     lines: list[str] = []

@@ -25,7 +25,7 @@ from freeride_core.settings.resolver import load_settings
 
 
 class Undo:
-    """Takes back the binding of one agent, or of all."""
+    """Undoes the binding of one agent, or of all."""
 
     def __init__(self, *, dry_run: bool, as_json: bool, force: bool) -> None:
         home, environ = _home_and_environ()
@@ -36,11 +36,11 @@ class Undo:
         self._force = force
 
     def run(self, name: str | None, scope: ScopeOption | None) -> None:
-        """`BindingError`: nothing was changed. `name` None: all."""
+        """Undo the binding of `name`, or of all agents if it is None. Raise `BindingError` if nothing was changed."""
         if name is None:
             rows = self.undo_all()
             if not rows:
-                fail("nothing is bound")
+                fail("no agent is bound")
             if self._as_json:
                 typer.echo(json.dumps(rows, indent=2))
             raise typer.Exit(int(any("reason" in row for row in rows)))
@@ -51,7 +51,7 @@ class Undo:
         record = self._backups.record(path)
         if record is None:
             others = [each.path for each in self._backups.records() if each.binder == name]
-            fail("; ".join([f"{path} is not bound, there is nothing to undo", *_bound_elsewhere(others)]))
+            fail("; ".join([f"{path} is not bound: there is nothing to undo", *_bound_elsewhere(others)]))
         if record.path != str(path.absolute()):  # bound by another name, to which a link of the project leads
             place.check(binder, path)
         row = self._undo(name, binder.title, place, path)
@@ -78,11 +78,11 @@ class Undo:
             show(diff, ends=False)
         tell("Nothing was written." if self._dry_run else _outcome(change, title))
         if copy:
-            tell(f"What it held until now is kept in {copy}")
+            tell(f"Its former content is kept in {copy}")
         return change_row(change, name, place, copy, diff, dry_run=self._dry_run)
 
     def _binder(self, name: str, scope: ScopeOption | None) -> Binder:
-        """The binder, or what stands for one that is not there any more or is broken."""
+        """Return the binder, or a substitute for one that is uninstalled or broken."""
         try:
             if name in offered_names("binder"):
                 return load_binder(name)
@@ -100,7 +100,7 @@ class Undo:
 
 
 class _Uninstalled(Binder):
-    """Stands for a binder that cannot be had: enough to undo what it has done to one file."""
+    """Substitutes a binder that cannot be loaded: enough to undo what it wrote to one file."""
 
     scopes = tuple(Place)
 
@@ -132,10 +132,10 @@ def _title(record: BindingRecord) -> str:
 
 def _outcome(change: Change, title: str) -> str:
     if change.after is None:
-        return f"{change.path} is gone again: there was none before {title} was bound."
+        return f"{change.path} was removed: it did not exist before {title} was bound."
     if change.keeps_others:
-        return f"What was written to bind {title} is gone from {change.path}; what was changed since stays."
-    return f"{change.path} is as it was before {title} was bound."
+        return f"Removed from {change.path} what bound {title}. Later changes stay."
+    return f"{change.path} is restored to what it was before {title} was bound."
 
 
 def _bound_elsewhere(paths: list[str]) -> list[str]:

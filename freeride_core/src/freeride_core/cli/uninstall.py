@@ -15,7 +15,7 @@ from freeride_core.cli.terminal import show, tell
 
 
 def uninstall(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be undone, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be undone, and change nothing.")] = False,
 ) -> None:
     """Undo every binding, and say what else to remove. The program itself and your keys stay until you remove them.
 
@@ -33,12 +33,14 @@ def uninstall(
         show(f"  {number}. {what}\n     {command}")
     failed = [row for row in rows if "reason" in row]
     if failed:
-        tell(f"{len(failed)} of {len(rows)} bindings are not undone; see above. Remove nothing before they are.")
+        tell(
+            f"{len(failed)} of {len(rows)} bindings could not be undone; see above. Undo them before you remove anything."
+        )
     raise typer.Exit(int(bool(failed)))
 
 
 def _steps(home: Path, *, is_running: bool) -> Iterator[tuple[str, str]]:
-    """What is left, and the command that removes it."""
+    """Yield what is left, and the command that removes it."""
     from freeride_core.system.upgrade import source_clone, uninstall_words
 
     if is_running:

@@ -15,7 +15,7 @@ from freeride_core.cli.terminal import show
 
 
 def upgrade(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the command and run nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command, and do not run it.")] = False,
 ) -> None:
     """Upgrade FreeRide by the installer that installed it.
 
@@ -68,7 +68,7 @@ def how_to_rebuild(build: Path) -> str:
 
 
 def _version_now() -> str:
-    """What the environment holds after the installer's work."""
+    """Return the version that is installed now."""
     from freeride_core.system.programs import python_command, python_environ
 
     command = python_command("freeride_core", "--version")

@@ -32,4 +32,4 @@ def gateway_root(url: str | None) -> str:
             return url.rstrip("/").removesuffix("/v1").rstrip("/")
     except ValueError:
         pass
-    raise typer.BadParameter("write scheme, host and port, such as http://127.0.0.1:11343", param_hint="--url")
+    raise typer.BadParameter("expected scheme, host and port, such as http://127.0.0.1:11343", param_hint="--url")

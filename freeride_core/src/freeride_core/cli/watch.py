@@ -22,12 +22,10 @@ _POLL_S = 0.05
 
 def watch(
     since_start: Annotated[
-        bool, typer.Option("--since-start", help="Begin with all that the log holds, not with what comes from now on.")
+        bool, typer.Option("--since-start", help="Begin with the events that are in the log already.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the events as they are, one JSON object a line.")
-    ] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, on a terminal either.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as one line of JSON.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Disable colours, even on a terminal.")] = False,
 ) -> None:
     """Show what the gateway does, live: requests, attempts, failovers."""
     settings = _load_settings()
@@ -37,14 +35,14 @@ def watch(
         with closing(Follower(path, from_start=since_start)) as follower:
             tell(f"watching {path}  (Ctrl-C to stop)")
             if not settings.events:
-                tell("events are turned off (FREERIDE_EVENTS): a gateway with these settings writes none")
+                tell("events are turned off: a gateway with these settings writes none. Unset FREERIDE_EVENTS.")
             while True:
                 _show(follower.poll(), as_json=as_json, color=color)
                 time.sleep(_POLL_S)
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
-        # Whoever read us has gone. The interpreter flushes once more at exit, and must find something that listens.
+        # The reader has closed the pipe. The interpreter flushes stdout again at exit, which must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         _fail(f"cannot read {path}: {error.strerror}")
@@ -73,7 +71,7 @@ def _show(lines: list[bytes], *, as_json: bool, color: bool) -> None:
 
 
 def _parse(line: bytes) -> Mapping[str, Any] | None:
-    """The line's event; None for half a line that a killed process or a full disk left."""
+    """Return the line's event, or None for half a line that a killed process or a full disk left."""
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):

@@ -61,7 +61,7 @@ class CompatibleCatalog(Catalog):
     checked: str
     fresh_s: float | None = None
     path: str | None = "/models"
-    """Appended to the key's base URL; None: no live list."""
+    """Appended to the key's base URL, or None without a live list."""
     base_suffix: str = ""
     """What the base URL must end in, and what is cut off before `path`, where the list lives beside the API: `/v1`."""
     rows: str = "data"

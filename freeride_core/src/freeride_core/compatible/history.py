@@ -34,7 +34,7 @@ class HistoryRules:
     dropped: frozenset[str]
     """Members that are left out of messages, of their tool calls, and of the functions that these name."""
     needed: str = ""
-    """The member in which a turn with tool calls must say what was thought; empty: none must."""
+    """The member in which a turn with tool calls must say what was thought, or empty if no turn must."""
 
     @classmethod
     def of(cls, messages_drop: frozenset[str], reasoning: str) -> HistoryRules | None:

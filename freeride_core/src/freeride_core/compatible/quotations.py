@@ -20,7 +20,7 @@ class Quotation(NamedTuple):
 
 
 def find_quotation(text: str) -> Quotation | None:
-    """The JSON that a text is, or ends with: `Provider error: {"error": ...}`. None: it holds none."""
+    """Return the JSON that a text is, or ends with: `Provider error: {"error": ...}`. Return None without JSON."""
     if len(text) > _LONGEST:
         return None
     at = -1

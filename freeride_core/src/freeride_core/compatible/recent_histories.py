@@ -18,8 +18,10 @@ class RecentHistories:
         self._kept: list[tuple[bytes, bytes | None]] = []
 
     def find(self, messages: bytes) -> tuple[int, bytes | None] | None:
-        """Return how many bytes of these messages were looked over, and what those were changed to, or None for unchanged.
-        Both are without the closing bracket. Return None if the messages are new."""
+        """Return how many bytes of these messages were looked over, and what they were changed to, or None if these are new.
+
+        The bytes end before a comma between two messages or before the closing bracket. They were changed to None if they stay
+        as they are."""
         for place, (start, changed) in enumerate(self._kept):
             if messages.startswith(start) and messages[len(start) : len(start) + 1] in (b",", b"]"):
                 self._kept.insert(0, self._kept.pop(place))

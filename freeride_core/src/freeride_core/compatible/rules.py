@@ -18,7 +18,7 @@ class Rule:
 
     kind: ErrorKind
     scope: Scope | None = None
-    """None: what is usual for the kind."""
+    """None for what is usual for the kind."""
     status: int | tuple[int, ...] | None = None
     code: str | tuple[str, ...] | None = None
     """One of the complaint's codes."""
@@ -34,7 +34,8 @@ class Rule:
     wait: float | Midnight | None = None
     """Seconds, or a documented reset, where the answer has no hint of its own."""
     overrules_hint: bool = False
-    """`wait` counts whatever the answer hints, as where the cap of a day comes with the hint of a minute; None: no hint does."""
+    """`wait` counts whatever the answer hints, as for the limit of a day that comes with the hint of a minute. If it is None, no
+    hint counts."""
     feature: Feature | None = None
     limit: str = ""
     """The name of the `Limit` that a refusal is about: that shuts, and nothing else."""

@@ -116,8 +116,8 @@ ACCOUNT_IS_SHUT_OUT = (
 )
 COUNTRY_IS_BARRED = r"\b(?:country|location|territory)\b.{0,40}\bnot (?:supported|allowed|available)"
 
-# Of an ability, only what says that it is lacking altogether: a value that is refused (a number, a name, a type, a format, a size,
-# an address, a keyword, a parameter beside it) says nothing of others.
+# Only words that say that an ability is missing altogether. A refused value (a number, a name, a type, a format, a size, an
+# address, a keyword, a parameter beside it) says nothing of other values.
 _CANNOT = (
     r"\b(?:(?:does|do|is|can|could)(?: ?not|n't)(?: \w+ly| yet)?"
     r" (?:support|able to (?:use|handle|see|process)|capable of|handle|accept)"

@@ -23,7 +23,7 @@ class Hop:
     provider: str
     key_index: int
     status: str = ""
-    """`OK` or an error kind in upper case; empty: nothing is known yet."""
+    """`OK` or an error kind in upper case, or empty while nothing is known."""
     duration_ms: int = 0
     retry_after_s: float | None = None
 
@@ -47,7 +47,7 @@ class Ask:
     text: str = ""
     """From the answer."""
     status: int = 0
-    """The answer's; 0: there is none yet."""
+    """Of the answer, or 0 before it comes."""
     provider: str = ""
     attempts: int = 0
     duration_ms: int = 0

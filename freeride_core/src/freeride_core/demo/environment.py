@@ -33,11 +33,11 @@ Observe = Callable[[Event], object]
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
-    """How a provider stands right now, in the gateway's eyes."""
+    """A provider's state right now, as the gateway sees it."""
 
     name: str
     cooldown: Cooldown | None = None
-    """None: it is ready."""
+    """None if it is ready."""
 
     @property
     def is_ready(self) -> bool:
@@ -118,7 +118,7 @@ class DemoEnvironment:
         ]
 
     def use_up(self, simulator: Simulator, window: Literal["minute", "day"], back_in_s: float | None = None) -> bool:
-        """Spends a free allowance; False: nobody counts it there."""
+        """Use up a free quota. Return whether the simulator counts it."""
         is_counted = simulator.use_up(window, back_in_s=back_in_s)
         if is_counted and window == "minute":
             self.short_of_minute.add(simulator.profile.provider)

@@ -21,8 +21,8 @@ _SHORTEST_QUOTE = 12
 _HANGING = "    "
 _FAILURES: Mapping[str, str] = {
     ErrorKind.RATE_LIMIT: "rate limit",
-    ErrorKind.QUOTA_EXHAUSTED: "allowance used up",
-    ErrorKind.AUTH: "key refused",
+    ErrorKind.QUOTA_EXHAUSTED: "quota used up",
+    ErrorKind.AUTH: "key rejected",
     ErrorKind.MODEL_NOT_FOUND: "model gone",
     ErrorKind.UNSUPPORTED: "cannot do this",
     ErrorKind.UNAVAILABLE: "server error",
@@ -93,7 +93,9 @@ def length(pieces: Sequence[Piece]) -> int:
 def summary(asks: Sequence[Ask]) -> str:
     answers = sum(ask.is_answered for ask in asks)
     failed = sum(len(ask.failures) for ask in asks)
-    return f"{_several(len(asks), 'ask')}, {_several(answers, 'answer')}, {_several(failed, 'failure')} you never saw."
+    return (
+        f"{_several(len(asks), 'request')}, {_several(answers, 'answer')}, {_several(failed, 'failure')} you never saw."
+    )
 
 
 def row(standing: ProviderStatus, now: float) -> tuple[str, str, str]:

@@ -18,7 +18,7 @@ from freeride_core.simulator import Profile, Simulator
 _PATIENCE_S = 0.7
 """How long a silent upstream may keep a stream waiting: short enough to watch."""
 _SOON_S = 10.0
-"""Whoever is back sooner than this is waited for."""
+"""The story waits for a provider that is back sooner than this."""
 _LONGEST_S = 30.0
 _LAST_EVENT_S = 3.0
 _POLL_S = 0.05
@@ -56,7 +56,7 @@ class Cue:
 
 
 Step = Callable[[DemoEnvironment, Pace], Cue | None]
-"""Makes something happen. None, and nothing has happened: not with the providers as they stand."""
+"""Makes something happen, and returns its sentence. Returns None, and changes nothing, if the providers' state does not fit."""
 
 
 def _greet(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG001 - one shape for all acts
@@ -67,19 +67,19 @@ def _run_out_of_minute(stage: DemoEnvironment, pace: Pace) -> Cue | None:
     ready = stage.ready()
     if len(ready) < 2 or not stage.use_up(ready[0], "minute", pace.minute_s):
         return None
-    return Cue(f"{_name(ready[0])}'s free minute is used up: the same request goes on to the next.")
+    return Cue(f"{_name(ready[0])}'s limit per minute is reached: the same request goes on to the next provider.")
 
 
 def _leave_alone(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG001
     first = stage.standings()[0]
-    return None if first.is_ready else Cue(f"{first.name} is left alone until it is back.")
+    return None if first.is_ready else Cue(f"{first.name} is paused until it can answer again.")
 
 
 def _run_out_of_day(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG001
     ready = stage.ready()
     if len(ready) < 2 or not stage.use_up(ready[0], "day"):
         return None
-    return Cue(f"{_name(ready[0])}'s free day is used up.")
+    return Cue(f"{_name(ready[0])}'s daily quota is used up.")
 
 
 def _revoke_key(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG001
@@ -97,16 +97,16 @@ def _fall_silent(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG
         return None
     ready[0].script("hang")
     if len(ready) == 2:
-        return Cue(f"{_name(ready[0])} takes the request and says nothing.", stream=True)
+        return Cue(f"{_name(ready[0])} takes the request and sends nothing.", stream=True)
     ready[1].script("error-first-event")
-    return Cue(f"{_name(ready[0])} says nothing, and {_name(ready[1])} says 200 and then sends an error.", stream=True)
+    return Cue(f"{_name(ready[0])} sends nothing, and {_name(ready[1])} sends 200 and then an error.", stream=True)
 
 
 def _come_back(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG001
     first = stage.standings()[0]
     if first.name not in stage.short_of_minute or not (first.is_ready or _returning(stage, _SOON_S)):
         return None
-    return Cue(f"{first.name} has a new minute: it is asked first again.", comes_back=first.name)
+    return Cue(f"{first.name} has a new minute: it is the first to be asked again.", comes_back=first.name)
 
 
 def _die(stage: DemoEnvironment, pace: Pace) -> Cue | None:  # noqa: ARG001
@@ -231,7 +231,7 @@ class Scenario:
 
 
 def _returning(stage: DemoEnvironment, within_s: float) -> str:
-    """Who will be asked before all others again within this time; empty: nobody."""
+    """Return the provider that will be asked first again within this time, or an empty text if none will."""
     first = stage.standings()[0]
     cooldown = first.cooldown
     is_soon = cooldown is not None and cooldown.until < time.time() + within_s

@@ -23,7 +23,7 @@ class Screen(Protocol):
         """Says what this is, before anything has started."""
 
     def board(self, board: Board) -> AbstractContextManager[object]:
-        """Shows how the providers stand, for as long as the context lasts."""
+        """Show the providers' state while the context lasts."""
 
     def narrate(self, told: str) -> None:
         """Says what is about to happen."""
@@ -38,7 +38,7 @@ class Screen(Protocol):
         """The story is over."""
 
     def offer(self, url: str | None) -> None:
-        """How to go on; None: no gateway stays."""
+        """Show how to go on. The URL is None if no gateway stays."""
 
     def watch(self, event: Event) -> None:
         """An event of the gateway that stays, about a request that is not the story's."""
@@ -117,7 +117,7 @@ class JsonScreen:
 
     def sum_up(self, asks: Sequence[Ask]) -> None:
         self._total = {
-            "asks": len(asks),
+            "requests": len(asks),
             "answers": sum(ask.is_answered for ask in asks),
             "failures": sum(len(ask.failures) for ask in asks),
         }

@@ -23,7 +23,7 @@ class Document(ABC):
 
     @abstractmethod
     def get(self, path: Path) -> object:
-        """Return the value at `path` as Python's own types; None if there is none, or null."""
+        """Return the value at `path` as Python's own types, or None if it is missing or null."""
 
     @abstractmethod
     def set(self, path: Path, value: Value) -> None:
@@ -35,7 +35,7 @@ class Document(ABC):
 
     @abstractmethod
     def append(self, path: Path, item: Value) -> None:
-        """Put `item` at the end of the list at `path`, and make that list if there is none."""
+        """Put `item` at the end of the list at `path`, and make that list if it is missing."""
 
     @abstractmethod
     def remove(self, path: Path) -> None:

@@ -15,7 +15,7 @@ _LINE = re.compile(
 
 
 class EnvDocument(Document):
-    """One file of variables. A path is one name; of a name that stands there twice, the last counts."""
+    """One file of variables. A path is one name; if a name is there twice, the last one counts."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines(keepends=True)

@@ -110,7 +110,7 @@ class JsonDocument(Document):
                 continue
             members = [member for member in node.members if member.name == step]
             if len(members) > 1:
-                raise Unreadable(f"{place(self._text, members[1].start)}: `{step}` stands here for the second time")
+                raise Unreadable(f"{place(self._text, members[1].start)}: `{step}` is here for the second time")
             node = members[0].node if members else None
         return node
 
@@ -160,7 +160,7 @@ class JsonDocument(Document):
             return
         outer = self._indent_at(node.start)
         indent = self._indent_at(line_starts[-1]) if parts else outer + self._unit()
-        # Below the comments at the end: there, most often, entries stand that are switched off.
+        # Below the comments at the end: most often they are entries that are switched off.
         at = len(self._text[:closing].rstrip())
         eol = self._eol(closing)
         piece = eol + indent + lead + self._write(value, indent) + ("," if has_comma else "")

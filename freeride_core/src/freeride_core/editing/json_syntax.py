@@ -65,7 +65,7 @@ def parse(text: str) -> JsonNode | None:
         _refuse(text, start, "it is nested too deep")
     end = skip_blank(text, root.end)
     if end < len(text):
-        _refuse(text, end, "something stands behind the end")
+        _refuse(text, end, "there is text behind the end")
     return root
 
 
@@ -107,7 +107,7 @@ def _value(text: str, index: int) -> JsonNode:
 
 
 def _parts(text: str, start: int, closing: str, read: Callable[[str, int], _Part]) -> tuple[list[_Part], int]:
-    """What stands between the brackets, and where the text goes on behind them."""
+    """Return what is between the brackets, and where the text goes on behind them."""
     found: list[_Part] = []
     index = skip_blank(text, start + 1)
     while not text.startswith(closing, index):

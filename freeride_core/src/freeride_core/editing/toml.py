@@ -58,13 +58,13 @@ class TomlDocument(Document):
         return found.unwrap() if hasattr(found, "unwrap") else found
 
     def set(self, path: Path, value: Value) -> None:
-        """A new mapping at `path` gets a header, and the mappings in it stand on one line."""
+        """Write a new mapping at `path` with a header, and each mapping in it on one line."""
         if not isinstance(value, Mapping):
             _set_member(self._make_table(path[:-1]), path, value)
             return
         is_new = self._reach(path) is None
         above = self._reach(path[:-1])
-        # A table that stands before others keeps its distance from them.
+        # A table before others keeps its distance from them.
         is_before_others = is_new and isinstance(above, Table) and above.as_string().endswith("\n\n")
         table = self._make_table(path)
         _set_members(table, path, value)
@@ -109,7 +109,7 @@ class TomlDocument(Document):
             self.remove(path[:-1])  # without members it is not written
 
     def _reach(self, path: Path) -> object:
-        """tomlkit's item there; None where there is none."""
+        """Return tomlkit's item there, or None if it is missing."""
         found: Any = self._document
         for step in path:
             try:
@@ -185,7 +185,7 @@ def _inline(value: Value) -> Any:
 
 
 def _headers(container: Container, above: list[_Place] | None = None) -> Iterator[tuple[Table, list[_Place]]]:
-    """Every table that has a header, and the comments right above that: for tomlkit they are the end of what stands before."""
+    """Yield every table that has a header, and the comments right above it, which tomlkit takes for the end of the part before."""
     above = [] if above is None else above
     for at, (key, item) in enumerate(container.body):
         if isinstance(item, Comment):

@@ -246,10 +246,10 @@ class YamlDocument(Document):
     def _pair(self, mapping: YamlNode | None, key: str) -> tuple[YamlNode, YamlNode] | None:
         pairs = [pair for pair in mapping.pairs if pair[0].value == key] if mapping else []
         if len(pairs) > 1:
-            self._refuse(pairs[1][0].start, f"`{key}` stands here for the second time")
+            self._refuse(pairs[1][0].start, f"`{key}` is here for the second time")
         for name, value in pairs:
             if value.start == value.end and self._text[value.start - 1] != ":":
-                self._refuse(name.start, f"`{key}` stands here without a colon")
+                self._refuse(name.start, f"`{key}` is here without a colon")
         return pairs[0] if pairs else None
 
     def _insert_flow(self, node: YamlNode, piece: str) -> None:
@@ -293,7 +293,7 @@ class YamlDocument(Document):
         return after
 
     def _insert_lines(self, at: int, lines: Sequence[str], *, instead_of: tuple[int, int] | None = None) -> None:
-        """Puts whole lines before what is at `at`, and takes away the text of `instead_of`, which stands before it."""
+        """Put whole lines before what is at `at`, and remove the text of `instead_of`, which is before it."""
         breaks = BREAK.findall(self._text[:at]) or BREAK.findall(self._text)[:1] or ["\n"]
         eol = breaks[-1]
         is_line_start = self._text[:at].strip("\ufeff") == "" or self._text[at - 1] in "\r\n"
@@ -341,7 +341,7 @@ def _last_leaf(node: YamlNode) -> YamlNode:
 
 
 def _lines(item: Value) -> list[str]:
-    """What stands behind an item's dash: a line for each member."""
+    """Return what is written behind an item's dash: a line for each member."""
     if isinstance(item, Mapping) and item:
         return [f"{write_key(name)}: {write(part)}" for name, part in item.items()]
     return [write(item)]

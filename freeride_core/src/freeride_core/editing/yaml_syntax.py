@@ -205,13 +205,13 @@ def _build(event: _NodeStart, events: Iterator[Any], text: str) -> YamlNode:
             SequenceStartEvent, start, end, column, is_flow=is_flow, is_marked=is_marked, items=tuple(children)
         )
     if is_marked and children and not is_flow:
-        column = children[0].column  # the mark before it stands elsewhere
+        column = children[0].column  # the mark before it is in another column
     pairs = tuple(zip(children[::2], children[1::2], strict=True))
     return YamlNode(MappingStartEvent, start, end, column, is_flow=is_flow, is_marked=is_marked, pairs=pairs)
 
 
 def _moved_to_colon(node: YamlNode, key: YamlNode, text: str) -> YamlNode:
-    """A value that is not written stands right behind its key's colon; the parser reports it further down."""
+    """Place a value that is not written right behind its key's colon; the parser reports it further down."""
     is_unwritten = node.kind is ScalarEvent and not node.style and node.start == node.end and not node.is_marked
     colon = _COLON.match(text, key.end) if is_unwritten else None
     if colon is None:

@@ -148,7 +148,7 @@ class _Delivery:
     def _report(self, number: int, observer: Observer, error: BaseException) -> None:
         if number not in self._reported:
             self._reported.add(number)
-            # Without the error's text: nobody knows what a plugin puts there.
+            # Without the error's text: a plugin may put anything there.
             name = getattr(observer, "__qualname__", type(observer).__qualname__)
             _log.warning("an observer of events failed (%s: %s); reported once", name, type(error).__name__)
 

@@ -24,7 +24,7 @@ class RequestStart(EventRecord, gc=False, tag="request_start"):
     stream: bool
     operation: str
     client: str = ""
-    """The products that the client names in its User-Agent, without keys; empty: none."""
+    """The products that the client names in its User-Agent, without keys, or empty if it names none."""
     protocol: str = ""
     """The client's protocol; empty if the operation says it."""
 

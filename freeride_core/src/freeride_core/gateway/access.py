@@ -94,7 +94,7 @@ def contradiction(headers: Sequence[tuple[bytes, bytes]]) -> ClientError | None:
     names = [name for name, _ in headers]
     if all(names.count(name) < 2 for name in _ONCE):
         return None
-    return _refuse(400, "A header of the request that may stand only once stands there twice.", "repeated_header")
+    return _refuse(400, "The request repeats a header that must appear only once.", "repeated_header")
 
 
 def _refuse(status: int, message: str, code: str) -> ClientError:

@@ -22,7 +22,7 @@ class ClientExchange(ServerExchange):
         self.protocol = protocol
         self.request_id = "req_" + _random.randbytes(4).hex()
         self.encoder: AnswerEncoder | None = None
-        """What a stream is written by; None: it has the form of chat completions."""
+        """What a stream is written by, or None if it has the form of chat completions."""
         self.extra_headers: HeaderList = VARY
         """What else the response carries, whatever it is."""
 

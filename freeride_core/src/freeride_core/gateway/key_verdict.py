@@ -40,7 +40,7 @@ async def judge_key(provider: Provider, key: Key, ask: Ask) -> KeyVerdict:
         return KeyVerdict(answer.status == 200 or None, f"it wants no key; it answered {answer.status}")
     answer, without_key = await asyncio.gather(ask(request), ask(_without(key, request)))
     if answer.status == 200:
-        # A list that is shown to everybody says nothing about a key.
+        # A list that needs no key says nothing about a key.
         return (
             KeyVerdict(True, "") if without_key.status in {401, 403} else KeyVerdict(None, "its model list is public")
         )

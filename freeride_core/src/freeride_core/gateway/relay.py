@@ -126,7 +126,7 @@ class StreamRelay:
             cut = trouble.failure
             if cut.kind == ErrorKind.TIMEOUT:
                 self.waited_s = self._idle_s
-                cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream fell silent")
+                cut = Failure(kind=ErrorKind.TIMEOUT, message="the stream sent nothing for too long")
         except PluginFault as fault:
             _log.warning("provider %s: its package failed: %s", self._served.attempt.candidate.provider.name, fault)
             cut = Failure(kind=ErrorKind.PROTOCOL, message="the provider's package failed")

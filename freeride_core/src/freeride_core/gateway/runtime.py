@@ -81,10 +81,10 @@ class Gateway:
         self.proofs = BillingProofs(self._fetch, self.now)
         self.router = Router(self.catalogs.models, self._models_version, self.proofs.account)
         self.beacon: Beacon | None = None
-        """Who sends counts; None: nobody does, and nothing is counted."""
+        """Sends counts, or None if telemetry is off and nothing is counted."""
         self.console: Console | None = None
         self.key_watch: KeyWatch | None = None
-        """Who checks the keys; None: only requests find out."""
+        """Checks the keys, or None if only requests find out."""
         self.observers: list[Observer] = plugin_observers(plugins.hooks)
         self._answered: list[Usage] = []
         """Answers that the beacon has not counted yet."""
@@ -264,7 +264,7 @@ class Gateway:
             (await self.upstreams.send(request)).close()
 
     async def _fetch(self, provider: Provider, request: UpstreamRequest) -> Answer:
-        """A catalog's or a probe's answer. Raises OSError where there is none."""
+        """Return a catalog's or a probe's answer. Raise OSError if no answer comes."""
         held = 0
 
         def hold(size: int) -> None:
@@ -300,6 +300,6 @@ class Gateway:
 
 
 def tell(line: str) -> None:
-    """Says it to whoever looks at the terminal. Where that has gone, the work goes on."""
+    """Print the line on stderr. A terminal that has closed does not stop the gateway."""
     with contextlib.suppress(OSError, ValueError):
         print(f"freeride: {printable_lines(line)}", file=sys.stderr)  # noqa: T201

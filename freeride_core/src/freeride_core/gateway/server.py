@@ -190,7 +190,7 @@ def _keep_big_blocks() -> None:
 
 
 def _open_more_files() -> None:
-    """A connection is a file, and the usual limit (macOS: 256) is one for shells: whoever asks first could shut out the others."""
+    """Raise the limit of open files: a connection is one, and the usual limit (macOS: 256) would let one client shut out others."""
     if sys.platform == "win32":
         return
     import resource

@@ -16,9 +16,10 @@ Encode = Callable[[ClientError, str], bytes]
 
 
 def unserved(path: str, host: str, owner: ServedProtocol, served: str) -> tuple[ClientError, Encode]:
-    """Return what is said of a path that is not served, and how it is written: by `owner`, the protocol that is served and that
-    the path belongs to, or in a protocol that is not served. `host` is the authority that the request calls this gateway by, and
-    `served` tells its routes."""
+    """Return the error for a path that is not served, and what writes it in the protocol that the path belongs to.
+
+    `owner` is that protocol if it is served. `host` is the authority by which the request calls this gateway, and `served` are
+    its routes."""
     base = f"http://{host}/v1"
     row = next((row for row in _ROWS if row.path.search(path)), None)
     is_owned = owner.claims is not None and owner.claims.search(path) is not None
@@ -44,7 +45,7 @@ class _UnservedPath(NamedTuple):
     path: re.Pattern[str]
     message: str
     encode: Encode | None = None
-    """None: in the protocol of chat completions."""
+    """None for the protocol of chat completions."""
 
 
 def _row(path: str, message: str, encode: Encode | None = None) -> _UnservedPath:

@@ -49,7 +49,7 @@ class PluginRow:
     distribution: str
     version: str
     api: int | None
-    """None: it did not come so far as to say."""
+    """None if loading failed before that was known."""
     status: Literal["ok", "broken", "conflict"]
     reason: str
     """Empty if it is ok."""

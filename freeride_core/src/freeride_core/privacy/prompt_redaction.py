@@ -34,10 +34,10 @@ def without_echo(words: str, call: Call) -> str:
 
 
 def _echoes(words: str, said: Iterable[str], run: int) -> Iterator[int]:
-    """Where `run` characters of the words are somewhere in what was said.
+    """Yield where `run` characters of the words are somewhere in what was said.
 
-    To search a long conversation for each of them would hold up everybody else. So it is looked at once, in blocks half as
-    long: whatever is in it holds one of them whole, and stands around one that is in the words too."""
+    To search a long conversation for each of them would delay every other request. So it is read once, in blocks of half that
+    length: every echo in it holds one block whole, which is in the words too."""
     half = run // 2
     blocks = {words[at : at + half] for at in range(len(words) - half + 1)}
     windows = {words[at : at + run] for at in range(len(words) - run + 1)}

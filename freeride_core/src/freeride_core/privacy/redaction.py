@@ -18,7 +18,7 @@ _RUN = 8
 
 
 _MASK = "‹key›"
-"""Its ends are no letters of a key, so that it cannot form a part of one with what stands beside it."""
+"""Its ends are no letters of a key, so that it forms no part of a key with the text beside it."""
 
 
 class Redactor:
@@ -57,7 +57,7 @@ _NO_SECRET = frozenset({Endpoint("").key})
 
 
 def redactor_of(environ: Mapping[str, str]) -> Redactor:
-    """Masks whatever is in a variable that is named like a secret, for text of a plugin: nobody has said which keys it knows."""
+    """Return a redactor of every variable that is named like a secret, for text of a plugin, which may know any of them."""
     return Redactor(
         value for name, value in environ.items() if _SECRET_VARIABLE.search(name) and value not in _NO_SECRET
     )
@@ -109,7 +109,7 @@ def _traceback_of(error: BaseException | None) -> str:
 
 
 def guard_output(secrets: SecretFilter) -> None:
-    """Puts the filter on every log handler that there is, and on the tracebacks that nobody caught."""
+    """Put the filter on every log handler, and on the tracebacks of uncaught exceptions."""
     loggers = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
     handlers = {handler for logger in (logging.root, *loggers) for handler in logger.handlers}
     if logging.lastResort is not None:

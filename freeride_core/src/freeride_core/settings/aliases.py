@@ -91,6 +91,6 @@ def _is_name(text: str) -> bool:
 
 
 def _beginning(pattern: str) -> int:
-    """How many letters stand before the first wildcard."""
+    """Return how many letters are before the first wildcard."""
     found = _WILDCARDS.search(pattern)
     return found.start() if found else len(pattern)

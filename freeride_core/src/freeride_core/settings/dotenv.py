@@ -23,8 +23,10 @@ _ASSIGNMENT = re.compile(
 
 
 def set_variables(path: Path, values: Mapping[str, str]) -> None:
-    """Writes the values into the file, which from then on is for its owner only. Where a name stands several times, it is the
-    last that counts, and that is replaced; a new one comes at the end. `SettingsError`: the file cannot be changed."""
+    """Write the values into the file, and make it readable by its owner only. A new name is added at the end.
+
+    If a name is there several times, the last one counts and is replaced. Raise `SettingsError` if the file cannot be
+    changed."""
     try:
         target = path.resolve()
         try:

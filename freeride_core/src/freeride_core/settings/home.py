@@ -20,7 +20,7 @@ _AS_VARIABLES = ("base_url", "limits")
 """Members of `[providers.NAME]` that are settings with a variable."""
 
 Stamp = tuple[int, int, int] | None
-"""When a file was changed (ns), its size and its inode; None: there is no such file."""
+"""When a file was changed (ns), its size and its inode, or None if it does not exist."""
 
 
 class SettingsError(Exception):
@@ -192,7 +192,7 @@ def _toml_text(path: Path, name: str, value: Any) -> str:
 
 
 def as_text(value: Any) -> str:
-    """As the value would stand in a variable."""
+    """Return the value as a variable would hold it."""
     if isinstance(value, bool):
         return str(int(value))
     return json.dumps(value) if isinstance(value, (list, tuple)) else str(value)

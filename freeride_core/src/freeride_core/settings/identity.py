@@ -46,7 +46,7 @@ def is_proof(proof: object, secret: bytes, challenge: str, host: str, port: int)
 
 
 def read_secret(home: Path) -> bytes | None:
-    """The home's secret; None where there is none yet, or where another user could know it."""
+    """Return the home's secret, or None if it does not exist yet or another user could know it."""
     try:
         descriptor = os.open(home / _FILE, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     except OSError:
@@ -61,8 +61,8 @@ def read_secret(home: Path) -> bytes | None:
 
 
 def make_secret(home: Path) -> bytes | None:
-    """The home's secret, made if there is none that can be used; None where nothing can be written. Two processes that start at
-    once end up with the same one."""
+    """Return the home's secret, and make it if no usable one exists, or None if nothing can be written. Two processes that start
+    at once get the same one."""
     path = home / _FILE
     for _ in range(3):
         if (secret := read_secret(home)) is not None:

@@ -27,8 +27,8 @@ def read_keys(
 ) -> tuple[tuple[Key, ...], tuple[str, ...]]:
     """Return the provider's usable keys, and one warning for each that is not. No warning holds a key.
 
-    A placeholder, and a key that looks like one of another `installed` provider, are not used, unless the user has set the base
-    URL: a server of one's own may take any key."""
+    A placeholder, and a key that looks like one of another `installed` provider, are not used. If the user has set the base URL
+    they are: a server of the user's own may take any key."""
     if not provider.credentials:
         return _read_keyless(provider, settings), ()
     warnings: list[str] = []
@@ -146,11 +146,13 @@ def _members(variable: str, text: str, warnings: list[str]) -> list[str]:
     """The members of a JSON array, or the text itself. What is unusable stays as an empty one: positions count."""
     array_text = unquoted(text)
     if not array_text.startswith("["):
-        return [bare_key(text)]
+        key = bare_key(text)
+        if not key.startswith("["):
+            return [key]
     try:
         array = json.loads(array_text)
     except (ValueError, RecursionError):
-        warnings.append(f"{variable} is not used: it begins like a JSON array and is none")
+        warnings.append(f"{variable} is not used: it begins like a JSON array, but is not one")
         return []
     for position, item in enumerate(array):
         if not isinstance(item, str):

@@ -27,12 +27,12 @@ class ProviderTable:
     members: frozenset[str] = frozenset()
     """What the table names, and is known."""
     enabled: bool | None = None
-    """None: the user has not said."""
+    """None if the user has not said."""
     exclude_models: tuple[str, ...] = ()
     """Models that are not asked: ids, or patterns of ids with `*`."""
     key_variable: str | None = None
     models: tuple[str, ...] = ()
-    """Empty: what the upstream lists."""
+    """Empty for what the upstream lists."""
     tier: int = 4
     training: str | None = None
 

@@ -1,6 +1,6 @@
 """Settings: one resolver for every command. Flag, OS environment, `.env`, `config.toml`, default, in this order.
 
-A value that is set and empty says "nothing": it hides what stands further down, and the default applies.
+A value that is set and empty still outranks later sources, and the default applies.
 """
 
 from __future__ import annotations
@@ -67,23 +67,23 @@ class Settings:
 
     home: Path
     providers: tuple[str, ...] | None
-    """Only these, in this order; None: all, in their own order."""
+    """Only these, in this order, or None for all in their own order."""
     host: str
     """Where the gateway listens, and where commands look for it."""
     port: int
-    """0: any that is free, for a gateway of a test."""
+    """0 for any free port, for a gateway of a test."""
     connect_timeout: float
     first_byte_timeout: float | None
-    """None: the user set none, so a package's own or the default counts."""
+    """None if the user set none, so a package's own or the default counts."""
     answer_timeout: float
     idle_timeout: float
     total_timeout: float
     hedge: float | None
-    """Seconds of silence after which a second provider is asked beside the first; 0: never; None: by what is usual for a model."""
+    """Seconds of silence after which a second provider is asked too. 0 is never, and None goes by what a model usually takes."""
     quota: str
     """`on`, `watch` or `off`."""
     patience: float
-    """How long a request may wait for room; 0: not at all."""
+    """How long a request may wait for room. 0 is not at all."""
     max_body: int
     max_buffered: int
     """Of all bodies that are held at one time."""
@@ -130,11 +130,11 @@ class Settings:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def base_url(self, provider: Provider) -> str | None:
-        """What replaces the provider's own base URL, without a trailing slash; None: nothing does."""
+        """Return what replaces the provider's own base URL, without a trailing slash, or None if nothing does."""
         return unquoted(self.environ.get(base_url_variable(provider), "")).rstrip("/") or None
 
     def free_models(self, provider: Provider) -> frozenset[str] | None:
-        """The ids that the user counts as free at this provider; None: the package decides."""
+        """Return the ids that the user counts as free at this provider, or None if the package decides."""
         for name in (f"{variable_stem(provider.name)}{FREE_MODELS}", *provider.free_models_variables):
             if listed := _split(self.environ.get(name, "")):
                 return frozenset(listed)
@@ -147,7 +147,7 @@ def base_url_variable(provider: Provider) -> str:
 
 
 def quiet_variable(environ: Mapping[str, str]) -> str | None:
-    """The variable, of those that all tools share, that asks for no telemetry; None: none does."""
+    """Return the variable, of those that all tools share, that asks for no telemetry, or None if no variable does."""
     for name in ("DO_NOT_TRACK", "CI"):
         if environ.get(name, "").strip().lower() not in _FALSE | {""}:
             return name
@@ -155,9 +155,9 @@ def quiet_variable(environ: Mapping[str, str]) -> str | None:
 
 
 def load_settings(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
-    """The settings as they are now; `SettingsError` where one cannot be used. Makes the home folder.
+    """Return the settings as they are now, and make the home folder. Raise `SettingsError` if one cannot be used.
 
-    A flag is a setting's name without prefix, in lower case (`connect_timeout=5`); None: not given.
+    A flag is a setting's name without prefix, in lower case (`connect_timeout=5`). None stands for a flag that is not given.
     """
     above_files = dict(os.environ if environ is None else environ)
     above_files |= {PREFIX + name.upper(): as_text(value) for name, value in flags.items() if value is not None}
@@ -173,7 +173,7 @@ class SettingsWatch:
         self._stamps = settings.stamps
 
     def changed(self) -> Settings | None:
-        """The new settings, or a `SettingsError` where they cannot be used; once for each change. None: nothing new."""
+        """Return the new settings once for each change, or None without one. Raise `SettingsError` if they cannot be used."""
         stamps = stamps_of(self._home)
         if stamps == self._stamps:
             return None
@@ -303,7 +303,7 @@ class _Values:
         raise SettingsError(PREFIX + name, "a port", f"write a number from 1 to 65535, for example {default}")
 
     def _whole(self, name: str, default: int) -> int | None:
-        """None: what stands there is no whole number above 0."""
+        """Return the number, or None if the text is not a whole number above 0."""
         text = self.text(name)
         if not text:
             return default
@@ -325,7 +325,7 @@ class _Values:
 
 
 def check_url(name: str, value: str) -> None:
-    """Raise `SettingsError` if the value of this setting is no base URL. An empty one is none, and stands for the default."""
+    """Raise `SettingsError` if the value of this setting is not a base URL. An empty one stands for the default."""
     text = unquoted(value)
     with contextlib.suppress(ValueError):
         parts = urlsplit(text)

@@ -21,11 +21,11 @@ _ELSEWHERE = frozenset({"HOME", "INDEX", "API_KEY", "LOCAL_KEY"})
 
 
 _NAME = re.compile(r"[A-Z][A-Z0-9]{0,23}(?:_[A-Z0-9]{1,24})*")
-"""A variable's name. What else stands before a `=` may be the first part of a key that was pasted alone."""
+"""A variable's name. Any other text before a `=` may be the first part of a key that was pasted alone."""
 
 
 def unknown_settings(settings: Settings, providers: Mapping[str, Provider]) -> Iterator[str]:
-    """Give a line for each setting that nothing reads. A variable of another program's in the environment is none."""
+    """Give a line for each setting that nothing reads. Variables of other programs in the environment do not count."""
     own = {PREFIX + name for name in (*SETTINGS, *_ELSEWHERE)}
     for name, provider in providers.items():
         own |= {
@@ -61,6 +61,6 @@ def _is_in(name: str, keys: Iterable[str]) -> bool:
 
 
 def _spelled(name: str, origin: Path | None) -> str:
-    """As it stands, or would stand, in that file."""
+    """Return the setting's name as that file has it, or would have it."""
     is_short = origin is not None and origin.suffix == ".toml" and name.startswith(PREFIX)
     return name.removeprefix(PREFIX).lower() if is_short else name

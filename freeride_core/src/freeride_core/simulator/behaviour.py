@@ -34,7 +34,7 @@ SEPARATED = "one\u2028two\u0085three\u2029four"
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """A name, what it does in one line, and the reply that does it."""
+    """A name, what it does in one line, and the response that does it."""
 
     name: str
     does: str
@@ -228,7 +228,7 @@ _ALL = (
     ),
     Behaviour("eof-mid-stream", "sends content, then ends the body properly, without a finish", _ended_midway),
     Behaviour("reset-mid-stream", "sends content, then resets the connection within an event", _reset_midway),
-    Behaviour("idle-mid-stream", "sends content, then falls silent", lambda t: _broken_off(t, ResponseEnding.HANG)),
+    Behaviour("idle-mid-stream", "sends content, then nothing", lambda t: _broken_off(t, ResponseEnding.HANG)),
     Behaviour("comments-only", "sends SSE comments and nothing else", _comments_only),
     Behaviour("split-utf8", "splits characters across writes", _split_characters),
     Behaviour("split-everywhere", "splits events across tiny writes, then joins many in one", _split_everywhere),
@@ -240,11 +240,11 @@ _ALL = (
     ),
     Behaviour("many-lines", "spreads each event's data over two lines", _many_lines),
     Behaviour("crlf", "ends the lines of a stream with CR LF", _line_ends),
-    Behaviour("gzip", "compresses the answer though nobody asked", _compressed),
+    Behaviour("gzip", "compresses the answer although the client did not ask for it", _compressed),
     Behaviour("no-done", "ends a finished stream without [DONE]", _without_done),
     Behaviour("non-json-line", "sends one event that is not JSON", _odd_line),
     Behaviour("json-for-stream", "answers a streamed request with whole JSON", unstreamed),
-    Behaviour("sse-for-json", "answers with a stream that nobody asked for", streamed),
+    Behaviour("sse-for-json", "answers with a stream that the client did not ask for", streamed),
 )
 
 BEHAVIOURS = {behaviour.name: behaviour for behaviour in _ALL}

@@ -39,7 +39,7 @@ def _paths(profile: Profile) -> Iterator[str]:
         if template is not None:
             places[f"request.{name}"] = template.replace("{model}", "model")
         if template is not None and template.count("{model}") > 1:
-            yield f"request.{name}: {{model}} stands in {template!r} more than once"
+            yield f"request.{name}: {{model}} is in {template!r} more than once"
     if not profile.base_path:
         del places["base_path"]  # the API is at the root of its host
     for place, path in places.items():
@@ -189,5 +189,5 @@ class _Templates:
 
     def event(self, place: str, template: str | None) -> Iterator[str]:
         if template is not None and "\n" in template.strip():
-            yield f"{place}: the data of an event stands on one line"
+            yield f"{place}: the data of an event must be on one line"
         yield from self.json(place, template)

@@ -1,4 +1,4 @@
-"""One client's connection: parses requests, plays replies, and notices when the client leaves."""
+"""One client's connection: parses requests, plays responses, and notices when the client leaves."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class SimulatorConnection(asyncio.Protocol):
     # answers
 
     def abort(self) -> None:
-        """Drop the connection at once; nobody can say that the client left."""
+        """Drop the connection at once. It does not count as a client that left."""
         self._current = None
         self._transport.abort()
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_JOIN = re.compile(r"Join these words with underscores and reply with only the result:[ \t]*([^\n\r]+)")
+_JOIN = re.compile(r"Join these words with underscores and answer with only the result:[ \t]*([^\n\r]+)")
 _WORD = re.compile(r"[\w-]+")
 _NAME = re.compile(r"\b[A-Z]\w+\b")
 _CONVERSATIONS = ("messages", "contents")
@@ -61,7 +61,7 @@ def say(request: Mapping[str, Any], provider: str, model: str, fixed: str | None
 
 
 def last_user_text(request: Mapping[str, Any]) -> str:
-    """The text of the last user message; empty where there is none."""
+    """Return the text of the last user message, or an empty text without one."""
     for message in reversed(_messages(request)):
         if message.get("role") == "user":
             return _text(message.get("content"))
@@ -69,7 +69,7 @@ def last_user_text(request: Mapping[str, Any]) -> str:
 
 
 def conversation_of(request: Mapping[str, Any]) -> list[Any] | None:
-    """The messages, under whichever name the upstream's API has for them; None: there are none."""
+    """Return the messages, under the name that the upstream's API has for them, or None without them."""
     return next((request[name] for name in _CONVERSATIONS if isinstance(request.get(name), list)), None)
 
 

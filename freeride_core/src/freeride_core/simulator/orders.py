@@ -44,7 +44,7 @@ class Orders:
         self._standing = (_Standing(plain, key, model), *self._standing)
 
     def take(self, *, is_catalog: bool, key: str, model: str) -> str | None:
-        """What this request gets; None: nobody has said."""
+        """Return what this request gets, or None if nothing was ordered."""
         queue = self._next_catalog if is_catalog else self._next
         if queue:
             return queue.popleft()

@@ -25,7 +25,7 @@ Avoidable = Literal["context-length", "rate-limited"]
 """Cases that some upstreams cannot have, whatever happens."""
 CHAT, EMBEDDINGS, MODELS = "chat.completions", "embeddings", "models"
 GOOD = ("chat", "chat-stream", EMBEDDINGS, MODELS)
-"""Names for the good answers, wherever the name of a case may stand."""
+"""Names for the good answers, valid wherever a case can be named."""
 
 
 class ProfileTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +63,7 @@ class Listing(ProfileTable, frozen=True, kw_only=True):
     prices: tuple[str, ...] = ()
     """Where an entry says what the model costs, such as `pricing.prompt`; `*` stands for every member, of lists too."""
     marks: tuple[str, ...] = ()
-    """Likewise, where an entry says that the model is free of charge whatever its price."""
+    """Where an entry says that the model is free of charge whatever its price."""
     unfit: tuple[str, ...] = ()
     """Ids of the list that are not to be read as models: they do not chat, are switched off, or are another host's."""
     facts: dict[str, Facts] = {}
@@ -74,15 +74,15 @@ class Requests(ProfileTable, frozen=True, kw_only=True):
     """What chat requests look like when they arrive."""
 
     path: str | None = None
-    """`{model}` stands for the model where it is part of the path. None: below the base path, as OpenAI has it."""
+    """`{model}` stands for the model if it is part of the path. None for the path below the base path that OpenAI has."""
     stream_path: str | None = None
-    """None: the same, and the body says whether to stream."""
+    """None for the same one, if the body says whether to stream."""
     left_out: tuple[str, ...] = ()
     """Top-level parameters that must not arrive, because the upstream refuses them or they can cost money."""
     messages_left_out: tuple[str, ...] = ()
     """Members of messages, of their tool calls and of the functions that these name that must not arrive: they are refused."""
     reasoning_needed: str = ""
-    """The member in which a turn with tool calls must say what was thought. Empty: none must."""
+    """The member in which a turn with tool calls must say what was thought, or empty if no turn must."""
     renamed: dict[str, str] = {}
     """Parameters that arrive under another name."""
     added: tuple[str, ...] = ()
@@ -138,7 +138,7 @@ class Embeddings(ProfileTable, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
     """Top-level parameters that must not arrive, as with chat requests."""
     added: tuple[str, ...] = ()
-    """Likewise, parameters that arrive although no client gave them."""
+    """Parameters that arrive although no client gave them, as with chat requests."""
 
 
 class PlayedQuota(ProfileTable, frozen=True, kw_only=True):
@@ -156,7 +156,7 @@ class PlayedQuota(ProfileTable, frozen=True, kw_only=True):
     case: str
     """What is answered when it is used up."""
     operation: Literal["chat.completions", "embeddings"] | None = None
-    """None: both share it."""
+    """None if both share it."""
     per_prompt_token: float = 1.0
     per_answer_token: float = 1.0
     too_large: str | None = None
@@ -183,9 +183,9 @@ class Expectation(ProfileTable, frozen=True, kw_only=True):
 
     kind: ErrorKind
     scope: Scope | None = None
-    """None: what is usual for the kind."""
+    """None for what is usual for the kind."""
     retry_after: float | str | None = None
-    """Seconds, or a day's end: `midnight UTC`, `midnight America/Los_Angeles`; None: the upstream says nothing."""
+    """Seconds, or a day's end: `midnight UTC`, `midnight America/Los_Angeles`, or None if the upstream says nothing."""
     feature: Feature | None = None
     account: str | None = None
     """The account that the upstream names in it, where the package reads that."""
@@ -214,10 +214,10 @@ class Case(ProfileTable, frozen=True, kw_only=True):
     sse: tuple[str, ...] | None = None
     play: Literal["hang", "reset", "close", "silence"] | None = None
     expect: Expectation | None = None
-    """None: a good answer."""
+    """None for a good answer."""
     source: str
     date: datetime.date | None = None
-    """None: the profile's `checked`."""
+    """None for the profile's `checked`."""
     confidence: Literal["seen live", "documented", "community", "guess"]
     divergence: str | None = None
     """Why the expectation is known not to hold."""
@@ -229,12 +229,12 @@ class ProbeAnswer(ProfileTable, frozen=True, kw_only=True):
     status: int = 200
     body: str
     valid: bool | None = None
-    """Whether the key is good; None: that is left open."""
+    """Whether the key is good, or None if that is left open."""
     can_be_billed: bool | None = None
-    """Whether the key's account can be; None: that is left open."""
+    """Whether the key's account can be billed, or None if that is left open."""
     source: str
     date: datetime.date | None = None
-    """None: the profile's `checked`."""
+    """None for the profile's `checked`."""
     confidence: Literal["seen live", "documented", "community", "guess"]
 
 
@@ -281,7 +281,7 @@ class Profile(ProfileTable, frozen=True, kw_only=True):
         return tuple(name for name in REQUIRED_CASES if name not in self.never and (name != "bad-key" or self.good_key))
 
     def case(self, name: str) -> Case | None:
-        """The case of that name; None: there is none."""
+        """Return the case of that name, or None if there is no such case."""
         return next((case for case in self.cases if case.name == name), None)
 
     def chat_models(self) -> frozenset[str]:
@@ -299,7 +299,7 @@ def is_known(model: str, known: Iterable[str]) -> bool:
 
 def listed_ids(catalog: str) -> frozenset[str]:
     """The ids and names in a catalog's rows."""
-    # Placeholders stand where a number or a text may stand; 0 reads as either.
+    # A placeholder can be in the place of a number or of a text; 0 reads as either.
     body = json.loads(re.sub(r"\{\{[^{}]*\}\}", "0", catalog))
     rows = body
     if isinstance(body, dict):

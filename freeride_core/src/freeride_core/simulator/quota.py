@@ -24,7 +24,7 @@ class Demand:
     answer_tokens: int
     """What the answer will really have."""
     asked_tokens: int
-    """The most that the client asked for; 0: it did not say."""
+    """The most that the client asked for, or 0 if it did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Bucket:
         self._midnight = Midnight(quota.zone)
         self._used = 0.0
         self._since: float | None = None
-        """Leaky: when `_used` was right; otherwise a moment of the window, of a fixed one its begin; None: it has not begun."""
+        """Leaky: when `_used` was right; otherwise a moment of the window, of a fixed one its begin. None if it has not begun."""
 
     def used(self, now: float) -> float:
         if self._since is None:
@@ -115,7 +115,7 @@ class Bucket:
         return 0.0 if self._since is None else max(0.0, self._end(self._since) - now)
 
     def wait_s(self, cost: float, now: float) -> float:
-        """Until `cost` fits; 0: now. What never fits waits for the reset."""
+        """Return the seconds until `cost` fits, or 0 if it fits now. What never fits waits for the reset."""
         missing = self.used(now) + cost - self._amount
         if missing <= 1e-9:
             return 0.0
@@ -137,8 +137,8 @@ class PlayedMeter:
         self._used_up: dict[str, tuple[float, float | None]] = {}
 
     def use_up(self, window: str, operation: str, now: float, back_in_s: float | None = None) -> bool:
-        """Spends what anybody has left of a quota for this window; False: there is none that would then refuse."""
-        # A token leaks back into its bucket before anybody can ask.
+        """Use up what is left of a quota for this window. Return whether there is one that refuses then."""
+        # A token leaks back into its bucket before the next request.
         fitting = [
             quota
             for quota in self._quotas
@@ -154,7 +154,7 @@ class PlayedMeter:
         return True
 
     def refusal(self, demand: Demand, now: float) -> str | None:
-        """The case that answers a request which does not fit; None: it fits."""
+        """Return the case that answers a request which does not fit, or None if it fits."""
         mine = [quota for quota in self._quotas if _concerns(quota, demand)]
         for quota in mine:
             if quota.too_large is not None and _needed(quota, demand) > quota.amount:

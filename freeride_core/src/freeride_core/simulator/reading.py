@@ -14,7 +14,7 @@ from freeride_core.simulator.quota import Demand, PlayedMeter
 
 
 def reading_of(provider: Provider, profile: Profile, case: Case, now: float) -> Expectation | None:
-    """How the package reads the scripted case: the whole answer, or the first event of a stream. None: it sees no failure."""
+    """Return the failure that the package reads from the answer, or from the first event of a stream, or None without one."""
     operation = Operation.EMBEDDINGS if case.operation == EMBEDDINGS else Operation.CHAT
     reading = provider.wires[operation].read(answer_of(profile, case, now))
     failure = reading.failure

@@ -38,7 +38,7 @@ _TIME = re.compile(r"(now|now_ms|http_date)(?:\+(\d+(?:\.\d+)?))?")
 
 
 class UnknownPlaceholder(ValueError):
-    """A template asks for something that nobody gives."""
+    """A template asks for a value that does not exist."""
 
 
 class RawText(str):

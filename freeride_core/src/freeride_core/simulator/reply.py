@@ -35,7 +35,7 @@ class SimulatedResponse:
     length: int | None = None
     """The declared Content-Length, where it is not the truth."""
     head: bool = True
-    """False: not even a status line."""
+    """False if not even a status line is sent."""
     delay_s: float = 0.0
     """Before the first byte."""
     gap_s: float = 0.0

@@ -20,7 +20,7 @@ class SeenRequest:
     body: bytes = field(repr=False)
     at: float
     key: str = field(default="", repr=False)
-    """The key, where the upstream looks for it; empty if there is none."""
+    """The key, read where the upstream looks for it, or an empty text without one."""
     model: str = ""
     stream: bool = False
     operation: str = ""
@@ -28,7 +28,7 @@ class SeenRequest:
     answered: str = ""
     """The name of what was answered: `chat`, `rate-limited`, `hang`, ..."""
     status: int = 0
-    """0: not even a status line was sent."""
+    """0 if not even a status line was sent."""
     finished_at: float | None = None
     """When the answer's last byte was handed to the socket."""
     disconnected_at: float | None = None

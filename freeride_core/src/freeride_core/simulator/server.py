@@ -37,9 +37,9 @@ class Simulator:
         slow_s: float = 2.0,
         on_answer: Callable[[SeenRequest], None] | None = None,
     ) -> None:
-        """`accounts` maps keys to accounts (a key that is not in it is an account of its own); `text` is all that the model
-        ever says; `model` takes the JSON of a request and decides what is said, tool calls included; `pace` stretches every
-        pause (0: none); `slow_s` is how late `slow-first-byte` is; `on_answer` is called when it is decided what a request
+        """`accounts` maps keys to accounts; a key that is not in it is an account of its own. `text` is all that the model ever
+        says. `model` takes the JSON of a request and decides what is said, tool calls included. `pace` stretches every pause,
+        and 0 removes it. `slow_s` is how late `slow-first-byte` is. `on_answer` is called when it is decided what a request
         gets."""
         self.profile = profile
         self.requests: list[SeenRequest] = []
@@ -54,7 +54,7 @@ class Simulator:
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> None:
-        """Listen; 0: on any free port. OSError: the port is taken."""
+        """Listen on the port, or on any free one if it is 0. Raise `OSError` if the port is taken."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._connect, HOST, port, family=socket.AF_INET)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -98,15 +98,15 @@ class Simulator:
 
     def use_up(self, window: Literal["minute", "day"], *, back_in_s: float | None = None) -> bool:
         """From now on the quota for this window has nothing left for chat, until it comes back as it always does; a fixed
-        window in `back_in_s` seconds. False: the profile has no such quota, and nothing has changed."""
+        window in `back_in_s` seconds. Return whether the profile has such a quota."""
         return self._upstream.use_up(window, back_in_s)
 
     def say(self, text: str | None) -> None:
-        """All that the model says from now on; None: what it says by itself."""
+        """Set all that the model says from now on, or None for what it says by itself."""
         self._upstream.text = text
 
     async def wait_for(self, predicate: Callable[[], T], timeout_s: float = 5.0) -> T:
-        """The first true value of `predicate`. TimeoutError: there was none in time."""
+        """Return the first true value of `predicate`. Raise `TimeoutError` if it has none in time."""
         deadline = time.monotonic() + timeout_s
         while not (value := predicate()):
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The answers of an upstream that speaks OpenAI's protocol to the letter: what a profile plays that describes none of its own."""
+"""The answers of an upstream that follows OpenAI's protocol to the letter, which a profile plays unless it describes its own."""
 
 from __future__ import annotations
 

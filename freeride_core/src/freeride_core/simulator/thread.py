@@ -52,7 +52,7 @@ class SimulatorThread:
         return result
 
     def wait_for(self, predicate: Callable[[], T], timeout_s: float = 5.0) -> T:
-        """The first true value of `predicate`. TimeoutError: there was none in time."""
+        """Return the first true value of `predicate`. Raise `TimeoutError` if it has none in time."""
         deadline = time.monotonic() + timeout_s
         while not (value := predicate()):
             if time.monotonic() > deadline:

@@ -53,7 +53,7 @@ class SimulatedUpstream:
         self._chat_paths = _chat_paths(profile)
 
     def answer(self, seen: SeenRequest) -> SimulatedResponse:
-        """The reply to a request; completes what `seen` says about it."""
+        """Return the response to a request, and complete what `seen` says about it."""
         request = _decoded(seen.body)
         seen.key = _key(seen.headers, self.profile.key_header)
         model = request.get("model")
@@ -66,7 +66,7 @@ class SimulatedUpstream:
         return reply
 
     def use_up(self, window: str, back_in_s: float | None) -> bool:
-        """As if others had spent all that chat may use in this window; False: no quota counts that."""
+        """Use up all that chat may use in this window, as other clients would. Return whether a quota counts that."""
         return self._meter.use_up(window, CHAT, self._now(), back_in_s)
 
     def _operation(self, seen: SeenRequest) -> str:
@@ -142,7 +142,7 @@ class SimulatedUpstream:
         return place is not None and place.public
 
     def _is_bad(self, key: str) -> bool:
-        """None at all, one that says so itself, or what the profile takes for bad, be it for another operation."""
+        """Return whether the key is missing, says itself that it is bad, or is bad by the profile, even for another operation."""
         if not key or "bad" in key.lower():
             return True
         case = self.profile.case("bad-key")
@@ -209,7 +209,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 def _key(headers: Mapping[str, str], key_header: str) -> str:
-    """The key where the upstream looks for it, and nowhere else: elsewhere it is none."""
+    """Return the key from the place where the upstream looks for it, and from no other."""
     if key_header:
         return headers.get(key_header.lower(), "")
     scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -100,7 +100,7 @@ def _path_of(url: str) -> Path:
 
 
 def _direct_url(name: str) -> str | None:
-    """What the installer noted of where a distribution came from, empty where that was an index; None: it is not there."""
+    """Return what the installer noted of where a distribution came from, empty for an index, or None if it is not installed."""
     try:
         return metadata.distribution(name).read_text("direct_url.json") or ""
     except metadata.PackageNotFoundError:

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,6 @@ def payload_of(counts: Counts, providers: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def render(payload: Mapping[str, Any]) -> str:
-    """As it is shown; what is sent is the same JSON."""
-    return json.dumps(payload, indent=2)
-
-
 def public_names(plugins: Plugins, names: Iterable[str]) -> list[str]:
     """Return the names of providers as they are sent. One that does not come with FreeRide is `other`: its name may be private."""
     try:
@@ -62,25 +57,26 @@ def public_names(plugins: Plugins, names: Iterable[str]) -> list[str]:
 
 
 def disclose(settings: Settings, providers: Sequence[str]) -> None:
-    """Shows on stderr what will be sent, once for an installation and before anything is. Where it cannot be noted that it was
-    shown, nothing is ever sent."""
+    """Show on stderr, in three lines, what will be sent: once for an installation, and before anything is sent.
+
+    If it cannot be noted that it was shown, nothing is ever sent."""
     if not settings.telemetry:
         return
     counts = read_counts(settings.home)
     if counts.is_shown:
         return
     sys.stderr.write(
-        "freeride: telemetry is on. Once an hour, the first time in an hour from now, these counts are sent to\n"
-        f"freeride: {settings.telemetry_endpoint}, and nothing else:\n"
-        f"{render(payload_of(counts, providers))}\n"
-        "freeride: to turn it off: freeride telemetry off, or set DO_NOT_TRACK=1\n"
+        "freeride: telemetry is on. Once an hour, first in an hour from now, these counts and nothing else are sent to "
+        f"{settings.telemetry_endpoint}:\n"
+        f"{json.dumps(payload_of(counts, providers))}\n"
+        "freeride: turn it off with freeride telemetry off, or set DO_NOT_TRACK=1\n"
     )
     sys.stderr.flush()
     counts.is_shown = True
     try:
         keep_counts(settings.home, counts)
     except OSError as error:
-        sys.stderr.write(f"freeride: nothing will be sent, as that cannot be noted: {error.strerror}\n")
+        sys.stderr.write(f"freeride: nothing will be sent, because this notice cannot be recorded: {error.strerror}\n")
 
 
 class Beacon:
@@ -126,8 +122,9 @@ class Beacon:
             self._tokens += sum(usage.input + usage.output for usage in answers)
 
     def _save(self, home: Path) -> Counts | None:
-        """Adds what was counted to what the installation has, to which other gateways may have added. None: that cannot be kept,
-        and what was counted waits for the next time."""
+        """Add what was counted to the installation's counts, which other gateways add to, and return them.
+
+        Return None if they cannot be kept: what was counted then waits for the next time."""
         with self._lock:  # a beat that was cancelled goes on in its thread while the end is kept in another
             counts = read_counts(home)
             counts.tokens_served += self._tokens
@@ -142,8 +139,8 @@ class Beacon:
             return counts
 
     async def _send(self, settings: Settings, counts: Counts, providers: Sequence[str]) -> None:
-        with contextlib.suppress(Exception):  # nobody waits for it, and nobody needs to know
-            if not counts.is_shown:  # it was turned on while the gateway ran, or somebody has removed the file
+        with contextlib.suppress(Exception):  # a count that is not sent harms no user
+            if not counts.is_shown:  # it was turned on while the gateway ran, or the file was removed
                 disclose(settings, providers)
                 return
             body = json.dumps(payload_of(counts, providers)).encode()

@@ -46,8 +46,8 @@ def _model(name: str, tier: int, context: int | None, **more: Any) -> Model:
     return Model(**{"id": model_id, "canonical": canonical(model_id), "tier": tier, "context": context, **more})
 
 
-# Every new large model of 2026 was left out of Workers Free, and an id can be another name for one: `kimi-k2.5` is answered by
-# `kimi-k2.6`, which is billed on Workers Paid. So what is not in this list is not free.
+# Every new large model of 2026 was left out of Workers Free, and an id can be another name for one. So `kimi-k2.5` is answered by
+# `kimi-k2.6`, which is billed on Workers Paid. A model that is not in this list is not free.
 MODELS = (
     _model("openai/gpt-oss-120b", 1, 128_000, tools=True, vision=False, reasoning=True),
     _model(

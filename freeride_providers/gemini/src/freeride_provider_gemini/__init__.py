@@ -51,10 +51,10 @@ RULES = (
         limit="tpm",
     ),
     Rule(kind=ErrorKind.UNAVAILABLE, status=429, text="no capacity available"),
-    # Of a project with prepaid billing, which is none of the free tier.
+    # Of a project with prepaid billing, which has no free tier.
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=(402, 429), text="prepayment credits are depleted"),
     Rule(kind=ErrorKind.AUTH, status=400, body=BAD_KEY),
-    # Where this gateway stands no key is served.
+    # No key is served in the country of this gateway.
     Rule(kind=ErrorKind.AUTH, status=400, text="user location is not supported", scope=Scope.PROVIDER),
 )
 

@@ -1,8 +1,8 @@
 """What costs nothing on Gemini's free tier: the Flash, Flash-Lite and Gemma 4 families.
 
-Left out, although the same endpoint serves them: Pro, `gemini-4-argon` and `gemini-4-hydrogen`, which have a price, and all that
-makes images, speech, video or vectors; `gemini-2` and older, which answer new projects with a 404; `gemini-flash-latest` and its
-like, which are other names for models of this list, so that a model whose day is used up would be asked once more.
+The same endpoint serves more, which is left out. Pro, `gemini-4-argon` and `gemini-4-hydrogen` have a price, as has all that
+makes images, speech, video or vectors. `gemini-2` and older answer new projects with a 404. `gemini-flash-latest` and its like are
+other names for models of this list, so a model whose quota of the day is used up would be asked again.
 """
 
 from __future__ import annotations

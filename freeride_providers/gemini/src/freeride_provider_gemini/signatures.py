@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 DUMMY = "skip_thought_signature_validator"
-"""Stands for a signature that nobody has any more."""
+"""Replaces a signature that is lost."""
 
 
 def sign(messages: Any) -> bool:
-    """Gives the dummy to the tool calls of each message of which none is signed. False: there was nothing to do.
+    """Give the dummy to the tool calls of each message without a signed one. Return whether there was anything to do.
 
     Clients that keep unknown members of a call send the signature back, and it is left as it is. Others have dropped it, or
     the call is another provider's: a plugin has no memory to find it in, and the dummy is what remains.

@@ -33,7 +33,7 @@ BASE_URL = "https://router.huggingface.co/v1"
 _PRICING = "https://huggingface.co/docs/inference-providers/pricing"
 
 RULES = (
-    # No reset is stated: included credits come monthly, on a day that nobody tells us.
+    # No reset is stated: included credits come monthly, on a day that no response tells.
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, status=402, scope=Scope.ACCOUNT),
 )
 
@@ -47,7 +47,7 @@ class AccountProbe(CompatibleProbe):
     """Asks the Hub who the token belongs to, and whether that account can be billed."""
 
     def request(self, key: Key) -> UpstreamRequest | None:
-        # The Hub is another host than the router: with another base URL, nobody knows where it is.
+        # The Hub is another host than the router, so another base URL does not tell where it is.
         return UpstreamRequest("GET", self.path, bearer(key, {})) if key.base_url == BASE_URL else None
 
 

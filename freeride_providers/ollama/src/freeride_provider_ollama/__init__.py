@@ -45,7 +45,7 @@ CHAT = CompatibleWire(
     # Members of messages that it does not know are read over, and `reasoning` is known.
     dropped=frozenset({"tool_choice", "logit_bias", "user", "n", "logprobs", "top_logprobs"}),
     rules=(
-        # It wants no key: this is what it says of a cloud model when nobody has signed in, and speaks of that model only.
+        # It needs no key: it says this of a cloud model if the user has not signed in, and of that model only.
         Rule(kind=ErrorKind.MODEL_NOT_FOUND, status=401, text=r"^unauthorized$"),
         # And this, of one that the account does not include (autumn 2026).
         Rule(kind=ErrorKind.MODEL_NOT_FOUND, status=(402, 403), text="not in the free plan|requires a subscription"),
@@ -62,7 +62,7 @@ model have that size, says nothing of which it is: such names are not here."""
 
 
 def is_cloud(name: str) -> bool:
-    """Whether Ollama passes the name on to its cloud: `gpt-oss:120b-cloud`, `some:cloud`. The word counts wherever it stands:
+    """Return whether Ollama passes the name on to its cloud: `gpt-oss:120b-cloud`, `some:cloud`. The word counts in any place:
     better to leave out a local model than to ask for one that is billed."""
     return _CLOUD.search(name) is not None
 
@@ -103,7 +103,7 @@ def parse_entry(row: Mapping[str, Any], _dated: Mapping[str, Model]) -> Sequence
 
 
 def _can(able: object, capability: str) -> bool | None:
-    """None: a server from before the summer of 2026 does not say."""
+    """None if a server from before the summer of 2026 does not say."""
     return capability in able if isinstance(able, list) else None
 
 

@@ -35,7 +35,7 @@ from freeride_provider_openrouter.models import CATALOG, CHECKED, ROUTER, SUFFIX
 _SOURCE = "https://openrouter.ai/docs/api/reference/limits"
 
 RULES = (
-    # `limit_source` tells apart who limits: OpenRouter the account, or the hosting provider everybody.
+    # `limit_source` tells what limits: OpenRouter limits the account, the hosting provider limits all accounts.
     Rule(kind=ErrorKind.RATE_LIMIT, code="openrouter_free_tier_per_minute", scope=Scope.ACCOUNT, limit="rpm"),
     Rule(kind=ErrorKind.QUOTA_EXHAUSTED, code="openrouter_free_tier_daily", scope=Scope.ACCOUNT, limit="rpd"),
     Rule(kind=ErrorKind.RATE_LIMIT, code="upstream_provider_shared_pool", scope=Scope.MODEL),
@@ -124,8 +124,8 @@ def _has_wish(call: Call | None) -> bool:
 
 @lru_cache(maxsize=16)
 def _functions(tools: bytes) -> bytes | None:
-    """The client's own functions among the tools; None: all are. `web_search` and its like are OpenRouter's, as is all that begins
-    `openrouter:` (documentation, August 2026). An agent sends the same tools with each of its requests."""
+    """Return the client's own functions among the tools, or None if all are. `web_search` and its like are OpenRouter's, as is all
+    that begins `openrouter:` (documentation, August 2026). An agent sends the same tools with each of its requests."""
     listed = json.loads(tools)
     if not isinstance(listed, list):
         return None

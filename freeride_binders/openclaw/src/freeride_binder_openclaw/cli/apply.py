@@ -39,7 +39,7 @@ def choose(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Writes and tells it. `endpoint` None: what is asked first stays. `fallbacks` None: they stay."""
+    """Write and tell it. The first model stays if `endpoint` is None, and the fallbacks stay if `fallbacks` is None."""
     chooser = Chooser(endpoint, scene.selection, fallbacks=fallbacks, with_profile=with_profile)
     primary = scene.selection.primary
     warning = None

@@ -12,7 +12,7 @@ Count: TypeAlias = Annotated[
     int, typer.Option("--fallback-count", "-c", min=0, max=50, help="How many fallbacks, OpenRouter's router included.")
 ]
 DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Say what was done as JSON on stdout.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")]
 FallbackOnly: TypeAlias = Annotated[
     bool, typer.Option("--fallback-only", "-f", help="Leave what is asked first as it is.")
 ]

@@ -26,8 +26,8 @@ def rotate(
 ) -> None:
     """Let OpenClaw ask another free model if its first choice does not answer.
 
-    Each model that is asked costs one free request. At most a tenth of a day's, and a quarter of a minute's, goes into that,
-    together with what freeride-watcher asks; when that is spent the next in rank is taken as it is. Behind the gateway there is
+    Each model that is asked costs one free request. At most a tenth of a day's requests, and a quarter of a minute's, are used
+    for that and for freeride-watcher. When they are spent, the next in rank is taken without asking. Behind the gateway there is
     nothing to rotate: it does so within each request.
 
     \b
@@ -71,7 +71,7 @@ def rotate(
 
 
 def _fault(scene: Workspace, trials: Trials) -> str:
-    """What is wrong with the primary; empty: it answers."""
+    """Return what is wrong with the primary, or an empty text if it answers."""
     from freeride_binder_openclaw.workspace import Unusable
 
     model = scene.selection.direct_id

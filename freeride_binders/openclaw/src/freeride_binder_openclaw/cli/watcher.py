@@ -68,12 +68,12 @@ def watcher(
 
 
 def _watch(interval_s: int | None) -> None:
-    """Until it is asked to stop; None: once, and then what keeps it from looking ends it."""
+    """Look until it is asked to stop. If the interval is None, look once, and end with what keeps it from looking."""
     from freeride_binder_openclaw.watching import Watcher
     from freeride_binder_openclaw.workspace import read_installed_workspace, read_workspace
 
     faults = faults_of_a_command()
-    # Without a key it is of no use, and a daemon that says so for ever helps nobody.
+    # Without a key it is of no use, so it ends instead of repeating that.
     scene = read_installed_workspace()
     if not scene.selection.via_gateway:
         scene.find_keys().openrouter.close()

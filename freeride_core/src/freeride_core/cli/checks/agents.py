@@ -25,7 +25,7 @@ from freeride_core.settings.resolver import Settings
 def check_agents(
     settings: Settings, plugins: Plugins, requests: AgentRequests, root: str, key: str
 ) -> Iterator[Finding]:
-    """A line for each configuration that points at a gateway, or that FreeRide has changed."""
+    """Yield a finding for each configuration that points at a gateway, or that FreeRide has changed."""
     backups = Backups(settings.home)
     findings: list[Finding] = []
     for binder in plugins.binders.values():
@@ -36,11 +36,11 @@ def check_agents(
             continue
         for path, scope in paths.items():
             findings += _check(settings, backups, requests, binder, path, scope, root, key)
-    yield from findings or [ok("agents", "none is bound; `freeride bind` lists those that can be")]
+    yield from findings or [ok("agents", "no agent is bound; `freeride bind` lists those that can be bound")]
 
 
 def _paths(binder: Binder) -> dict[Path, Place]:
-    """All that it may read from here, each with whose it is."""
+    """Yield every file that the agent may read from here, with its scope."""
     cwd = working_folder()
     scopes = [scope for scope in binder.scopes if scope is Place.HOME or cwd]
     home = Path.home()
@@ -80,7 +80,7 @@ def _check(
     if at is None:
         if is_elsewhere:
             way = f"to the gateway: freeride bind {binder.name}"
-            yield ok("agents", f"{binder.title} ({path}): asks elsewhere, as its own commands chose; {way}")
+            yield ok("agents", f"{binder.title} ({path}): asks another address, which its own commands chose; {way}")
         elif record is not None:
             yield broken(
                 "agents", f"{binder.title}: {path} was bound and points elsewhere now: freeride bind {binder.name}"
@@ -100,7 +100,7 @@ def _prove(
     models: tuple[str, ...],
     asked: str,
 ) -> Iterator[Finding]:
-    """Asks the gateway at the address that stands in the file for each model that stands there."""
+    """Ask the gateway at the file's address for each model that the file names."""
     subject = f"{binder.title} ({path})"
     detours = _detours(binder, Endpoint(root, key, models[0]), path, scope)
     for detour in detours:
@@ -128,8 +128,7 @@ def _prove(
     if unknown:
         yield broken("agents", f"{subject}: the gateway at {root} does not know {', '.join(unknown)}")
     elif not any(detour.outranks for detour in detours):
-        wants = f"asks for {', '.join(models)}, as this file decides"
-        yield ok("agents", f"{subject}: {wants}, and reaches your gateway at {root}, which knows that{_more(asked)}")
+        yield ok("agents", f"{subject}: asks your gateway at {root} for {', '.join(models)}{_more(asked)}")
     elif asked:
         yield ok("agents", f"{subject}: {asked}")
 

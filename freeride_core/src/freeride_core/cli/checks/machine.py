@@ -26,7 +26,7 @@ def check_program() -> Iterator[Finding]:
         "program", f"freeride {__version__} on Python {platform.python_version()}, {platform.system()}, {sys.prefix}"
     )
     if find_program("freeride") is None:
-        yield warning("program", "a terminal does not find `freeride`: its folder is not on the path")
+        yield warning("program", "your shell does not find `freeride`: add its folder to PATH")
 
 
 def check_home(settings: Settings) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def check_home(settings: Settings) -> Iterator[Finding]:
 
 
 def check_state(entries: int, notice: str) -> Iterator[Finding]:
-    """Whether what is remembered could be read."""
+    """Yield whether the state can be read."""
     yield (
         warning("state", notice)
         if notice

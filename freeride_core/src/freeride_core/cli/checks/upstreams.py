@@ -1,4 +1,4 @@
-"""Keys and providers: what can be used, and who can be reached. Asks nothing that a key is needed for."""
+"""Keys and providers: which can be used and reached. Sends no request that needs a key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_plugins(plugins: Plugins) -> Iterator[Finding]:
     if usable:
         yield ok("plugins", ", ".join(usable))
     else:
-        yield broken("plugins", "none is installed; the usual ones come with: pip install freeride-gateway")
+        yield broken("plugins", "no provider is installed; the usual ones come with: pip install freeride-gateway")
 
 
 def check_keys(settings: Settings, enabled: EnabledProviders, ledger: Ledger) -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def _origin(member: EnabledProvider) -> httpx.URL:
 
 
 async def _knock_all(settings: Settings, enabled: EnabledProviders) -> list[float | str | None]:
-    """For each why it cannot be reached, or by how many seconds its clock is ahead; None: it does not say."""
+    """Return for each why it cannot be reached, or by how many seconds its clock is ahead, or None if it does not say."""
     timeout = httpx.Timeout(_PATIENCE_S, connect=settings.connect_timeout)
     async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client:
         return list(await asyncio.gather(*(_knock(client, _origin(member)) for member in enabled.members)))
@@ -91,7 +91,7 @@ async def _knock(client: httpx.AsyncClient, origin: httpx.URL) -> float | str | 
     except (httpx.TimeoutException, TimeoutError):
         return "no answer in time"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return "the certificate is not valid" if "CERTIFICATE" in str(error) else type(error).__name__
+        return "the certificate is not valid" if "CERTIFICATE" in str(error) else "no connection"
     try:
         moment = parsedate_to_datetime(answer.headers["date"]).timestamp()
     except (KeyError, ValueError):

@@ -68,7 +68,7 @@ class Budget:
                 raise NoRoom
 
     def expel(self) -> bool:
-        """Drop the client that keeps its place for longest, if that is longer than `PATIENCE_S`. False: there is none."""
+        """Drop the client that keeps its place for longest, if that is longer than `PATIENCE_S`. Return whether it did."""
         holder, since = next(iter(self._waiting.items()), (None, 0.0))
         if holder is None or self._clock() - since < PATIENCE_S:
             return False

@@ -72,7 +72,7 @@ class ConnectionLimit:
 
 
 def clients_by_files() -> int | None:
-    """How many clients there are files for, if each has one upstream at a time; None: the system has no limit."""
+    """Return how many clients there are files for, if each has one upstream at a time, or None if the system has no limit."""
     if sys.platform == "win32":
         return None
     import resource

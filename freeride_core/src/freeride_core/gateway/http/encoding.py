@@ -39,7 +39,7 @@ class DecodedTooLarge(EncodingFault):
 
 
 def coding_of(header: str) -> str | None:
-    """The coding that a `Content-Encoding` names: `gzip` or `deflate`; None: the body is as it is. Raises `UnknownCoding`."""
+    """Return the coding that a `Content-Encoding` names, `gzip` or `deflate`, or None for a plain body. Raise `UnknownCoding`."""
     names = [name for part in header.lower().split(",") if (name := part.strip()) not in ("", "identity")]
     if not names:
         return None

@@ -27,7 +27,7 @@ class Withdrawn(Exception):
 
 
 def untrusted(error: ssl.SSLCertVerificationError) -> UpstreamError:
-    """The upstream, or what stands between, shows a certificate that no known authority has signed."""
+    """The upstream, or a proxy before it, shows a certificate that no known authority has signed."""
     return UpstreamError(ErrorKind.NETWORK, f"{UNTRUSTED} ({error.verify_message})", is_connect=True)
 
 

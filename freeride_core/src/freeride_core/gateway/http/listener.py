@@ -31,14 +31,14 @@ _PLAIN_HEAD = 2048
 """Bytes that cannot hold more headers than that, nor too long a target."""
 _MAX_URL = 8 * 1024
 _BODY_S = 30.0
-"""Seconds for which a body may pause, less what it has fallen behind: a modem is waited for, a drip is not."""
+"""Seconds for which a body may pause, less what it has fallen behind: a slow modem is waited for, a client that stalls is not."""
 _BODY_S_PER_BYTE = 1 / 1024
 _UNREAD_S = 300.0
 """Seconds in which a client takes nothing of its answer until it is dropped."""
 _MAX_PIPELINED = 16
 """Requests on one connection that wait for the answer before theirs until the client is no longer read."""
 _MAX_AHEAD = 64 * 1024
-"""Bytes of such requests, likewise."""
+"""The same for the bytes of such requests."""
 _SLICE = 8 * 1024
 _BODY_SLICE = 64 * 1024
 """Bytes that are parsed at once, before that is looked at: of a head, and of a body of unknown length."""
@@ -255,7 +255,7 @@ class ClientConnection(asyncio.Protocol):
             self._server_exchange.keeps_alive = False
 
     def _give_up(self) -> None:
-        """Nobody asks for anything, or what is being asked takes too long to say, or what was answered to take."""
+        """Handle a timeout: the client is idle, sends its request too slowly, or reads its response too slowly."""
         if self._drained is not None or self._transport.is_closing():
             if self._transport.get_write_buffer_size() < self._unsent:
                 self._expect_to_be_read()

@@ -54,8 +54,8 @@ class Pool:
         self._now = now
         self._spare = spare or self.drop_idle
         self._idle: dict[UpstreamConnection, float] = {}
-        """With the time since when. By the wall clock: the loop's stands still while a laptop sleeps, and whoever was at the
-        other end may be gone without a word."""
+        """Each with the time since when. By the wall clock: the loop's stops while a laptop sleeps, and the other end may have
+        closed the connection meanwhile."""
         self._all: set[UpstreamConnection] = set()
 
     async def ask(
@@ -69,7 +69,7 @@ class Pool:
         has_body: bool = True,
     ) -> DirectResponse:
         """Sends a request and waits for the head of its answer, by the loop's clock until `due`, which goes on counting.
-        `is_wanted` is asked once more where a connection had to be made first. Close the reply afterwards.
+        `is_wanted` is asked once more where a connection had to be made first. Close the response afterwards.
 
         Raises `UpstreamError` or `Withdrawn`; being cancelled drops the connection."""
         kept = self._kept()
@@ -111,7 +111,7 @@ class Pool:
         return None
 
     def drop_idle(self) -> None:
-        """Closes the connections that nobody uses now."""
+        """Close the connections that are idle."""
         for connection in tuple(self._idle):
             connection.drop()
         self._idle.clear()
@@ -137,7 +137,7 @@ class Pool:
             raise UpstreamError(ErrorKind.TIMEOUT, "no connection in time", is_connect=True) from None
         except ssl.SSLCertVerificationError as error:
             raise untrusted(error) from None
-        except (OSError, ValueError):  # ValueError: a host name that is none
+        except (OSError, ValueError):  # ValueError: an impossible host name
             raise UpstreamError(ErrorKind.NETWORK, "no connection", is_connect=True) from None
         self._all.add(connection)
         return connection
@@ -157,7 +157,7 @@ class Pool:
         return connection
 
     def give_back(self, connection: UpstreamConnection) -> None:
-        """The answer has been read, or nobody wants the rest of it."""
+        """Take back the connection: the answer has been read, or its rest is not wanted."""
         if connection.can_be_kept():
             self._keep(connection)
         else:
@@ -182,7 +182,7 @@ class Pool:
 
 
 class DirectResponse(UpstreamResponse):
-    """A reply that comes over a connection of ours."""
+    """A response that comes over a connection of ours."""
 
     __slots__ = ("_pieces", "_pool", "connection")
 

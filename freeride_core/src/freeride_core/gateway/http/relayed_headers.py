@@ -29,7 +29,7 @@ def relayed_headers(headers: Mapping[str, str], more: Iterable[str]) -> list[tup
 
 
 _relayed_names: dict[tuple[str, ...], dict[bytes, bytes | None]] = {}
-"""How headers are called in our answers; None: they are not in them. An upstream sends much the same ones every time: of eleven
+"""How headers are called in our answers, or None if they are left out. An upstream sends much the same ones every time: of eleven
 headers that saves 5.5 us (measured 2026-12)."""
 
 

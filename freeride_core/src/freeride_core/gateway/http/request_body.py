@@ -85,7 +85,7 @@ class RequestBody:
         the headers say of its length and coding.
 
         Raises `BodyTooLarge` before more than `limit` bytes are held, of what came or of what came out of it, and
-        `EncodingFault`; and what `hold` raises, which is told of all that is kept."""
+        `EncodingFault`. Whatever `hold` raises, which is called with all that is kept, passes through."""
         if announced.isdigit() and int(announced) > limit:
             raise BodyTooLarge
         coding = coding_of(encoding.decode("latin-1"))
@@ -109,7 +109,7 @@ class RequestBody:
         return kept.whole()
 
     async def _read_some(self) -> bytes:
-        """What has come since the last time. Waits where that is nothing; empty: it is over, or was cut."""
+        """Return what has come since the last time. Wait if that is nothing. Empty means that the body is over, or was cut."""
         if self._awaits_word and not self._is_cut:
             self._source.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._awaits_word = False

@@ -100,7 +100,7 @@ def looks_like_content(data: bytes) -> bool:
 
 
 def finish_of(choices: Any) -> str:
-    """The first choice's finish reason; empty where there is none."""
+    """Return the first choice's finish reason, or an empty text if it has not finished."""
     if isinstance(choices, list):
         for choice in choices:
             if isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str):
@@ -109,7 +109,7 @@ def finish_of(choices: Any) -> str:
 
 
 def last_blank_line(data: bytes, start: int) -> int:
-    """Where the last whole event ends, found from `start` on; 0: there is none."""
+    """Return where the last whole event ends, searched from `start` on, or 0 if no event is whole."""
     at = data.rfind(b"\n\n", start)
     end = at + 2 if at >= 0 else 0
     if data.find(b"\r", max(start, end)) >= 0:

@@ -88,15 +88,17 @@ class StreamScanner:
         if cut:
             self._is_amid = False
         elif len(data) > MAX_HELD:
-            # An event of such a size is content; holding it back any longer helps nobody. What is looked for has no comma.
+            # An event of this size is content, so it need not be held back. What is searched for has no comma.
             cut = data.rfind(b",", MAX_HELD // 2) + 1 or len(data)
             self._is_amid = True
         self._tail = data[cut:]
         return self._inspect(data[:cut]) if cut else b""
 
     def end(self) -> bytes:
-        """What is left when the upstream's stream has ended, be it cleanly or not. Half an event is not passed on, but the
-        half that was passed on already is ended, so that something else can be said."""
+        """Return what is left when the upstream's stream has ended, whether cleanly or not.
+
+        Half an event is not passed on. If its first half was passed on already, it is ended, so that another event can
+        follow."""
         tail, self._tail = self._tail, b""
         if self.is_done or self.failure is not None:
             return b""

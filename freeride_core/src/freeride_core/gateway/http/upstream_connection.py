@@ -105,7 +105,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.is_complete:
-            self.drop()  # nobody asked
+            self.drop()  # no request was sent
             return
         self.has_heard = True
         self._wordless_bytes += len(data)
@@ -186,7 +186,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.is_encoded = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.status:  # else it is a trailer, and nobody is told of those
+        if not self.status:  # else it is a trailer, which is ignored
             self.headers.append((name, value))
             if len(name) == _ENCODING_LENGTH and name.lower() == _ENCODING:
                 self.is_encoded = True
@@ -241,7 +241,7 @@ class UpstreamConnection(asyncio.Protocol):
             await self._progress()
 
     async def read(self) -> bytes:
-        """What has come of the body since the last time, `AT_ONCE` at most; waits where that is nothing. Empty: the body is
+        """Return what has come of the body since the last time, `AT_ONCE` at most, or wait for it. Empty means that the body is
         over."""
         while not self._chunks:
             if self.is_complete:

@@ -23,12 +23,12 @@ Hold = Callable[[int], None]
 
 
 def hold_any(size: int) -> None:
-    """For what nobody counts."""
+    """A budget for bytes that are not counted."""
 
 
 def decoded(read: Callable[[], Awaitable[bytes]], encodings: Iterable[str]) -> AsyncIterator[bytes] | None:
-    """What `read` gives, until it gives nothing, without the coding that these `Content-Encoding` headers name; None: without
-    one it is as it came. Others have a turn between the pieces. What cannot be decoded is trouble once it is read."""
+    """Return what `read` gives, until it gives nothing, without the coding that these `Content-Encoding` headers name, or None
+    without a coding. Other tasks run between the pieces. What cannot be decoded raises when it is read."""
     encoding = ",".join(encodings)
     return None if encoding.strip().lower() in ("", "identity") else _decoded(read, encoding)
 
@@ -87,15 +87,16 @@ class UpstreamResponse(ABC):
 
     @abstractmethod
     async def read(self) -> bytes:
-        """What has come since the last time, decoded where the upstream encoded it although it was asked not to. Waits where
-        that is nothing; empty: the body is over."""
+        """Return what has come since the last time, or wait for it. Empty means that the body is over.
+
+        It is decoded if the upstream encoded it, although it was asked not to."""
 
     async def pass_on(self, take: Take) -> Passage:
         """Give `take` each part of the body until it takes no more or nothing is left. What `take` raises is raised."""
         return await pass_on(self.read, take)
 
     def whole(self, limit: int = MAX_BODY) -> bytes | None:  # noqa: ARG002 - the base class knows of none
-        """The whole body, where there is nothing to wait for; None: ask for `body`."""
+        """Return the whole body if there is nothing to wait for, or None if `body` must be asked."""
         return None
 
     async def body(self, limit: int = MAX_BODY, hold: Hold = hold_any) -> bytes:

@@ -43,7 +43,7 @@ class Upstreams:
     def __init__(
         self, connect_timeout_s: float, now: Callable[[], float] = time.time, budget: Budget | None = None
     ) -> None:
-        """`now` gives seconds since the epoch. `budget` bounds what is held of all answers; None: nothing does."""
+        """`now` gives seconds since the epoch. `budget` bounds what is held of all answers, and None is no bound."""
         self.connect_timeout_s = connect_timeout_s
         self.pseudonym = pseudonym()
         """What this gateway is called in `Via`."""
@@ -62,7 +62,7 @@ class Upstreams:
     def send(
         self, request: UpstreamRequest, is_wanted: Callable[[], bool] | None = None, *, within_s: float = NEVER
     ) -> Awaitable[UpstreamResponse]:
-        """Sends and waits for the head. `within_s` goes on counting for what is read of the reply, until that says otherwise.
+        """Send and wait for the head. `within_s` goes on counting while the response is read, until that says otherwise.
         `is_wanted` is asked once more just before the first byte goes out.
 
         Raises `UpstreamError` or `Withdrawn`; being cancelled drops the connection.
@@ -90,7 +90,7 @@ class Upstreams:
             from freeride_core.gateway.http.proxied import ProxiedOrigin  # not above: httpx is slow to import
 
             return ProxiedOrigin(proxy, tls)
-        except (ImportError, ValueError):  # it needs what is not installed, or is none
+        except (ImportError, ValueError):  # the proxy needs a package that is missing, or its URL is wrong
             raise UpstreamError(ErrorKind.NETWORK, UNUSABLE_PROXY, is_connect=True) from None
 
     def _drop_idle(self) -> None:

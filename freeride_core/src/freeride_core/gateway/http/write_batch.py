@@ -1,7 +1,7 @@
 """The outbox: what one turn of the event loop has to send, sent at its end.
 
-A write to a socket wakes whoever waits at the other end, and that costs several times what the write does. While one
-write follows the other at once, the other end is awake already.
+A write to a socket wakes the process that waits at the other end, and that costs several times what the write does. While
+one write follows the other at once, that process is awake already.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class WriteBatch:
             self.expected += 1
 
     async def resumed(self, waiter: asyncio.Future[None]) -> None:
-        """Waits until somebody gives `waiter` to `resume`."""
+        """Wait until `waiter` is given to `resume`."""
         try:
             await waiter
         finally:
