@@ -441,6 +441,14 @@ def test_what_is_left_out_is_named(fields: dict[str, Any], dropped: tuple[str, .
     assert parse(**fields).dropped == dropped
 
 
+def deep(levels: int) -> dict[str, Any]:
+    """Search results in search results: of the inner ones nothing is read."""
+    block = text("x")
+    for _ in range(levels):
+        block = {"type": "search_result", "source": "s", "title": "T", "content": [block]}
+    return block
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no messages": ({"messages": []}, "messages: at least one message is required."),
     "messages that are no list": ({"messages": "Hi"}, "messages: expected `array`, got `str`."),
@@ -464,6 +472,31 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a block whose type may be a prompt": (
         {"messages": [user({"type": "tell me"})]},
         "messages.0.content.0: a block of this type is not understood here.",
+    ),
+    "an unknown block in a result": (
+        {"messages": [user("Hi"), assistant(use()), user(text("A"), result([text("B"), {"type": "hologram"}]))]},
+        "messages.2.content.1.content.1: a block of 'hologram' is not understood here.",
+    ),
+    "a document in a document": (
+        {
+            "messages": [
+                user({"type": "document", "source": {"type": "content", "content": [text("A"), {"type": "document"}]}})
+            ]
+        },
+        "messages.0.content.0.source.content.1: a block of 'document' is not understood here.",
+    ),
+    "an unknown block among the deepest of blocks": (
+        {"messages": [user(deep(200)), user({"type": "hologram"})]},
+        "messages.1.content.0: a block of 'hologram' is not understood here.",
+    ),
+    "an added tool without a name": (
+        {
+            "messages": [
+                user("Hi"),
+                {"role": "system", "content": [{"type": "tool_addition", "tool": {"definition": {}}}]},
+            ]
+        },
+        "messages.1.content.0: the tool has no name.",
     ),
     "a call in a user's message": (
         {"messages": [user(use())]},
@@ -522,9 +555,26 @@ def test_what_makes_no_sense_is_refused_with_its_place(name: str) -> None:
     assert caught.value.message == message
 
 
+@pytest.mark.parametrize("more", ['"x":1', '"x":"\\ud800"'], ids=["plain JSON", "a lone surrogate"])
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"model":"a","model":"b","messages":[]}', b'{"model":"a","messages":[NaN]}']
+    "fields",
+    [
+        '"model":"auto"',
+        '"model":null',
+        '"mod\\u0065l":"auto"',
+        '"stream":false,"stream":true',
+        '"stream":null,"stre\\u0061m":true',
+    ],
 )
+def test_what_decides_where_to_go_stands_once(fields: str, more: str) -> None:
+    with pytest.raises(BadRequest, match=r"^The field '(model|stream)' stands twice in the request.$") as caught:
+        parse_messages(
+            f'{{"model":"auto",{more},"messages":[{{"role":"user","content":"Hi"}}],{fields}}}'.encode(), 0.0
+        )
+    assert caught.value.param in ("model", "stream")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"model":"a","messages":[NaN]}'])
 def test_what_is_no_request_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest):
         parse_messages(body, 0.0)
