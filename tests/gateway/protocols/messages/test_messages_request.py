@@ -403,6 +403,35 @@ def test_a_model_is_named_as_agents_name_it(model: str, expected: str) -> None:
     assert parse(model=model).call.model == expected
 
 
+EFFORTS: list[tuple[dict[str, Any], tuple[str, str] | None]] = [
+    ({}, None),
+    ({"thinking": {"type": "adaptive"}}, None),
+    ({"thinking": {"type": "disabled"}}, ("none", "thinking")),
+    ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, ("low", "thinking.budget_tokens")),
+    ({"thinking": {"type": "enabled", "budget_tokens": 4096}}, ("medium", "thinking.budget_tokens")),
+    ({"thinking": {"type": "enabled", "budget_tokens": 16383}}, ("medium", "thinking.budget_tokens")),
+    ({"thinking": {"type": "enabled", "budget_tokens": 16384}}, ("high", "thinking.budget_tokens")),
+    ({"output_config": {"effort": "low"}}, ("low", "output_config.effort")),
+    ({"output_config": {"effort": "xhigh"}}, ("high", "output_config.effort")),
+    (
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
+        ("high", "output_config.effort"),
+    ),
+    (
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "output_config": {"effort": "medium"}},
+        ("medium", "output_config.effort"),
+    ),
+    ({"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}}, ("none", "thinking")),  # trap 30
+]
+
+
+@pytest.mark.parametrize(("fields", "effort"), EFFORTS)
+def test_thinking_is_asked_for_by_a_word_or_by_tokens(fields: dict[str, Any], effort: tuple[str, str] | None) -> None:
+    call = parse(**fields).call
+    assert call.effort == effort
+    assert "reasoning_effort" not in call.fields
+
+
 LONG = "mcp__" + "server" * 12
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
-from freeride_core.call import Call, Feature, Operation
+from freeride_core.call import Call, Effort, Feature, Operation
 from freeride_core.gateway.protocols import json_text
 from freeride_core.gateway.protocols.messages.blocks import Block, ClientMessage, ClientTool
 from freeride_core.gateway.protocols.messages.conversation import Transcript
@@ -26,6 +26,10 @@ _SAME = ("max_tokens", "temperature", "top_p")
 _HELD = {"container": "containers", "mcp_servers": "MCP servers"}
 """What lives on the vendor's servers. A request that needs it makes no sense here."""
 _LOST = {"tool_result": "messages.tool_result", "reasoning": "messages.thinking"}
+_EFFORTS = {"xhigh": "high", "max": "high"}
+"""Words that chat completions does not have."""
+_BUDGETS = ((16_384, "high"), (4096, "medium"))
+"""From how many tokens on they stand for which word; below it is `low`."""
 _PLACE = re.compile(r"\[(\d+|\.\.\.)\]")
 
 
@@ -34,6 +38,7 @@ class Thinking(msgspec.Struct, gc=False):
 
     type: str = "disabled"
     display: str | None = None
+    budget_tokens: int | None = None
 
 
 class JsonFormat(msgspec.Struct, gc=False):
@@ -47,6 +52,7 @@ class OutputConfig(msgspec.Struct, gc=False):
     """How an answer is to be written."""
 
     format: JsonFormat | None = None
+    effort: str | None = None
 
 
 class SoleField:
@@ -123,8 +129,10 @@ def parse_messages(body: bytes, now: float) -> MessagesCall:
     chat = {"model": chat_model(model), "messages": messages}
     chat |= {**_tool_fields(request, toolbox), **_other_fields(request)}
     dropped = {*toolbox.dropped, *(_LOST[each] for each in lost), *(["top_k"] if request.top_k != _ABSENT else ())}
+    call = _call(chat, now, has_images=transcript.has_images)
+    call.effort = _effort(request.thinking or Thinking("adaptive"), request.output_config or OutputConfig())
     return MessagesCall(
-        call=_call(chat, now, has_images=transcript.has_images),
+        call=call,
         names=toolbox.names,
         display=_display(request.thinking),
         stop_sequences=tuple(request.stop_sequences or ()),
@@ -215,3 +223,15 @@ def _display(thinking: Thinking | None) -> Display:
     if thinking is None or thinking.type not in ("enabled", "adaptive"):
         return Display.NOTHING
     return Display.OMITTED if thinking.display == "omitted" else Display.FULL
+
+
+def _effort(thinking: Thinking, config: OutputConfig) -> Effort | None:
+    """How much the model is to think. A word for it outweighs a number of tokens, and neither counts where thinking is off."""
+    if thinking.type == "disabled":
+        return Effort("none", "thinking")
+    if config.effort is not None:
+        return Effort(_EFFORTS.get(config.effort, config.effort), "output_config.effort")
+    if thinking.budget_tokens is None:
+        return None
+    level = next((level for least, level in _BUDGETS if thinking.budget_tokens >= least), "low")
+    return Effort(level, "thinking.budget_tokens")
