@@ -13,7 +13,7 @@ from fake_upstream import completion
 from freeride_core.gateway.protocols.errors import ClientError
 from freeride_core.gateway.protocols.messages.encoder import MessageEncoder
 from freeride_core.gateway.protocols.messages.request import parse_messages
-from message_cases import ACCEPTED, CASES, TOLD, TOOLS, TRAPS, USAGE, calls, say, think, tool
+from message_cases import ACCEPTED, CASES, TOLD, TOOLS, USAGE, calls, say, think, tool
 from message_reader import ReadMessage, read_message
 
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
@@ -176,9 +176,3 @@ def test_reasoning_comes_back_with_the_client(words: str, display: str) -> None:
         "content": "So.",
         "reasoning_content": f"Because {words}",
     }
-
-
-def test_every_trap_of_answers_has_its_row() -> None:
-    numbers = {int(name.partition(":")[0]) for name in TRAPS}
-    elsewhere = {13, 14, 36}  # in tests of their own, above
-    assert numbers | elsewhere == {*range(1, 15), 21, 22, *range(35, 38)}
