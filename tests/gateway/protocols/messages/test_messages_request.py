@@ -547,6 +547,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         },
         "messages.0.content.0.source: the free models here read documents as text only. Send the document's text.",
     ),
+    "a PDF by URL, in a result": (
+        {
+            "messages": [
+                user(result([{"type": "document", "source": {"type": "url", "url": "https://a.invalid/b.pdf"}}]))
+            ]
+        },
+        "messages.0.content.0.content.0.source: the free models here read documents as text only. Send the document's text.",
+    ),
     "a tool of the vendor's servers alone": (
         {"tools": [{"type": "web_search_20260318", "name": "web_search"}]},
         "FreeRide has no server tools: it cannot serve web_search.",

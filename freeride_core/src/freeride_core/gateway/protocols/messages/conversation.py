@@ -7,7 +7,7 @@ from typing import Any
 
 from freeride_core.gateway.protocols import json_text
 from freeride_core.gateway.protocols.messages.blocks import Block, ClientMessage, Source
-from freeride_core.gateway.protocols.messages.thinking import reasoning_of
+from freeride_core.gateway.protocols.messages.thinking import extra_contents_of, reasoning_of
 from freeride_core.gateway.protocols.messages.tools import Toolbox
 from freeride_core.gateway.protocols.repair import NO_OUTPUT, REASONING, Message, tidied
 from freeride_core.gateway.protocols.request import BadRequest
@@ -147,6 +147,7 @@ def _assistant(content: str | list[Block]) -> Message:
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[Message] = []
+    extra_contents: dict[str, Any] = {}
     for block in content:
         kind = block.type
         if kind == "text":
@@ -155,6 +156,7 @@ def _assistant(content: str | list[Block]) -> Message:
             calls.append(_call(block))
         elif kind == "thinking":
             thoughts.append(reasoning_of(block.thinking, block.signature))
+            extra_contents |= extra_contents_of(block.signature)
         elif kind.endswith(("_tool_use", "_tool_result")):
             texts.append(_server_work(block))
         elif kind in ("compaction", "fallback"):
@@ -163,7 +165,7 @@ def _assistant(content: str | list[Block]) -> Message:
             raise _unknown(block)
     message: Message = {"role": "assistant", "content": "\n\n".join(filter(None, texts)) or None}
     if calls:
-        message["tool_calls"] = calls
+        message["tool_calls"] = _with_extra_contents(calls, extra_contents) if extra_contents else calls
     if thought := "\n\n".join(filter(None, thoughts)):
         message[REASONING] = thought
     return message
@@ -180,6 +182,14 @@ def _call(block: Block) -> Message:
         raise BlockFault(block, "expected a name, and an object as input.")
     function = {"name": chat_name(block.name), "arguments": arguments.decode()}
     return {"id": block.id, "type": "function", "function": function}
+
+
+def _with_extra_contents(calls: list[Message], extra_contents: Mapping[str, Any]) -> list[Message]:
+    """Each call with what its upstream wanted back with it."""
+    return [
+        {**call, "extra_content": extra_contents[call["id"]]} if call["id"] in extra_contents else call
+        for call in calls
+    ]
 
 
 def _server_work(block: Block) -> str:
