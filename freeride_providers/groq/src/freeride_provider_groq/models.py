@@ -18,6 +18,9 @@ MAX_OUTPUT = 4096
 """The free plan admits 8,000 tokens a minute and model, and reserves `max_tokens` before it runs (August 2026). So a request
 with 8,192, which many clients send, always gets a 413. Half leaves room for a prompt."""
 
+_EFFORTS = ("low", "medium", "high")
+"""Values of `reasoning_effort`, by Groq's own SDK, November 2026. Any other is a 400."""
+
 MODELS = (
     Model(
         id="openai/gpt-oss-120b",
@@ -29,6 +32,7 @@ MODELS = (
         vision=False,
         json_schema=True,
         reasoning=True,
+        efforts=_EFFORTS,
     ),
     Model(
         id="qwen/qwen3.8-27b",
@@ -40,6 +44,7 @@ MODELS = (
         vision=True,
         json_schema=True,
         reasoning=True,
+        efforts=("none", *_EFFORTS),
     ),
     Model(
         id="openai/gpt-oss-20b",
@@ -51,6 +56,7 @@ MODELS = (
         vision=False,
         json_schema=True,
         reasoning=True,
+        efforts=_EFFORTS,
     ),
 )
 
