@@ -229,6 +229,14 @@ class KeepsAuto(SpecimenWire):
         return dataclasses.replace(request, body=call.body)
 
 
+class Thoughtless(SpecimenWire):
+    def changes(self, call: Call, model: Model) -> dict[str, bytes | None]:
+        changes = super().changes(call, model)
+        if "reasoning_effort" not in call.fields:
+            changes.pop("reasoning_effort", None)
+        return changes
+
+
 _FIRST: dict[str, tuple[tuple[str, str], ...]] = {}
 
 
@@ -288,6 +296,7 @@ BROKEN: Mapping[str, Broken] = {
     "leaves_out_what_is_refused": _chat(SpecimenWire, dropped=frozenset({"store", "seed"})),
     "takes_any_history": _chat(SpecimenWire, messages_drop=frozenset({"provider_specific_fields"})),
     "serves_the_messages_api": _chat(SystemFirst),
+    "asks_for_the_effort_that_is_taken": _chat(Thoughtless),
     "asks_for_no_more_than_there_is": _chat(Unclamped),
     "passes_on_no_private_header": _chat(SpecimenWire, response_headers=("set-cookie",)),
     "answers": _decoding(_Finisher),

@@ -16,6 +16,8 @@ from fake_upstream import FakeUpstream, GatewayBench, chunk, completion, plugins
 from freeride_core.answer import Answer, Phase
 from freeride_core.call import Call, Operation
 from freeride_core.gateway.http.stream_scanner import StreamScanner
+from freeride_core.gateway.protocols.messages.encoder import MessageEncoder
+from freeride_core.gateway.protocols.messages.request import parse_messages
 from freeride_core.gateway.protocols.request import parse_call
 from freeride_core.gateway.runtime import Gateway
 from freeride_core.gateway.server import GatewayThread
@@ -75,6 +77,19 @@ def test_scan(benchmark: Any, events: int) -> None:
     relay = StreamScanner(lambda _: None)
     data = EVENT * events
     assert benchmark(relay.feed, data) == data
+
+
+@pytest.mark.benchmark(group="a chunk")
+@pytest.mark.parametrize("is_messages", [False, True], ids=["chat completions", "messages"])
+def test_pass_on_a_chunk(benchmark: Any, is_messages: bool) -> None:
+    """What the scanner lets through is the client's, or goes on to the encoder of its protocol."""
+    relay = StreamScanner(lambda _: None)
+    body = b'{"model":"auto","stream":true,"messages":[{"role":"user","content":"Hi"}]}'
+    encoder = MessageEncoder(parse_messages(body, 0.0), "req_1")
+    encoder.begin("double/one")
+    encoder.feed(EVENT)
+    passed = benchmark((lambda: encoder.feed(relay.feed(EVENT))) if is_messages else (lambda: relay.feed(EVENT)))
+    assert b"word word" in passed
 
 
 def test_scan_of_an_event_in_two_halves(benchmark: Any) -> None:

@@ -1,8 +1,9 @@
 """What a request costs beside nginx as a plain reverse proxy: `python -m uv run python tests/bench/beside_nginx.py`.
 
 For Linux, with `nginx` and `wrk`. On one core are an nginx as upstream and wrk; on another, in turns, a second nginx and
-`freeride serve`. Each round's ratio is of neighbouring turns; what is shown is the rounds' median. Exit status 1: something
-was not answered as it should be, so the figures mean nothing; 2: something is missing.
+`freeride serve`. A conversation of an agent goes to two routes of FreeRide's in turns: chat completions, and the Messages API.
+Each round's ratio is of neighbouring turns; what is shown is the rounds' median. Exit status 1: something was not answered as
+it should be, so the figures mean nothing; 2: something is missing.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from itertools import product
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,18 @@ import httpx
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from fake_upstream import completion
+from freeride_core.gateway.protocols.messages.request import parse_messages
 from programs import Program, clean_environ, post
 from served_gateway import FREERIDE
 
 MODEL_ID = "openai/gpt-oss-120b"
 
-_TURN = {"role": "assistant", "content": 'the quick brown fox says "jump"\n to every café ' * 5}
+_TEXT = 'the quick brown fox says "jump"\n to every café ' * 5
+_TURN = {"role": "assistant", "content": _TEXT}
 _SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}
 _TOOLS = [{"type": "function", "function": {"name": f"tool_{n}", "parameters": _SCHEMA}} for n in range(20)]
+_CHAT, _MESSAGES = "/v1/chat/completions", "/v1/messages"
+_NGINX_NAME, _OWN, _OWN_MESSAGES = "nginx", "freeride", "messages"
 
 
 @dataclass(frozen=True)
@@ -46,16 +51,39 @@ class Workload:
     turns: int
     """How long the conversation is."""
     tools: bool = False
+    contenders: tuple[str, str] = (_NGINX_NAME, _OWN)
+    """Names of the proxies that are compared: how much more the second costs than the first."""
 
-    @property
-    def body(self) -> dict[str, Any]:
+    def body(self, route: str) -> dict[str, Any]:
+        if _OWN_MESSAGES in self.contenders:
+            return _agent_body(self.turns) if route == _MESSAGES else _as_chat(_agent_body(self.turns))
         more = {"tools": _TOOLS} if self.tools else {}
         return {"model": MODEL_ID, "messages": [{"role": "user", "content": "hi"}, *[_TURN] * self.turns], **more}
+
+
+def _agent_body(turns: int) -> dict[str, Any]:
+    """A conversation of an agent that speaks the Messages API: each turn reads a file of 1.4 KB."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": [{"type": "text", "text": _TEXT * 3}]}]
+    for number in range(turns):
+        use = {"type": "tool_use", "id": f"toolu_{number}", "name": "tool_0", "input": {"path": f"/src/{number}.py"}}
+        result = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": _TEXT * 6}
+        messages.append({"role": "assistant", "content": [{"type": "text", "text": "I will look."}, use]})
+        messages.append({"role": "user", "content": [result]})
+    tools = [{"name": f"tool_{number}", "input_schema": _SCHEMA} for number in range(len(_TOOLS) if turns else 0)]
+    return {"model": MODEL_ID, "max_tokens": 999, "messages": messages, "tools": tools}
+
+
+def _as_chat(body: dict[str, Any]) -> dict[str, Any]:
+    """The same for chat completions, as the gateway makes it."""
+    chat: dict[str, Any] = json.loads(parse_messages(json.dumps(body).encode(), 0.0).call.body)
+    return chat
 
 
 WORKLOADS = (
     Workload("1 KB in, 1 KB out, 16 connections", connections=16, turns=3),
     Workload("200 KB in, 8 KB out, 8 connections", connections=8, turns=620, tools=True),
+    Workload("1 KB in, 1 KB out, 16 connections", connections=16, turns=0, contenders=(_OWN, _OWN_MESSAGES)),
+    Workload("200 KB in, 8 KB out, 8 connections", connections=8, turns=110, contenders=(_OWN, _OWN_MESSAGES)),
 )
 
 _NGINX = """
@@ -105,10 +133,11 @@ class Proxy:
     name: str
     pid: int
     root: str
+    route: str = _CHAT
 
     @property
     def url(self) -> str:
-        return f"{self.root}/v1/chat/completions"
+        return self.root + self.route
 
 
 @dataclass(frozen=True)
@@ -138,20 +167,21 @@ class NginxBench:
         os.sched_setaffinity(0, cores[:1])  # what is started inherits it
         self._start_nginx("upstream", _UPSTREAM % {**ports, **texts, "models": models})
         os.sched_setaffinity(0, cores[:2][-1:])
-        nginx = Proxy("nginx", self._start_nginx("proxy", _PROXY % ports), roots["single"])
-        self.proxies = (nginx, self._start_freeride(roots["good"]))
+        nginx = Proxy(_NGINX_NAME, self._start_nginx("proxy", _PROXY % ports), roots["single"])
+        own = self._start_freeride(roots["good"])
+        self.proxies = {each.name: each for each in (nginx, own, replace(own, name=_OWN_MESSAGES, route=_MESSAGES))}
         os.sched_setaffinity(0, cores[:1])
 
     def check(self, proxy: Proxy, workload: Workload) -> None:
         """One request; AssertionError: it is not answered as it should be."""
-        answer = post(proxy.url, workload.body)
+        answer = post(proxy.url, workload.body(proxy.route))
         attempts = answer.headers.get("x-freeride-attempts")
-        expected = "1" if proxy.name == "freeride" else None
+        expected = None if proxy.name == _NGINX_NAME else "1"
         assert (answer.status_code, attempts) == (200, expected), f"{proxy}, {workload.name}: {answer} {answer.text}"
 
     def measure(self, proxy: Proxy, workload: Workload, seconds: int) -> Turn:
         body, script = self._folder / "body", self._folder / "wrk.lua"
-        body.write_text(json.dumps(workload.body))
+        body.write_text(json.dumps(workload.body(proxy.route)))
         script.write_text(_LUA % {"body": body})
         command = [self._programs["wrk"], "-t1", f"-c{workload.connections}", f"-d{seconds}s", "-s", str(script)]
         asked, cpu_s = self._count(), _cpu_s(proxy.pid)
@@ -175,7 +205,7 @@ class NginxBench:
         command = (*FREERIDE, "serve", "--port", "0")
         program = self._stack.enter_context(Program(command, self._environ | environ))
         root = program.wait_for(r"listening on (http://127\.0\.0\.1:\d+)$")
-        return Proxy("freeride", program.pid, root)
+        return Proxy(_OWN, program.pid, root)
 
     def _count(self) -> int:
         """How many requests have reached the upstreams."""
@@ -208,10 +238,11 @@ def run_in_turns(bench: NginxBench, rounds: int, seconds: int) -> tuple[list[dic
     """A row for each workload, and the turns that went wrong."""
     rows, wrong = [], []
     for workload in WORKLOADS:
-        turns: dict[str, list[Turn]] = {proxy.name: [] for proxy in bench.proxies}
-        for proxy in bench.proxies:
+        proxies = [bench.proxies[name] for name in workload.contenders]
+        turns: dict[str, list[Turn]] = {proxy.name: [] for proxy in proxies}
+        for proxy in proxies:
             bench.check(proxy, workload)
-        for number, proxy in product(range(1, rounds + 1), bench.proxies):
+        for number, proxy in product(range(1, rounds + 1), proxies):
             turn = bench.measure(proxy, workload, seconds)
             turns[proxy.name].append(turn)
             line = f"{workload.name}, round {number}, {proxy.name}: {turn}"
@@ -248,14 +279,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="beside-nginx-") as folder, ExitStack() as stack:
         bench = NginxBench(programs, Path(folder), stack)
         rows, wrong = run_in_turns(bench, given.rounds, given.seconds)
-        rss_mib = _rss_mib(bench.proxies[1].pid)
+        rss_mib = _rss_mib(bench.proxies[_OWN].pid)
     if given.json:
         print(json.dumps({"workloads": rows, "rss_mib": rss_mib, "wrong": wrong}, indent=1))
     else:
-        print("| CPU a request | nginx | freeride | × nginx |\n|---|---|---|---|")
-        for row in rows:
-            nginx, freeride = row["cpu_us"].values()
-            print(f"| {row['workload']} | {nginx:.0f} µs | {freeride:.0f} µs | {row['ratio']:.1f} |")
+        for contenders, listed in groupby(rows, lambda row: tuple(row["cpu_us"])):
+            first, second = contenders
+            print(f"\n| CPU a request | {first} | {second} | × {first} |\n|---|---|---|---|")
+            for row in listed:
+                base, own = row["cpu_us"].values()
+                print(f"| {row['workload']} | {base:.0f} µs | {own:.0f} µs | {row['ratio']:.1f} |")
         print(f"\nThe gateway takes {rss_mib:.0f} MiB after this.")
     for line in wrong:
         print(f"beside_nginx: not answered as it should be: {line}", file=sys.stderr)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from fake_upstream import GatewayStage, always, completion, provider, refusal, reply, stream
+from fake_upstream import CLOSE, RESET, GatewayStage, Script, always, provider, refusal, reply, stream
 from installation import need
-from message_cases import CASES, TOOLS, USAGE, AnswerCase, say
+from message_cases import CASES, FIELDS, SAYS_SOMETHING, TOOLS, say, whole_of
 from served_gateway import FrontMaker
 
 need("anthropic-python")
@@ -83,24 +83,11 @@ def one_upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewaySt
         yield stage
 
 
-def whole_of(case: AnswerCase) -> dict[str, Any]:
-    choice = {"index": 0, "message": {"role": "assistant", **(case.message or {})}, "finish_reason": case.finish}
-    return completion(choices=[{**choice, **case.choice}], usage=USAGE)
-
-
 def blocks_of(message: Any) -> list[dict[str, Any]]:
     return [
         json.loads(block.model_dump_json(exclude_none=True, exclude={"caller", "parsed_output"}))
         for block in message.content
     ]
-
-
-SAYS_SOMETHING = [name for name, case in CASES.items() if case.content or case.stop_reason is None]
-FIELDS: dict[str, Any] = {
-    "tools": TOOLS,
-    "stop_sequences": ["END"],
-    "thinking": {"type": "adaptive", "display": "summarized"},
-}
 
 
 @pytest.mark.parametrize("name", SAYS_SOMETHING)
@@ -132,11 +119,11 @@ def test_the_sdk_reads_a_whole_answer_as_it_was_meant(
     assert message.stop_reason == case.stop_reason
 
 
-@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("break_off", [[*stream(say("Hel")), CLOSE], [*stream(say("Hel"), ends=False), RESET]])
 def test_the_sdk_raises_where_a_stream_breaks(
-    anthropic: Any, make_client: ClientMaker, one_upstream: GatewayStage, *, ends: bool
+    anthropic: Any, make_client: ClientMaker, one_upstream: GatewayStage, break_off: Script
 ) -> None:
-    one_upstream["alpha"].answer = always(stream(say("Hel"), ends=ends))
+    one_upstream["alpha"].answer = always(break_off)
     with pytest.raises(anthropic.APIStatusError, match="Network error"):
         asked(make_client(one_upstream.url), is_stream=True)
 

@@ -196,6 +196,7 @@ CLIENTS = {
         RealClient("openai-python", "openai", None),
         RealClient("anthropic-python", "anthropic", None),
         RealClient("openai-node", "openai@7.57.0", _install_from_npm),
+        RealClient("anthropic-node", "@anthropic-ai/sdk@1.15.0", _install_from_npm),
         RealClient("aider", "aider-chat==0.86.2", _install_from_pypi),
         RealClient("claude", "@anthropic-ai/claude-code@2.1.330", _install_from_npm),
         RealClient("cline", "cline@3.0.65", _install_from_npm),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from fake_upstream import DONE, chunk
+from fake_upstream import DONE, chunk, completion
 
 USAGE = {"prompt_tokens": 90, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 40}}
 TOLD = {"input_tokens": 50, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 40, "output_tokens": 20}
@@ -237,3 +237,16 @@ TRAPS: dict[str, AnswerCase] = {
     ),
 }
 CASES = ACCEPTED | TRAPS
+
+SAYS_SOMETHING = [name for name, case in CASES.items() if case.content or case.stop_reason is None]
+FIELDS: dict[str, Any] = {
+    "tools": TOOLS,
+    "stop_sequences": ["END"],
+    "thinking": {"type": "adaptive", "display": "summarized"},
+}
+"""Of a request whose answer can be any of them."""
+
+
+def whole_of(case: AnswerCase) -> dict[str, Any]:
+    choice = {"index": 0, "message": {"role": "assistant", **(case.message or {})}, "finish_reason": case.finish}
+    return completion(choices=[{**choice, **case.choice}], usage=USAGE)

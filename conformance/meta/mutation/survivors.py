@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _DATED = (
-    r"(groq: catalog\.models\[qwen|cloudflare: catalog\.models\[@cf/nvidia"
+    r"(cloudflare: catalog\.models\[@cf/nvidia"
     r"|(nvidia|openrouter|huggingface): catalog\.models\[(?!.*embed)).*\]"
 )
 _UNCHECKED = (

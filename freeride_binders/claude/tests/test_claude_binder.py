@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from freeride_binder_claude import freeride_register_binder
@@ -34,3 +35,14 @@ def test_a_run_outranks_the_users_own_settings() -> None:
 
 def test_the_address_has_no_version_in_it() -> None:
     assert JsonDocument(BINDER.edit(None, ENDPOINT)).get(["env", "ANTHROPIC_BASE_URL"]) == ENDPOINT.root
+
+
+def test_the_agent_is_told_how_much_a_model_holds() -> None:
+    """It takes an unknown model's window for a million tokens, and would shorten a conversation too late."""
+    endpoint = replace(ENDPOINT, context=65_536, max_output=4096)
+    launch = BINDER.launch(endpoint)
+    assert launch is not None
+    for text in (BINDER.edit(None, endpoint), launch.files["settings.json"]):
+        env = json.loads(text)["env"]
+        assert env["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == "65536"
+        assert env["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] == "4096"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from freeride_core.system.json_values import PATIENT_MOST
+
+if TYPE_CHECKING:
+    from freeride_core.model import Model
 
 
 class Operation(enum.StrEnum):
@@ -29,6 +32,18 @@ class Feature(enum.StrEnum):
     """Contents of messages as arrays of parts, or an assistant's `content: null`."""
 
 
+class Effort(NamedTuple):
+    """How much a model is to think, as a client of another protocol than chat completions asks for it."""
+
+    level: str
+    """A value of `reasoning_effort`: none, low, medium or high."""
+    field: str
+    """The client's own field, named to it where the model does not take the level."""
+
+    def is_taken(self, model: Model) -> bool:
+        return self.level in model.efforts
+
+
 class Call:
     """One request of a client, decoded once and shallowly.
 
@@ -42,6 +57,7 @@ class Call:
         "_prompt_tokens",
         "abilities",
         "body",
+        "effort",
         "fields",
         "model",
         "operation",
@@ -89,6 +105,8 @@ class Call:
         """Seconds since the epoch."""
         self.via = b""
         """The request's `Via` header."""
+        self.effort: Effort | None = None
+        """What the wire adds as `reasoning_effort` where the model takes it. Of chat completions it is one of `fields`."""
 
     @property
     def features(self) -> frozenset[str]:

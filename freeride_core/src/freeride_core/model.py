@@ -48,6 +48,9 @@ class Model:
     vision: bool | None = None
     json_schema: bool | None = None
     reasoning: bool | None = None
+    efforts: tuple[str, ...] = ()
+    """Values of `reasoning_effort` that the upstream takes for this model. A client of another protocol that asks for one of
+    them gets it; what a client of chat completions sends goes to the upstream as it is."""
     price: float | None = None
     """The highest of the model's published prices, in USD per token. Negative if the price is published but not fixed, None
     if it is unknown. Only 0 is free."""

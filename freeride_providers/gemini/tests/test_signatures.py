@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from freeride_conformance.rig import Rig
+from freeride_conformance.subject import TOOL_PROMPT, installed_provider
+from freeride_core.plugins.discovery import load_plugins
 from freeride_provider_gemini.signatures import DUMMY, sign
 
 
@@ -58,3 +61,20 @@ def test_what_is_no_signature_is_replaced(extra: Any) -> None:
 )
 def test_without_calls_there_is_nothing_to_do(messages: Any) -> None:
     assert not sign(messages)
+
+
+def test_a_signature_comes_back_with_a_client_of_the_messages_api() -> None:
+    question = {"role": "user", "content": TOOL_PROMPT}
+    request = {
+        "model": "gemini-3.5-flash",
+        "max_tokens": 999,
+        "tools": [{"name": "get_weather", "input_schema": {}}],
+        "thinking": {"type": "adaptive", "display": "omitted"},
+    }
+    with Rig(installed_provider(load_plugins(("provider",)), "gemini")) as rig:
+        content = rig.ask({**request, "messages": [question]}, "/v1/messages").json["content"]
+        result = {"type": "tool_result", "tool_use_id": content[-1]["id"], "content": "18 degrees"}
+        turns = [question, {"role": "assistant", "content": content}, {"role": "user", "content": [result]}]
+        assert rig.ask({**request, "messages": turns}, "/v1/messages").status == 200
+        [came] = rig.asked[-1].json["messages"][1]["tool_calls"]
+    assert came["extra_content"] == {"google": {"thought_signature": "CvQBAXLI2nzB64=="}}

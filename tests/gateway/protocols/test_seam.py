@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +69,28 @@ def events_in(answer: httpx.Response) -> list[Any]:
     lines = [line for line in answer.text.split("\n") if line]
     assert all(line.startswith("data: ") for line in lines), lines
     return [json.loads(line.removeprefix("data: ")) for line in lines]
+
+
+# Preparation
+
+
+def test_the_gateway_listens_before_it_imports_what_only_some_requests_need() -> None:
+    code = (
+        "import sys, freeride_core.gateway.server as server\n"
+        "late = {'assembler', 'repair', 'messages.request'}\n"
+        "imported = lambda: {name for name in late if f'freeride_core.gateway.protocols.{name}' in sys.modules}\n"
+        "assert imported() == set(), imported()\n"
+        "server.registry.prepare()\n"
+        "assert imported() == late, imported()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_protocols_are_prepared_once_the_gateway_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = threading.Event()
+    monkeypatch.setattr(ToyProtocol, "prepare", lambda _: prepared.set())
+    with GatewayStage(tmp_path, provider("alpha")):
+        assert prepared.wait(20)
 
 
 # Answers

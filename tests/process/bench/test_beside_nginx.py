@@ -36,6 +36,9 @@ def test_each_proxy_answers_all_and_asks_as_many_upstreams_as_it_should(tmp_path
     assert told["wrong"] == []
     assert told["rss_mib"] > 0
     asked = []
+    assert [list(row["turns"]) for row in told["workloads"]] == [["nginx", "freeride"]] * 2 + [
+        ["freeride", "messages"]
+    ] * 2
     for row in told["workloads"]:
         assert row["ratio"] > 0
         for (turn,) in row["turns"].values():
@@ -43,5 +46,5 @@ def test_each_proxy_answers_all_and_asks_as_many_upstreams_as_it_should(tmp_path
             assert turn["cpu_us"] > 0
             assert turn["bad"] == 0
             asked.append(round(turn["asked"]))
-    assert asked == [1, 1, 1, 1]
+    assert asked == [1] * 8
     assert len(ended.stderr.splitlines()) == len(asked), "a line for each turn"

@@ -35,6 +35,7 @@ LARGE = Model(
     context=32_000,
     max_output=4096,
     tools=True,
+    efforts=("low", "medium"),
     price=0.0,
 )
 EMBED = Model(id="specimen/embed", canonical="specimen/embed", operations=frozenset({Operation.EMBEDDINGS}), price=0.0)

@@ -6,7 +6,15 @@ from typing import Any
 
 from freeride_conformance.rig import ANSWER, PROMPT, Rig
 from freeride_conformance.rule import ConformanceRule, rule
-from freeride_conformance.subject import TOOLS, ProviderSubject
+from freeride_conformance.subject import OPENAI, TOOLS, ProviderSubject
+
+_LEVELS: dict[str, tuple[dict[str, Any], str]] = {
+    "none": ({"thinking": {"type": "disabled"}}, "thinking"),
+    "low": ({"output_config": {"effort": "low"}}, "output_config.effort"),
+    "medium": ({"thinking": {"type": "enabled", "budget_tokens": 8000}}, "thinking.budget_tokens"),
+    "high": ({"output_config": {"effort": "high"}}, "output_config.effort"),
+}
+"""For each level the fields that ask for it, and the one that is named where it is not taken."""
 
 RULES: list[ConformanceRule[ProviderSubject]] = []
 SECTION = "Requests"
@@ -95,3 +103,29 @@ def serves_the_messages_api(subject: ProviderSubject) -> None:
                 assert reply.body.rstrip().endswith(b'{"type":"message_stop"}'), "the stream did not end"
             else:
                 assert _text(ANSWER) in reply.json["content"], "the text is not what the model said"
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="state the model's `efforts`, in `[catalog.facts]` of simulator.toml too, and send `call.effort` if the model takes it",
+    needs=OPENAI,
+)
+def asks_for_the_effort_that_is_taken(subject: ProviderSubject) -> None:
+    """How much a model is to think reaches the upstream as `reasoning_effort`, if `[catalog.facts]` in simulator.toml names the
+    level among the model's `efforts`. Any other level is left out, and the client is told so."""
+    facts = subject.profile.catalog.facts.get(subject.profile.default_model)
+    taken = (facts.efforts if facts is not None else None) or ()
+    plain = {
+        "model": subject.profile.default_model,
+        "max_tokens": 64,
+        "messages": [{"role": "user", "content": PROMPT}],
+    }
+    with Rig(subject) as rig:
+        for level, (fields, field) in _LEVELS.items():
+            reply = rig.ask({**plain, **fields}, _ROUTE, anthropic_version="2023-06-01")
+            assert reply.status == 200, f"the client got {reply.status} to {fields}"
+            came, named = rig.asked[-1].json.get("reasoning_effort"), reply.headers.get("x-freeride-dropped", "")
+            due = level if level in taken else None
+            assert came == due, f"of {fields} the upstream got {came!r}, and {due!r} was due"
+            assert named == ("" if due else field), f"of {fields} the client was told that {named!r} was left out"

@@ -117,15 +117,13 @@ class CompatibleWire(Wire):
                 changes["messages"] = messages
         if self.renamed:
             self._rename(call, changes)
+        if call.effort is not None and call.effort.is_taken(model):
+            changes["reasoning_effort"] = _quoted(call.effort.level)
         for name, value in self.defaults.items():
             if _is_null(changes.get(name, call.fields.get(name))):
                 changes[name] = json.dumps(value).encode()
         if model.max_output is not None:
-            for name in ("max_tokens", "max_completion_tokens"):
-                if (name in call.fields or name in changes) and _number(
-                    changes.get(name, call.fields.get(name))
-                ) > model.max_output:
-                    changes[name] = str(model.max_output).encode()
+            _clamp(call, changes, model.max_output)
         return changes
 
     def _rename(self, call: Call, changes: dict[str, bytes | None]) -> None:
@@ -232,6 +230,12 @@ _STATUS_BY_WORD = {
     "authentication_error": 401,
     "invalid_request_error": 400,
 }
+
+
+def _clamp(call: Call, changes: dict[str, bytes | None], most: int) -> None:
+    for name in ("max_tokens", "max_completion_tokens"):
+        if (name in call.fields or name in changes) and _number(changes.get(name, call.fields.get(name))) > most:
+            changes[name] = str(most).encode()
 
 
 def _status_within(answer: Answer) -> int:

@@ -22,6 +22,7 @@ import uvicorn
 from freeride_core.gateway.app import App
 from freeride_core.gateway.http.connection_limit import ConnectionLimit
 from freeride_core.gateway.http.listener import ClientConnection
+from freeride_core.gateway.protocols import registry
 from freeride_core.gateway.protocols.keep_alive import KEEP_ALIVE_S
 from freeride_core.gateway.runtime import Gateway, tell
 from freeride_core.plugins.discovery import Plugins, load_plugins
@@ -46,12 +47,15 @@ class GatewayServer(uvicorn.Server):
         self._gateway = gateway
         self._on_ready = on_ready
         self._grace_s = grace_s
+        self._preparation: asyncio.Task[None] | None = None
+        """Kept, since the event loop does not keep it."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and self.servers:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+            self._preparation = asyncio.create_task(asyncio.to_thread(registry.prepare))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Replaces uvicorn's, which raises the signal once more when it is done: nothing would be flushed after that."""

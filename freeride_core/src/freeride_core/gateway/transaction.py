@@ -305,6 +305,9 @@ class Transaction:
     def _headers(self, candidate: Candidate, serves: Served) -> HeaderList:
         wire = candidate.provider.wires[serves.attempt.call.operation]
         headers = self._who(candidate)
+        effort = serves.attempt.call.effort
+        if effort is not None and not effort.is_taken(candidate.model):
+            headers.append((b"x-freeride-dropped", effort.field.encode()))
         headers += relayed_headers(serves.served.reply.headers, wire.response_headers)
         return headers
 

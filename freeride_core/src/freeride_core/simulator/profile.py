@@ -41,6 +41,8 @@ class Facts(ProfileTable, frozen=True, kw_only=True):
     vision: bool | None = None
     json_schema: bool | None = None
     reasoning: bool | None = None
+    efforts: tuple[str, ...] | None = None
+    """Values of `reasoning_effort` that the model takes; any other is refused. None: whatever comes is taken."""
     price: float | None = None
     promoted: bool | None = None
     retires: str | None = None

@@ -132,10 +132,18 @@ class SimulatedUpstream:
             return self.profile.case("parameter-refused") or _refusal(min(unwelcome))
         if seen.operation == CHAT and (fault := history_fault(turn.request.get("messages"), self.profile.request)):
             return self.profile.case("message-refused") or _refusal(fault)
+        if seen.operation == CHAT and (fault := self._effort_fault(turn)):
+            return self.profile.case("parameter-refused") or _refusal(fault)
         known = self._known.get(seen.operation)
         if known is not None and not is_known(turn.model, known):
             return self.profile.case("unknown-model")
         return None
+
+    def _effort_fault(self, turn: PlayedRequest) -> str:
+        facts, effort = self.profile.catalog.facts.get(turn.model), turn.request.get("reasoning_effort")
+        if facts is None or facts.efforts is None or effort is None or effort in facts.efforts:
+            return ""
+        return f"this value of reasoning_effort ({', '.join(facts.efforts) or 'none at all'})"
 
     def _is_public(self, seen: SeenRequest) -> bool:
         place = self.profile.catalog if seen.operation == MODELS else self._pages.get(seen.path)

@@ -24,6 +24,7 @@ def _gemini(name: str, tier: int, retires: str | None = None) -> Model:
         vision=True,
         json_schema=True,
         reasoning=True,
+        efforts=("low", "medium", "high"),  # the documentation of the compatible endpoint, November 2026
         retires=retires,
     )
 

@@ -21,6 +21,9 @@ reserves them before it runs (August 2026)."""
 RESERVED = 2048
 """Tokens that Groq reserves for the response of a request without `max_tokens`: one or two thousand (reports, 2026)."""
 
+_EFFORTS = ("low", "medium", "high")
+"""Values of `reasoning_effort`, by Groq's own SDK, November 2026. Any other is a 400."""
+
 MODELS = (
     Model(
         id="openai/gpt-oss-120b",
@@ -32,6 +35,7 @@ MODELS = (
         vision=False,
         json_schema=True,
         reasoning=True,
+        efforts=_EFFORTS,
     ),
     Model(
         id="qwen/qwen3.8-27b",
@@ -43,6 +47,7 @@ MODELS = (
         vision=True,
         json_schema=True,
         reasoning=True,
+        efforts=("none", *_EFFORTS),
     ),
     Model(
         id="openai/gpt-oss-20b",
@@ -54,6 +59,7 @@ MODELS = (
         vision=False,
         json_schema=True,
         reasoning=True,
+        efforts=_EFFORTS,
     ),
 )
 

@@ -19,6 +19,8 @@ _OPERATIONS = {"text": Operation.CHAT, "embeddings": Operation.EMBEDDINGS}
 
 SUFFIX = ":free"
 """Marks the variants that are "always provided for free"; one whose promotion ends answers 404 (documentation, August 2026)."""
+EFFORTS = ("low", "medium", "high")
+"""Values of `reasoning_effort`, for every model that reasons (documentation, August 2026)."""
 NOT_FIXED = -1.0
 """Stands for a price that is decided when a request is served, or told incompletely."""
 
@@ -67,6 +69,7 @@ def parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> tuple[Mod
         vision="image" in (architecture.get("input_modalities") or ()),
         json_schema="structured_outputs" in able,
         reasoning="reasoning" in able,
+        efforts=EFFORTS if "reasoning" in able else (),
         # An alias leads to whatever is newest, and what it costs today says nothing of that.
         price=NOT_FIXED if row.get("alias_target") or model_id.startswith("~") else dearest_price(row.get("pricing")),
         retires=row["expiration_date"] if isinstance(row.get("expiration_date"), str) else None,

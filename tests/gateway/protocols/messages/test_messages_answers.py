@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
+import zlib
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from fake_upstream import completion
 from freeride_core.gateway.protocols.errors import ClientError
 from freeride_core.gateway.protocols.messages.encoder import MessageEncoder
 from freeride_core.gateway.protocols.messages.request import parse_messages
-from message_cases import ACCEPTED, CASES, TOLD, TOOLS, TRAPS, USAGE, calls, say, think, tool
+from message_cases import ACCEPTED, CASES, TOLD, TOOLS, USAGE, A, calls, end, say, think, tool, used
 from message_reader import ReadMessage, read_message
 
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
@@ -163,22 +166,60 @@ def test_thinking_is_shown_as_it_was_asked_for(thinking: dict[str, Any], shown: 
     assert told == shown
 
 
+SIGNED = {"google": {"thought_signature": "CvQBAXLI2nzB64=="}}
+
+
+def returned(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages that an upstream gets when a client sends back what it was given."""
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": content}]
+    parsed = parse_messages(json.dumps({"model": "auto", "messages": messages}).encode(), 0.0)
+    returned: list[dict[str, Any]] = parsed.call.value("messages")
+    return returned
+
+
+@pytest.mark.parametrize("display", ["omitted", "summarized"])
+@pytest.mark.parametrize("before", [[], [think("Hm.")], [say("So")], [think("Hm."), say("So")]])
+def test_what_an_upstream_wants_back_with_a_call_comes_back(before: list[bytes], display: str) -> None:
+    signed, plain = {**A, "extra_content": SIGNED}, tool(1, "b", "Bash", '{"x": 2}')
+    thinking = {"type": "adaptive", "display": display}
+    content = streamed([*before, calls(signed), calls(plain), end()], thinking=thinking).content
+    words: dict[str, Any] = {}
+    for each in before:
+        words |= json.loads(each.removeprefix(b"data: "))["choices"][0]["delta"]
+    message = {**words, "tool_calls": [signed, plain]}
+    assert whole(message, "tool_calls", thinking=thinking)["content"] == content
+    assert [block["type"] for block in content[-3:]] == ["thinking", "tool_use", "tool_use"]
+    _, turn, *_ = returned(content)
+    assert [call.get("extra_content") for call in turn["tool_calls"]] == [SIGNED, None]
+    assert turn.get("reasoning_content") == words.get("reasoning")
+
+
+@pytest.mark.parametrize("thinking", [{"type": "disabled"}, {"type": "adaptive", "display": "omitted"}])
+def test_what_has_no_place_or_is_too_long_does_not_come_back(thinking: dict[str, Any]) -> None:
+    noise = random.Random(7).randbytes(40_000).hex()
+    extra_content = {"google": {"thought_signature": noise if thinking["type"] == "adaptive" else "C"}}
+    content = streamed([calls({**A, "extra_content": extra_content}), end()], thinking=thinking).content
+    assert all(len(block.get("signature", "")) < 40_000 for block in content)
+    _, turn, *_ = returned(content)
+    assert "extra_content" not in turn["tool_calls"][0]
+
+
+@given(st.one_of(st.binary(max_size=60), st.recursive(st.none() | st.text(max_size=5), st.lists).map(json.dumps)))
+def test_a_signature_of_a_clients_making_does_no_harm(payload: bytes | str) -> None:
+    data = payload.encode() if isinstance(payload, str) else payload
+    for packed in (zlib.compress(data), data):
+        text = base64.urlsafe_b64encode(packed).decode()
+        for signature in (f"fr1.{text}", f"fr1..{text}", f"fr1.{text}.{text}", f"fr1.{text[:-3]}"):
+            block = {"type": "thinking", "thinking": "", "signature": signature}
+            _, turn, *_ = returned([block, used("a", x=1)])
+            assert "extra_content" not in turn["tool_calls"][0]
+
+
 @given(st.text(max_size=200), st.sampled_from(["omitted", "summarized"]))
 def test_reasoning_comes_back_with_the_client(words: str, display: str) -> None:
     content = streamed([think("Because "), think(words)], thinking={"type": "adaptive", "display": display}).content
-    messages = [
-        {"role": "user", "content": "Hi"},
-        {"role": "assistant", "content": [*content, {"type": "text", "text": "So."}]},
-    ]
-    parsed = parse_messages(json.dumps({"model": "auto", "messages": messages}).encode(), 0.0)
-    assert parsed.call.value("messages")[1] == {
+    assert returned([*content, {"type": "text", "text": "So."}])[1] == {
         "role": "assistant",
         "content": "So.",
         "reasoning_content": f"Because {words}",
     }
-
-
-def test_every_trap_of_answers_has_its_row() -> None:
-    numbers = {int(name.partition(":")[0]) for name in TRAPS}
-    elsewhere = {13, 14, 36}  # in tests of their own, above
-    assert numbers | elsewhere == {*range(1, 15), 21, 22, *range(35, 38)}

@@ -403,6 +403,35 @@ def test_a_model_is_named_as_agents_name_it(model: str, expected: str) -> None:
     assert parse(model=model).call.model == expected
 
 
+EFFORTS: list[tuple[dict[str, Any], tuple[str, str] | None]] = [
+    ({}, None),
+    ({"thinking": {"type": "adaptive"}}, None),
+    ({"thinking": {"type": "disabled"}}, ("none", "thinking")),
+    ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, ("low", "thinking.budget_tokens")),
+    ({"thinking": {"type": "enabled", "budget_tokens": 4096}}, ("medium", "thinking.budget_tokens")),
+    ({"thinking": {"type": "enabled", "budget_tokens": 16383}}, ("medium", "thinking.budget_tokens")),
+    ({"thinking": {"type": "enabled", "budget_tokens": 16384}}, ("high", "thinking.budget_tokens")),
+    ({"output_config": {"effort": "low"}}, ("low", "output_config.effort")),
+    ({"output_config": {"effort": "xhigh"}}, ("high", "output_config.effort")),
+    (
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
+        ("high", "output_config.effort"),
+    ),
+    (
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "output_config": {"effort": "medium"}},
+        ("medium", "output_config.effort"),
+    ),
+    ({"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}}, ("none", "thinking")),  # trap 30
+]
+
+
+@pytest.mark.parametrize(("fields", "effort"), EFFORTS)
+def test_thinking_is_asked_for_by_a_word_or_by_tokens(fields: dict[str, Any], effort: tuple[str, str] | None) -> None:
+    call = parse(**fields).call
+    assert call.effort == effort
+    assert "reasoning_effort" not in call.fields
+
+
 LONG = "mcp__" + "server" * 12
 
 
@@ -441,6 +470,14 @@ def test_what_is_left_out_is_named(fields: dict[str, Any], dropped: tuple[str, .
     assert parse(**fields).dropped == dropped
 
 
+def deep(levels: int) -> dict[str, Any]:
+    """Search results in search results: of the inner ones nothing is read."""
+    block = text("x")
+    for _ in range(levels):
+        block = {"type": "search_result", "source": "s", "title": "T", "content": [block]}
+    return block
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no messages": ({"messages": []}, "messages: at least one message is required."),
     "messages that are no list": ({"messages": "Hi"}, "messages: expected `array`, got `str`."),
@@ -465,6 +502,31 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"messages": [user({"type": "tell me"})]},
         "messages.0.content.0: a block of this type is not understood here.",
     ),
+    "an unknown block in a result": (
+        {"messages": [user("Hi"), assistant(use()), user(text("A"), result([text("B"), {"type": "hologram"}]))]},
+        "messages.2.content.1.content.1: a block of 'hologram' is not understood here.",
+    ),
+    "a document in a document": (
+        {
+            "messages": [
+                user({"type": "document", "source": {"type": "content", "content": [text("A"), {"type": "document"}]}})
+            ]
+        },
+        "messages.0.content.0.source.content.1: a block of 'document' is not understood here.",
+    ),
+    "an unknown block among the deepest of blocks": (
+        {"messages": [user(deep(200)), user({"type": "hologram"})]},
+        "messages.1.content.0: a block of 'hologram' is not understood here.",
+    ),
+    "an added tool without a name": (
+        {
+            "messages": [
+                user("Hi"),
+                {"role": "system", "content": [{"type": "tool_addition", "tool": {"definition": {}}}]},
+            ]
+        },
+        "messages.1.content.0: the tool has no name.",
+    ),
     "a call in a user's message": (
         {"messages": [user(use())]},
         "messages.0.content.0: a block of 'tool_use' is not understood here.",
@@ -484,6 +546,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
             ]
         },
         "messages.0.content.0.source: the free models here read documents as text only. Send the document's text.",
+    ),
+    "a PDF by URL, in a result": (
+        {
+            "messages": [
+                user(result([{"type": "document", "source": {"type": "url", "url": "https://a.invalid/b.pdf"}}]))
+            ]
+        },
+        "messages.0.content.0.content.0.source: the free models here read documents as text only. Send the document's text.",
     ),
     "a tool of the vendor's servers alone": (
         {"tools": [{"type": "web_search_20260318", "name": "web_search"}]},
@@ -522,15 +592,26 @@ def test_what_makes_no_sense_is_refused_with_its_place(name: str) -> None:
     assert caught.value.message == message
 
 
+@pytest.mark.parametrize("more", ['"x":1', '"x":"\\ud800"'], ids=["plain JSON", "a lone surrogate"])
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"model":"a","model":"b","messages":[]}', b'{"model":"a","messages":[NaN]}']
+    "fields",
+    [
+        '"model":"auto"',
+        '"model":null',
+        '"mod\\u0065l":"auto"',
+        '"stream":false,"stream":true',
+        '"stream":null,"stre\\u0061m":true',
+    ],
 )
+def test_what_decides_where_to_go_stands_once(fields: str, more: str) -> None:
+    with pytest.raises(BadRequest, match=r"^The field '(model|stream)' stands twice in the request.$") as caught:
+        parse_messages(
+            f'{{"model":"auto",{more},"messages":[{{"role":"user","content":"Hi"}}],{fields}}}'.encode(), 0.0
+        )
+    assert caught.value.param in ("model", "stream")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"model":"a","messages":[NaN]}'])
 def test_what_is_no_request_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest):
         parse_messages(body, 0.0)
-
-
-def test_every_trap_of_requests_has_its_row() -> None:
-    names = [*CONVERSATIONS, *FIELDS, "trap 33: its own test"]
-    numbers = {int(name.split()[1].rstrip(":")) for name in names if name.startswith("trap ")}
-    assert numbers == {19, 20, *range(23, 35), 38}

@@ -30,7 +30,7 @@ Words = TextStep | ReasoningStep | RefusalStep
 class _PendingCall:
     """One call, as far as it has arrived."""
 
-    __slots__ = ("arguments", "id", "is_closed", "is_named", "is_opened", "name", "upstream_id")
+    __slots__ = ("arguments", "extra_content", "id", "is_closed", "is_named", "is_opened", "name", "upstream_id")
 
     def __init__(self) -> None:
         self.id = ""
@@ -41,6 +41,7 @@ class _PendingCall:
         self.is_opened = False
         self.is_closed = False
         self.arguments: list[str] = []
+        self.extra_content: dict[str, Any] | None = None
 
     def add_name(self, name: str) -> None:
         """Some upstreams repeat the name in every chunk, others split it."""
@@ -118,6 +119,8 @@ class CallQueue:
         if upstream_id:
             self._by_id[upstream_id] = call
             call.upstream_id = upstream_id
+        if isinstance(extra_content := entry.get("extra_content"), dict):
+            call.extra_content = extra_content
         self._current = call
         self._fill(call, name, arguments)
         return call
@@ -166,7 +169,7 @@ class CallQueue:
         is_usable = _ID.fullmatch(call.upstream_id) is not None and call.upstream_id not in self._ids
         call.id = call.upstream_id if is_usable else self._new_id()
         self._ids.add(call.id)
-        self.steps.append(CallOpened(call.id, call.name))
+        self.steps.append(CallOpened(call.id, call.name, call.extra_content))
         if call.arguments:
             self.steps.append(CallArguments("".join(call.arguments)))
 

@@ -149,6 +149,9 @@ class ServedProtocol(ABC):
     exposed_headers: tuple[bytes, ...] = ()
     """Headers of its own that web pages may read."""
 
+    def prepare(self) -> None:  # noqa: B027 - most have nothing to do
+        """Import what only requests need. It runs in a thread once the gateway listens."""
+
     @abstractmethod
     def parse(self, head: RequestHead, body: bytes, now: float) -> ParsedRequest:
         """Return the call for a request to a route of use `CALL`, received `now` in seconds since the epoch. Raises `BadRequest`.

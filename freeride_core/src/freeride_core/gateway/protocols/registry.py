@@ -15,3 +15,9 @@ PROTOCOLS: tuple[ServedProtocol, ...] = (
 
 SERVED = frozenset(each.agents_need for each in PROTOCOLS if each.agents_need is not None)
 """What agents can be bound to; an agent that needs another protocol is not bound."""
+
+
+def prepare() -> None:
+    """Prepare every protocol for its first request."""
+    for protocol in PROTOCOLS:
+        protocol.prepare()

@@ -202,7 +202,8 @@ def build_call(operation: Operation, members: Mapping[str, bytes], abilities: fr
     """Return the call of a request that another protocol has made: the JSON of its top-level values by name, `model` first, and
     what its model must be able to do."""
     pairs = [(b'"%b"' % name.encode(), name, msgspec.Raw(value)) for name, value in members.items()]
-    body = b"{%b}" % b",".join([b"%b:%b" % (raw_name, members[name]) for raw_name, name, _ in pairs])
+    parts = [part for raw_name, name, _ in pairs for part in (b",", raw_name, b":", members[name])]
+    body = b"".join([b"{", *parts[1:], b"}"])
     fields = {name: value for _, name, value in pairs}
     return _call(operation, body, pairs, fields, abilities, now, frozenset({"model"}))
 

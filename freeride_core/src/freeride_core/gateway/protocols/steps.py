@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import msgspec
 
@@ -45,6 +46,8 @@ class CallOpened(msgspec.Struct, frozen=True):
     id: str
     """Unique within the answer."""
     name: str
+    extra_content: dict[str, Any] | None = None
+    """What the upstream wants back with this call: a signature of its thoughts."""
 
 
 class CallArguments(msgspec.Struct, frozen=True):

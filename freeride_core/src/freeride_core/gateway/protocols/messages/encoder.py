@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from freeride_core.gateway.protocols.assembler import Assembler
 from freeride_core.gateway.protocols.errors import ClientError
 from freeride_core.gateway.protocols.messages.errors import error_event
 from freeride_core.gateway.protocols.messages.request import MessagesCall
-from freeride_core.gateway.protocols.messages.thinking import UNPACKED, Display, signed
+from freeride_core.gateway.protocols.messages.thinking import UNPACKED, Display, signed, with_extra_content
 from freeride_core.gateway.protocols.protocol import AnswerEncoder
 from freeride_core.gateway.protocols.steps import (
     AnswerFault,
@@ -100,7 +100,7 @@ class MessageEncoder(AnswerEncoder):
             case ReasoningStep(text):
                 return self._think(text)
             case CallOpened():
-                return self._closed() + self._start(self._call(step))
+                return self._signed_for(step) + self._start(self._call(step))
             case CallArguments(text):
                 self._characters += len(text)
                 return self._delta(text)
@@ -130,17 +130,20 @@ class MessageEncoder(AnswerEncoder):
         self._open = kind
         return closed + self._start(_block(kind, ""))
 
-    def _closed(self) -> bytes:
-        """What it takes until no block of words is open."""
+    def _signed_for(self, call: CallOpened) -> bytes:
+        """What it takes until no block of words is open, and one of thinking has what belongs to the call."""
+        if call.extra_content is None or self._request.display is Display.NOTHING:
+            return self._closed()
+        return self._opened(_THINKING) + self._closed(call)
+
+    def _closed(self, call: CallOpened | None = None) -> bytes:
+        """What it takes until no block of words is open. `call`: what belongs to it goes into the signature."""
         if not self._open:
             return b""
         signature = b""
         if self._open == _THINKING:
-            signature = _event(
-                "content_block_delta",
-                index=self._index,
-                delta={"type": "signature_delta", "signature": self._signature()},
-            )
+            delta = {"type": "signature_delta", "signature": _signature_for(call, self._signature())}
+            signature = _event("content_block_delta", index=self._index, delta=delta)
         self._open = ""
         return signature + self._stop()
 
@@ -188,7 +191,7 @@ class MessageEncoder(AnswerEncoder):
                 self._characters += len(text)
                 content += self._block_of_words(kind, text)
             else:
-                content += self._calls(group)
+                self._add_calls(group, content)
         return content
 
     def _block_of_words(self, kind: str, text: str) -> list[Content]:
@@ -200,17 +203,26 @@ class MessageEncoder(AnswerEncoder):
         is_shown = self._request.display is Display.FULL
         return [_block(_THINKING, text if is_shown else "", self._signature())]
 
-    def _calls(self, steps: Iterable[Step]) -> Iterator[Content]:
+    def _add_calls(self, steps: Iterable[Step], content: list[Content]) -> None:
         call: Content = {}
         for step in steps:
             match step:
                 case CallOpened():
                     call = self._call(step)
+                    self._sign_for(step, content)
                 case CallArguments(text):
                     self._characters += len(text)
                     call["input"] = msgspec.Raw(text.encode(errors="replace"))
                 case CallClosed():
-                    yield call
+                    content.append(call)
+
+    def _sign_for(self, call: CallOpened, content: list[Content]) -> None:
+        """Puts what belongs to the call into the block of thinking before it."""
+        if call.extra_content is None or self._request.display is Display.NOTHING:
+            return
+        if not content or content[-1]["type"] != _THINKING:
+            content.append(_block(_THINKING, "", self._signature()))
+        content[-1]["signature"] = _signature_for(call, content[-1]["signature"])
 
     # Both
 
@@ -268,6 +280,12 @@ def _kind_of_words(step: Step) -> str:
     if isinstance(step, ReasoningStep):
         return _THINKING
     return _TEXT if isinstance(step, TextStep | RefusalStep) else ""
+
+
+def _signature_for(call: CallOpened | None, signature: str) -> str:
+    if call is None or call.extra_content is None:
+        return signature
+    return with_extra_content(signature, call.id, call.extra_content)
 
 
 def _block(kind: str, text: str, signature: str = "") -> Content:

@@ -165,7 +165,7 @@ def _normalised(schema: msgspec.Raw) -> msgspec.Raw:
     raw = bytes(schema)
     if raw in (b"{}", b"null"):
         return _NO_PARAMETERS
-    if _NULL_REQUIRED.search(raw):
+    if b"null" in raw and _NULL_REQUIRED.search(raw):  # the pattern alone takes five times as long
         return msgspec.Raw(msgspec.json.encode(_without_null_required(msgspec.json.decode(raw))))
     return schema
 
