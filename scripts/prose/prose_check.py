@@ -1,7 +1,7 @@
 """Checks the English of documentation, docstrings, comments and messages.
 
 `python scripts/prose [FILE...]` prints one line for each place to rewrite, and exits with 1 if there is one. Without arguments,
-it reads the files of `PAGES` and `CODE`, without those of `NOT_YET`. Remove a room from `NOT_YET` when you have cleaned it.
+it reads the files of `PAGES` and `CODE`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,6 @@ CODE = (
     "conformance/src/**/*.py",
     "scripts/*/*.py",
 )
-NOT_YET = (
-    "freeride_core/src/freeride_core/gateway/protocols/*.py",
-    "freeride_core/src/freeride_core/gateway/transaction.py",
-    "freeride_core/src/freeride_core/gateway/walk/*.py",
-    "freeride_core/src/freeride_core/ledger/**/*.py",
-)
-"""Rooms of `CODE` whose English is still to be cleaned."""
 _RELEASED = re.compile(r"\n## \[\d")
 """Where the changelog's history begins, which is not rewritten."""
 
@@ -45,8 +38,7 @@ def files_of(names: Sequence[str] = ()) -> list[Path]:
     """Return the named files, or all that are to be clean."""
     if names:
         return [Path(name) for name in names]
-    found = {path for pattern in (*PAGES, *CODE) for path in ROOT.glob(pattern)}
-    return sorted(found - {path for pattern in NOT_YET for path in ROOT.glob(pattern)})
+    return sorted({path for pattern in (*PAGES, *CODE) for path in ROOT.glob(pattern)})
 
 
 def faults_of(paths: Sequence[Path]) -> Iterator[str]:

@@ -99,9 +99,9 @@ class Rig:
         with_limits: bool = False,
         **environ: str,
     ) -> None:
-        """`profile` is played instead of the subject's own; `extra_keys` come before the good one; `with_partner`: another
-        provider is there, after the subject; `with_limits`: the gateway counts against the subject's limits; `environ` wins over
-        what the simulators need."""
+        """`profile` is played instead of the subject's own. `extra_keys` come before the good one. `with_partner` adds another
+        provider after the subject. `with_limits`: the gateway counts against the subject's limits. `environ` wins over what the
+        simulators need."""
         self.subject = subject
         self.profile = profile or subject.profile
         self.simulator = Simulator(self.profile, quotas=False, pace=0.0)

@@ -270,7 +270,7 @@ def test_what_decides_where_to_go_stands_once(name: str, pattern: str) -> None:
     escaped = '"' + "".join(f"\\u{ord(each):04x}" for each in name) + '"'
     members = pattern.format(f'"{name}"', MESSAGES.decode(), escaped)
     error = fault(("{" + members + "}").encode())
-    assert error.message == f"The field '{name}' stands twice in the request."
+    assert error.message == f"The field '{name}' is in the request twice."
     assert error.param == name
 
 
@@ -282,7 +282,7 @@ def test_a_second_model_is_found_whatever_it_hides_behind() -> None:
         b'{"model":"a","x":1,"model":{"m":1,"x":12}}',
         b'{"model":12,"x":3,"model":1}',
     ):
-        with pytest.raises(BadRequest, match="stands twice"):
+        with pytest.raises(BadRequest, match="is in the request twice"):
             decode(body)
 
 
@@ -291,7 +291,7 @@ def test_a_repeated_name_is_never_overlooked(members: list[tuple[str, Any]], spa
     body = ("{" + ",".join(f'{space}"{name}":{space}{json.dumps(value)}' for name, value in members) + "}").encode()
     names = [name for name, _ in members]
     if names.count("model") > 1:
-        with pytest.raises(BadRequest, match="stands twice"):
+        with pytest.raises(BadRequest, match="is in the request twice"):
             decode(body)
     else:
         pairs = decode(body)

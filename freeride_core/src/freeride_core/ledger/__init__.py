@@ -7,7 +7,7 @@ In reading order:
 - `quota`: what is left of each free tier
 - `cooldowns`: which slots are not asked, until when, and why
 - `learned`: features and sizes that a model was seen to refuse
-- `nonsense`: answers in a row that served nobody
+- `nonsense`: answers in a row that served no client
 - `traffic`: requests under way, and how soon models answer
 - `usage`: requests and tokens of each provider, by local day
 - `clients`: which clients have asked, and when last

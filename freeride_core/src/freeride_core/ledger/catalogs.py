@@ -109,8 +109,8 @@ class Catalogs:
         self._age()
 
     def models(self, provider: str) -> tuple[Model, ...]:
-        """The live or stored list, and dated models for operations that it does not cover; the dated list where there
-        is none. In the package's order, then in the upstream's. Retired models are gone."""
+        """Return the live or stored list, with dated models for operations that it does not cover, or else the dated list.
+        The order is the package's, then the upstream's. Retired models are gone."""
         listing = self._listings.get(provider)
         return listing.effective if listing else ()
 
@@ -245,7 +245,7 @@ class Catalogs:
         return models
 
     def _models_of(self, provider: str, answer: Answer, keys: tuple[Key, ...]) -> tuple[Model, ...]:
-        redact = Redactor((key.secret for key in keys), _TELLING)  # names are kept, and shown to everybody
+        redact = Redactor((key.secret for key in keys), _TELLING)  # names are kept and shown
         parsed = self._providers[provider].catalog.parse(answer)
         sound = (model for model in parsed if _is_sound(model) and not redact.finds_in(model.id, model.canonical))
         return tuple(islice(sound, _MOST_MODELS))
@@ -268,7 +268,7 @@ class Catalogs:
             self.version += 1
 
     def _age(self) -> None:
-        """Time passes: models retire, and a promotion that nobody has confirmed lately is none."""
+        """Time passes: models retire, and a promotion ends if it was not confirmed recently."""
         today = datetime.fromtimestamp(self._now(), UTC).date().isoformat()
         is_new_day, self._day = today != self._day, today
         for name, listing in self._listings.items():

@@ -45,7 +45,7 @@ class ClientLedger:
             self._put(Entry(SECTION, oldest, None))
 
     def last(self, names: Collection[str]) -> Visit | None:
-        """Return the last request of a client one of whose products has one of these names, or None if there was none."""
+        """Return the last request of a client one of whose products has one of these names, or None without such a request."""
         found = [visit for client, visit in self._known.items() if is_named(client, names)]
         return max(found, key=lambda visit: visit.at, default=None)
 

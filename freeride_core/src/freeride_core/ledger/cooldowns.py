@@ -74,8 +74,8 @@ class Cooldowns:
                 self.clear(slot)
 
     def follow_clock(self, now: float) -> None:
-        """The clock may have been set back. What was noted at a time that has not come lasts, from now, as long as it was to
-        last then: the upstream has not changed its mind, and nobody waits for the clock to be there again."""
+        """The clock may have been set back. What was noted in what is now the future lasts from now as long as it was to last
+        then. The upstream has not changed its mind."""
         for slot, cooldown in self.items():
             if cooldown.noted > now + _JITTER_S:
                 self.set(slot, replace(cooldown, noted=now, until=now + cooldown.until - cooldown.noted))

@@ -1,6 +1,6 @@
 """Learned limits: features that a model lacks at a provider, and sizes that it refused.
 
-A lesson is doubted: it puts a candidate last and never out of reach, it lasts for an hour at most, and the next answer to such a
+A lesson is doubted. It puts a candidate last and never out of reach, and lasts for an hour at most. The next answer to such a
 request takes its place.
 """
 

@@ -1,4 +1,4 @@
-"""Nonsense: answers in a row that served nobody, and were no outage either: pages, empty answers, refusals of whatever comes."""
+"""Nonsense: answers in a row that served no client, and were no outage either: pages, empty answers, refusals of whatever comes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Nonsense:
         self._times: dict[tuple[str, str, str], list[float]] = {}
 
     def __bool__(self) -> bool:
-        """Whether any model has given some lately."""
+        """Whether any model has given some recently."""
         return bool(self._times)
 
     def note(self, provider: str, model: str, kind: str) -> bool:

@@ -26,7 +26,7 @@ _OUTAGE_MODELS = 3
 """A provider is down when this many of its models are, within the window."""
 _HANG_WINDOW_S = 300.0
 _HANG_MODELS = 2
-"""The same where they do not answer at all: such failures come slowly, and each costs somebody its whole timeout."""
+"""The same where they do not answer at all: such failures come slowly, and each costs a request its whole timeout."""
 
 
 class Readiness(enum.Enum):
@@ -44,7 +44,7 @@ class SlotState:
     cooldown: Cooldown | None = None
     """With COOLING: the one that ends last."""
     is_outage: bool = False
-    """Nothing but outages stands in the way."""
+    """Only outages keep it from being asked."""
     slot: Slot | None = None
     """With COOLING: what that cooldown is of."""
 
@@ -166,9 +166,8 @@ class Ledger:
         is_outage: bool,
         sent_at: float,
     ) -> Cooldown:
-        """Cools what a failure is about. `wait_s` gives seconds from the number of failures in a row, and from whether the one
-        before was to be over at once; a failure of a request that was sent before the slot began to cool is the same failure
-        seen again, not one more."""
+        """Cool what a failure is about. `wait_s` gives seconds from the number of failures in a row, and from whether the one
+        before was to be over at once. A failure of a request that was sent before the slot began to cool is not one more."""
         now = self.now()
         slot = slot_of(scope, key, self.accounts.of(key), model_id)
         before = self.cooldowns.get(slot)

@@ -27,7 +27,7 @@ class Slot(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As it stands in the state store."""
+        """Return its name in the state store."""
         return _name(self)
 
     @classmethod

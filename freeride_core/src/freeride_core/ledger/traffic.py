@@ -41,7 +41,7 @@ class Traffic:
         return traffic
 
     def is_suspect(self, key: Key) -> bool:
-        """Others are waiting for this key's first word: whoever has a choice had better not join them."""
+        """Others are waiting for this key's first word: a request with a choice should not join them."""
         traffic = self._keys.get(key.fingerprint)
         return traffic is not None and traffic.unread > 0 and not traffic.was_good
 

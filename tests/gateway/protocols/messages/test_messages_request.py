@@ -604,7 +604,7 @@ def test_what_makes_no_sense_is_refused_with_its_place(name: str) -> None:
     ],
 )
 def test_what_decides_where_to_go_stands_once(fields: str, more: str) -> None:
-    with pytest.raises(BadRequest, match=r"^The field '(model|stream)' stands twice in the request.$") as caught:
+    with pytest.raises(BadRequest, match=r"^The field '(model|stream)' is in the request twice.$") as caught:
         parse_messages(
             f'{{"model":"auto",{more},"messages":[{{"role":"user","content":"Hi"}}],{fields}}}'.encode(), 0.0
         )

@@ -83,7 +83,7 @@ def _too_many_fields() -> BadRequest:
 
 
 def _locate(body: bytes, members: Mapping[str, msgspec.Raw]) -> list[Pair] | None:
-    """The members with their names as they are written; None: one of them stands there twice."""
+    """Return the members with their names as they are written, or None if one of them is there twice."""
     pairs: list[Pair] = []
     at = 0
     for name, value in members.items():
@@ -113,8 +113,8 @@ class _Pairs:
 
 
 def _is_plain(body: bytes, members: Mapping[str, msgspec.Raw]) -> bool:
-    """Whether it is plain at a glance that no field that must stand once stands twice. In a large body looking is dearer
-    than locating every member."""
+    """Whether a glance shows that no field that must be unique is there twice. In a large body, looking costs more than
+    locating every member."""
     if len(body) > _GLANCE or (b"\\u00" in body and _ESCAPED_LETTER.search(body)):
         return False
     for name, mark in _MARKS:  # noqa: SIM110 - a generator for three names costs as much as the looking
@@ -135,7 +135,7 @@ def _decode_patiently(body: bytes) -> list[Pair]:
     names = [name for _, name, _ in pairs]
     for name in _ONCE:
         if names.count(name) > 1:
-            raise BadRequest(f"The field '{name}' stands twice in the request.", param=name)
+            raise BadRequest(f"The field '{name}' is in the request twice.", param=name)
     return pairs
 
 

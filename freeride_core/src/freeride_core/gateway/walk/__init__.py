@@ -12,7 +12,7 @@ In reading order:
 - `walk`: attempt, reaction, next
 - `attempt`: one request to one upstream, until it is clear whether it serves
 - `time_share`: how much of a request's time an attempt may take
-- `hedge`: a second candidate, asked beside one that stays silent
+- `hedge`: a second candidate, asked beside one that sends nothing
 - `opening`: the start of a stream, held back until it commits
 - `outline`: the parts of a large answer that are looked at
 - `vectors`: whether an answer has a vector for each input

@@ -156,7 +156,7 @@ class Attempt:
         try:
             decoder = self.wire.decoder(self.call, self.candidate.model)
             if decoder is not None:
-                _ = decoder.decode, decoder.flush  # what lacks them fails here, and not amid a stream
+                _ = decoder.decode, decoder.flush  # what lacks them fails here, and not in the middle of a stream
         except BaseException as error:
             raise PluginFault(f"{type(error).__name__} in decoder") from None
         return decoder

@@ -21,7 +21,7 @@ Fetch = Callable[[Provider, UpstreamRequest], Awaitable[Answer]]
 
 
 class BillingProofs:
-    """Asks each key that matters, in the background. What nobody has shown is unknown, and unknown is not free."""
+    """Asks each key that matters, in the background. What was not shown is unknown, and unknown is not free."""
 
     def __init__(self, fetch: Fetch, now: Callable[[], float]) -> None:
         self._fetch = fetch

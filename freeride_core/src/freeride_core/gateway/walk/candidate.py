@@ -11,7 +11,7 @@ from freeride_core.provider import Key, Provider
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Made once with its route: what every request would work out anew is worked out here."""
+    """Made once with its route, so that no request works it out again."""
 
     provider: Provider
     model: Model

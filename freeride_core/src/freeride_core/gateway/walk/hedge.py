@@ -1,4 +1,4 @@
-"""The hedge: a second candidate, asked beside one that stays silent."""
+"""The hedge: a second candidate, asked beside one that sends nothing."""
 
 from __future__ import annotations
 

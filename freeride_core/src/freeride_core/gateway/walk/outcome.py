@@ -30,7 +30,7 @@ class Tried:
 
 
 class Served(msgspec.Struct):
-    """Somebody answers. Close `attempt` when the answer has been passed on."""
+    """A provider answers. Close `attempt` when the answer has been passed on."""
 
     served: AttemptSuccess
     attempt: Attempt
@@ -47,11 +47,11 @@ class Faulted:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """Nobody could answer now."""
+    """No provider could answer now."""
 
     tried: tuple[Tried, ...]
     retry_at: float | None
-    """When the soonest slot is back; None: no cooldown stands in the way."""
+    """When the soonest slot is back, or None if none is cooling."""
 
 
 Outcome = Served | Faulted | Exhausted

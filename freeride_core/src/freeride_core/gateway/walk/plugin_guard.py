@@ -11,13 +11,13 @@ from freeride_core.answer import ErrorKind, Failure, Reading, UpstreamRequest
 _SENDABLE = (str, tuple, bytes)
 _MOMENTS = (NoneType, int, float)
 _KIND = re.compile("[a-z]+(_[a-z]+){0,3}")
-"""A kind that a later core knows is a word. An upstream's own words are none, and a kind is shown to everyone."""
+"""A kind that a later core knows is a word. An upstream's own words are not a kind, because kinds are shown to clients."""
 
 
 class PluginFault(Exception):
     """A provider's package raised where it should have answered. Its text names the exception's type and no more: the
     exception's own words may quote a prompt or a key. Whatever is raised becomes one: a package's SystemExit would end the
-    gateway, and nobody else raises in its code, which never waits."""
+    gateway, and nothing else raises in its code, which never waits."""
 
 
 def decode_guarded(decode: Callable[..., bytes], *data: bytes) -> bytes:

@@ -116,8 +116,8 @@ def cooldown_s(
     *,
     was_over_at_once: bool = False,
 ) -> float:
-    """How long to cool, seconds. `strikes` counts the failures in a row, this one included; `waited_s` is how long it took;
-    `was_over_at_once`: the one before had a hint of zero, and another one is not believed."""
+    """Return how long to cool, in seconds. `strikes` counts the failures in a row, this one included. `waited_s` is how long
+    it took. `was_over_at_once`: the one before had a hint of zero, and another one is not believed."""
     if reaction.trusts_hint and failure.retry_at is not None and failure.retry_at >= now - _READING_S:
         hint_s = min(max(failure.retry_at - now, 0.0), LONGEST_S)
         if hint_s or not was_over_at_once:

@@ -16,7 +16,7 @@ _AUTO = frozenset({"", "auto", "default", "free", "freeride/auto", "freeride/fre
 _PREFIX = "freeride/"
 _SETTLED_MOST = 1024
 _SMALLEST_CONTEXT = 8192
-"""What `auto` expects of a model whose context nobody has stated."""
+"""What `auto` expects of a model whose context is not known."""
 
 
 class Preset(enum.StrEnum):
@@ -56,7 +56,7 @@ class Wanted:
 
 
 class UnknownPreset(ValueError):
-    """A `freeride/...` that is none."""
+    """There is no such `freeride/...`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ def _missing(named: Sequence[Choice], needs: set[str], *, assume: bool) -> froze
 
 
 def _that_fit(route: RoutingPlan, call: Call, *, is_concrete: bool) -> RoutingPlan:
-    at_most = len(call.body) // 4  # a longer look is for prompts that are near somebody's limit
+    at_most = len(call.body) // 4  # a longer look is for prompts that are near a model's limit
     if at_most <= route.smallest_context or call.prompt_tokens <= _SMALLEST_CONTEXT:
         return route
     fallback = None if is_concrete else _SMALLEST_CONTEXT

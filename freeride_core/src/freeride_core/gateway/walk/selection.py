@@ -87,7 +87,7 @@ class Selection:
     # What the walk asks
 
     async def next(self, attempts_left: int, *, is_all_outages: bool) -> Candidate | None:
-        """The next candidate; None: nobody is left. `is_all_outages`: whoever was asked so far is down.
+        """Return the next candidate, or None if none is left. `is_all_outages`: all that were asked so far are down.
 
         The last attempts go to providers that have had none: one with many dead keys must not use them all up."""
         self._only = None
@@ -292,8 +292,8 @@ class Selection:
         return None
 
     def _soonest(self) -> Candidate | None:
-        """If nothing but outages stands in the way, the one that ends first is tried all the same; once. An outage that was
-        read since this walk began is fresh enough to be believed."""
+        """If only outages keep all candidates from being asked, the one that ends first is tried all the same, once.
+        An outage that was read since this walk began is fresh enough to be believed."""
         if self._last_resort is not None:
             return None
         soonest: tuple[float, Candidate] | None = None

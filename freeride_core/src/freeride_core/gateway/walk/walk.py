@@ -142,7 +142,7 @@ class Walk:
         self._open.clear()
 
     async def _try(self, candidate: Candidate, *, is_hedge: bool = False) -> Outcome | None:
-        """One attempt, and where that stays silent another one beside it. None: they failed, and the walk goes on."""
+        """Make one attempt, and another beside it if that sends nothing. Return None if they failed: the walk goes on."""
         key, (name, model_id) = candidate.key, candidate.pair
         self.candidate = candidate
         self.attempts += 1
@@ -191,7 +191,7 @@ class Walk:
             ledger.traffic.note_first_event(name, model_id, took_s, sent_at)
             outcome = self._serve(attempt, result, took_s, is_hedge=is_hedge)
         elif result is not None:
-            # Noted before anything is waited for: nobody may send to a slot whose failure has been read.
+            # Noted before anything is waited for: no request may be sent to a slot whose failure has been read.
             outcome = self._refuse(candidate, result, sent_at, took_s, is_hedge=is_hedge)
         return outcome if self._hedge is None or is_hedge else await self._hedge.settle(outcome)
 
@@ -271,7 +271,7 @@ class Walk:
     ) -> Outcome | None:
         failure = refused.failure
         if refused.is_connect:
-            # Whether it is the upstream or this machine that is offline shows only when somebody else answers.
+            # Whether it is the upstream or this machine that is offline shows only when another one answers.
             self._offline.append((candidate, failure, sent_at, took_s))
             self._selection.leave_provider(candidate)
             cooldown = self._reach() if self._is_anyone_reached else None
@@ -292,7 +292,7 @@ class Walk:
         return None
 
     def _reach(self) -> Cooldown | None:
-        """Somebody answered, so this machine is not offline: whoever could not be reached is down. Gives the last cooldown."""
+        """One answered, so this machine is not offline, and what could not be reached is down. Return the last cooldown."""
         self._is_anyone_reached = True
         cooldown: Cooldown | None = None
         for candidate, failure, sent_at, took_s in self._offline:

@@ -128,7 +128,7 @@ class ConcurrencyWindow(Window):
     __slots__ = ()
 
     USUAL_S = 2.0
-    """About when room is expected where there is none."""
+    """How long a wait for room takes, by a guess."""
 
     def _room_at(self, need: float, start: float) -> float:
         return start if self.fits(self.bound, need) else start + self.USUAL_S
@@ -143,7 +143,7 @@ class ConcurrencyWindow(Window):
         return self.bound
 
     def believe(self, used: float, now: float, reset_at: float | None) -> None:
-        """Others' requests are none of ours, and end unseen."""
+        """Requests of other programs end unseen, so they are not counted."""
 
     def frees_at(self, now: float) -> float | None:  # noqa: ARG002
         return None

@@ -193,7 +193,7 @@ def _as_store_errors() -> Iterator[None]:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Makes the tables where there are none, and proves that they can be read."""
+    """Make the tables if they are missing, and prove that they can be read."""
     version = _refuse_newer(connection)
     _use_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")

@@ -20,7 +20,7 @@ class StateSync:
     """Writes what is put, off the event loop, and hands what other processes wrote to `apply`, in the event loop.
 
     Of several changes to one entry only the last is written. What cannot be written (disk full, locked) is kept and
-    tried again; it is logged once until it works again, and nobody who puts ever hears of it.
+    tried again; it is logged once until it works again, and no caller of `put` ever hears of it.
     """
 
     def __init__(self, store: Store, apply: Callable[[Sequence[Entry]], None]) -> None:

@@ -12,7 +12,7 @@ _LINE = re.compile(r"\s*(?:(?P<name>[a-z_]+)[ \t]*=[ \t]*(?P<value>.*?))?\s*(?:#
 
 
 class AcmeCodeBinder(Binder):
-    """Writes `settings.conf`: a setting a line, and of a name that stands twice the last counts."""
+    """Writes `settings.conf`: a setting a line, and of a name that is there twice the last counts."""
 
     api_version = 1
     name = "acmecode"

@@ -155,7 +155,7 @@ def _decoded(body: bytes) -> ClientRequest:
         raise BadRequest("The request body is nested too deep.") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
-    decode(body)  # it refuses what the cleaning would hide: a field that stands twice
+    decode(body)  # it refuses what the cleaning would hide: a duplicate field
     try:
         return _read(json_text.cleaned(body))
     except msgspec.ValidationError as error:
@@ -170,7 +170,7 @@ def _read(body: bytes) -> ClientRequest:
 
     def read(field: type[SoleField], value: Any) -> SoleField:
         if field in found:
-            raise BadRequest(f"The field '{field.name}' stands twice in the request.", param=field.name)
+            raise BadRequest(f"The field '{field.name}' is in the request twice.", param=field.name)
         found.add(field)
         try:
             return field(msgspec.convert(value, field.form))

@@ -71,7 +71,7 @@ def _packed(data: bytes) -> str:
 
 
 def _unpacked(signature: str | None, part: int) -> bytes:
-    """The reasoning, and the extra contents; empty where there is none, and where the signature is not one of ours."""
+    """The reasoning, and the extra contents; both empty without a signature of ours."""
     if signature is None or not signature.startswith(_MARK) or len(signature) > _LONGEST + len(_MARK):
         return b""
     parts = signature[len(_MARK) :].split(".")
