@@ -11,6 +11,8 @@ from freeride_core.gateway.protocols.protocol import ProtocolRoute, RouteUse, Se
 _DOUBLED = re.compile(r"(?:/+v1)+/+")
 """A base URL with `/v1`, or with a slash at its end, before a path with `/v1`."""
 _ID = re.escape("{id}")
+OWN_PATHS = ("/v1/quota", "/health")
+"""The gateway's own, which belong to no protocol and take GET."""
 
 
 class RouteMatch(NamedTuple):

@@ -149,7 +149,7 @@ class Gateway:
     def _models_version(self) -> int:
         return self.catalogs.version + self.proofs.version
 
-    def _free_models(self, member: EnabledProvider) -> tuple[Model, ...]:
+    def free_models(self, member: EnabledProvider) -> tuple[Model, ...]:
         account = self.proofs.account(member)
         return tuple(model for model in self.catalogs.models(member.provider.name) if member.is_free(model, account))
 
@@ -199,7 +199,7 @@ class Gateway:
             if self.key_watch is not None:
                 group.create_task(self.key_watch.run(lambda: self.enabled))
             if self.console is not None:
-                group.create_task(self.console.run(lambda: self.enabled, self._free_models, self._models_version))
+                group.create_task(self.console.run(lambda: self.enabled, self.free_models, self._models_version))
 
     async def _reload(self) -> None:
         """Follows changes of `.env` and `config.toml`."""
