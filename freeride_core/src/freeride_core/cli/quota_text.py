@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from freeride_core.ledger.quota.allowance import Source
 from freeride_core.ledger.quota.board import Board, BoardRow
-from freeride_core.limit import LimitKind
+from freeride_core.limit import WINDOWS_S, LimitKind
 
 MARKS = {Source.TOLD: "=", Source.LEARNED: "~", Source.PUBLISHED: "?"}
 LEGEND = "Amounts: = told by the provider, ~ learned from refusals, ? published or set by you."
@@ -96,17 +96,23 @@ def is_closed(row: BoardRow) -> bool:
     return row.shut_until is not None or row.left < min(1.0, row.amount)
 
 
-def rows_of(board: Board, provider: str, variable: str | None = None, model: str | None = None) -> list[BoardRow]:
-    """Return the rows of a provider, those of a key or of a model if that is asked for."""
+def rows_of(board: Board, provider: str, key: int | None = None, model: str | None = None) -> list[BoardRow]:
+    """Return the rows of a provider, those of its key of this index or of a model if that is asked for."""
     return [
         row
         for row in board.rows
         if row.provider == provider
-        and (variable is None or any(key.variable == variable for key in row.keys))
+        and (key is None or any(each.index == key for each in row.keys))
         and (model is None or model in row.models)
     ]
 
 
+def share_of(row: BoardRow) -> float:
+    """Return how much of it can be used now: 1 is all."""
+    return 0.0 if is_closed(row) else row.left / row.amount
+
+
 def scarcest(rows: Sequence[BoardRow]) -> BoardRow | None:
-    """Return the row that has the smallest part left, or None if there are none."""
-    return min(rows, key=lambda row: (not is_closed(row), row.left / row.amount if row.amount else 0.0), default=None)
+    """Return the row that has the smallest part left, of equal ones the one that takes longest to fill, or None if there are
+    none."""
+    return min(rows, key=lambda row: (share_of(row), -WINDOWS_S[row.window]), default=None)
