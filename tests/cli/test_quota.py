@@ -16,8 +16,8 @@ from freeride_core.answer import Scope
 from freeride_core.cli.group import app
 from freeride_core.cli.quota import board_lines
 from freeride_core.cli.quota_text import bar, left_of, sentence_of, short, span
-from freeride_core.ledger.quota.allowance import Source
-from freeride_core.ledger.quota.board import Board, BoardKey, BoardRow, Holder, read_board
+from freeride_core.ledger.quota.allowance import AmountSource
+from freeride_core.ledger.quota.board import Board, BoardKey, BoardRow, FreeTier, read_board
 from freeride_core.ledger.quota.quotas import QuotaMode
 from freeride_core.ledger.readiness import Ledger
 from freeride_core.ledger.store.sqlite import SqliteStore
@@ -151,7 +151,7 @@ def row(**more: Any) -> BoardRow:
     usual: dict[str, Any] = {
         "provider": "acme", "keys": (BoardKey(0, "ACME_API_KEY"),), "models": ("a/one-model",), "is_each": False,
         "name": "rpm", "unit": "requests", "window": "minute", "kind": LimitKind.ROLLING, "amount": 20.0,
-        "source": Source.PUBLISHED, "used": 0.0, "left": 20.0, "frees_at": None, "full_at": None, "shut_until": None,
+        "source": AmountSource.PUBLISHED, "used": 0.0, "left": 20.0, "frees_at": None, "full_at": None, "shut_until": None,
     }  # fmt: skip
     return BoardRow(**{**usual, **more})
 
@@ -160,11 +160,11 @@ def row(**more: Any) -> BoardRow:
     ("more", "words"),
     [
         ({}, "all models: 20 of 20 requests a minute ?"),
-        ({"source": Source.TOLD, "left": 6.9, "full_at": NOW + 59.2, "frees_at": NOW + 3},
+        ({"source": AmountSource.TOLD, "left": 6.9, "full_at": NOW + 59.2, "frees_at": NOW + 3},
          "6 of 20 requests a minute =, all in 60s"),
         ({"left": 0.0, "full_at": NOW + 59, "frees_at": NOW + 3}, "0 of 20 requests a minute ?, some in 3s, all in 59s"),
         ({"left": 0.0, "full_at": NOW + 59, "frees_at": NOW + 59}, "0 of 20 requests a minute ?, all in 59s"),
-        ({"source": Source.LEARNED, "shut_until": NOW + 30}, "20 of 20 requests a minute ~, closed for 30s"),
+        ({"source": AmountSource.LEARNED, "shut_until": NOW + 30}, "20 of 20 requests a minute ~, closed for 30s"),
         ({"unit": "tokens_in", "amount": 250e3, "left": 41234.0}, "41,234 of 250,000 prompt tokens a minute ?"),
         ({"kind": LimitKind.CONCURRENCY, "amount": 1.0, "left": 1.0}, "1 of 1 requests at a time ?"),
     ],
@@ -253,5 +253,5 @@ def test_a_hundred_models_that_have_used_nothing_are_one_line() -> None:
         provider="acme", secret="", fingerprint="f", index=0, variable="ACME_API_KEY", base_url="http://127.0.0.1"
     )
     models = [Model(id=f"m{number}", canonical=f"m{number}") for number in range(100)]
-    board = read_board(ledger.quotas, [Holder("acme", [key], models)], NOW)
+    board = read_board(ledger.quotas, [FreeTier("acme", [key], models)], NOW)
     assert len(list(board_lines(board, None, "utf-8"))) == 5

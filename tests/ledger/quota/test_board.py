@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from freeride_core import Limit, Model, Operation, Scope
-from freeride_core.ledger.quota.board import Board, BoardRow, Holder, read_board
+from freeride_core.ledger.quota.board import Board, BoardRow, FreeTier, read_board
 from freeride_core.ledger.quota.quotas import QuotaMode
 from freeride_core.ledger.readiness import Ledger
 from freeride_core.ledger.store.store import Entry
@@ -51,7 +51,7 @@ def board_of(
     ledger = Ledger(lambda: NOW, lambda _: None)
     ledger.quotas.follow({"acme": limits}, mode)
     ledger.apply(entries)
-    return read_board(ledger.quotas, [Holder("acme", keys, models)], NOW)
+    return read_board(ledger.quotas, [FreeTier("acme", keys, models)], NOW)
 
 
 def row_of(*limits: Limit, entries: Sequence[Entry] = (), **more: Any) -> BoardRow:
@@ -160,7 +160,7 @@ def test_reading_it_takes_nothing_and_saves_nothing() -> None:
     saved: list[Entry] = []
     ledger = Ledger(lambda: NOW, saved.append)
     ledger.quotas.follow({"acme": (DAY, MINUTE_EACH)}, QuotaMode.ON)
-    holder = Holder("acme", KEYS, MODELS)
-    assert read_board(ledger.quotas, [holder], NOW) == read_board(ledger.quotas, [holder], NOW)
+    tier = FreeTier("acme", KEYS, MODELS)
+    assert read_board(ledger.quotas, [tier], NOW) == read_board(ledger.quotas, [tier], NOW)
     ledger.quotas.save(NOW)
     assert saved == []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from freeride_core.ledger.quota.allowance import Source
+from freeride_core.ledger.quota.allowance import AmountSource
 from freeride_core.ledger.quota.board import Board, BoardRow
 from freeride_core.limit import WINDOWS_S, LimitKind
 
-MARKS = {Source.TOLD: "=", Source.LEARNED: "~", Source.PUBLISHED: "?"}
+MARKS = {AmountSource.TOLD: "=", AmountSource.LEARNED: "~", AmountSource.PUBLISHED: "?"}
 LEGEND = "Amounts: = told by the provider, ~ learned from refusals, ? published or set by you."
 _BAR, _ASCII_BAR = ("█", "░"), ("#", "-")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400

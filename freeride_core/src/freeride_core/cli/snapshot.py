@@ -9,7 +9,7 @@ from freeride_core.answer import Answer, UpstreamRequest
 from freeride_core.cli.terminal import complain
 from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders, enabled_providers
 from freeride_core.ledger.catalogs import Catalogs
-from freeride_core.ledger.quota.board import Board, Holder, read_board
+from freeride_core.ledger.quota.board import Board, FreeTier, read_board
 from freeride_core.ledger.quota.quotas import QuotaMode
 from freeride_core.ledger.readiness import Ledger
 from freeride_core.ledger.store.drivers import is_there, open_store
@@ -41,8 +41,8 @@ class Snapshot:
     def board(self) -> Board:
         """Return what is left of every limit."""
         members = self.enabled.members
-        holders = (Holder(member.provider.name, member.keys, self.free_models(member)) for member in members)
-        return read_board(self.ledger.quotas, holders, self.now)
+        tiers = (FreeTier(member.provider.name, member.keys, self.free_models(member)) for member in members)
+        return read_board(self.ledger.quotas, tiers, self.now)
 
 
 def read_snapshot() -> Snapshot:

@@ -9,9 +9,7 @@ from typing import NamedTuple
 
 from freeride_core.gateway.protocols.errors import ClientError
 from freeride_core.gateway.protocols.protocol import ServedProtocol
-from freeride_core.gateway.routes import OWN_PATHS
 
-_OWN = " and ".join(f"GET {path}" for path in OWN_PATHS)
 _CHAT = "Set the client to chat completions, with the base URL {base}."
 
 Encode = Callable[[ClientError, str], bytes]
@@ -28,7 +26,7 @@ def unserved(path: str, host: str, owner: ServedProtocol, served: str) -> tuple[
     message = "Nothing is served at this path. Served are {served}." if row is None or is_owned else row.message
     error = ClientError(
         status=404,
-        message=message.format(base=base, served=f"{served}, {_OWN}"),
+        message=message.format(base=base, served=served),
         type="invalid_request_error",
         code="not_found",
         is_hopeless=True,

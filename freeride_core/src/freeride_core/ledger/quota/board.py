@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from freeride_core.ledger.quota.allowance import Allowance, Source
+from freeride_core.ledger.quota.allowance import Allowance, AmountSource
 from freeride_core.ledger.quota.quotas import QuotaMode, Quotas
 from freeride_core.limit import WINDOWS_S, LimitKind
 from freeride_core.model import Model
@@ -17,7 +17,7 @@ _DECIMALS = 3
 """Of amounts, which are sums of floats."""
 
 
-class Holder(NamedTuple):
+class FreeTier(NamedTuple):
     """An enabled provider, with its keys and its free models."""
 
     provider: str
@@ -49,7 +49,7 @@ class BoardRow:
     window: str
     kind: LimitKind
     amount: float
-    source: Source
+    source: AmountSource
     """Of the amount."""
     used: float
     """With what requests under way have reserved."""
@@ -82,17 +82,17 @@ class Board:
         }
 
 
-def read_board(quotas: Quotas, holders: Iterable[Holder], now: float) -> Board:
+def read_board(quotas: Quotas, tiers: Iterable[FreeTier], now: float) -> Board:
     """Return what is left at each provider. Models that have used nothing of limits of their own are one row."""
     if quotas.mode is QuotaMode.OFF:
         return Board(quotas.mode, now, (), ())
     rows: list[BoardRow] = []
     unlimited: list[str] = []
-    for holder in holders:
-        uses = _uses(quotas, holder)
-        rows += _rows(holder.provider, uses, now)
-        if holder.models and not uses:
-            unlimited.append(holder.provider)
+    for tier in tiers:
+        uses = _uses(quotas, tier)
+        rows += _rows(tier.provider, uses, now)
+        if tier.models and not uses:
+            unlimited.append(tier.provider)
     return Board(quotas.mode, now, tuple(rows), tuple(unlimited))
 
 
@@ -114,11 +114,11 @@ class _Use:
     models: dict[str, None] = dataclasses.field(default_factory=dict)
 
 
-def _uses(quotas: Quotas, holder: Holder) -> list[_Use]:
+def _uses(quotas: Quotas, tier: FreeTier) -> list[_Use]:
     found: dict[int, _Use] = {}
-    for key in holder.keys:
-        for model in holder.models:
-            pair = (holder.provider, model.id)
+    for key in tier.keys:
+        for model in tier.models:
+            pair = (tier.provider, model.id)
             seat = _Seat((*pair, key.fingerprint), pair, model, key)
             for operation in sorted(model.operations):
                 for share in quotas.meter(seat, operation).shares:
@@ -146,7 +146,9 @@ def _rows(provider: str, uses: Sequence[_Use], now: float) -> list[BoardRow]:
 def _group_of(use: _Use, now: float) -> object:
     allowance, window = use.allowance, use.allowance.window
     is_untouched = (
-        allowance.source is Source.PUBLISHED and window.shut_until <= now and round(window.used(now), _DECIMALS) <= 0
+        allowance.source is AmountSource.PUBLISHED
+        and window.shut_until <= now
+        and round(window.used(now), _DECIMALS) <= 0
     )
     if not is_untouched or [*use.models] != [allowance.subject.models]:
         return id(allowance)
