@@ -74,7 +74,7 @@ def plugin_names() -> frozenset[str]:
     """Every variable that an installed provider's package declares, or that stands for one of its settings."""
     names: set[str] = set()
     for name, each in installed().providers.items():
-        names |= {f"FREERIDE_{name.upper()}_BASE_URL", f"FREERIDE_{name.upper()}_FREE_MODELS"}
+        names |= {f"FREERIDE_{name.upper()}_{setting}" for setting in ("BASE_URL", "FREE_MODELS", "LIMITS")}
         names |= set(each.free_models_variables)
         for credential in each.credentials:
             names |= {credential.variable, *credential.aliases, *credential.account_aliases}

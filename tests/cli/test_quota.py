@@ -81,7 +81,7 @@ def test_it_shows_what_a_gateway_has_counted_and_starts_none(quota: Command, fre
     assert owner == "acme (ACME_API_KEY)"
     assert row.split()[:7] == ["all", "models", "rpd", "███████░░░", "36", "of", "50"]
     assert row.split()[7:10] == ["?", "all", "in"]
-    assert rest == ["", "Amounts: = told by the provider, ~ learned from refusals, ? published or set by you."]
+    assert rest == ["", "Amounts: = told by the provider, ~ learned from its answers, ? published or set by you."]
 
 
 def test_scripts_get_one_object(quota: Command, freeride_home: Path) -> None:

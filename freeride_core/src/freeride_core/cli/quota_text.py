@@ -10,7 +10,7 @@ from freeride_core.ledger.quota.board import Board, BoardRow
 from freeride_core.limit import WINDOWS_S, LimitKind
 
 MARKS = {AmountSource.TOLD: "=", AmountSource.LEARNED: "~", AmountSource.PUBLISHED: "?"}
-LEGEND = "Amounts: = told by the provider, ~ learned from refusals, ? published or set by you."
+LEGEND = "Amounts: = told by the provider, ~ learned from its answers, ? published or set by you."
 _BAR, _ASCII_BAR = ("█", "░"), ("#", "-")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _THOUSAND, _ALMOST_MILLION = 1e3, 999_500
