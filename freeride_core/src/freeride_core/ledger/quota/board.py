@@ -105,13 +105,22 @@ class _Seat(NamedTuple):
     key: Key
 
 
-@dataclass(slots=True)
 class _Use:
-    """An allowance, and all that it is for. The dictionaries are ordered sets."""
+    """An allowance, and all that it is for."""
 
-    allowance: Allowance
-    keys: dict[Key, None] = dataclasses.field(default_factory=dict)
-    models: dict[str, None] = dataclasses.field(default_factory=dict)
+    __slots__ = ("allowance", "keys", "models")
+
+    def __init__(self, allowance: Allowance, key: Key, model_id: str) -> None:
+        self.allowance = allowance
+        self.keys = [key]
+        self.models = [model_id]
+
+    def add(self, key: Key, model_id: str) -> None:
+        """Each key comes with the same models, one after the other."""
+        if self.keys[-1] is not key:
+            self.keys.append(key)
+        if len(self.keys) == 1 and self.models[-1] != model_id:
+            self.models.append(model_id)
 
 
 def _uses(quotas: Quotas, tier: FreeTier) -> list[_Use]:
@@ -122,8 +131,11 @@ def _uses(quotas: Quotas, tier: FreeTier) -> list[_Use]:
             seat = _Seat((*pair, key.fingerprint), pair, model, key)
             for operation in sorted(model.operations):
                 for share in quotas.meter(seat, operation).shares:
-                    use = found.setdefault(id(share.allowance), _Use(share.allowance))
-                    use.keys[key] = use.models[model.id] = None
+                    name = id(share.allowance)
+                    if name in found:
+                        found[name].add(key, model.id)
+                    else:
+                        found[name] = _Use(share.allowance, key, model.id)
     return list(found.values())
 
 
@@ -145,15 +157,11 @@ def _rows(provider: str, uses: Sequence[_Use], now: float) -> list[BoardRow]:
 
 def _group_of(use: _Use, now: float) -> object:
     allowance, window = use.allowance, use.allowance.window
-    is_untouched = (
-        allowance.source is AmountSource.PUBLISHED
-        and window.shut_until <= now
-        and round(window.used(now), _DECIMALS) <= 0
-    )
-    if not is_untouched or [*use.models] != [allowance.subject.models]:
+    if allowance.source is not AmountSource.PUBLISHED or use.models != [allowance.subject.models]:
         return id(allowance)
-    limit = allowance.limit
-    return (*use.keys, limit.limit_name, limit.unit, limit.window, limit.limit_kind, window.amount)
+    if window.shut_until > now or round(window.used(now), _DECIMALS) > 0:
+        return id(allowance)
+    return id(allowance.limit), *[key.index for key in use.keys]
 
 
 def _row(provider: str, group: Sequence[_Use], now: float) -> BoardRow:
