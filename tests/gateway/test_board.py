@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from fake_upstream import GatewayStage, key_of, provider
+from fake_upstream import GatewayStage, key_of, provider, until
 from freeride_core import Limit, LimitKind, Scope
+from freeride_core.ledger.store.sqlite import SqliteStore
 
 TOKEN = "hand-made-token-1234567890"
 APP = "https://app.example"
@@ -106,3 +108,16 @@ def test_it_needs_the_token_if_there_is_one(tmp_path: Path, headers: dict[str, s
         answer = read(stage, **headers)
     assert answer.status_code == status
     assert ("limits" in json.loads(answer.text)) is (status == 200)
+
+
+def test_the_state_has_each_request_though_no_other_follows(tmp_path: Path) -> None:
+    with stage_in(tmp_path) as stage:
+        for count in (1, 2):
+            assert stage.ask().status_code == 200
+            until(lambda count=count: used_in_state(stage.bench.home) == count, timeout_s=20)
+
+
+def used_in_state(home: Path) -> float:
+    with closing(SqliteStore(home / "state.db")) as store:
+        saved = [entry.value for entry in store.read_all() if entry.section == "quota"]
+    return sum(amount for value in saved for _, amount in value["used"])

@@ -202,13 +202,14 @@ class Gateway:
                 group.create_task(self.console.run(lambda: self.enabled, self.free_models, self._models_version))
 
     async def _reload(self) -> None:
-        """Follows changes of `.env` and `config.toml`."""
+        """Follows changes of `.env` and `config.toml`, and keeps the ledger tidy and saved."""
         while True:
             await asyncio.sleep(_RELOAD_EVERY_S)
             now = self.now()
             self.ledger.cooldowns.follow_clock(now)
             self.ledger.cooldowns.forget_old(now)
             self.ledger.learned.forget_old(now)
+            self.ledger.quotas.save(now)
             try:
                 settings = await asyncio.to_thread(self._watch.changed)
                 enabled = None if settings is None else self._enabled(settings)
