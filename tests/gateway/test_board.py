@@ -111,13 +111,13 @@ def test_it_needs_the_token_if_there_is_one(tmp_path: Path, headers: dict[str, s
 
 
 def test_the_state_has_each_request_though_no_other_follows(tmp_path: Path) -> None:
+    def is_saved(count: int) -> bool:
+        with closing(SqliteStore(stage.bench.home / "state.db")) as store:
+            saved = [entry.value for entry in store.read_all() if entry.section == "quota"]
+        return sum(amount for value in saved for _, amount in value["used"]) == count
+
     with stage_in(tmp_path) as stage:
-        for count in (1, 2):
-            assert stage.ask().status_code == 200
-            until(lambda count=count: used_in_state(stage.bench.home) == count, timeout_s=20)
-
-
-def used_in_state(home: Path) -> float:
-    with closing(SqliteStore(home / "state.db")) as store:
-        saved = [entry.value for entry in store.read_all() if entry.section == "quota"]
-    return sum(amount for value in saved for _, amount in value["used"])
+        assert stage.ask().status_code == 200
+        until(lambda: is_saved(1), timeout_s=20)
+        assert stage.ask().status_code == 200
+        until(lambda: is_saved(2), timeout_s=20)
