@@ -114,7 +114,8 @@ def test_the_state_has_each_request_though_no_other_follows(tmp_path: Path) -> N
     def is_saved(count: int) -> bool:
         with closing(SqliteStore(stage.bench.home / "state.db")) as store:
             saved = [entry.value for entry in store.read_all() if entry.section == "quota"]
-        return sum(amount for value in saved for _, amount in value["used"]) == count
+        used: float = sum(amount for value in saved for _, amount in value["used"])
+        return used == count
 
     with stage_in(tmp_path) as stage:
         assert stage.ask().status_code == 200
