@@ -120,6 +120,10 @@ def test_the_providers_own_word_on_what_is_left_outweighs_the_count(status: Comm
     shown = status().stdout
     assert "acme: 38 of 50 free requests left today, checked at " in shown
     assert "a day" not in shown
+    keep(freeride_home, quota("rpd", 12, source="told", amount=50))
+    shown = status().stdout
+    assert "acme, all models: 38 of 50 requests a day =" in shown
+    assert "checked" not in shown, "what is counted from its word on is newer"
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def _provider(snapshot: Snapshot, member: EnabledProvider, board: Board) -> dict
         "keys": len(member.keys),
         "paused_keys": len(paused_keys),
         "today": {each: getattr(usage, each) for each in usage.__struct_fields__},
-        "left": [] if checks else [dataclasses.asdict(row) for row in _left(board, name)],
+        "left": [dataclasses.asdict(each) for each in _left(board, name)],
         "notes": [{"text": check.note, "checked_at": check.checked_at} for check in checks],
     }
 
@@ -185,10 +185,12 @@ def _state(row: Mapping[str, Any], now: float) -> str:
 
 def _left_lines(row: Mapping[str, Any], board: Board) -> Iterator[str]:
     from freeride_core.cli.quota_text import sentence_of
+    from freeride_core.ledger.quota.allowance import AmountSource
 
-    if row["notes"]:
+    left = list(_left(board, row["name"]))
+    if row["notes"] and not any(each.source is AmountSource.TOLD for each in left):
         for note in row["notes"]:
             yield f"{row['name']}: {note['text']}, checked at {clock(note['checked_at'], board.at)}"
         return
-    for each in _left(board, row["name"]):
+    for each in left:
         yield f"{row['name']}, {sentence_of(each, board.rows, board.at)}"
