@@ -85,7 +85,7 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def row_lines(line: Sequence[str], widths: Sequence[int], marks: Sequence[str]) -> list[str]:
-    """Return one row, on as many lines as its longest cell needs. `marks` has the characters behind which each cell may be broken."""
+    """Return one row, on as many lines as its longest cell needs. `marks`: behind which characters each cell can be broken."""
     cells = [_broken(cell, width, ends) for cell, width, ends in zip(line, widths, marks, strict=True)]
     height = max(map(len, cells))
     filled = [[*cell, *[""] * (height - len(cell))] for cell in cells]

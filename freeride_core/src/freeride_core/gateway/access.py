@@ -81,8 +81,8 @@ def refusal(query: bytes, headers: Headers, settings: Settings, *, is_preflight:
 
 
 def data_refusal(headers: Headers, settings: Settings) -> ClientError | None:
-    """Return why a request that may come in does not get what the gateway knows of its user, or None if it does: no page of
-    another origin does, not even one that may ask models."""
+    """Return why a request does not get what the gateway knows of its user, or None if it does. No page of another origin gets
+    it, not even one that may ask models."""
     is_foreign = b"origin" in headers and not is_own_origin(headers, settings)
     if not is_foreign and headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none"):
         return None
