@@ -18,7 +18,8 @@ tests/process/gateway/walk/test_faults.py and test_message_faults.py play every 
 This page lists what a client sees when an upstream fails in the middle, sends nothing, or sends something that is not an
 answer. It does so for a single provider, and with a second one available. The tests play every line over real sockets, to a
 client that counts each byte and to the official `openai` package. "Cooled" is what no request uses for the given time,
-unless nothing else is left.
+unless nothing else is left. These upstreams have no known limits. Where a package states a limit of a minute, a 429 closes
+[that limit](quota.md#when-a-limit-is-reached) instead.
 
 - **its answer, byte for byte**: decoded if it was compressed, without anything after `[DONE]`. A whole response also names its
   provider (`_freeride_provider`), unless `FREERIDE_STAMP_BODY` is 0.

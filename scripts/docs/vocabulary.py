@@ -13,6 +13,7 @@ from pathlib import Path
 from freeride_core.answer import ErrorKind
 from freeride_core.gateway import explanation
 from freeride_core.gateway.protocols.registry import PROTOCOLS
+from freeride_core.gateway.routes import OWN_PATHS
 from freeride_core.settings.resolver import Settings
 from page_parts import ROOT, installed
 
@@ -73,7 +74,7 @@ def plugin_names() -> frozenset[str]:
     """Every variable that an installed provider's package declares, or that stands for one of its settings."""
     names: set[str] = set()
     for name, each in installed().providers.items():
-        names |= {f"FREERIDE_{name.upper()}_BASE_URL", f"FREERIDE_{name.upper()}_FREE_MODELS"}
+        names |= {f"FREERIDE_{name.upper()}_{setting}" for setting in ("BASE_URL", "FREE_MODELS", "LIMITS")}
         names |= set(each.free_models_variables)
         for credential in each.credentials:
             names |= {credential.variable, *credential.aliases, *credential.account_aliases}
@@ -83,7 +84,9 @@ def plugin_names() -> frozenset[str]:
 
 def served_routes() -> set[str]:
     """Method and path of each, `{id}` for a model's."""
-    return {f"{route.method} {route.path}" for each in PROTOCOLS for route in each.routes} | {"GET /health"}
+    return {f"{route.method} {route.path}" for each in PROTOCOLS for route in each.routes} | {
+        f"GET {path}" for path in OWN_PATHS
+    }
 
 
 def _literals(keyword: str) -> set[str]:

@@ -39,8 +39,10 @@ def freeride_register_provider():
         sign_up="s", data_use="d", source="s", checked="2026-11-23"),
         credentials=(Credential(variable="ACME_API_KEY", pattern="ak_[a-z0-9]+", account_variable="ACME_ACCOUNT"),),
         base_url="https://acme.example/v1", free=FreeSuffix(":free"),
-        catalog=CompatibleCatalog(checked="2026-11-23", models=(Model(id="m:free", canonical="m"),), path=CATALOG),
-        chat=CompatibleWire(path="/chat/completions"), probe=PROBE,
+        catalog=CompatibleCatalog(
+            checked="2026-11-23", models=(Model(id="m:free", canonical="m"), Model(id="n:free", canonical="n")), path=CATALOG
+        ),
+        chat=CompatibleWire(path="/chat/completions"), probe=PROBE, limits=(LIMITS),
     )
 """
 GOOD, BAD, ODD = "ak_goodgoodgood1", "ak_refusedrefused2", "NOT-LIKE-THE-OTHERS"
@@ -51,8 +53,10 @@ Command = Callable[..., Result]
 def command(install: Any, monkeypatch: pytest.MonkeyPatch) -> Command:
     """`freeride keys` with one provider."""
 
-    def run(*arguments: str, probe: str = "None", catalog: str = "'/models'", **environ: str) -> Result:
-        source = SOURCE.replace("CATALOG", catalog).replace("PROBE", probe)
+    def run(
+        *arguments: str, probe: str = "None", catalog: str = "'/models'", limits: str = "", **environ: str
+    ) -> Result:
+        source = SOURCE.replace("CATALOG", catalog).replace("PROBE", probe).replace("(LIMITS)", f"({limits})")
         install("acme-dist", {"freeride.providers": {"acme": "acme_plugin"}}, acme_plugin=source)
         monkeypatch.setenv("FREERIDE_PROVIDERS", "acme")
         for name, value in environ.items():
@@ -108,7 +112,12 @@ KEYLESS = "base_url='http://127.0.0.1:9/v1', credentials=(),"
 @pytest.fixture
 def keyless_too(install: Any) -> None:
     """Another provider, that wants no key."""
-    before, _, after = SOURCE.replace("CATALOG", "None").replace("PROBE", "None").partition("        credentials=")
+    before, _, after = (
+        SOURCE.replace("CATALOG", "None")
+        .replace("PROBE", "None")
+        .replace("LIMITS", "")
+        .partition("        credentials=")
+    )
     source = f"{before}        {KEYLESS}\n        free=FreeSuffix{after.partition('free=FreeSuffix')[2]}"
     source = source.replace('"acme", rank=1', '"home", rank=2').replace("Acme Cloud", "Home")
     install("home-dist", {"freeride.providers": {"home": "home_plugin"}}, home_plugin=source)
@@ -187,6 +196,38 @@ def test_cooldowns_come_from_the_state(command: Command, freeride_home: Path) ->
     )
     assert (usable["state"], usable["kind"], usable["until"]) == ("usable", None, None)
     assert usable["cooling_models"] == {"m:free": {"kind": "rate_limit", "until": later}}
+
+
+DAY = "Limit(unit='requests', amount=50, window='day', scope=Scope.ACCOUNT, source='s', checked='2026-11-23'),"
+EACH = "Limit(unit='tokens', amount=9, window='minute', scope=Scope.ACCOUNT_MODEL, source='s', checked='2026-11-23'),"
+
+
+@pytest.mark.parametrize(
+    ("limits", "spent", "left"),
+    [
+        (DAY, ("rpd", "*"), ["36 of 50 ? rpd", "50 of 50 ? rpd"]),
+        (EACH + DAY, ("rpd", "*"), ["36 of 50 ? rpd", "50 of 50 ? rpd"]),
+        (EACH + DAY, ("tpm", "n:free"), ["0 of 9 ? tpm, n:free", "50 of 50 ? rpd"]),
+    ],
+)
+def test_what_each_key_has_least_of_is_shown(
+    command: Command, freeride_home: Path, limits: str, spent: tuple[str, str], left: list[str]
+) -> None:
+    name, model = spent
+    value = {"used": [[time.time(), 14.0]], "source": "published", "changed_at": 0, "shut_until": 0, "told_until": 0}
+    subject = json.dumps([name, "acme", f"account:{fingerprint(GOOD)}", model])
+    with closing(SqliteStore(freeride_home / "state.db")) as store:
+        store.write([Entry("quota", subject, value)])
+    keys = json.dumps([GOOD, BAD])
+    titles, *lines = command(limits=limits, ACME_API_KEY=keys).stdout.splitlines()
+    assert titles.split()[-1] == "LEFT"
+    assert [line.split("usable")[1].strip() for line in lines] == left
+
+
+def test_scripts_get_every_limit_of_each_key(command: Command) -> None:
+    found = json.loads(command("--json", limits=EACH + DAY, ACME_API_KEY=json.dumps([GOOD, BAD])).stdout)
+    assert [[limit["name"] for limit in row["limits"]] for row in found] == [["rpd", "tpm"], ["rpd", "tpm"]]
+    assert [row["limits"][0]["keys"][0]["index"] for row in found] == [0, 1]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,12 @@ def freeride_register_provider():
             Model(id="paid", canonical="paid", tier=1),
             Model(id="NAME-embed:free", canonical="NAME-embed", operations=frozenset({Operation.EMBEDDINGS})),
         )), chat=CompatibleWire(path="/chat/completions"), embeddings=CompatibleWire(path="/embeddings"),
+        limits=(LIMITS),
     )
 """
+LIMIT = (
+    "Limit(unit='requests', amount=20, window='minute', scope=Scope.ACCOUNT_MODEL, source='s', checked='2026-11-23'),"
+)
 Command = Callable[..., Result]
 
 
@@ -39,7 +45,12 @@ Command = Callable[..., Result]
 def command(install: Any, monkeypatch: pytest.MonkeyPatch) -> Command:
     """`freeride models` with two providers."""
     for name, context, tools in (("acme", "1000", "None"), ("bcme", "2000", "True")):
-        source = SOURCE.replace("NAME", name).replace("CONTEXT", context).replace("TOOLS", tools)
+        source = (
+            SOURCE.replace("NAME", name)
+            .replace("CONTEXT", context)
+            .replace("TOOLS", tools)
+            .replace("LIMITS", LIMIT if name == "acme" else "")
+        )
         install(f"{name}-dist", {"freeride.providers": {name: f"{name}_plugin"}}, **{f"{name}_plugin": source})
     monkeypatch.setenv("FREERIDE_PROVIDERS", "acme,bcme")
 
@@ -73,7 +84,7 @@ def test_only_free_models_of_providers_with_a_key_are_shown(command: Command) ->
     assert set(found) == {"small", "big", "bcme-embed"}
     assert found["small"] == {
         "id": "bcme/small:free", "canonical": "small", "operations": ["chat.completions"], "context": 8192, "tier": 3,
-        "tools": False, "vision": False, "providers": {"bcme": {"id": "bcme/small:free", "state": "ready"}},
+        "tools": False, "vision": False, "providers": {"bcme": {"id": "bcme/small:free", "state": "ready", "left": None}},
     }  # fmt: skip
 
 
@@ -85,6 +96,41 @@ def test_all_adds_providers_without_a_key(command: Command) -> None:
     found = rows(command("--all", "--json", BCME_API_KEY="b-key"))
     assert {name: at["state"] for name, at in found["big"]["providers"].items()} == {"bcme": "ready", "acme": "no key"}
     assert "bcme, acme (no key)" in command("--all").stdout
+
+
+@pytest.mark.parametrize(
+    ("spent", "text", "state", "left"),
+    [
+        ({}, "acme, bcme", "ready", 1),
+        ({"a-key": 15}, "acme, bcme", "ready", 1),
+        ({"a-key": 15, "a-key-2": 5}, "acme (75% left), bcme", "ready", 0.75),
+        ({"a-key": 20, "a-key-2": 20}, "acme (used up), bcme", "used up", 0),
+        ({"a-key": 19.99, "a-key-2": 19.99}, "acme (used up), bcme", "used up", 0),
+    ],
+)
+def test_what_is_left_for_a_model_is_what_the_best_key_has(
+    command: Command, freeride_home: Path, spent: dict[str, float], text: str, state: str, left: float
+) -> None:
+    usual = {"source": "published", "changed_at": 0, "shut_until": 0, "told_until": 0}
+    entries = [
+        Entry(
+            "quota",
+            json.dumps(["rpm", "acme", f"account:{fingerprint(key)}", "big:free"]),
+            {**usual, "used": [[time.time(), used]]},
+        )
+        for key, used in spent.items()
+    ]
+    with closing(SqliteStore(freeride_home / "state.db")) as store:
+        store.write(entries)
+    keys = {"ACME_API_KEY": "a-key", "ACME_API_KEY_2": "a-key-2", "BCME_API_KEY": "b-key"}
+    found = rows(command("--json", **keys))
+    assert found["big"]["providers"] == {
+        "acme": {"id": "big:free", "state": state, "left": left},
+        "bcme": {"id": "big:free", "state": "ready", "left": None},
+    }
+    assert found["small"]["providers"]["acme"]["left"] == 1
+    [line] = [line for line in command(**keys).stdout.splitlines() if line.startswith("big:free")]
+    assert line.endswith(text)
 
 
 def test_without_a_key_it_says_where_to_get_one(command: Command) -> None:

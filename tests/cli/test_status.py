@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -62,6 +63,13 @@ def used(requests: int, **more: int) -> Entry:
     return Entry("usage", json.dumps([time.strftime("%Y-%m-%d"), "acme", "1"]), {"requests": requests, **more})
 
 
+def quota(name: str, requests: float, **more: Any) -> Entry:
+    """What a gateway has counted of a limit."""
+    usual = {"amount": 1.0, "source": "published", "changed_at": 0.0, "shut_until": 0.0, "told_until": 0.0}
+    subject = json.dumps([name, "acme", f"account:{fingerprint(KEY)}", "*"])
+    return Entry("quota", subject, {**usual, "used": [[time.time(), requests]], **more})
+
+
 def cooldown(kind: str, until: float, model: str = "*", subject: str = f"key:{fingerprint(KEY)}") -> Entry:
     return Entry("cooldown", json.dumps(["acme", subject, model]), {"kind": kind, "until": until, "noted": 1})
 
@@ -87,23 +95,35 @@ def test_without_a_gateway_it_says_how_to_start_one(status: Command) -> None:
 
 
 def test_what_was_used_and_what_is_left_of_a_day(status: Command, freeride_home: Path) -> None:
-    keep(freeride_home, used(12, served=11, failed=1, tokens_in=1204, tokens_out=3021))
+    keep(freeride_home, used(12, served=11, failed=1, tokens_in=1204, tokens_out=3021), quota("rpd", 12))
     result = status()
     assert "acme      ready  12        1       1,204      3,021" in result.stdout
-    assert "Left today\n  acme: about 988 of 1,000 requests\n" in result.stdout
+    assert "Left\n  acme, all models: 988 of 1,000 requests a day ?, all in " in result.stdout
+    assert "a minute" not in result.stdout
     [row] = json.loads(status("--json").stdout)["providers"]
     assert row["today"] == {"requests": 12, "served": 11, "failed": 1, "tokens_in": 1204, "tokens_out": 3021}
-    assert row["left"] == [{"unit": "requests", "left": 988, "of": 1000}]
-    keep(freeride_home, used(1200))
-    assert json.loads(status("--json").stdout)["providers"][0]["left"][0]["left"] == 0
+    requests, tokens = row["left"]
+    assert (requests["name"], requests["left"], requests["amount"]) == ("rpd", 988, 1000)
+    assert (tokens["name"], tokens["left"]) == ("tpd", 500)
+
+
+def test_a_short_limit_is_told_while_it_keeps_requests_away(status: Command, freeride_home: Path) -> None:
+    keep(freeride_home, quota("rpm", 20))
+    assert "acme, all models: 0 of 20 requests a minute ?, " in status().stdout
+    keep(freeride_home, quota("rpm", 1, shut_until=time.time() + 40))
+    assert re.search(r"19 of 20 requests a minute \?, closed for (39|40)s", status().stdout)
 
 
 def test_the_providers_own_word_on_what_is_left_outweighs_the_count(status: Command, freeride_home: Path) -> None:
     check = {"accepted": True, "note": "38 of 50 free requests left today", "at": time.time()}
-    keep(freeride_home, used(12), Entry("key_check", fingerprint(KEY), check))
+    keep(freeride_home, used(12), quota("rpd", 12), Entry("key_check", fingerprint(KEY), check))
     shown = status().stdout
     assert "acme: 38 of 50 free requests left today, checked at " in shown
-    assert "about" not in shown
+    assert "a day" not in shown
+    keep(freeride_home, quota("rpd", 12, source="told", amount=50))
+    shown = status().stdout
+    assert "acme, all models: 38 of 50 requests a day =" in shown
+    assert "checked" not in shown, "what is counted from its word on is newer"
 
 
 @pytest.mark.parametrize(

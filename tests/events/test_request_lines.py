@@ -53,6 +53,15 @@ def test_each_end_of_a_request_is_a_line(end: dict[str, Any], line: str) -> None
     assert lines_of(START, attempt, end) == [line]
 
 
+def test_a_wait_is_told_when_it_begins() -> None:
+    wait = {"type": "request_wait", "provider": "alpha", "wait_s": 2.2}
+    assert lines_of(START, wait, SERVED) == [
+        "req_1  auto waits 2.2 s for alpha",
+        "req_1  auto -> alpha a/one, 0.7 s",
+    ]
+    assert lines_of(wait) == ["req_1  auto waits 2.2 s for alpha"], "its start may have been before ours"
+
+
 def test_a_name_that_a_client_chose_is_short_and_steers_no_terminal() -> None:
     [line] = lines_of({**START, "model": "\x1b[2J" + "x" * 500}, SERVED)
     assert "\x1b" not in line

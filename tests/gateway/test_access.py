@@ -15,7 +15,15 @@ from fake_upstream import GatewayStage, post_of, question
 
 TOKEN = "hand-made-token-1234567890"
 BODY = json.dumps(question()).encode()
-ROUTES = ("/health", "/v1/models", "/v1/models/double/one", "/v1/chat/completions", "/v1/embeddings", "/nothing")
+ROUTES = (
+    "/health",
+    "/v1/models",
+    "/v1/models/double/one",
+    "/v1/chat/completions",
+    "/v1/embeddings",
+    "/v1/quota",
+    "/nothing",
+)
 
 
 def read_answer(connection: socket.socket, *, has_body: bool = True) -> tuple[int, dict[str, str], bytes]:
@@ -290,7 +298,7 @@ def test_json_bodies_are_read(tmp_path: Path, content_type: str) -> None:
 )
 def test_bodies_that_a_page_can_send_without_asking_are_not_read(tmp_path: Path, content_type: str) -> None:
     with GatewayStage(tmp_path) as stage:
-        for path in ("/v1/chat/completions", "/v1/embeddings", "/nothing"):
+        for path in ("/v1/chat/completions", "/v1/embeddings", "/v1/quota", "/nothing"):
             request = post_of(BODY, path).replace(b"application/json", content_type.encode())
             status, _, body = read_answer(stage.raw(request))
             assert status == 415

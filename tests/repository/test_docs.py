@@ -52,13 +52,13 @@ def text_of(name: str) -> str:
 
 
 def test_every_setting_is_on_the_page_and_no_other() -> None:
-    of_all = {"FREERIDE_<PROVIDER>_BASE_URL", "FREERIDE_<PROVIDER>_FREE_MODELS"}
+    of_all = {f"FREERIDE_<PROVIDER>_{name}" for name in ("BASE_URL", "FREE_MODELS", "LIMITS")}
     assert first_cells(text_of("settings.md"), "setting") == setting_names() | of_all
 
 
 def test_every_variable_of_a_provider_is_on_the_page() -> None:
     shown = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", text_of("settings.md")))
-    assert {name for name in plugin_names() if not name.endswith("_BASE_URL")} <= shown
+    assert {name for name in plugin_names() if not name.endswith(("_BASE_URL", "_LIMITS"))} <= shown
 
 
 @pytest.mark.parametrize("path", BY_HAND, ids=lambda path: str(path.relative_to(ROOT)))

@@ -33,18 +33,18 @@ def shown(environ: dict[str, str], columns: int, *words: str) -> str:
 NARROW = """\
 freeride: NVIDIA_API_KEY[0] is not used: it looks like a key
 of Groq (gsk_…); set GROQ_API_KEY to it
-PROVIDER    KEY  VARIABLE            FINGERPRINT   STATE
-groq        k0   GROQ_API_KEY        {groq}  usable
-openrouter  k0   OPENROUTER_API_KEY  {odd}  usable
+PROVIDER    KEY  VARIABLE            STATE   LEFT
+groq        k0   GROQ_API_KEY        usable  1k of 1k ? rpd
+openrouter  k0   OPENROUTER_API_KEY  usable  50 of 50 ? rpd
 freeride: OPENROUTER_API_KEY doesn't look like a key of
 OpenRouter (expected sk-or-v1-…): copy it again from
 https://openrouter.ai/settings/keys
 """
 USUAL = """\
 freeride: NVIDIA_API_KEY[0] is not used: it looks like a key of Groq (gsk_…); set GROQ_API_KEY to it
-PROVIDER    KEY  VARIABLE            FINGERPRINT   STATE
-groq        k0   GROQ_API_KEY        {groq}  usable
-openrouter  k0   OPENROUTER_API_KEY  {odd}  usable
+PROVIDER    KEY  VARIABLE            FINGERPRINT   STATE   LEFT
+groq        k0   GROQ_API_KEY        {groq}  usable  1k of 1k ? rpd
+openrouter  k0   OPENROUTER_API_KEY  {odd}  usable  50 of 50 ? rpd
 freeride: OPENROUTER_API_KEY doesn't look like a key of OpenRouter (expected sk-or-v1-…): copy it
 again from https://openrouter.ai/settings/keys
 """

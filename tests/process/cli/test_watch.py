@@ -87,6 +87,8 @@ def test_a_walk_reads_as_the_contract_shows_it() -> None:
         ("▶ request model=m", event("request_start", model="m", stream=False)),
         ("▶ request messages model=m", event("request_start", model="m", stream=False, protocol="messages")),
         ("✗ failed all_upstreams_failed tried=[a,b]", event("request_failed", code="all_upstreams_failed", tried="ab")),
+        ("… waits 2.2 s for groq", event("request_wait", provider="groq", wait_s=2.2)),
+        ("… waits 0.0 s for a\\nb", event("request_wait", provider="a\nb", wait_s=0)),
         ("✗ failed client_gone", event("request_failed", code="client_gone")),
         ("✗ failed no_usable_keys tried=[]", event("request_failed", code="no_usable_keys", tried=[])),
         (
@@ -121,6 +123,7 @@ def test_each_event_has_its_line(shown: str, told: Event) -> None:
         event("provider_attempt", provider="a"),
         event("provider_response", provider="a", key_index=0, duration_ms="soon", status="OK"),
         event("request_failed", phase="no_providers", tried=None),
+        event("request_wait", provider="a", wait_s="long"),
     ],
 )
 def test_what_is_not_known_is_shown_as_it_is(strange: Event) -> None:

@@ -31,6 +31,7 @@ BUILT_IN: Mapping[str, tuple[str, str]] = {
     "run": ("freeride_core.cli.run:app", "Run an agent through the gateway without changing its config."),
     "doctor": ("freeride_core.cli.doctor:doctor", "Find what is wrong, and say what to do."),
     "keys": ("freeride_core.cli.keys:keys", "Show your keys, and whether each can be used now."),
+    "quota": ("freeride_core.cli.quota:quota", "Show what is left of each free tier, and when there is more."),
     "models": ("freeride_core.cli.models:models", "Show the free models that you can use now."),
     "watch": ("freeride_core.cli.watch:watch", "Follow requests and failovers as they happen."),
     "providers": ("freeride_core.cli.providers:app", "Add upstreams of your own, and choose who is asked."),
@@ -45,7 +46,7 @@ BUILT_IN: Mapping[str, tuple[str, str]] = {
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Start": ("demo", "init", "serve", "stop", "run"),
     "Set up": ("bind", "providers", "telemetry", "completion", "upgrade", "uninstall"),
-    "Look": ("status", "keys", "models", "watch", "doctor", "version"),
+    "Look": ("status", "quota", "keys", "models", "watch", "doctor", "version"),
     "Plugins": ("plugins", "simulate"),
 }
 """The built-in commands as `--help` groups them. The last section also has those of plugins."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from freeride_core.cli.terminal import clock, complain, fail, show_wrapped, wher
 if TYPE_CHECKING:
     from freeride_core.cli.snapshot import Snapshot
     from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders
+    from freeride_core.ledger.quota.board import Board
     from freeride_core.provider import Key
 
 REJECTED = "rejected"
@@ -33,7 +35,8 @@ def keys(
 
     snapshot = read_snapshot()
     members = snapshot.enabled.members
-    rows = [_row(snapshot, member, key) for member in members for key in member.keys]
+    board = snapshot.board()
+    rows = [_row(snapshot, member, key, board) for member in members for key in member.keys]
     if check and rows:
         from freeride_core.cli.key_check import check_keys
 
@@ -44,9 +47,10 @@ def keys(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
-        titles = ["PROVIDER", "KEY", "VARIABLE", "FINGERPRINT", "STATE", *(["CHECK"] if check else [])]
-        cells = [_cells(row, snapshot.now, with_check=check) for row in rows]
-        show_table(titles, cells, droppable=("FINGERPRINT", "KEY"))
+        titles = ["PROVIDER", "KEY", "VARIABLE", "FINGERPRINT", "STATE"]
+        titles += (["LEFT"] if board.rows else []) + (["CHECK"] if check else [])
+        cells = [_cells(row, board, with_check=check) for row in rows]
+        show_table(titles, cells, droppable=[title for title in ("FINGERPRINT", "KEY", "LEFT") if title in titles])
         for provider, usage in sorted(snapshot.ledger.usage.today().items()):
             tokens = f"{usage.tokens_in:,} tokens in, {usage.tokens_out:,} out"
             requests = f"{usage.requests:,} request{'' if usage.requests == 1 else 's'}"
@@ -73,7 +77,8 @@ def odd_keys(enabled: EnabledProviders) -> Iterator[str]:
                 yield f"{key.variable} doesn't look like a key of {title}{shape}: copy it again from {page}"
 
 
-def _row(snapshot: Snapshot, member: EnabledProvider, key: Key) -> dict[str, Any]:
+def _row(snapshot: Snapshot, member: EnabledProvider, key: Key, board: Board) -> dict[str, Any]:
+    from freeride_core.cli.quota_text import rows_of
     from freeride_core.ledger.slots import ALL_MODELS, slots_over
     from freeride_core.settings.key_shapes import looks_right
 
@@ -95,19 +100,33 @@ def _row(snapshot: Snapshot, member: EnabledProvider, key: Key) -> dict[str, Any
         "kind": cooling.kind if cooling else None,
         "until": cooling.until if cooling else None,
         "cooling_models": models,
+        "limits": [dataclasses.asdict(row) for row in rows_of(board, key.provider, key.index)],
         "provider_today": today and {name: getattr(today, name) for name in today.__struct_fields__},
     }
 
 
-def _cells(row: dict[str, Any], now: float, *, with_check: bool) -> list[str]:
+def _cells(row: dict[str, Any], board: Board, *, with_check: bool) -> list[str]:
     state = "usable"
     if row["until"]:
-        moment = clock(row["until"], now)
+        moment = clock(row["until"], board.at)
         is_rejected = row["kind"] == ErrorKind.AUTH
         state = f"rejected, retrying at {moment}" if is_rejected else f"cooling until {moment} ({row['kind']})"
     if row["cooling_models"]:
         state += f", {len(row['cooling_models'])} of its models cooling"
     cells = [row["provider"], f"k{row['index']}", row["variable"], row["fingerprint"], state]
+    if board.rows:
+        cells.append(_left(row, board))
     if with_check:
         cells.append(f"{row['check']}: {row['note']}" if row["note"] else row["check"])
     return cells
+
+
+def _left(row: dict[str, Any], board: Board) -> str:
+    """Return what the key has least of."""
+    from freeride_core.cli.quota_text import left_of, models_of, rows_of, scarcest
+
+    least = scarcest(rows_of(board, row["provider"], row["index"]))
+    if least is None:
+        return "unknown"
+    models = "" if least.is_each or len(least.models) > 1 else f", {models_of(least, board.rows)}"
+    return f"{left_of(least)} {least.name}{models}"

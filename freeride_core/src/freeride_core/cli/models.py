@@ -15,6 +15,7 @@ from freeride_core.cli.terminal import complain, fail, where_to_get_keys
 if TYPE_CHECKING:
     from freeride_core.cli.snapshot import Snapshot
     from freeride_core.gateway.walk.enabled import EnabledProvider, EnabledProviders
+    from freeride_core.ledger.quota.board import Board
     from freeride_core.model import Model
 
 
@@ -34,7 +35,8 @@ def models(
             typer.echo("[]")
         fail(where_to_get_keys(enabled.registered.values(), snapshot.settings.home))
     free = usable_models(enabled, snapshot.catalogs.models, lambda _: Account())
-    rows = [_row(snapshot, canonical, served) for canonical, served in free.items()]
+    board = snapshot.board()
+    rows = [_row(snapshot, board, canonical, served) for canonical, served in free.items()]
     rows.sort(key=lambda row: (row["operations"] != ["chat.completions"], row["tier"]))
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -58,12 +60,18 @@ def _with_keyless(snapshot: Snapshot) -> EnabledProviders:
     return replace(enabled, members=(*enabled.members, *keyless))
 
 
-def _row(snapshot: Snapshot, canonical: str, served: Sequence[tuple[EnabledProvider, Model]]) -> dict[str, Any]:
+def _row(
+    snapshot: Snapshot, board: Board, canonical: str, served: Sequence[tuple[EnabledProvider, Model]]
+) -> dict[str, Any]:
     offered = [model for _, model in served]
     contexts = [model.context for model in offered if model.context]
-    at: dict[str, dict[str, str]] = {}
+    at: dict[str, dict[str, Any]] = {}
     for member, model in served:
-        at.setdefault(member.provider.name, {"id": model.id, "state": _state(snapshot, member, model)})
+        if member.provider.name not in at:
+            left = _left(board, member, model)
+            state = _state(snapshot, member, model)
+            state = "used up" if state == "ready" and left == 0 else state
+            at[member.provider.name] = {"id": model.id, "state": state, "left": left}
     return {
         "id": offered[0].id,
         "canonical": canonical,
@@ -85,6 +93,14 @@ def _state(snapshot: Snapshot, member: EnabledProvider, model: Model) -> str:
     return "cooling" if all(state.readiness is Readiness.COOLING for state in states) else "ready"
 
 
+def _left(board: Board, member: EnabledProvider, model: Model) -> float | None:
+    """Return which part of the scarcest limit is left with the key that has most, or None if no limits are known."""
+    from freeride_core.cli.quota_text import rows_of, scarcest, share_of
+
+    least = [scarcest(rows_of(board, member.provider.name, key.index, model.id)) for key in member.keys]
+    return max((round(share_of(row), 3) for row in least if row is not None), default=None)
+
+
 def _any(claims: list[bool | None]) -> bool | None:
     """Return True if one claim is true, None if it is unknown, otherwise False."""
     return True if True in claims else None if None in claims else False
@@ -92,7 +108,7 @@ def _any(claims: list[bool | None]) -> bool | None:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     words = {True: "yes", False: "no", None: "?"}
-    places = [name if at["state"] == "ready" else f"{name} ({at['state']})" for name, at in row["providers"].items()]
+    places = [f"{name}{_aside(at)}" for name, at in row["providers"].items()]
     return [
         row["id"],
         " ".join(operation.partition(".")[0] for operation in row["operations"]),
@@ -102,3 +118,10 @@ def _cells(row: dict[str, Any]) -> list[str]:
         words[row["vision"]],
         ", ".join(places),
     ]
+
+
+def _aside(at: dict[str, Any]) -> str:
+    """What is worth a word about a model at a provider."""
+    if at["state"] != "ready":
+        return f" ({at['state']})"
+    return "" if at["left"] in (None, 1) else f" ({max(0.01, at['left']):.0%} left)"

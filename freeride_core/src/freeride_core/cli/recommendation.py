@@ -18,9 +18,8 @@ def recommended(providers: Iterable[Provider]) -> list[Provider]:
 def _place(provider: Provider) -> tuple[bool, bool, int, float, int, str]:
     is_local = not provider.credentials
     gives_nothing = any(limit.amount == 0 for limit in provider.limits)
-    day = max(
-        (limit.amount for limit in provider.limits if (limit.unit, limit.window) == ("requests", "day")), default=0.0
-    )
+    days = (limit for limit in provider.limits if (limit.unit, limit.window) == ("requests", "day"))
+    day = max((limit.amount for limit in days if not limit.models), default=0.0)  # not what only some models have
     return is_local, gives_nothing, _effort(provider), -day, provider.rank, provider.name
 
 

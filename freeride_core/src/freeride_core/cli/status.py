@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from freeride_core.cli.status_section import StatusSection
     from freeride_core.events.records import Event
     from freeride_core.gateway.walk.enabled import EnabledProvider
+    from freeride_core.ledger.quota.board import Board, BoardRow
 
+_LONG_WINDOWS = ("day", "month")
 _FAILURES_MOST = 5
 _WIDTH = 12
 
@@ -33,9 +36,10 @@ def status(
 
     root = gateway_root(url)
     snapshot = read_snapshot()
+    board = snapshot.board()
     found = {
         "gateway": _gateway(snapshot, root),
-        "providers": [_provider(snapshot, member) for member in snapshot.enabled.members],
+        "providers": [_provider(snapshot, member, board) for member in snapshot.enabled.members],
         "failures": list(islice(_failures(snapshot), _FAILURES_MOST)),
     }
     sections = dict(read_sections())
@@ -43,7 +47,7 @@ def status(
         members = {name: dict(section.members) for name, section in sections.items()}
         typer.echo(json.dumps({**members, **found}, indent=2))
     else:
-        _show(found, sections, snapshot.now)
+        _show(found, sections, board)
 
 
 def _gateway(snapshot: Snapshot, root: str) -> dict[str, Any]:
@@ -65,17 +69,12 @@ def _gateway(snapshot: Snapshot, root: str) -> dict[str, Any]:
     }
 
 
-def _provider(snapshot: Snapshot, member: EnabledProvider) -> dict[str, Any]:
+def _provider(snapshot: Snapshot, member: EnabledProvider, board: Board) -> dict[str, Any]:
     from freeride_core.gateway.console import pauses_now
     from freeride_core.ledger.usage import DayUsage
-    from freeride_core.provider import Account
 
     name = member.provider.name
-
-    def free_models(each: EnabledProvider) -> Any:
-        return tuple(model for model in snapshot.catalogs.models(name) if each.is_free(model, Account()))
-
-    pauses = pauses_now([member], snapshot.ledger, free_models)
+    pauses = pauses_now([member], snapshot.ledger, snapshot.free_models)
     whole = next((pause for subject, pause in pauses.items() if not subject.variable), None)
     paused_keys = [pause for subject, pause in pauses.items() if subject.variable]
     if whole is None and len(paused_keys) == len(member.keys):
@@ -90,22 +89,18 @@ def _provider(snapshot: Snapshot, member: EnabledProvider) -> dict[str, Any]:
         "keys": len(member.keys),
         "paused_keys": len(paused_keys),
         "today": {each: getattr(usage, each) for each in usage.__struct_fields__},
-        "left": [] if checks else list(_left(snapshot, member)),
+        "left": [dataclasses.asdict(each) for each in _left(board, name)],
         "notes": [{"text": check.note, "checked_at": check.checked_at} for check in checks],
     }
 
 
-def _left(snapshot: Snapshot, member: EnabledProvider) -> Iterator[dict[str, Any]]:
-    """What is left of the published limits of a day, where they count what is counted here: all that an account is sent."""
-    from freeride_core.answer import Scope
+def _left(board: Board, provider: str) -> Iterator[BoardRow]:
+    """Yield the limits of a day or more, and those that keep requests away now."""
+    from freeride_core.cli.quota_text import is_closed, rows_of
 
-    usage = snapshot.ledger.usage.today().get(member.provider.name)
-    used = {"requests": usage.requests, "tokens": usage.tokens_in + usage.tokens_out} if usage else {}
-    accounts = len({snapshot.ledger.accounts.of(key) for key in member.keys})
-    for limit in member.provider.limits:
-        if limit.window == "day" and limit.scope is Scope.ACCOUNT and limit.unit in ("requests", "tokens"):
-            whole = limit.amount * accounts
-            yield {"unit": limit.unit, "left": max(0, int(whole - used.get(limit.unit, 0))), "of": int(whole)}
+    for row in rows_of(board, provider):
+        if row.window in _LONG_WINDOWS or is_closed(row):
+            yield row
 
 
 def _failures(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
@@ -131,7 +126,8 @@ def _kind_of_failure(event: Event) -> str:
     return str(event.get("status", "")).lower() if is_failure else ""
 
 
-def _show(found: Mapping[str, Any], sections: Mapping[str, StatusSection], now: float) -> None:
+def _show(found: Mapping[str, Any], sections: Mapping[str, StatusSection], board: Board) -> None:
+    now = board.at
     gateway = found["gateway"]
     show(f"{'Gateway':<{_WIDTH}}{_gateway_line(gateway, now)}")
     if gateway["providers"]:
@@ -140,9 +136,9 @@ def _show(found: Mapping[str, Any], sections: Mapping[str, StatusSection], now: 
         show("\nToday")
         titles = ["PROVIDER", "STATE", "REQUESTS", "FAILED", "TOKENS IN", "TOKENS OUT"]
         show_table(titles, [_cells(row, now) for row in found["providers"]])
-        left = [f"{row['name']}: {text}" for row in found["providers"] for text in _left_lines(row, now)]
+        left = [line for row in found["providers"] for line in _left_lines(row, board)]
         if left:
-            show("\nLeft today")
+            show("\nLeft")
             for line in left:
                 show(f"  {line}")
     if found["failures"]:
@@ -187,8 +183,14 @@ def _state(row: Mapping[str, Any], now: float) -> str:
     )
 
 
-def _left_lines(row: Mapping[str, Any], now: float) -> Iterator[str]:
-    for each in row["left"]:
-        yield f"about {each['left']:,} of {each['of']:,} {each['unit']}"
-    for note in row["notes"]:
-        yield f"{note['text']}, checked at {clock(note['checked_at'], now)}"
+def _left_lines(row: Mapping[str, Any], board: Board) -> Iterator[str]:
+    from freeride_core.cli.quota_text import sentence_of
+    from freeride_core.ledger.quota.allowance import AmountSource
+
+    left = list(_left(board, row["name"]))
+    if row["notes"] and not any(each.source is AmountSource.TOLD for each in left):
+        for note in row["notes"]:
+            yield f"{row['name']}: {note['text']}, checked at {clock(note['checked_at'], board.at)}"
+        return
+    for each in left:
+        yield f"{row['name']}, {sentence_of(each, board.rows, board.at)}"

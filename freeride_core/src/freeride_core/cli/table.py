@@ -45,7 +45,7 @@ def table_lines(
             for line in (*table, marks):
                 del line[at]
     widths = _fitted(table, columns, marks)
-    return [text for line in table for text in _wrapped(line, widths, marks)]
+    return [text for line in table for text in row_lines(line, widths, marks)]
 
 
 def _fitted(table: Sequence[Sequence[str]], columns: int | None, marks: Sequence[str]) -> list[int]:
@@ -84,8 +84,8 @@ def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def _wrapped(line: Sequence[str], widths: Sequence[int], marks: Sequence[str]) -> list[str]:
-    """Return one row, on as many lines as its longest cell needs."""
+def row_lines(line: Sequence[str], widths: Sequence[int], marks: Sequence[str]) -> list[str]:
+    """Return one row, on as many lines as its longest cell needs. `marks`: behind which characters each cell can be broken."""
     cells = [_broken(cell, width, ends) for cell, width, ends in zip(line, widths, marks, strict=True)]
     height = max(map(len, cells))
     filled = [[*cell, *[""] * (height - len(cell))] for cell in cells]

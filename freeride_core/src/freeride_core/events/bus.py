@@ -3,6 +3,7 @@
     request_start              model, stream, operation, client?
     provider_attempt           provider, key_index, model, operation, hedge?
     provider_response          provider, key_index, model, duration_ms, status, retry_after_s?, first_chunk?, hedge?
+    request_wait               provider, wait_s
     request_complete           provider, model, attempts, duration_ms, usage?
     request_failed             code, tried
     request_mid_stream_error   provider, model, kind

@@ -79,6 +79,10 @@ def _tell_response(event: Event, paint: Paint) -> str:
     return told + (" first-chunk" if event.get("first_chunk") else "")
 
 
+def _tell_wait(event: Event, paint: Paint) -> str:
+    return paint(f"… waits {event['wait_s']:.1f} s for {_plain(event['provider'])}", _YELLOW)
+
+
 def _tell_complete(event: Event, paint: Paint) -> str:
     return paint(f"■ complete via {_plain(event['provider'])}", _GREEN)
 
@@ -103,6 +107,7 @@ _TELLERS: Mapping[str, Callable[[Event, Paint], str]] = {
     "request_start": _tell_start,
     "provider_attempt": _tell_attempt,
     "provider_response": _tell_response,
+    "request_wait": _tell_wait,
     "request_complete": _tell_complete,
     "request_failed": _tell_failed,
     "request_mid_stream_error": _tell_mid_stream_error,

@@ -1,4 +1,4 @@
-"""One line for each request, for `freeride serve --verbose`: what was asked, who served, how long it took."""
+"""One line for each request, for `freeride serve --verbose`: what was asked, who served, how long it took. A wait is one more."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ class RequestLines:
             self._open[request_id] = (str(event["model"])[:_NAME_MOST], event["ts"])
             if len(self._open) > _OPEN_MOST:
                 self._open.popitem(last=False)
+        elif kind == "request_wait":
+            model, _ = self._open.get(request_id, ("", 0.0))
+            self._say(event, f"{model or 'auto'} waits {event['wait_s']:.1f} s for {event['provider']}")
         elif kind == "request_complete":
             self._end(event, _served(event))
         elif kind == "request_failed":
@@ -38,9 +41,12 @@ class RequestLines:
 
     def _end(self, event: Event, outcome: str) -> None:
         model, begun = self._open.pop(event["request_id"], ("", event["ts"]))
-        clock = time.strftime("[%H:%M:%S]", time.localtime(event["ts"]))
         took = f"{max(0.0, event['ts'] - begun):.1f} s"
-        self._tell(printable(f"{clock} {event['request_id']}  {model or 'auto'} -> {outcome}, {took}"))
+        self._say(event, f"{model or 'auto'} -> {outcome}, {took}")
+
+    def _say(self, event: Event, words: str) -> None:
+        clock = time.strftime("[%H:%M:%S]", time.localtime(event["ts"]))
+        self._tell(printable(f"{clock} {event['request_id']}  {words}"))
 
 
 def _served(event: Event) -> str:

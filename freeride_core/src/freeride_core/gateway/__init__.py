@@ -22,6 +22,7 @@ In reading order:
 - `key_verdict`: whether a provider takes a key
 - `listing`: the list of models
 - `health`: `GET /health`
+- `board`: `GET /v1/quota`: what is left of every limit
 - `protocols`: what clients speak, one object for each protocol
 - `walk`: which candidate is next, and what a failure means
 - `http`: connections and bytes

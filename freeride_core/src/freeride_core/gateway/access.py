@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl
 
-from freeride_core.gateway.origins import Headers, hostname_of, is_origin_allowed
+from freeride_core.gateway.origins import Headers, hostname_of, is_origin_allowed, is_own_origin
 from freeride_core.gateway.protocols.errors import ClientError
 from freeride_core.settings.resolver import Settings
 from freeride_core.system.loopback import is_loopback
@@ -78,6 +78,15 @@ def refusal(query: bytes, headers: Headers, settings: Settings, *, is_preflight:
             415, "The request body must be JSON: send Content-Type: application/json.", "unsupported_media_type"
         )
     return None
+
+
+def data_refusal(headers: Headers, settings: Settings) -> ClientError | None:
+    """Return why a request does not get what the gateway knows of its user, or None if it does. No page of another origin gets
+    it, not even one that may ask models."""
+    is_foreign = b"origin" in headers and not is_own_origin(headers, settings)
+    if not is_foreign and headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none"):
+        return None
+    return _refuse(403, "A web page of another origin may not read this.", "origin_not_allowed")
 
 
 def preflight_refused() -> ClientError:

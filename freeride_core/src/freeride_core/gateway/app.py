@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from freeride_core.gateway import access, explanation, origins
+from freeride_core.gateway.board import board_of
 from freeride_core.gateway.client import ClientExchange
 from freeride_core.gateway.health import health_of
 from freeride_core.gateway.http.server_exchange import HeaderList
@@ -12,7 +13,7 @@ from freeride_core.gateway.listing import find_model, list_models
 from freeride_core.gateway.protocols import registry
 from freeride_core.gateway.protocols.errors import ClientError
 from freeride_core.gateway.protocols.protocol import RouteUse
-from freeride_core.gateway.routes import RouteMatch, RouteTable, understood
+from freeride_core.gateway.routes import OWN_PATHS, RouteMatch, RouteTable, understood
 from freeride_core.gateway.runtime import Gateway
 from freeride_core.gateway.transaction import Transaction
 from freeride_core.gateway.unserved import unserved
@@ -50,17 +51,26 @@ class App:
             refused = explanation.stopping()
         if refused is None and found.route is not None and found.route.use is RouteUse.CALL:
             return Transaction(gateway, exchange).run()
+        if refused is None and exchange.path == _QUOTA:
+            refused = access.data_refusal(headers, settings)
         if refused is not None:
             self._refuse(exchange, refused)
         elif is_preflight:
             _answer_preflight(exchange, origins.preflight_headers(headers, settings))
-        elif _is_health(exchange):
-            exchange.answer(200, [_JSON], health_of(gateway, exchange, is_known=True))
+        else:
+            self._answer(exchange, found)
+        return None
+
+    def _answer(self, exchange: ClientExchange, found: RouteMatch) -> None:
+        """Answer what needs no upstream."""
+        if _is_health(exchange):
+            exchange.answer(200, [_JSON], health_of(self.gateway, exchange, is_known=True))
+        elif exchange.path == _QUOTA and exchange.method in _READS:
+            exchange.answer(200, [_JSON, *_PRIVATE], board_of(self.gateway))
         elif found.route is None:
             self._find_fault(exchange, found)
         else:
             self._list(exchange, found)
-        return None
 
     def _refuse(self, exchange: ClientExchange, refused: ClientError) -> None:
         if _is_health(exchange) and refused.status in (401, 421) and b"origin" not in exchange.headers:
@@ -79,7 +89,7 @@ class App:
     def _find_fault(self, exchange: ClientExchange, found: RouteMatch) -> None:
         host = exchange.headers.get(b"host", b"").decode("latin-1")
         error, encode = unserved(exchange.path, host, found.protocol, self._routes.summary)
-        if encode == found.protocol.error_body and (found.is_path or exchange.path == "/health"):
+        if encode == found.protocol.error_body and (found.is_path or exchange.path in OWN_PATHS):
             exchange.fail(_NO_METHOD)
         else:
             exchange.answer(error.status, error.headers(), encode(error, exchange.request_id))
@@ -92,7 +102,15 @@ def _answer_preflight(exchange: ClientExchange, answer: HeaderList | None) -> No
         exchange.answer(204, answer, b"")
 
 
+_QUOTA, _HEALTH = OWN_PATHS
+_READS = ("GET", "HEAD")
 _JSON = (b"content-type", b"application/json")
+_PRIVATE = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""On what the gateway knows of its user."""
 _NO_METHOD = ClientError(
     status=405, message="This path does not take this method.", type="invalid_request_error", code="method_not_allowed"
 )
@@ -105,4 +123,4 @@ _NO_MODEL = ClientError(
 
 
 def _is_health(exchange: ClientExchange) -> bool:
-    return exchange.path == "/health" and exchange.method in ("GET", "HEAD")
+    return exchange.path == _HEALTH and exchange.method in _READS

@@ -49,8 +49,7 @@ def _parsed(authority: str) -> str:
 
 def is_origin_allowed(headers: Headers, settings: Settings) -> bool:
     """Whether the page that sent this request may: it is loopback's, the gateway's own, or allowed by name."""
-    origin = headers[b"origin"].decode("latin-1")
-    return _is_readable(origin, settings) or _is_own(origin, headers, settings)
+    return _is_readable(headers[b"origin"].decode("latin-1"), settings) or is_own_origin(headers, settings)
 
 
 def _is_readable(origin: str, settings: Settings) -> bool:
@@ -67,8 +66,9 @@ def _is_loopback_origin(origin: str) -> bool:
     return scheme in ("http", "https") and is_loopback(hostname_of(authority))
 
 
-def _is_own(origin: str, headers: Headers, settings: Settings) -> bool:
+def is_own_origin(headers: Headers, settings: Settings) -> bool:
     """Whether the page came from this gateway, by the name that the request calls it by."""
+    origin = headers[b"origin"].decode("latin-1")
     host = headers.get(b"host", b"").decode("latin-1").lower()
     name = hostname_of(host)
     is_known = is_loopback(name) or name in settings.allowed_hosts

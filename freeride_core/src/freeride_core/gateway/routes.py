@@ -11,6 +11,8 @@ from freeride_core.gateway.protocols.protocol import ProtocolRoute, RouteUse, Se
 _DOUBLED = re.compile(r"(?:/+v1)+/+")
 """A base URL with `/v1`, or with a slash at its end, before a path with `/v1`."""
 _ID = re.escape("{id}")
+OWN_PATHS = ("/v1/quota", "/health")
+"""The gateway's own, which belong to no protocol and take GET."""
 
 
 class RouteMatch(NamedTuple):
@@ -51,7 +53,10 @@ class RouteTable:
         self.exposed = tuple(dict.fromkeys(name for each in protocols for name in each.exposed_headers))
         """Headers that web pages may read, beside the gateway's own."""
         routes = sorted((row.route for row in self._rows if row.route.use is not RouteUse.MODEL), key=_is_read)
-        self.summary = ", ".join(dict.fromkeys(f"{route.method} {route.path}" for route in routes))
+        *names, last = dict.fromkeys(
+            [*(f"{each.method} {each.path}" for each in routes), *(f"GET {path}" for path in OWN_PATHS)]
+        )
+        self.summary = f"{', '.join(names)} and {last}"
         """For people: every route but those of one model."""
 
     def find(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> RouteMatch:

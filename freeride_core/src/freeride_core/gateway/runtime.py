@@ -149,7 +149,7 @@ class Gateway:
     def _models_version(self) -> int:
         return self.catalogs.version + self.proofs.version
 
-    def _free_models(self, member: EnabledProvider) -> tuple[Model, ...]:
+    def free_models(self, member: EnabledProvider) -> tuple[Model, ...]:
         account = self.proofs.account(member)
         return tuple(model for model in self.catalogs.models(member.provider.name) if member.is_free(model, account))
 
@@ -199,16 +199,17 @@ class Gateway:
             if self.key_watch is not None:
                 group.create_task(self.key_watch.run(lambda: self.enabled))
             if self.console is not None:
-                group.create_task(self.console.run(lambda: self.enabled, self._free_models, self._models_version))
+                group.create_task(self.console.run(lambda: self.enabled, self.free_models, self._models_version))
 
     async def _reload(self) -> None:
-        """Follows changes of `.env` and `config.toml`."""
+        """Follows changes of `.env` and `config.toml`, and keeps the ledger tidy and saved."""
         while True:
             await asyncio.sleep(_RELOAD_EVERY_S)
             now = self.now()
             self.ledger.cooldowns.follow_clock(now)
             self.ledger.cooldowns.forget_old(now)
             self.ledger.learned.forget_old(now)
+            self.ledger.quotas.save(now)
             try:
                 settings = await asyncio.to_thread(self._watch.changed)
                 enabled = None if settings is None else self._enabled(settings)

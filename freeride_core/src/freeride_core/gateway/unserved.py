@@ -26,7 +26,7 @@ def unserved(path: str, host: str, owner: ServedProtocol, served: str) -> tuple[
     message = "Nothing is served at this path. Served are {served}." if row is None or is_owned else row.message
     error = ClientError(
         status=404,
-        message=message.format(base=base, served=f"{served} and GET /health"),
+        message=message.format(base=base, served=served),
         type="invalid_request_error",
         code="not_found",
         is_hopeless=True,

@@ -12,6 +12,7 @@ In reading order:
 - `window`: what is used of a limit: leaky windows and concurrency
 - `rolling`: what was used in the last minute, hour or day
 - `fixed`: what was used in this minute, day or month of the calendar
+- `board`: what is left of every limit, for people and scripts
 
 Imports `ledger`, `events`, the front room and `system`.
 """
