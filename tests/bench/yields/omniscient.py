@@ -90,10 +90,12 @@ class TrueView:
         """The models that can serve it. Of those that share all their windows, the best is enough."""
         seen: set[tuple[int, ...]] = set()
         for served in self._models:
+            if not served.can_serve(request):
+                continue
             upstream = self._upstreams[served.provider.name]
             needs = upstream.needs(request, served.model.id, self.max_tokens(served, request))
             windows = tuple(id(window) for window, _ in needs)
-            if not served.can_serve(request) or windows in seen or any(need > window.limit for window, need in needs):
+            if windows in seen or any(need > window.limit for window, need in needs):
                 continue
             if not upstream.manner.crowding:
                 seen.add(windows)
