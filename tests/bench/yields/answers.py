@@ -20,6 +20,19 @@ class ToldWindow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrueStanding:
+    """How one window stood for a call that was refused."""
+
+    name: str
+    limit: float
+    used: float
+    requested: float
+    reset_s: float
+    wait_s: float
+    """Until the call would be admitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamAnswer:
     """A response of an upstream, as a gateway reads it."""
 
@@ -33,6 +46,10 @@ class UpstreamAnswer:
     told: tuple[ToldWindow, ...] = ()
     """What an error's text says."""
     headers: tuple[ToldWindow, ...] = ()
+    window: str = ""
+    """Of a refusal: the window without room, which its text may name. Empty: the model was too busy."""
+    standings: tuple[TrueStanding, ...] = ()
+    """Of a refusal: all windows of the model, for numbers in the text."""
     prompt_tokens: int = 0
     answer_tokens: int = 0
     is_cut: bool = False

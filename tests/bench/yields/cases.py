@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bench.yields.ledger import LedgerScheduler
 from bench.yields.omniscient import Omniscient, TrueView
 from bench.yields.react_only import ReactOnly
 from bench.yields.roster import Roster, roster
@@ -35,6 +36,10 @@ _ALL: Mapping[str, tuple[str, ...] | None] = {
 SCHEDULERS: Mapping[str, Callable[[Roster], Scheduler]] = {
     "round robin": lambda played: RoundRobin(played.models),
     "react only": lambda played: ReactOnly(played.models),
+    "ledger": lambda played: LedgerScheduler(played.models, PATIENCE_S),
+    "ledger without reservation": lambda played: LedgerScheduler(played.models, PATIENCE_S, reserves=False),
+    "ledger without patience": lambda played: LedgerScheduler(played.models, 0.0),
+    "ledger without learning": lambda played: LedgerScheduler(played.models, PATIENCE_S, learns=False),
     "omniscient": lambda played: Omniscient(TrueView(played.models, played.upstreams)),
 }
 IDEAL = "omniscient"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bench.yields.answers import ToldWindow, UpstreamAnswer
+from bench.yields.answers import ToldWindow, TrueStanding, UpstreamAnswer
 from bench.yields.demand import AgentRequest
 from bench.yields.windows import DAY_S, Charge, Counting, TrueWindow
 from freeride_core import Scope
@@ -106,7 +106,8 @@ class ScriptedUpstream:
             ((window.wait(need, now), window, need) for window, need in needs), key=lambda each: each[0]
         )
         if longest > 0:
-            return self._refuse(self.windows[model_id], fullest, need, longest, now)
+            standings = tuple(_standing(window, need, now) for window, need in needs)
+            return self._refuse(self.windows[model_id], fullest, need, longest, now, standings)
         tokens = _answer_tokens(request, max_tokens)
         lasts_s = self.manner.first_token_s * request.true.pace + tokens / self.manner.tokens_per_s
         charges = tuple(window.take(need, now, now + lasts_s) for window, need in needs)
@@ -148,7 +149,13 @@ class ScriptedUpstream:
         return prompt_tokens * of_prompt + answer_tokens * of_answer
 
     def _refuse(
-        self, windows: tuple[TrueWindow, ...], window: TrueWindow, need: float, wait_s: float, now: float
+        self,
+        windows: tuple[TrueWindow, ...],
+        window: TrueWindow,
+        need: float,
+        wait_s: float,
+        now: float,
+        standings: tuple[TrueStanding, ...],
     ) -> UpstreamAnswer:
         manner = self.manner
         headers = self._headers(windows, now)
@@ -169,6 +176,8 @@ class ScriptedUpstream:
             is_of_day=is_of_day and manner.wording is not Wording.PLAIN,
             told=(told,) if numbers else (),
             headers=headers,
+            window=window.name,
+            standings=standings,
         )
 
     def _headers(self, windows: tuple[TrueWindow, ...], now: float) -> tuple[ToldWindow, ...]:
@@ -191,3 +200,16 @@ class ScriptedUpstream:
 
 def _answer_tokens(request: AgentRequest, max_tokens: int | None) -> int:
     return request.true.answer_tokens if max_tokens is None else min(max_tokens, request.true.answer_tokens)
+
+
+def _standing(window: TrueWindow, need: float, now: float) -> TrueStanding:
+    wait_s = window.wait(need, now)
+    reset_s = window.reset_s(now)
+    return TrueStanding(
+        name=window.name,
+        limit=window.limit,
+        used=window.level,
+        requested=need,
+        reset_s=reset_s,
+        wait_s=reset_s if math.isinf(wait_s) else wait_s,
+    )
