@@ -145,6 +145,10 @@ class LedgerScheduler:
             if now < at:
                 return Waiting(at)
             own.place = None
+            if own.reservation is not None and own.reservation.is_shut(now):
+                self._end(own, Settlement.UNSENT)
+                own.selection.take_back(waited_for)
+                return self._wait_for_room(own, now)
             if own.selection.is_wanted(waited_for):
                 return self._send(own, waited_for, now)
             self._end(own, Settlement.UNSENT)
@@ -198,7 +202,7 @@ class LedgerScheduler:
         if reservation is None:
             return
         if not self._reserves:
-            for share in reservation.meter.shares:
+            for share in reservation.claim.meter.shares:
                 share.allowance.take(share.used(usage), self._now, self._now)
                 share.allowance.accept(self._now)
             return

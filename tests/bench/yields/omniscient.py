@@ -80,6 +80,18 @@ class TrueView:
                     break
         return least, best
 
+    def are_one(self, served: ServedModel, other: ServedModel) -> bool:
+        """Return whether a call of one takes the place of a call of the other."""
+        name = served.provider.name
+        if name != other.provider.name:
+            return False
+        windows = self._upstreams[name].windows
+        return list(map(id, windows[served.model.id])) == list(map(id, windows[other.model.id]))
+
+    def open(self, request: AgentRequest, now: float) -> frozenset[ServedModel]:
+        """Return the models that admit the request now, one of those that share all their windows."""
+        return frozenset(option.served for option in self._options_of(request) if not option.wait(request, now, 0.0))
+
     def _options_of(self, request: AgentRequest) -> tuple[_Option, ...]:
         options = self._kept.get(request.number)
         if options is None:

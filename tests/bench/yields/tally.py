@@ -28,7 +28,8 @@ class Course:
     served_by: ServedModel | None = None
     is_failed: bool = False
     was_open: bool = False
-    """Of a failure: whether a fitting model would have admitted the request at that moment."""
+    """Of a failure: whether a fitting model would have admitted the request at that moment, and none that came just after took its
+    place."""
     is_cut: bool = False
 
 

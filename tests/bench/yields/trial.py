@@ -15,6 +15,8 @@ from bench.yields.tally import Course, Tally
 from bench.yields.traffic import Arrivals
 from bench.yields.upstream import REFUSAL_S, Admission
 
+_SOON_S = 0.5
+"""Within which a place that is free is taken by the request it is kept for."""
 _SOONEST_S = 1e-3
 """A request is not asked about again sooner than this."""
 
@@ -34,6 +36,8 @@ class Trial:
         self._homes: dict[int, ServedModel] = {}
         self._courses: dict[RequestWalk, Course] = {}
         self._tally = Tally()
+        self._passed_by: list[tuple[float, Course, set[ServedModel]]] = []
+        """Failures, and the models that were open to them then."""
 
     def play(self) -> Tally:
         """Return what became of every request."""
@@ -96,7 +100,9 @@ class Trial:
         course = self._courses.pop(walk)
         if now < self._arrivals.ends_at:
             course.is_failed = True
-            course.was_open = self._view.soonest(walk.request, now)[0] == 0
+            if open_models := self._view.open(walk.request, now):
+                course.was_open = True
+                self._passed_by.append((now, course, set(open_models)))
             self._tally.courses.append(course)
         self._follow(walk.request, now)
 
@@ -113,9 +119,20 @@ class Trial:
         upstream = self._roster.upstreams[served.provider.name]
         got = upstream.receive(walk.request, served.model.id, sending.max_tokens, now)
         if isinstance(got, Admission):
+            self._take_up(served, now)
             self._at(got.ends_at, lambda then: self._serve(walk, sending, got, then))
         else:
             self._at(now + REFUSAL_S, lambda then: self._refuse(walk, sending, got, then))
+
+    def _take_up(self, served: ServedModel, now: float) -> None:
+        """A call takes a place that one failure has left: where that was for a moment, it was promised to this call."""
+        self._passed_by = [passed for passed in self._passed_by if now - passed[0] <= _SOON_S]
+        for _, course, models in self._passed_by:
+            taken = next((other for other in models if self._view.are_one(served, other)), None)
+            if taken is not None:
+                models.remove(taken)
+                course.was_open = bool(models)
+                return
 
     def _refuse(self, walk: RequestWalk, sending: Sending, answer: UpstreamAnswer, now: float) -> None:
         self._tally.refused += 1
