@@ -200,7 +200,7 @@ class Quotas:
         subject = LimitSubject(slot.provider, slot.subject, models)
         operations = "" if limit.operations == {Operation.CHAT} else ":" + "+".join(sorted(limit.operations))
         name = limit.limit_name + operations
-        allowance = self._allowances.get((name, subject))
+        allowance = self._allowances.get((name, subject)) or self._renamed(name, subject, asked.key)
         if allowance is None:
             allowance = self._allowances[name, subject] = Allowance(limit, subject)
             saved = self._saved.pop(json.dumps([name, *subject]), None)
@@ -213,6 +213,16 @@ class Quotas:
                     LookupError,
                 ):  # of another version, or damaged: it is counted from here on
                     allowance = self._allowances[name, subject] = Allowance(limit, subject)
+        return allowance
+
+    def _renamed(self, name: str, subject: Subject, key: Key) -> Allowance | None:
+        """Return what was counted for the key before its account was known."""
+        before = subject._replace(who=f"account:{key.fingerprint}")
+        allowance = self._allowances.pop((name, before), None)
+        if allowance is not None:
+            allowance.subject, allowance.is_changed = subject, True
+            self._allowances[name, subject] = allowance
+            self._put(Entry(SECTION, json.dumps([name, *before]), None))
         return allowance
 
 
