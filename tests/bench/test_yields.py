@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.yields.cases import CASES, YieldCase
@@ -26,6 +26,7 @@ from bench.yields.windows import (
     TrueWindow,
 )
 
+FEW = settings(max_examples=20)
 LIMIT = 10.0
 NEEDS = st.lists(st.tuples(st.floats(0, 40), st.floats(0.1, 12)), max_size=60)
 """Seconds since the last call, and what the call takes."""
@@ -46,6 +47,7 @@ def within(calls: list[tuple[float, float]], begin: float, lasts_s: float) -> fl
     return sum(need for at, need in calls if begin <= at < begin + lasts_s - 1e-3)
 
 
+@FEW
 @given(NEEDS)
 def test_an_aligned_window_admits_its_limit_in_each_minute_of_the_clock(needs: list[tuple[float, float]]) -> None:
     window = AlignedWindow(name="rpm", limit=LIMIT, period_s=MINUTE_S, counting=Counting.CALL)
@@ -54,12 +56,14 @@ def test_an_aligned_window_admits_its_limit_in_each_minute_of_the_clock(needs: l
     assert all(within(calls, minute, MINUTE_S) <= LIMIT + 1e-3 for minute in minutes)
 
 
+@FEW
 @given(NEEDS)
 def test_a_sliding_window_admits_its_limit_in_any_minute(needs: list[tuple[float, float]]) -> None:
     calls = admitted(SlidingWindow(name="rpm", limit=LIMIT, period_s=MINUTE_S, counting=Counting.CALL), needs)
     assert all(within(calls, at, MINUTE_S) <= LIMIT + 1e-3 for at, _ in calls)
 
 
+@FEW
 @given(NEEDS)
 def test_a_draining_window_admits_its_limit_and_what_has_drained(needs: list[tuple[float, float]]) -> None:
     calls = admitted(DrainingWindow(name="tpm", limit=LIMIT, period_s=MINUTE_S, counting=Counting.CALL), needs)
@@ -82,6 +86,7 @@ def make_draining() -> TrueWindow:
 
 
 @pytest.mark.parametrize("make", [make_aligned, make_sliding, make_draining])
+@FEW
 @given(needs=NEEDS)
 def test_a_wait_is_over_when_it_says_so_and_no_sooner(
     make: Callable[[], TrueWindow], needs: list[tuple[float, float]]
@@ -139,3 +144,18 @@ def test_a_seed_decides_every_figure() -> None:
     found = [figures({name: [SHORT.play(name, 7)] for name in ("react only", "omniscient")}) for _ in range(2)]
     assert json.dumps(found[0]) == json.dumps(found[1])
     assert "100.0 %" in table("short", found[0])
+
+
+def test_the_gateway_asks_in_vain_seldom_and_breaks_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    few = replace(SHORT, crowding=0.0, traffic=lambda seed, _: constant_load(seed, 8, 15))
+    tallies = {name: [few.play(name, 1)] for name in ("react only", "ledger", "omniscient")}
+    assert not caplog.records, "a fault in the quotas changes no response, but there must be none"
+    [ledger], [ideal] = tallies["ledger"], tallies["omniscient"]
+    assert len(ledger.served) >= 0.95 * len(ideal.served)
+    assert ledger.refused <= 0.02 * ledger.calls
+
+
+def test_waiting_serves_a_whole_window_that_says_nothing() -> None:
+    silent = replace(CASES["silent"], traffic=lambda seed, _: constant_load(seed, 50 / 60, 120))
+    ledger, ideal = (silent.play(name, 1) for name in ("ledger", "omniscient"))
+    assert len(ledger.served) >= 0.95 * len(ideal.served)

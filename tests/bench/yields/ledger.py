@@ -34,9 +34,10 @@ from freeride_core.gateway.walk.routing import Preset, Router, Wanted
 from freeride_core.gateway.walk.selection import Selection
 from freeride_core.gateway.walk.settlement import settlement_of
 from freeride_core.gateway.walk.walk import MAX_ATTEMPTS
-from freeride_core.ledger.quota.allowance import Source
+from freeride_core.ledger.quota.allowance import AmountSource
 from freeride_core.ledger.quota.quotas import QuotaMode
 from freeride_core.ledger.quota.reservation import Reservation, Settlement
+from freeride_core.ledger.quota.served import ServedResponse
 from freeride_core.ledger.readiness import Ledger
 from freeride_core.ledger.slots import Slot
 from freeride_core.privacy.redaction import Redactor
@@ -124,7 +125,7 @@ class LedgerScheduler:
             self._refuse(own, answer, sending.at)
         if not self._learns:
             for allowance in self.ledger.quotas.allowances():
-                if allowance.source is Source.LEARNED:
+                if allowance.source is AmountSource.LEARNED:
                     allowance.window.amount = allowance.limit.amount
 
     def withdraw(self, walk: RequestWalk, now: float) -> None:
@@ -206,8 +207,10 @@ class LedgerScheduler:
                 share.allowance.take(share.used(usage), self._now, self._now)
                 share.allowance.accept(self._now)
             return
-        told = (*candidate.pair, own.attempts, 0)
-        ledger.quotas.note_served(reservation, RequestComplete(self._now, "", *told, usage))
+        complete = RequestComplete(self._now, "", *candidate.pair, own.attempts, 0, usage)
+        wire = candidate.provider.wires[Operation.CHAT]
+        headers = wordings.headers(answer, candidate.provider.name)
+        ledger.quotas.note_served(ServedResponse(reservation, complete, wire, headers, answer.sent_at))
         reservation.close()
         ledger.quotas.settle()
 

@@ -1,7 +1,7 @@
 """A scheduler that knows only what refusals say: the gateway without a quota ledger.
 
-It is a model of the table in `gateway/walk/reaction.py`, and of sizes in `ledger/learned.py`. It leaves out outages, several keys
-and hedging, which the scripted upstreams give no reason for.
+It is a model of what the gateway did before November 2026, with the numbers of that time: what came later is compared with it. It
+leaves out outages, several keys and hedging, which the scripted upstreams give no reason for.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from bench.yields.answers import UpstreamAnswer
 from bench.yields.scheduler import MOST_CALLS, Decision, GivingUp, RequestWalk, Sending, ServedModel, in_static_order
 from freeride_core import Scope
-from freeride_core.answer import ErrorKind
-from freeride_core.gateway.walk.reaction import LONGEST_S, TABLE
-from freeride_core.ledger.learned import REMEMBERED_S
 
+_MODEL_WAIT_S, _ACCOUNT_WAIT_S, _DAY_WAIT_S = 60.0, 120.0, 3600.0
+"""Without a hint: after a rate limit of a model, of an account, and after a spent quota."""
+_LONGEST_S = 86_400.0
+_REMEMBERED_S = 3600.0
 _LEAST_TOKENS = 1000
 """A request of fewer is refused for something else than its size."""
 
@@ -52,11 +53,10 @@ class ReactOnly:
             if size >= _LEAST_TOKENS:
                 self._too_big[served] = (size, now)
             return
-        reaction = TABLE[ErrorKind.QUOTA_EXHAUSTED if answer.is_of_day else ErrorKind.RATE_LIMIT]
         is_of_model = answer.scope is Scope.ACCOUNT_MODEL
-        wait_s = reaction.model_wait_s if is_of_model and reaction.model_wait_s is not None else reaction.wait_s
+        wait_s = _DAY_WAIT_S if answer.is_of_day else _MODEL_WAIT_S if is_of_model else _ACCOUNT_WAIT_S
         if answer.hint_s is not None:
-            wait_s = min(answer.hint_s, LONGEST_S)
+            wait_s = min(answer.hint_s, _LONGEST_S)
         self._cool_until[served.provider.name, served.model.id if is_of_model else ""] = now + wait_s
 
     def withdraw(self, walk: RequestWalk, now: float) -> None:
@@ -68,7 +68,7 @@ class ReactOnly:
 
     def _is_too_big(self, served: ServedModel, walk: RequestWalk, now: float) -> bool:
         tokens, noted = self._too_big.get(served, (0, 0.0))
-        return 0 < tokens <= _size(walk) and now - noted < REMEMBERED_S
+        return 0 < tokens <= _size(walk) and now - noted < _REMEMBERED_S
 
 
 def _size(walk: RequestWalk) -> int:

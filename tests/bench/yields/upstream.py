@@ -58,6 +58,8 @@ class Admission:
     at: float
     ends_at: float
     charges: tuple[Charge, ...]
+    headers: tuple[ToldWindow, ...]
+    """They are sent when it is admitted, with what is reserved for it."""
 
 
 class ScriptedUpstream:
@@ -111,7 +113,8 @@ class ScriptedUpstream:
         tokens = _answer_tokens(request, max_tokens)
         lasts_s = self.manner.first_token_s * request.true.pace + tokens / self.manner.tokens_per_s
         charges = tuple(window.take(need, now, now + lasts_s) for window, need in needs)
-        return Admission(request, model_id, max_tokens, now, now + lasts_s, charges)
+        headers = self._headers(self.windows[model_id], now)
+        return Admission(request, model_id, max_tokens, now, now + lasts_s, charges, headers)
 
     def finish(self, admission: Admission, now: float) -> UpstreamAnswer:
         """End a call: count what it used, and answer."""
@@ -126,7 +129,7 @@ class ScriptedUpstream:
         return UpstreamAnswer(
             status=200,
             sent_at=admission.at,
-            headers=self._headers(windows, now),
+            headers=admission.headers,
             prompt_tokens=prompt,
             answer_tokens=answer,
             is_cut=answer < request.true.answer_tokens and admission.max_tokens != request.max_tokens,

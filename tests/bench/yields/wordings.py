@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -12,7 +13,7 @@ from freeride_core.answer import Answer
 from freeride_core.simulator.installed import FILE
 from freeride_core.simulator.profile import Profile
 from freeride_core.simulator.profile_file import parse_profile
-from freeride_core.simulator.quota import QuotaStatus
+from freeride_core.simulator.quota import QuotaStatus, go_duration, whole
 from freeride_core.simulator.render import Values
 
 _CASES: Mapping[str, Mapping[str, str]] = {
@@ -63,6 +64,20 @@ def refusal(refused: UpstreamAnswer, provider: str, model: Model, call: Call, no
     headers = {name: values.fill(text, escape=False) for name, text in case.headers.items()}
     body = values.fill(case.body or "").encode()
     return Answer(case.status, headers, body, now, call=call, model=model)
+
+
+def headers(served: UpstreamAnswer, provider: str) -> Mapping[str, str]:
+    """Return what a good response says of limits: at Groq, the day's requests and the minute's tokens."""
+    if provider != "groq":
+        return {}
+    units = {"rpd": "requests", "tpm": "tokens"}
+    found = {}
+    for told in served.headers:
+        unit, used = units[told.name], told.used or 0.0
+        found[f"x-ratelimit-limit-{unit}"] = whole(told.limit)
+        found[f"x-ratelimit-remaining-{unit}"] = whole(max(0, math.floor(told.limit - used)))
+        found[f"x-ratelimit-reset-{unit}"] = go_duration(told.reset_s or 0.0)
+    return found
 
 
 def _status(standing: TrueStanding) -> QuotaStatus:
