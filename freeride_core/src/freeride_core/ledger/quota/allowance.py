@@ -28,7 +28,7 @@ _ASKED_AGAIN_S = 86400.0
 """After which a published amount is tried again."""
 _RISE = 0.25
 _FULL = 0.95
-_LOWERED_MOST = 4
+_LOWERED_MOST = 6
 """Times in a row that the wait for the next rise doubles."""
 _CONFIRMED_PERIODS = 10
 """For how many periods at most a full window is believed before it is doubted again."""

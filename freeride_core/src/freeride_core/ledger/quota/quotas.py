@@ -214,7 +214,7 @@ class Quotas:
         subject = LimitSubject(slot.provider, slot.subject, models)
         operations = "" if limit.operations == {Operation.CHAT} else ":" + "+".join(sorted(limit.operations))
         name = limit.limit_name + operations
-        allowance = self._allowances.get((name, subject)) or self._renamed(name, subject, asked.key)
+        allowance = self._allowances.get((name, subject)) or self._renamed(name, limit, subject, key)
         if allowance is None:
             allowance = self._allowances[name, subject] = Allowance(limit, subject)
             saved = self._saved.pop(json.dumps([name, *subject]), None)
@@ -229,8 +229,10 @@ class Quotas:
                     allowance = self._allowances[name, subject] = Allowance(limit, subject)
         return allowance
 
-    def _renamed(self, name: str, subject: Subject, key: Key) -> Allowance | None:
+    def _renamed(self, name: str, limit: Limit, subject: LimitSubject, key: Key) -> Allowance | None:
         """Return what was counted for the key before its account was known."""
+        if limit.scope not in (Scope.ACCOUNT, Scope.ACCOUNT_MODEL):
+            return None
         before = subject._replace(who=f"account:{key.fingerprint}")
         allowance = self._allowances.pop((name, before), None)
         if allowance is not None:
