@@ -262,10 +262,11 @@ def test_a_client_that_leaves_gives_its_place_back(tmp_path: Path) -> None:
     with GatewayStage(tmp_path, provider("alpha", limits=(limit(amount=1),)), keep_alive_s=0.05, patience=100) as stage:
         stage.ask()
         assert used(stage, "rpm") == 1
+        [allowance] = stage.thread.gateway.ledger.quotas.allowances()
         with stage.opened() as answer:
             next(answer.iter_raw())
-            until(lambda: used(stage, "rpm") == 2)
-        until(lambda: used(stage, "rpm") == 1)
+            until(lambda: allowance.window.bound == 2)
+        until(lambda: allowance.window.bound == 1)
         assert asked(stage["alpha"]) == 1
 
 

@@ -51,7 +51,8 @@ class QuotaDesk:
     refused: int = 0
 
     def __post_init__(self) -> None:
-        self.quotas = Quotas(lambda: self.now, self.kept.append, Accounts(self.kept.append))
+        self.accounts = Accounts(self.kept.append)
+        self.quotas = Quotas(lambda: self.now, self.kept.append, self.accounts)
         self.quotas.follow({"alpha": self.limits}, QuotaMode.ON)
 
     def wait(self, size: int = 100, **more: Any) -> float:

@@ -20,6 +20,7 @@ from freeride_core import (
     ErrorKind,
     FreeSuffix,
     Limit,
+    LimitKind,
     Model,
     Proof,
     Provider,
@@ -177,7 +178,16 @@ def freeride_register_provider() -> Provider:
         chat=_wire("/chat/completions"),
         embeddings=_wire("/embeddings"),
         limits=(
-            Limit(unit="requests", amount=20, window="minute", scope=Scope.ACCOUNT, source=_SOURCE, checked=CHECKED),
+            Limit(
+                unit="requests",
+                amount=20,
+                window="minute",
+                scope=Scope.ACCOUNT,
+                source=_SOURCE,
+                checked=CHECKED,
+                note="minutes of the clock, as X-RateLimit-Reset says",
+                kind=LimitKind.FIXED,
+            ),
             Limit(
                 unit="requests",
                 amount=50,

@@ -121,7 +121,7 @@ class Room:
         now = self._ledger.now()
         for candidate in candidates:
             claim = self._claim(candidate)
-            if claim is not None and claim.doubt(now):
+            if claim is not None and self._quotas.doubt(claim, now):
                 return candidate
         if soonest is None and candidates and not self._has_asked_without:
             self._has_asked_without = True

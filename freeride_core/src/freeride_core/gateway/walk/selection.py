@@ -109,6 +109,10 @@ class Selection:
         self._give(candidate, at)
         return self.reservation
 
+    def take_back(self, candidate: Candidate) -> None:
+        """It was given out and not asked: it can be given out again."""
+        self._given.discard(candidate.name)
+
     def _without_room(self) -> Iterator[Candidate]:
         """Candidates that are asked as soon as there is room."""
         for _, candidates in self._open():

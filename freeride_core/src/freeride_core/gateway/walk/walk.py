@@ -197,25 +197,26 @@ class Walk:
 
     async def _wait_for_room(self) -> Candidate | None:
         """Wait for the candidate that has room soonest, first come, first served, or return None if that takes too long."""
-        place = self._selection.place()
-        if place is None:
-            return None
-        candidate, wait_s = place
-        quotas, now = self._ledger.quotas, self._ledger.now()
-        ends_at = min(self._patience_until, self._until)
-        if time.monotonic() + wait_s > ends_at or not quotas.begin_wait(len(self.call.body)):
-            return None
-        reservation = self._selection.give_place(candidate, now + wait_s)
-        self._events.emit("request_wait", self.request_id, provider=candidate.pair[0], wait_s=round(wait_s, 1))
-        is_over = False
-        try:
-            await asyncio.sleep(wait_s)
-            is_over = True
-        finally:
-            quotas.end_wait(len(self.call.body))
-            if not is_over and reservation is not None:
-                reservation.settle(Settlement.UNSENT)
-        return candidate
+        while (place := self._selection.place()) is not None:
+            candidate, wait_s = place
+            quotas, now = self._ledger.quotas, self._ledger.now()
+            ends_at = min(self._patience_until, self._until)
+            if time.monotonic() + wait_s > ends_at or not quotas.begin_wait(len(self.call.body)):
+                return None
+            reservation = self._selection.give_place(candidate, now + wait_s)
+            self._events.emit("request_wait", self.request_id, provider=candidate.pair[0], wait_s=round(wait_s, 1))
+            is_there = False
+            try:
+                await asyncio.sleep(wait_s)
+                is_there = reservation is None or not reservation.is_shut(self._ledger.now())
+            finally:
+                quotas.end_wait(len(self.call.body))
+                if not is_there and reservation is not None:
+                    reservation.settle(Settlement.UNSENT)
+            if is_there:
+                return candidate
+            self._selection.take_back(candidate)
+        return None
 
     def _arm(self, candidate: Candidate) -> asyncio.TimerHandle:
         """What asks a second candidate once the first one has been silent for long."""

@@ -22,11 +22,13 @@ _GUESS_SHARE = 0.1
 _SHORT_S = 3600.0
 _ALIKE = 0.1
 """By how much levels may differ that are called the same."""
+_SURE = 3
+"""Refusals in a row at the same level that are no crowd."""
 _ASKED_AGAIN_S = 86400.0
 """After which a published amount is tried again."""
 _RISE = 0.25
 _FULL = 0.95
-_LOWERED_MOST = 4
+_LOWERED_MOST = 6
 """Times in a row that the wait for the next rise doubles."""
 _CONFIRMED_PERIODS = 10
 """For how many periods at most a full window is believed before it is doubted again."""
@@ -61,6 +63,7 @@ class Allowance:
         "_doubted_at",
         "_doubts",
         "_lowered",
+        "_refusals",
         "_taken_at",
         "is_changed",
         "limit",
@@ -85,6 +88,7 @@ class Allowance:
         self._doubted_at = 0.0
         self._doubts = 0
         self._lowered = 0
+        self._refusals = 0
         self._taken_at = 0.0
 
     @property
@@ -99,7 +103,7 @@ class Allowance:
     def take(self, need: float, at: float, now: float) -> None:
         """Count what a request needs from that moment on."""
         self.window.take(need, at, now)
-        self._taken_at = now
+        self._taken_at = max(self._taken_at, at)
         self.is_changed = True
 
     def accept(self, now: float, *, is_doubt: bool = False) -> None:
@@ -170,10 +174,12 @@ class Allowance:
         return True
 
     def _suspect(self, level: float, now: float) -> None:
-        """A refusal at that level may be a limit, or a crowd at the upstream. It is a limit if the next one comes at about the same
-        level, and nothing was accepted above it meanwhile."""
+        """A refusal at that level may be a limit, or a crowd at the upstream. It is a limit if the next come at the same level,
+        and nothing was accepted above it meanwhile."""
         before, self._ceiling = self._ceiling, level
-        if before and abs(level - before) <= _ALIKE * before + 1 and max(level, before) < self.window.amount:
+        is_same = before * (1 - _ALIKE) - 1 <= level <= before + 1
+        self._refusals = self._refusals + 1 if before and is_same else 1
+        if self._refusals >= _SURE and max(level, before) < self.window.amount:
             self.window.amount = max(level, before)
             self._lowered += 1
             self._doubts += 2

@@ -6,7 +6,7 @@ import math
 
 from freeride_core.answer import Quota, Scope
 from freeride_core.call import Call
-from freeride_core.ledger.quota.allowance import Allowance
+from freeride_core.ledger.quota.allowance import Allowance, AmountSource
 from freeride_core.ledger.quota.meter import Meter
 
 _SHORT_S = 60.0
@@ -54,6 +54,9 @@ class Claim:
         blocking = self.blocking(now)
         if not all(allowance.can_doubt(now) for allowance in blocking):
             return False
+        for share, need in zip(self.meter.shares, self.needs, strict=True):
+            if need > share.allowance.window.amount and share.allowance.source is AmountSource.TOLD:
+                return False  # it will never fit
         for allowance in blocking:
             allowance.doubt(now)
         return True

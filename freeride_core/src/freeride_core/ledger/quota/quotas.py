@@ -29,6 +29,9 @@ SECTION = "quota"
 _NOTHING = Estimate(0.0, 0.0, 0)
 _WAITING_MOST = 256
 _WAITING_MOST_BYTES = 64 * 1024 * 1024
+_DOUBTS_MOST = 3.0
+_DOUBT_SHARE = 0.005
+"""Of the requests that are served, so many may go in vain where a full window is doubted."""
 _BUSY = 0.8
 _SAVED_EVERY_S = 2.0
 
@@ -71,6 +74,7 @@ class Quotas:
         self._meters: dict[tuple[tuple[str, str, str], Operation], Meter] = {}
         self._served: list[ServedResponse] = []
         self._saved_at = 0.0
+        self._doubts_left = _DOUBTS_MOST
         self._waiting = 0
         self._waiting_bytes = 0
         self.sizes = Sizes()
@@ -101,6 +105,14 @@ class Quotas:
         if max_tokens is not None:
             estimate = estimate._replace(asked=max_tokens)
         return Claim(meter, call, meter.needs(estimate), max_tokens)
+
+    def doubt(self, claim: Claim, now: float) -> bool:
+        """Whether one request may be sent although it has no room, because only guesses say so. If so, the next one may not for
+        a while."""
+        if self._doubts_left < 1 or not claim.doubt(now):
+            return False
+        self._doubts_left -= 1
+        return True
 
     def is_plentiful(self, asked: Metered, operation: Operation, now: float) -> bool:
         """Whether little of each allowance is used."""
@@ -149,6 +161,8 @@ class Quotas:
             claim, usage = served.reservation.claim, served.complete.usage_read
             self.sizes.learn(claim.meter.pair, claim.call, usage)
             served.reservation.settle_usage(usage, now)
+            gained = 1.0 if served.reservation.is_doubt else _DOUBT_SHARE
+            self._doubts_left = min(_DOUBTS_MOST, self._doubts_left + gained)
             for quota in served.quota():
                 claim.observe(quota, now, served.at)
         if not 0 <= now - self._saved_at < _SAVED_EVERY_S:
@@ -200,7 +214,7 @@ class Quotas:
         subject = LimitSubject(slot.provider, slot.subject, models)
         operations = "" if limit.operations == {Operation.CHAT} else ":" + "+".join(sorted(limit.operations))
         name = limit.limit_name + operations
-        allowance = self._allowances.get((name, subject))
+        allowance = self._allowances.get((name, subject)) or self._renamed(name, limit, subject, key)
         if allowance is None:
             allowance = self._allowances[name, subject] = Allowance(limit, subject)
             saved = self._saved.pop(json.dumps([name, *subject]), None)
@@ -213,6 +227,18 @@ class Quotas:
                     LookupError,
                 ):  # of another version, or damaged: it is counted from here on
                     allowance = self._allowances[name, subject] = Allowance(limit, subject)
+        return allowance
+
+    def _renamed(self, name: str, limit: Limit, subject: LimitSubject, key: Key) -> Allowance | None:
+        """Return what was counted for the key before its account was known."""
+        if limit.scope not in (Scope.ACCOUNT, Scope.ACCOUNT_MODEL):
+            return None
+        before = subject._replace(who=f"account:{key.fingerprint}")
+        allowance = self._allowances.pop((name, before), None)
+        if allowance is not None:
+            allowance.subject, allowance.is_changed = subject, True
+            self._allowances[name, subject] = allowance
+            self._put(Entry(SECTION, json.dumps([name, *before]), None))
         return allowance
 
 

@@ -24,7 +24,7 @@ class Settlement(enum.Enum):
 class Reservation:
     """Taken on creation. Settle it once: what comes later changes nothing."""
 
-    __slots__ = ("_is_doubt", "_is_held", "_is_settled", "at", "awaits_usage", "claim")
+    __slots__ = ("_doubted", "_is_held", "_is_settled", "at", "awaits_usage", "claim")
 
     def __init__(self, claim: Claim, at: float, now: float, *, is_doubt: bool = False) -> None:
         """`at` is when the request may be sent, in seconds since the epoch. `is_doubt`: it is sent although there is no room by
@@ -33,16 +33,24 @@ class Reservation:
         self.at = at
         self.awaits_usage = False
         """A response has been served, and what it reports is read soon."""
-        self._is_doubt = is_doubt
+        self._doubted = claim.blocking(now) if is_doubt else ()
         self._is_settled = False
         self._is_held = True
         for share, need in zip(claim.meter.shares, claim.needs, strict=True):
             share.allowance.take(need, at, now)
 
     @property
+    def is_doubt(self) -> bool:
+        return bool(self._doubted)
+
+    @property
     def max_tokens(self) -> int | None:
         """Return to how many the request's own must be lowered, or None if they can stay."""
         return self.claim.max_tokens
+
+    def is_shut(self, now: float) -> bool:
+        """Whether the upstream has said since that it takes nothing now."""
+        return any(share.allowance.told_until > now for share in self.claim.meter.shares)
 
     def settle(self, end: Settlement) -> None:
         """Give back what does not count."""
@@ -62,7 +70,7 @@ class Reservation:
             if usage.input and not share.fixed:
                 share.allowance.window.give(need - share.used(usage), self.at)
                 share.allowance.is_changed = True
-            share.allowance.accept(now, is_doubt=self._is_doubt)
+            share.allowance.accept(now, is_doubt=share.allowance in self._doubted)
 
     def close(self) -> None:
         """The request is over: unless its usage is still to be read, all that was estimated counts."""

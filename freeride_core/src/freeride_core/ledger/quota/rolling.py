@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 from typing import Any
 
 from freeride_core.ledger.quota.window import Window
 
 _PARTS = 240
 """Into which a period is divided. What is used within one of them leaves the window at once, with the last of it."""
+_MOST = 2 * _PARTS
+"""Entries, before those that were taken for later are merged as well."""
 _LATER_S = 0.1
 """How much later than a request is sent the upstream may count it, and the one that follows it may not be."""
 
@@ -25,16 +28,36 @@ class RollingWindow(Window):
         self._amounts: list[float] = []
 
     def _room_at(self, need: float, start: float) -> float:
-        at = max(start, self._last)  # first come, first served
+        if self._last > start:
+            return self._room_among(need, start)
         used = self.bound
         for moment, amount in zip(self._moments, self._amounts, strict=True):
             leaves_at = moment + self.period_s + _LATER_S
-            if leaves_at > at:
+            if leaves_at > start:
                 if self.fits(used, need):
-                    return at
-                at = leaves_at
+                    return start
+                start = leaves_at
             used -= amount
-        return at
+        return start
+
+    def _room_among(self, need: float, start: float) -> float:
+        """Return the first moment that has room, where some is taken for later: none of that may lose its room. What was given
+        back is used so, before its time is over."""
+        held_s, moments = self.period_s + _LATER_S, self._moments
+        sums = [0.0, *itertools.accumulate(self._amounts)]
+        first_later = bisect.bisect_right(moments, start)
+        highest = [0.0] * (len(moments) + 1)
+        """From each entry on, the most that counts at any of them."""
+        for place in range(len(moments) - 1, first_later - 1, -1):
+            counts_from = bisect.bisect_right(moments, moments[place] - held_s)
+            highest[place] = max(highest[place + 1], sums[place + 1] - sums[counts_from])
+        gone = bisect.bisect_right(moments, start - held_s)
+        while True:
+            begun = bisect.bisect_right(moments, start)
+            if self.fits(max(sums[begun] - sums[gone], highest[begun]), need):
+                return start
+            start = max(start, moments[gone] + held_s)
+            gone += 1
 
     @property
     def _last(self) -> float:
@@ -52,17 +75,27 @@ class RollingWindow(Window):
         self._forget(now)
         self.bound += need
         moments = self._moments
-        if moments and at >= moments[-1]:
-            if at - moments[-1] < 1e-9 or self._part(at) == self._part(moments[-1]):
-                moments[-1] = at
-                self._amounts[-1] += need
-                return
-            moments.append(at)
-            self._amounts.append(need)
+        place = bisect.bisect_right(moments, at)
+        if place and at <= now and self._part(at) == self._part(moments[place - 1]):
+            moments[place - 1] = at
+            self._amounts[place - 1] += need
             return
-        place = bisect.bisect_left(moments, at)
         moments.insert(place, at)
         self._amounts.insert(place, need)
+        if len(moments) > _MOST and moments[_PARTS] <= now:
+            self._merge(now)
+
+    def _merge(self, now: float) -> None:
+        """Make one entry of those that were taken for later in one part, now that they are used."""
+        moments, amounts = self._moments, self._amounts
+        self._moments, self._amounts = [], []
+        for moment, amount in zip(moments, amounts, strict=True):
+            if self._moments and moment <= now and self._part(moment) == self._part(self._moments[-1]):
+                self._moments[-1] = moment
+                self._amounts[-1] += amount
+            else:
+                self._moments.append(moment)
+                self._amounts.append(amount)
 
     def _part(self, at: float) -> int:
         return int(at * _PARTS / self.period_s)
@@ -79,7 +112,9 @@ class RollingWindow(Window):
 
     def used(self, now: float) -> float:
         self._forget(now)
-        return self.bound
+        if self._last <= now:
+            return self.bound
+        return self.bound - sum(self._amounts[bisect.bisect_right(self._moments, now) :])
 
     def believe(self, used: float, now: float, reset_at: float | None) -> None:
         difference = used - self.used(now)
@@ -94,7 +129,7 @@ class RollingWindow(Window):
 
     def frees_at(self, now: float) -> float | None:
         self._forget(now)
-        return self._moments[0] + self.period_s if self._moments else None
+        return self._moments[0] + self.period_s if self._moments and self._moments[0] <= now else None
 
     def saved(self) -> Any:
         return [[moment, amount] for moment, amount in zip(self._moments, self._amounts, strict=True)]

@@ -12,6 +12,8 @@ _TOKENS_PER_BYTE = 1 / 3.6
 _OUTPUT_TOKENS = 400.0
 _WEIGHT = 0.2
 """Of the newest report in an average."""
+_SLOWLY = 0.08
+"""The same where fewer tokens than expected were reported: some requests have more than usual, and those are the ones refused."""
 _LEAST_BYTES = 512
 """Of a smaller request the members around the messages make too much."""
 _KEPT = 1024
@@ -57,5 +59,5 @@ class Sizes:
             # Too few tokens would be refused, too many only wait: what is higher counts at once.
             before = (max(_TOKENS_PER_BYTE, ratio), _OUTPUT_TOKENS)
         if ratio < before[0]:
-            ratio = before[0] + _WEIGHT * (ratio - before[0])
+            ratio = before[0] + _SLOWLY * (ratio - before[0])
         self._learned[pair] = (ratio, before[1] + _WEIGHT * (output - before[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from abc import ABC, abstractmethod
 from typing import Any
@@ -48,7 +49,7 @@ class Window(ABC):
 
     @abstractmethod
     def used(self, now: float) -> float:
-        """Return what counts now, with what is taken for later."""
+        """Return what counts now, without what is taken for later."""
 
     @abstractmethod
     def believe(self, used: float, now: float, reset_at: float | None) -> None:
@@ -81,34 +82,60 @@ class Window(ABC):
 class LeakyWindow(Window):
     """What is used drains steadily, the whole amount in one period."""
 
-    __slots__ = ("_at",)
+    __slots__ = ("_at", "_later", "_level")
 
     def __init__(self, amount: float, period_s: float) -> None:
         super().__init__(amount, period_s)
+        self._level = 0.0
         self._at = 0.0
+        self._later: list[tuple[float, float]] = []
+        """Ascending: what is taken for later, and when."""
 
     def _room_at(self, need: float, start: float) -> float:
-        excess = self._level_at(start) + need - self.amount
+        at, level = self._at, self._level
+        for moment, taken in self._later:
+            at, level = moment, self._drained(level, moment - at) + taken
+        start = max(start, at)  # first come, first served
+        excess = self._drained(level, start - at) + need - self.amount
         return start if excess <= _TOLERANCE else start + excess * self.period_s / self.amount
 
-    def take(self, need: float, at: float, now: float) -> None:  # noqa: ARG002 - what is for later fills it above its amount
-        self.bound = self.used(now) + need
+    def take(self, need: float, at: float, now: float) -> None:
+        self.used(now)
+        if at > now:
+            bisect.insort(self._later, (at, need))
+        else:
+            self._level += need
+        self.bound += need
 
-    def give(self, need: float, at: float) -> None:  # noqa: ARG002 - as above
-        self.bound = max(0.0, self.bound - need)
+    def give(self, need: float, at: float) -> None:
+        if at > self._at:
+            place = bisect.bisect_left(self._later, (at, need))
+            if place < len(self._later) and self._later[place] == (at, need):
+                del self._later[place]
+        else:
+            self._level = max(0.0, self._level - need)
+        self._bind()
 
-    def _level_at(self, moment: float) -> float:
-        drained = (moment - self._at) * self.amount / self.period_s
-        return max(0.0, self.bound - drained) if drained > 0 else self.bound
+    def _drained(self, level: float, seconds: float) -> float:
+        return max(0.0, level - max(0.0, seconds) * self.amount / self.period_s)
+
+    def _bind(self) -> None:
+        self.bound = self._level + sum(taken for _, taken in self._later)
 
     def used(self, now: float) -> float:
-        self.bound = self._level_at(now)
+        while self._later and self._later[0][0] <= now:
+            moment, taken = self._later.pop(0)
+            self._level = self._drained(self._level, moment - self._at) + taken
+            self._at = max(self._at, moment)
+        self._level = self._drained(self._level, now - self._at)
         self._at = max(self._at, now)
-        return self.bound
+        self._bind()
+        return self._level
 
     def believe(self, used: float, now: float, reset_at: float | None) -> None:  # noqa: ARG002 - it follows from the level
         self.used(now)
-        self.bound = used
+        self._level = used
+        self._bind()
 
     def frees_at(self, now: float) -> float | None:
         used = self.used(now)
@@ -119,7 +146,8 @@ class LeakyWindow(Window):
 
     def load(self, saved: Any) -> None:
         level, at = saved
-        self.bound, self._at = max(0.0, float(level)), float(at)
+        self.bound = self._level = max(0.0, float(level))
+        self._at = float(at)
 
 
 class ConcurrencyWindow(Window):
