@@ -193,10 +193,10 @@ def test_a_request_takes_what_its_unit_says(unit: str, size: int, need: float) -
 def test_what_models_report_corrects_the_estimate() -> None:
     desk = QuotaDesk((limit("tokens_in", 10_000, "day"),))
     assert desk.reserve(3600).claim.needs == pytest.approx((1000,))
-    desk.quotas.sizes.learn(("alpha", "m/one"), call(3600), Usage(input=1800, output=10))  # a dense prompt
+    desk.quotas.sizes.learn(("alpha", "m/one"), 3600, Usage(input=1800, output=10))  # a dense prompt
     assert desk.reserve(3600).claim.needs == pytest.approx((1800,))
     for _ in range(40):
-        desk.quotas.sizes.learn(("alpha", "m/one"), call(3600), Usage(input=900, output=10))
+        desk.quotas.sizes.learn(("alpha", "m/one"), 3600, Usage(input=900, output=10))
     assert desk.reserve(3600).claim.needs == pytest.approx((900,), rel=0.05)
 
 

@@ -108,6 +108,8 @@ class Allowance:
 
     def accept(self, now: float, *, is_doubt: bool = False) -> None:
         """A request was served. `is_doubt`: what was believed to be too much was not."""
+        if not (is_doubt or self._ceiling or self.source is AmountSource.LEARNED):
+            return
         window = self.window
         used = window.used(now)
         if used > self._ceiling:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from freeride_core.answer import Quota, Scope
-from freeride_core.call import Call
 from freeride_core.ledger.quota.allowance import Allowance, AmountSource
 from freeride_core.ledger.quota.meter import Meter
 
@@ -16,15 +15,16 @@ _SHORT_S = 60.0
 class Claim:
     """Made once for a request and a candidate. Nothing is taken by it: that is a `Reservation`'s work."""
 
-    __slots__ = ("call", "max_tokens", "meter", "needs")
+    __slots__ = ("max_tokens", "meter", "needs", "size")
 
-    def __init__(self, meter: Meter, call: Call, needs: tuple[float, ...], max_tokens: int | None) -> None:
+    def __init__(self, meter: Meter, needs: tuple[float, ...], max_tokens: int | None, size: int) -> None:
         self.meter = meter
-        self.call = call
         self.needs = needs
         """Of each allowance, in the order of the meter's shares."""
         self.max_tokens = max_tokens
         """To which the request's own must be lowered, or None if it can stay."""
+        self.size = size
+        """Bytes of the request from which tokens can be told, or 0. The request itself would be held until it is settled."""
 
     def wait(self, now: float) -> float:
         """Return in how many seconds there is room in all of the allowances: 0 now, `inf` never."""

@@ -18,7 +18,7 @@ from freeride_core.ledger.quota.allowance import Allowance, LimitSubject
 from freeride_core.ledger.quota.claim import Claim
 from freeride_core.ledger.quota.meter import Meter, Share, shares_of
 from freeride_core.ledger.quota.served import ServedResponse
-from freeride_core.ledger.quota.sizes import Estimate, Sizes
+from freeride_core.ledger.quota.sizes import Estimate, Sizes, size_of
 from freeride_core.ledger.slots import ALL_MODELS, slot_of
 from freeride_core.ledger.store.store import Entry
 from freeride_core.limit import Limit
@@ -99,12 +99,12 @@ class Quotas:
         if not meter.shares:
             return None
         if not meter.counts_tokens:
-            return Claim(meter, call, meter.needs(_NOTHING), None)
+            return Claim(meter, meter.needs(_NOTHING), None, 0)
         estimate = self.sizes.estimate(meter.pair, call)
         max_tokens = meter.clamp(estimate) if self.mode is QuotaMode.ON else None
         if max_tokens is not None:
             estimate = estimate._replace(asked=max_tokens)
-        return Claim(meter, call, meter.needs(estimate), max_tokens)
+        return Claim(meter, meter.needs(estimate), max_tokens, size_of(call))
 
     def doubt(self, claim: Claim, now: float) -> bool:
         """Whether one request may be sent although it has no room, because only guesses say so. If so, the next one may not for
@@ -159,12 +159,13 @@ class Quotas:
         responses, self._served = self._served, []
         for served in responses:
             claim, usage = served.reservation.claim, served.complete.usage_read
-            self.sizes.learn(claim.meter.pair, claim.call, usage)
+            self.sizes.learn(claim.meter.pair, claim.size, usage)
             served.reservation.settle_usage(usage, now)
             gained = 1.0 if served.reservation.is_doubt else _DOUBT_SHARE
             self._doubts_left = min(_DOUBTS_MOST, self._doubts_left + gained)
-            for quota in served.quota():
-                claim.observe(quota, now, served.at)
+            if claim.meter.is_due(now):
+                for quota in served.quota():
+                    claim.observe(quota, now, served.at)
         if not 0 <= now - self._saved_at < _SAVED_EVERY_S:
             self.save(now)
 

@@ -30,6 +30,11 @@ class Estimate(NamedTuple):
     """`max_tokens`; 0: the request has none."""
 
 
+def size_of(call: Call) -> int:
+    """Return the bytes that tokens can be told from, or 0 where an image's make too much of them."""
+    return 0 if Feature.IMAGES in call.abilities else len(call.body)
+
+
 class Sizes:
     """What models reported, as averages by provider and model."""
 
@@ -47,11 +52,11 @@ class Sizes:
             return Estimate(call.prompt_tokens * 4 * ratio, output, asked)  # an image's bytes are not its tokens
         return Estimate(len(call.body) * ratio, output, asked)
 
-    def learn(self, pair: Pair, call: Call, usage: Usage) -> None:
-        """Take what a response reported."""
-        if not usage.input or Feature.IMAGES in call.abilities or len(call.body) < _LEAST_BYTES:
+    def learn(self, pair: Pair, size: int, usage: Usage) -> None:
+        """Take what a response to a request of `size_of` so many bytes reported."""
+        if not usage.input or size < _LEAST_BYTES:
             return
-        ratio, output = usage.input / len(call.body), float(usage.output)
+        ratio, output = usage.input / size, float(usage.output)
         before = self._learned.get(pair)
         if before is None:
             if len(self._learned) >= _KEPT:
