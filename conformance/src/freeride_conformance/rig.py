@@ -120,6 +120,7 @@ class Rig:
     def _open(self, opened: ExitStack) -> None:
         home = opened.enter_context(tempfile.TemporaryDirectory(prefix="freeride-conformance-"))
         environ = {"FREERIDE_HOME": home, "FREERIDE_TELEMETRY": "off", "FREERIDE_EVENTS": "0"}
+        environ["FREERIDE_PATIENCE"] = "0"  # a refused request would wait for room, and be served
         providers = [self.subject.provider, *([second_provider.PROVIDER] if self.partner else [])]
         for simulator in filter(None, (self.simulator, self.partner)):
             opened.enter_context(SimulatorThread(simulator))

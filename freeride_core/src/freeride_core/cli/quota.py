@@ -33,13 +33,13 @@ def quota(
 ) -> None:
     """Show what is left of each free tier, and when there is more. No provider is asked, and no gateway needs to run.
 
-    Exit codes: 0 there is a key, 1 there is none."""
+    Exit codes: 0 there is a key, 1 there is no key."""
     from freeride_core.cli.snapshot import read_snapshot
 
     if watch and as_json:
         raise typer.BadParameter("--watch is for people: leave out --json, or --watch")
     if watch and not sys.stdout.isatty():
-        fail("--watch redraws a terminal, and this is none: leave it out, or use --json")
+        fail("--watch redraws a terminal, and this is not one: leave it out, or use --json")
     snapshot = read_snapshot()
     if as_json:
         typer.echo(json.dumps(snapshot.board().members(), indent=2))
@@ -117,7 +117,7 @@ def _table(board: Board, columns: int | None, encoding: str) -> Iterator[str]:
 
 
 def _fitted(widths: list[int], columns: int | None) -> list[int]:
-    """Return the width of each column. Without room for a bar that can be read, there is none."""
+    """Return the width of each column. Without room for a bar that can be read, there is no bar."""
     models, name, _, left, again = widths
     if columns is None:
         return [models, name, _BAR, left, again]

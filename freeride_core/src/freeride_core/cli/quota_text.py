@@ -113,6 +113,6 @@ def share_of(row: BoardRow) -> float:
 
 
 def scarcest(rows: Sequence[BoardRow]) -> BoardRow | None:
-    """Return the row that has the smallest part left, of equal ones the one that takes longest to fill, or None if there are
-    none."""
+    """Return the row that has the smallest part left, of equal ones the one that takes longest to fill, or None without
+    rows."""
     return min(rows, key=lambda row: (share_of(row), -WINDOWS_S[row.window]), default=None)
