@@ -32,7 +32,7 @@ _REFUSING_LAST_S = 60.0
 class Consequences:
     """Of the failures of one walk. `tried` is what the walk has tried so far."""
 
-    __slots__ = ("_asked_again", "_call", "_ledger", "_selection", "_tried")
+    __slots__ = ("_call", "_ledger", "_selection", "_tried")
 
     def __init__(
         self, call: Call, ledger: Ledger, selection: Selection, tried: Mapping[tuple[str, str], Tried]
@@ -41,8 +41,6 @@ class Consequences:
         self._ledger = ledger
         self._selection = selection
         self._tried = tried
-        self._asked_again: set[tuple[str, str, str]] = set()
-        """Candidates that may be asked once more, when there is room."""
 
     def draw(
         self,
@@ -72,9 +70,6 @@ class Consequences:
         if failure.kind in _OF_QUOTA and (is_of_limit or self._is_charged(candidate, failure, reaction)):
             if failure.scope in (Scope.KEY, Scope.ACCOUNT):
                 self._selection.shake(candidate)
-            if candidate.name not in self._asked_again:
-                self._asked_again.add(candidate.name)
-                self._selection.take_back(candidate)
             now, cooldown = self._ledger.now(), self._selection.room.state(candidate).cooldown
             # By the upstream's numbers there may be room, and it has refused this request all the same.
             return cooldown or Cooldown(str(failure.kind), failure.retry_at or now + 1.0, 1, now)
