@@ -27,7 +27,7 @@ from fake_upstream import (
     refusal,
     reply,
 )
-from freeride_core import Limit, LimitKind, QuotaHeaders, QuotaText, Rule, Scope
+from freeride_core import Limit, LimitKind, Quota, QuotaHeaders, QuotaText, Rule, Scope
 from freeride_core.answer import ErrorKind
 from freeride_core.ledger.quota.quotas import Quotas
 
@@ -263,6 +263,8 @@ def test_a_client_that_leaves_gives_its_place_back(tmp_path: Path) -> None:
         stage.ask()
         assert used(stage, "rpm") == 1
         [allowance] = stage.thread.gateway.ledger.quotas.allowances()
+        now = time.time()  # told, so that it is not doubted however slow the machine is
+        allowance.observe(Quota(limit_name="rpm", remaining=0, reset_at=now + 50), now, now)
         with stage.opened() as answer:
             next(answer.iter_raw())
             until(lambda: allowance.window.bound == 2)
