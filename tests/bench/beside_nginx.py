@@ -202,6 +202,7 @@ class NginxBench:
 
     def _start_freeride(self, good: str) -> Proxy:
         environ = {"GROQ_API_KEY": "gsk_" + "made0up0" * 6, "FREERIDE_GROQ_BASE_URL": f"{good}/v1"}
+        environ |= {"FREERIDE_GROQ_LIMITS": "none", "FREERIDE_OPENROUTER_LIMITS": "none"}  # these upstreams have none
         command = (*FREERIDE, "serve", "--port", "0")
         program = self._stack.enter_context(Program(command, self._environ | environ))
         root = program.wait_for(r"listening on (http://127\.0\.0\.1:\d+)$")

@@ -134,7 +134,8 @@ def test_without_a_key_it_says_where_to_get_one(quota: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"), [(["--watch"], 1, "this is not one"), (["--watch", "--json"], 2, "leave out --json")]
+    ("arguments", "code", "words"),
+    [(["--watch"], 1, "this is not one"), (["--watch", "--json"], 2, "leave out --json")],
 )
 def test_only_a_terminal_is_redrawn(quota: Command, arguments: list[str], code: int, words: str) -> None:
     result = quota(*arguments)

@@ -228,6 +228,16 @@ def test_what_is_about_no_limit_cools_as_before(tmp_path: Path, scope: Scope, hi
         assert [kind for kind, _ in stage.cooled().values()] == ["rate_limit"]
 
 
+@pytest.mark.parametrize("mode", ["off", "watch"])
+@pytest.mark.parametrize("rules", [(), (Rule(kind=ErrorKind.RATE_LIMIT, status=429, limit="rpm"),)])
+def test_without_the_ledger_refusals_cool_as_before(tmp_path: Path, mode: str, rules: tuple[Rule, ...]) -> None:
+    with GatewayStage(tmp_path, provider("alpha", limits=(limit(),), rules=rules), quota=mode) as stage:
+        stage["alpha"].answer = always(refusal(429, headers={"retry-after": "41"}))
+        assert [stage.ask().status_code for _ in range(2)] == [503, 503]
+        assert [kind for kind, _ in stage.cooled().values()] == ["rate_limit"]
+        assert asked(stage["alpha"]) == 1
+
+
 # What waits
 
 

@@ -82,7 +82,7 @@ def gateway(home: Path, user: Path, disk: str = "fine") -> Iterator[GatewayOnDis
     with ExitStack() as stack:
         thread = stack.enter_context(SimulatorThread(*simulators))
         simulators[0].always("rate-limited")
-        environ = clean_environ(user, {**thread.env, "FREERIDE_HOME": str(home)})
+        environ = clean_environ(user, {**thread.env, "FREERIDE_HOME": str(home), "FREERIDE_QUOTA": "off"})
         yield GatewayOnDisk(home, stack.enter_context(Program([sys.executable, "-c", _START, disk], environ)))
 
 

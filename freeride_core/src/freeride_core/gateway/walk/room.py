@@ -142,10 +142,13 @@ class Room:
     @_without_fault(False)
     def is_about_limit(self, candidate: Candidate, quota: Sequence[Quota]) -> bool:
         """Take what a response told of the candidate's limits. Whether it told anything of one of them."""
-        return self._quotas.observe(candidate, self._call.operation, quota, self._ledger.now())
+        is_told = self._quotas.observe(candidate, self._call.operation, quota, self._ledger.now())
+        return is_told and self._quotas.mode is QuotaMode.ON
 
     @_without_fault(False)
     def is_charged(self, candidate: Candidate, failure: Failure, longest_s: float) -> bool:
         """Charge a refusal that names no limit to one of a minute. Whether there is one, so that nothing has to cool."""
         claim = self._claim(candidate)
-        return claim is not None and claim.refuse(failure.scope, failure.retry_at, longest_s, self._ledger.now())
+        if claim is None or not claim.refuse(failure.scope, failure.retry_at, longest_s, self._ledger.now()):
+            return False
+        return self._quotas.mode is QuotaMode.ON
