@@ -54,7 +54,7 @@ def gateway_url(
         return
     with Program([*FREERIDE, "simulate", "--all", "--json"], environ) as simulators:
         variables = json.loads(simulators.wait_for(r"^(\{.*\})$"))["env"]
-        with serving(FREERIDE, environ | variables) as url:
+        with serving(FREERIDE, environ | variables | {"FREERIDE_QUOTA": "off"}) as url:
             yield url
 
 
