@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import json
-import os
 import socket
 import threading
 import time
@@ -165,7 +164,7 @@ def open_sockets(process: GatewayProcess) -> int:
     found = 0
     for entry in Path(f"/proc/{process._process.pid}/fd").iterdir():
         with contextlib.suppress(OSError):  # closed meanwhile
-            found += os.readlink(entry).startswith("socket:")
+            found += str(entry.readlink()).startswith("socket:")
     return found
 
 
