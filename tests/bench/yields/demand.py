@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrueSize:
-    """What only upstreams know of a request, and whoever is omniscient."""
+    """What only upstreams and the omniscient scheduler know of a request."""
 
     prompt_tokens: int
     answer_tokens: int

@@ -83,7 +83,7 @@ class TrueWindow(ABC):
 
 @dataclass(slots=True, kw_only=True)
 class AlignedWindow(TrueWindow):
-    """Begins anew with each minute of the clock, or each day of a time zone."""
+    """Begins again with each minute of the clock, or each day of a time zone."""
 
     zone: str = "UTC"
     _ends_at: float = field(default=-math.inf, init=False)
