@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from freeride_provider_specimen import CHECKED, EMBED, HISTORY, LARGE, RULES, SpecimenWire, WholeEvents, parse_entry
+from freeride_provider_specimen import CHECKED, EMBED, LARGE, RULES, WIRE, SpecimenWire, WholeEvents, parse_entry
 from meta.specimens import PROFILE, origin_of, provider, renamed, source_of
 
 from freeride_conformance.subject import PluginOrigin, ProviderSubject
@@ -40,7 +40,7 @@ Broken = Callable[[PluginOrigin, Path], ProviderSubject]
 
 
 def _wire(kind: type[CompatibleWire] = SpecimenWire, **more: Any) -> CompatibleWire:
-    return kind(**{"path": "/chat/completions", "rules": RULES, "dropped": frozenset({"store"}), **HISTORY, **more})
+    return kind(**{"path": "/chat/completions", "rules": RULES, "dropped": frozenset({"store"}), **WIRE, **more})
 
 
 def _chat(kind: type[CompatibleWire], **more: Any) -> Broken:
@@ -321,4 +321,5 @@ BROKEN: Mapping[str, Broken] = {
     "has_seen_its_upstream": _with_case("server-error", confidence="guess"),
     "plays_what_it_speaks_of": _without_case("context-length"),
     "knows_its_limits": _part(limits=(dataclasses.replace(LIMITS[0], amount=31), LIMITS[1])),
+    "reads_what_is_left": _chat(SpecimenWire, quota_headers=()),
 }

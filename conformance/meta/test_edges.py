@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from freeride_provider_specimen import CHECKED, EMBED, HISTORY, LARGE, SpecimenWire, WholeEvents, parse_entry
+from freeride_provider_specimen import CHECKED, EMBED, LARGE, WIRE, SpecimenWire, WholeEvents, parse_entry
 from meta.specimens import PROFILE, origin_of, provider
 
 from freeride_conformance.readme import provider_head
@@ -183,7 +183,7 @@ def test_a_wire_that_needs_its_own_member_back_breaks_off_with_clients_that_drop
     body["choices"][0]["message"]["seal"] = "unbroken"
     answer = msgspec.structs.replace(PROFILE.answer, tool_call_body=json.dumps(body))
     subject = provider(
-        origin, msgspec.structs.replace(PROFILE, answer=answer), chat=Sealing(path="/chat/completions", **HISTORY)
+        origin, msgspec.structs.replace(PROFILE, answer=answer), chat=Sealing(path="/chat/completions", **WIRE)
     )
     kept, dropped, *_ = RULES["goes_on_after_a_tool_call"].checks(subject)
     kept.run()

@@ -8,7 +8,7 @@ const { createRequire } = require("node:module");
 const { Anthropic } = createRequire(process.env.CLIENT_FOLDER + "/")("@anthropic-ai/sdk");
 
 const client = new Anthropic({ baseURL: process.env.GATEWAY_URL, authToken: "freeride-local", apiKey: null, maxRetries: 0 });
-const question = "Join these words with underscores and reply with only the result: ONE TWO";
+const question = "Join these words with underscores and answer with only the result: ONE TWO";
 const fields = JSON.parse(process.env.FIELDS ?? "{}");
 
 function request(prompt) {

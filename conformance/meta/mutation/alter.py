@@ -12,6 +12,7 @@ from freeride_core.answer import ErrorKind, Scope
 from freeride_core.call import Feature, Operation
 from freeride_core.compatible.rules import Rule
 from freeride_core.free import Allowlist, WholeCatalog
+from freeride_core.limit import Limit, LimitKind
 from freeride_core.model import Model
 from freeride_core.provider import Account, Proof, Provider
 
@@ -43,7 +44,7 @@ def _raises(*_: Any) -> Any:
 
 # By the field's name.
 _BY_FIELD: dict[str, Callable[[Any], Iterator[Change]]] = {
-    "kind": lambda value: _others(_KINDS, value),
+    "kind": lambda value: _others(_KINDS if isinstance(value, ErrorKind) else tuple(LimitKind), value),
     "scope": lambda value: _others(tuple(Scope), value),
     "unit": lambda _: iter(((" -> images", "images"),)),
     "window": lambda _: iter(((" -> year", "year"),)),
@@ -176,7 +177,7 @@ class Alterations:
     def _of_members(self, value: Any) -> Iterator[Change]:
         for field in fields(value):
             for words, new in self.of(getattr(value, field.name), field.name):
-                if not (isinstance(value, Rule) and self._mean_the_same(value, field.name, new)):
+                if not self._means_the_same(value, field.name, new):
                     yield f".{field.name}{words}", replace(value, **{field.name: new})
         if (
             isinstance(value, Rule)
@@ -185,9 +186,14 @@ class Alterations:
         ):
             yield ".scope removed", replace(value, scope=None)
 
-    def _mean_the_same(self, old: Rule, field: str, new: Any) -> bool:
-        """Whether a scope is what it is anyway."""
-        return field == "scope" and new == (old.scope or usual_scope(old.kind, self._provider))
+    def _means_the_same(self, old: Any, field: str, new: Any) -> bool:
+        """Whether a scope or a kind is what it is anyway, or a zone is one of no fixed day."""
+        if isinstance(old, Rule):
+            return field == "scope" and new == (old.scope or usual_scope(old.kind, self._provider))
+        if isinstance(old, Limit):
+            is_day = old.window in ("day", "month") and old.limit_kind == LimitKind.FIXED
+            return (field == "kind" and new == old.limit_kind) or (field == "zone" and not is_day)
+        return False
 
     def _of_tuple(self, value: tuple[Any, ...], field: str) -> Iterator[Change]:
         for at, item in enumerate(value):

@@ -30,7 +30,17 @@ SURVIVORS: dict[str, str] = {
     r"(groq|cloudflare|openrouter): probe\.describe finds an account that cannot be billed": "the free policy asks for no account",
     r"openrouter: probe\.refusals\[403\] removed": "that a 403 proves a bad key no case tells",
     r"(openrouter|groq): meter -> .*": "every 429 that was seen says itself whom it limits",
-    r"huggingface: limits\[0\]\.(unit|amount|window|scope) .*": "no simulator plays money, nor a month",
+    r"huggingface: limits\[0\]\.(unit|amount|window|scope|kind|zone|operations) .*": "no simulator plays money, nor a month",
+    r".*: limits\[\d\]\.kind -> rolling": "it admits no more than another way of counting does",
+    r"(groq: limits\[0\]|nvidia: limits\[0\]|cloudflare: limits\[[12]\])\.kind -> fixed": (
+        "it differs from a rolling minute at the turn of the clock only"
+    ),
+    r"groq: limits\[3\]\.kind -> leaky": "so the simulator counts, and the package is more careful",
+    r".*: limits\[\d\]\.refusals_count -> True": "no simulator counts what it refuses",
+    r".*: limits\[\d\]\.counts_cached -> .*|groq: __init__\.py: _limit: 'False' -> True": "no simulator caches",
+    r"groq: limits\[\d\]\.reserve (doubled|plus one)": "how much is reserved is known roughly, and more is more careful",
+    r"cloudflare: limits\[0\]\.operations -> .*CHAT.*": "no price of an embedding is stated",
+    r"cloudflare: catalog\.models\[@cf/(?!openai).*\]\.costs.*": "the simulator has the price of one model",
     r"huggingface: probe\.path (emptied|altered)": "the Hub is another host, which no simulator of the router plays",
     r"huggingface: __init__\.py: request: \"'GET'\" -> .*": "likewise",
     # Facts of models.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -211,7 +212,7 @@ def test_it_opens_the_page_where_keys_are_made_if_the_user_agrees(environ: dict[
     browser = tmp_path / "browser"
     write_script(browser, f"import pathlib, sys\npathlib.Path({str(opened)!r}).write_text(sys.argv[1])\n")
     for answer, is_opened in (("n", False), ("", True)):
-        with Terminal((*INIT, "groq"), environ | {"BROWSER": f"{browser} %s"}) as terminal:
+        with Terminal((*INIT, "groq"), environ | {"BROWSER": f"{shlex.quote(str(browser))} %s"}) as terminal:
             terminal.expect(r"Open https://console.groq.com/keys in your browser\? \[Y/n\] ")
             terminal.type(f"{answer}\n")
             terminal.expect(PASTE)
@@ -219,7 +220,9 @@ def test_it_opens_the_page_where_keys_are_made_if_the_user_agrees(environ: dict[
             terminal.wait()
         assert opened.exists() <= is_opened
     until(lambda: opened.exists() and opened.read_text() == "https://console.groq.com/keys")
-    with Terminal((*INIT, "groq"), environ | {"BROWSER": f"{browser} %s", "SSH_CONNECTION": "x"}) as terminal:
+    with Terminal(
+        (*INIT, "groq"), environ | {"BROWSER": f"{shlex.quote(str(browser))} %s", "SSH_CONNECTION": "x"}
+    ) as terminal:
         terminal.expect(PASTE)
         assert "in your browser" not in terminal.screen
 

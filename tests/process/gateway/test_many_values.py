@@ -75,6 +75,7 @@ VALUES = st.recursive(
 
 @given(VALUES, st.integers(0, 20), st.booleans())
 @example(["\\" * 3000 + '"' * 2000, "," * 200], 10, True)
+@example({"": "["}, 1, True)
 def test_what_stands_within_strings_is_no_value(value: Any, most: int, is_ascii: bool) -> None:
     text = json.dumps(value, ensure_ascii=is_ascii)
     bare = re.sub(r'"(?:[^"\\]|\\.)*"', "S", text)

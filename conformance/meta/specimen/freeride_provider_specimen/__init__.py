@@ -21,6 +21,7 @@ from freeride_core import (
     Model,
     Operation,
     Provider,
+    QuotaHeaders,
     Rule,
     Scope,
     ZeroPrice,
@@ -39,7 +40,15 @@ LARGE = Model(
     price=0.0,
 )
 EMBED = Model(id="specimen/embed", canonical="specimen/embed", operations=frozenset({Operation.EMBEDDINGS}), price=0.0)
-HISTORY: dict[str, Any] = {
+WIRE: dict[str, Any] = {
+    "quota_headers": (
+        QuotaHeaders(
+            limit_name="rpm",
+            limit="x-ratelimit-limit",
+            remaining="x-ratelimit-remaining",
+            reset="x-ratelimit-reset",
+        ),
+    ),
     "messages_drop": frozenset({"annotations", "provider_specific_fields"}),
     "reasoning": "require reasoning_content",
 }
@@ -107,7 +116,7 @@ def make(**changes: Any) -> CompatibleProvider:
         "base_url": "https://specimen.invalid/v1",
         "free": ZeroPrice(),
         "catalog": CompatibleCatalog(models=(LARGE, EMBED), checked=CHECKED, parse_entry=parse_entry),
-        "chat": SpecimenWire(path="/chat/completions", rules=RULES, dropped=frozenset({"store"}), **HISTORY),
+        "chat": SpecimenWire(path="/chat/completions", rules=RULES, dropped=frozenset({"store"}), **WIRE),
         "embeddings": CompatibleWire(path="/embeddings"),
         "probe": CompatibleProbe(path="/key"),
         "limits": tuple(

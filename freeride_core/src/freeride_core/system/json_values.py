@@ -45,7 +45,7 @@ def count_separators(text: bytes) -> int:
 
 
 def _has_too_many_outside_strings(text: bytes) -> bool:
-    left = 2 * MOST_VALUES  # a value may have a name besides
+    left = 2 * MOST_VALUES + 1  # a value may have a name besides
     at = values = 0
     while left and values <= MOST_VALUES:
         quote = text.find(b'"', at)
