@@ -321,5 +321,6 @@ BROKEN: Mapping[str, Broken] = {
     "has_seen_its_upstream": _with_case("server-error", confidence="guess"),
     "plays_what_it_speaks_of": _without_case("context-length"),
     "knows_its_limits": _part(limits=(dataclasses.replace(LIMITS[0], amount=31), LIMITS[1])),
+    "reads_amounts": _chat(SpecimenWire, quota_texts=()),
     "reads_what_is_left": _chat(SpecimenWire, quota_headers=()),
 }

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from fake_upstream import until
 from installation import need
 from served_gateway import FrontMaker
 
@@ -65,6 +66,12 @@ def make_client(openai: Any, sent: list[Any]) -> Iterator[ClientMaker]:
 @pytest.fixture
 def client(gateway_url: str, make_client: ClientMaker) -> Any:
     return make_client(gateway_url)
+
+
+def serving_providers(client: Any) -> set[str]:
+    """Those that have a model listed."""
+    models = [model for model in client.models.list().data if model.owned_by != "freeride"]
+    return {name for model in models for name in model.available_providers}
 
 
 def joined(chunks: list[Any]) -> str:
@@ -212,6 +219,7 @@ def test_when_every_provider_failed_the_error_says_when_to_come_back(
 ) -> None:
     front = make_front("openrouter", "groq", "nvidia", "cloudflare", "huggingface", "gemini")  # all that take a key
     client = make_client(front.url)
+    until(lambda: serving_providers(client) == set(front.simulators))  # one of them serves when its account is known
     front.all_answer(failure)
 
     with pytest.raises(openai.InternalServerError) as raised:

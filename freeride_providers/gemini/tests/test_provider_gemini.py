@@ -145,6 +145,19 @@ def test_a_prompt_that_no_minute_has_room_for_is_too_large() -> None:
     assert set(kinds.values()) == {ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_EXHAUSTED}
 
 
+def test_each_violated_quota_tells_its_amount() -> None:
+    call = Call(operation=Operation.CHAT, model="auto", stream=False, pairs=(), body=b"{}", prompt_tokens=15_001)
+    day, minute, tokens = {**DAY, "quotaValue": "20"}, {**MINUTE, "quotaValue": "5"}, TOKENS
+    told = {
+        "both": (refused(day, minute), {("rpd", 20, 0), ("rpm", 5, 0)}),
+        "tokens of a day": (refused(TOKENS_DAY), {("rpd", None, 0)}),
+        "a large prompt": (dataclasses.replace(refused(tokens), call=call), {("tpm", 15_000, None)}),
+    }
+    for name, (answer, wanted) in told.items():
+        read = SUBJECT.provider.wires[Operation.CHAT].read(answer).quota
+        assert {(quota.limit_name, quota.limit, quota.remaining) for quota in read} == wanted, name
+
+
 def test_a_silent_answer_is_left_to_the_gateway() -> None:
     case = SUBJECT.profile.case("silent-answer")
     assert case is not None

@@ -22,6 +22,7 @@ from freeride_core import (
     Operation,
     Provider,
     QuotaHeaders,
+    QuotaText,
     Rule,
     Scope,
     ZeroPrice,
@@ -41,6 +42,7 @@ LARGE = Model(
 )
 EMBED = Model(id="specimen/embed", canonical="specimen/embed", operations=frozenset({Operation.EMBEDDINGS}), price=0.0)
 WIRE: dict[str, Any] = {
+    "quota_texts": (QuotaText(pattern=r"allowance of (?P<limit>\d+) requests"),),
     "quota_headers": (
         QuotaHeaders(
             limit_name="rpm",
@@ -52,7 +54,7 @@ WIRE: dict[str, Any] = {
     "messages_drop": frozenset({"annotations", "provider_specific_fields"}),
     "reasoning": "require reasoning_content",
 }
-RULES = (Rule(kind=ErrorKind.QUOTA_EXHAUSTED, text="daily allowance", wait=Midnight()),)
+RULES = (Rule(kind=ErrorKind.QUOTA_EXHAUSTED, text="daily allowance", wait=Midnight(), limit="rpd"),)
 
 
 def parse_entry(row: Mapping[str, Any], dated: Mapping[str, Model]) -> list[Model]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from freeride_conformance.evidence import EVIDENCE
 from freeride_conformance.rule import ConformanceRule, Grade, rule
 from freeride_conformance.subject import ProviderSubject
 from freeride_core.call import Operation
@@ -12,6 +13,7 @@ from freeride_core.limit import Limit, LimitKind
 from freeride_core.model import Model
 from freeride_core.simulator.profile import PlayedQuota
 from freeride_core.simulator.quota import QuotaStatus
+from freeride_core.simulator.reading import answer_of
 from freeride_core.simulator.render import Values
 
 RULES: list[ConformanceRule[ProviderSubject]] = []
@@ -172,3 +174,34 @@ def reads_what_is_left(subject: ProviderSubject, name: str) -> None:
     if f"{{{{{name}.reset" in " ".join(templates.values()):
         wait_s = (found[0].reset_at or _NOW) - _NOW
         assert abs(wait_s - _RESET_S) <= 1, f"it reads a wait of {wait_s:.0f} s, and it is {_RESET_S}: {headers}"
+
+
+def _numbered_cases(subject: ProviderSubject) -> list[str]:
+    """Those whose body tells the amount of the limit that they are about."""
+    told = [f"{{{{{quota.name}.limit}}}}" for quota in subject.profile.quotas]
+    return [
+        case.name
+        for case in subject.profile.cases
+        if case.expect is not None and case.expect.limit and any(hole in (case.body or "") for hole in told)
+    ]
+
+
+@rule(
+    RULES,
+    SECTION,
+    fix="give the wire a `QuotaText` that reads the amount from the error",
+    grade=Grade.GOLD,
+    needs="chat",
+    variants=_numbered_cases,
+)
+def reads_amounts(subject: ProviderSubject, name: str) -> None:
+    """Where a refusal tells how much there is of the limit that it is about, that is read."""
+    case = subject.profile.case(name)
+    assert case is not None
+    assert case.expect is not None
+    answer = answer_of(subject.profile, case, _NOW)
+    told = [quota.amount for quota in subject.profile.quotas if f"{{{{{quota.name}.limit}}}}" in (case.body or "")]
+    read = subject.provider.wires[Operation.CHAT].read(answer).quota
+    EVIDENCE.note(f"{answer.status} {answer.text}", str(read))
+    amounts = [quota.limit for quota in read if quota.limit_name == case.expect.limit]
+    assert any(amount in told for amount in amounts), f"it reads {amounts} of {case.expect.limit}, and it is {told}"

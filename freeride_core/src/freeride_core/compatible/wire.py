@@ -144,7 +144,7 @@ class CompatibleWire(Wire):
             status = 400 if self._understood(400, answer)[0].is_specific else 500
         rule, complaint, account = self._understood(status, answer)
         failure = self._failure(rule, status, complaint, answer)
-        return Reading(failure, account, self._quota(rule, complaint, failure))
+        return Reading(failure, account, self._quota(rule, answer, failure))
 
     def _understood(self, status: int, answer: Answer) -> tuple[Rule, UpstreamErrorBody, str | None]:
         """Return the rule, the error and the account of a response. A failing upstream repeats itself, so errors are cached."""
@@ -183,12 +183,13 @@ class CompatibleWire(Wire):
         found = (each.quota_in(headers, now) for each in self.quota_headers)
         return tuple(quota for quota in found if quota is not None)
 
-    def _quota(self, rule: Rule, complaint: UpstreamErrorBody, failure: Failure) -> tuple[Quota, ...]:
-        """Return what an error says of limits."""
-        for text in self.quota_texts:
-            if (quota := text.quota_in(complaint.message, failure.retry_at)) is not None:
-                return (quota,)
-        return (Quota(limit_name=rule.limit, remaining=0, reset_at=failure.retry_at),) if rule.limit else ()
+    def _quota(self, rule: Rule, answer: Answer, failure: Failure) -> tuple[Quota, ...]:
+        """Return what an error says of limits: of each that it tells numbers of, and of the one that it is about."""
+        read = (text.quota_in(answer.text, failure.retry_at, rule.limit) for text in self.quota_texts)
+        found = tuple(quota for quota in read if quota is not None)
+        if not rule.limit or any(quota.limit_name == rule.limit for quota in found):
+            return found
+        return (*found, Quota(limit_name=rule.limit, remaining=0, reset_at=failure.retry_at))
 
     def _reset_headers(self, status: int) -> tuple[str, ...]:
         return self.reset_headers if status == 429 else ()

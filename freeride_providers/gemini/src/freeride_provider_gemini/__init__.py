@@ -11,6 +11,7 @@ from freeride_core import (
     Limit,
     Midnight,
     Provider,
+    QuotaText,
     Rule,
     Scope,
     hookimpl,
@@ -67,6 +68,18 @@ _SEEN_UNTIL = "2026-08-31"
 # signatures, and stays.
 MESSAGES_REFUSED = frozenset({"annotations", "audio", "parsed", "provider_specific_fields", "refusal"})
 
+# Each limit that was reached is a violation, with its amount.
+QUOTA_TEXTS = tuple(
+    QuotaText(
+        limit_name=name,
+        pattern=rf'"quotaId":\s*"[^"]*{unit}[^"]*{window}(?:(?!"quotaId")[\s\S]){{0,500}}?"quotaValue":\s*"(?P<limit>[1-9]\d{{0,8}})"',
+    )
+    for name, unit, window in (
+        ("rpd", "Requests", "PerDay"),
+        ("rpm", "Requests", "PerMinute"),
+        ("tpm", "Tokens", "PerMinute"),
+    )
+)
 
 _LITE, _GEMMA = ("*flash-lite*",), ("gemma-*",)
 
@@ -113,7 +126,13 @@ def freeride_register_provider() -> Provider:
         # No list and no answer says what is free.
         free=Allowlist(frozenset(model.id for model in CATALOG.models), CATALOG.checked),
         catalog=CATALOG,
-        chat=GeminiWire(path="/chat/completions", messages_drop=MESSAGES_REFUSED, reasoning="drop", rules=RULES),
+        chat=GeminiWire(
+            path="/chat/completions",
+            messages_drop=MESSAGES_REFUSED,
+            reasoning="drop",
+            rules=RULES,
+            quota_texts=QUOTA_TEXTS,
+        ),
         limits=(
             _limit("requests", 15, "minute", _LITE),
             _limit("requests", 30, "minute", _GEMMA),

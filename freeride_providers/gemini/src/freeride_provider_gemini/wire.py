@@ -16,6 +16,7 @@ from freeride_core import (
     ErrorKind,
     Model,
     Proof,
+    Quota,
     Reading,
 )
 from freeride_provider_gemini.signatures import sign
@@ -60,7 +61,8 @@ class GeminiWire(CompatibleWire):
         if allowance is None or answer.call.prompt_tokens <= int(allowance[1]):
             return reading
         # Waiting, as the answer proposes, would not help; the size is worth remembering.
-        return replace(reading, failure=replace(failure, kind=ErrorKind.TOO_LARGE, retry_at=None))
+        told = Quota(limit_name="tpm", limit=float(allowance[1]), requested=answer.call.prompt_tokens)
+        return replace(reading, failure=replace(failure, kind=ErrorKind.TOO_LARGE, retry_at=None), quota=(told,))
 
 
 def _value(call: Call, name: str) -> Any:

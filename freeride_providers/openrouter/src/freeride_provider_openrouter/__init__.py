@@ -25,6 +25,7 @@ from freeride_core import (
     Proof,
     Provider,
     Quota,
+    QuotaText,
     Reading,
     Rule,
     Scope,
@@ -143,6 +144,7 @@ def _wire(path: str) -> CompatibleWire:
         # Messages stay as they are: it takes `reasoning` and `reasoning_details` back, and reads over what it does not know.
         rules=RULES,
         reset_headers=("x-ratelimit-reset",),
+        quota_texts=(QuotaText(pattern=r'"X-RateLimit-Limit":\s*"?(?P<limit>[1-9]\d{0,8})\b'),),
         account_pattern=r'"user_id"\s*:\s*"(user_\w+)"',
     )
 
