@@ -257,7 +257,8 @@ sys.exit(lost)
 
 def test_processes_that_share_a_log_lose_nothing_while_it_rotates_under_a_reader(log: Path) -> None:
     log.parent.mkdir()
-    # Lines of about 98 bytes, 280 KB in all: two rotations at 100 KB, which a reader survives however slow it is.
+    log.touch()
+    # Lines of about 98 bytes, 280 KB in all: two rotations at 100 KB, which a reader of the file survives however slow it is.
     names, events = ("one", "two", "three"), 950
     follower = Follower(log)
     seen: dict[str, list[int]] = {name: [] for name in names}

@@ -1,14 +1,20 @@
-"""Tallies in the background: mutants are tried while the other tests run, with what these leave of the processor."""
+"""Tallies in the background: mutants are tried while the other tests run, with what these leave of the processor.
+
+Where several processes share the tests, the one that reports tries the mutants, and tallies reach the others as files.
+"""
 
 from __future__ import annotations
 
 import logging
 import multiprocessing
 import os
+import pickle
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from meta.mutation.sample import MutantSample
@@ -16,13 +22,15 @@ from meta.mutation.tally import MutationTally, tally_of
 
 _POLITENESS = 19
 _LANES = 2
+_POLL_S = 0.2
 
 
 class Background:
     """A process for each provider: what guards and watches a check is about a whole process. All of them start at once, before
     there is a test that changes its folder or its path under them. `close` it."""
 
-    def __init__(self, samples: Mapping[str, MutantSample], *, everything: bool) -> None:
+    def __init__(self, samples: Mapping[str, MutantSample], results: Path, *, everything: bool) -> None:
+        """`results` is the folder in which `wait_for_tally` finds the tallies."""
         self._home = tempfile.TemporaryDirectory(prefix="freeride-mutants-")
         context = multiprocessing.get_context("spawn")
         home = Path(self._home.name)
@@ -33,10 +41,8 @@ class Background:
             name: process.submit(_tally_in_turn, home / f"lane-{number % _LANES}", name, samples[name], everything)
             for number, (name, process) in enumerate(self._processes.items())
         }
-
-    def tally(self, name: str) -> MutationTally:
-        """Waits for it."""
-        return self._tallies[name].result()
+        for name, tally in self._tallies.items():
+            tally.add_done_callback(partial(_leave, results / name))
 
     def close(self) -> None:
         """Whatever is under way ends."""
@@ -47,6 +53,25 @@ class Background:
         for process in self._processes.values():
             process.shutdown()
         self._home.cleanup()
+
+
+def wait_for_tally(results: Path, name: str) -> MutationTally:
+    """Gives what became of the mutants of one provider, once all are tried; raises what trying them raised."""
+    while not (results / name).exists():
+        time.sleep(_POLL_S)
+    found = pickle.loads((results / name).read_bytes())
+    if isinstance(found, BaseException):
+        raise found
+    assert isinstance(found, MutationTally)
+    return found
+
+
+def _leave(path: Path, tally: Future[MutationTally]) -> None:
+    if tally.cancelled():
+        return
+    unfinished = path.with_suffix(".new")
+    unfinished.write_bytes(pickle.dumps(tally.exception() or tally.result()))
+    unfinished.replace(path)
 
 
 def _tally_in_turn(lane: Path, name: str, sample: MutantSample, everything: bool) -> MutationTally:

@@ -39,10 +39,6 @@ class MutationTally:
     survive, and a whole run begins with one of those; a sample may begin with any, so that nothing is said of it."""
 
 
-TALLIES: dict[str, MutationTally] = {}
-"""By provider, for the summary."""
-
-
 def tally_of(name: str, sample: MutantSample, everything: bool) -> MutationTally:
     """Tries those mutants of an installed provider that are in the sample. Of those that one pattern explains only the first
     is tried, as each goes through the whole suite; unless `everything` is asked for."""
