@@ -75,7 +75,7 @@ def test_what_is_broken_is_told_with_promise_exchange_and_remedy(site: Path, tmp
     for line in (
         "reads_its_cases[daily-cap] is broken",
         "promise    Each case is read as its kind, scope, wait and account.",
-        "found      it was read as quota_exhausted scope=account retry_after=60.0, and should be",
+        "found      it was read as quota_exhausted scope=account retry_after=60.0 limit=rpd, and should be",
         "sent       400 ",
         "likely fix add a `ConformanceRule`",
         "provider specimen 1.0 (freeride-provider-specimen, api 1): FAILED",

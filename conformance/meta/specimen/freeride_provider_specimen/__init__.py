@@ -42,7 +42,7 @@ LARGE = Model(
 )
 EMBED = Model(id="specimen/embed", canonical="specimen/embed", operations=frozenset({Operation.EMBEDDINGS}), price=0.0)
 WIRE: dict[str, Any] = {
-    "quota_texts": (QuotaText(pattern=r"allowance of (?P<limit>\d+) requests"),),
+    "quota_texts": (QuotaText(limit_name="rpd", pattern=r"allowance of (?P<limit>\d+) requests"),),
     "quota_headers": (
         QuotaHeaders(
             limit_name="rpm",

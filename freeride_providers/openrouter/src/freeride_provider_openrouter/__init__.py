@@ -135,6 +135,10 @@ def _functions(tools: bytes) -> bytes | None:
     return None if kept == listed else json.dumps(kept).encode()
 
 
+# Beside the words, a refusal repeats the headers that OpenRouter would send (live, August and September 2026).
+QUOTA_TEXTS = (QuotaText(pattern=r'"X-RateLimit-Limit":\s*"?(?P<limit>[1-9]\d{0,8})\b'),)
+
+
 def _wire(path: str) -> CompatibleWire:
     return FreeWire(
         path=path,
@@ -144,7 +148,7 @@ def _wire(path: str) -> CompatibleWire:
         # Messages stay as they are: it takes `reasoning` and `reasoning_details` back, and reads over what it does not know.
         rules=RULES,
         reset_headers=("x-ratelimit-reset",),
-        quota_texts=(QuotaText(pattern=r'"X-RateLimit-Limit":\s*"?(?P<limit>[1-9]\d{0,8})\b'),),
+        quota_texts=QUOTA_TEXTS,
         account_pattern=r'"user_id"\s*:\s*"(user_\w+)"',
     )
 
