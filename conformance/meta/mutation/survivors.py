@@ -83,10 +83,10 @@ SURVIVORS: dict[str, str] = {
     ),
     r"openrouter: chat\.rules\[([0-3]|14)\](\.code -> other|\.status -> 418| removed)": "such answers say it in words too",
     r"openrouter: chat\.rules\[([01258]|1[123])\] after the next": "no answer was seen that the order changes",
-    r"openrouter: chat\.rules\[(5|16)\](\.status -> 418|\.text -> other| removed)": "the usual rules read such words alike",
+    r"openrouter: chat\.rules\[16\](\.status -> 418|\.text -> other| removed)": "the usual rules read such words alike",
     r"openrouter: chat\.rules\[8\]\.overrules_hint -> True": "one with a hint falls under the rule before",
     r"openrouter: __init__\.py: (read|_has_wish): .*": "no case has a routing wish; a test of the package sends some",
-    r"openrouter: chat\.rules\[(6|11)\]( removed|\.(kind|scope|feature|overrules_hint).*|\.status -> 418|\.text -> other)": (
+    r"openrouter: chat\.rules\[(6|11)\]( removed|\.(kind|scope|feature|overrules_hint|limit).*|\.status -> 418|\.text -> other)": (
         "an older shape, of which no example is known"
     ),
     r"openrouter: free\.policies\[2\] with google/gemini-3\.5-flash-image|cloudflare: free with openai/gpt-5\.2": (

@@ -53,7 +53,7 @@ def shares_of(limit: Limit, model: Model) -> tuple[float, float, float]:
 class Meter:
     """Made once for each key, model and operation."""
 
-    __slots__ = ("_reserving", "_told_at", "counts_tokens", "pair", "shares", "windows")
+    __slots__ = ("_reserving", "_told_at", "counts_tokens", "limits_concurrency", "pair", "shares", "windows")
 
     def __init__(self, pair: tuple[str, str], shares: tuple[Share, ...]) -> None:
         self.pair = pair
@@ -61,6 +61,8 @@ class Meter:
         self.windows = tuple(share.allowance.window for share in shares)
         self.counts_tokens = any(share.of_prompt or share.of_output for share in shares)
         """Whether it matters how large a request is."""
+        self.limits_concurrency = any(share.allowance.limit.limit_kind is LimitKind.CONCURRENCY for share in shares)
+        """Whether something has to be given back at the end of a request. Asking four limits takes 1.6 us."""
         self._told_at = 0.0
         self._reserving = tuple(share for share in shares if share.reserve is not None and share.of_output)
 

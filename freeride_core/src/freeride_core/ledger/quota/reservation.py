@@ -79,11 +79,11 @@ class Reservation:
 
     def release(self) -> None:
         """The request is no longer under way."""
-        if self._is_held:
-            self._is_held = False
+        if self._is_held and self.claim.meter.limits_concurrency:
             for share, need in zip(self.claim.meter.shares, self.claim.needs, strict=True):
                 if share.allowance.limit.limit_kind is LimitKind.CONCURRENCY:
                     share.allowance.window.give(need, self.at)
+        self._is_held = False
 
 
 def _is_back(end: Settlement, share: Share) -> bool:
