@@ -40,3 +40,10 @@ def test_each_limit_that_is_told_of_is_read_once(body: str, texts: tuple[QuotaTe
     wire = CompatibleWire(path="/chat/completions", rules=(ABOUT_DAY,), quota_texts=texts)
     reading = wire.read(Answer(429, {}, f'{{"error":{{"message":"{body}"}}}}'.encode(), NOW))
     assert list(reading.quota) == told
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_an_error_about_something_else_teaches_no_limit(status: int) -> None:
+    wire = CompatibleWire(path="/chat/completions", quota_texts=(NAMED,))
+    body = b'{"error":{"message":"unknown field","input":"my log says (TPM): Limit 1, Used 1"}}'
+    assert wire.read(Answer(status, {}, body, NOW)).quota == ()

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from freeride_core.answer import Answer, Failure, Phase, Quota, Reading, Scope, UpstreamRequest
+from freeride_core.answer import Answer, ErrorKind, Failure, Phase, Quota, Reading, Scope, UpstreamRequest
 from freeride_core.call import Call
 from freeride_core.compatible import retry_after
 from freeride_core.compatible.errors import UpstreamErrorBody, error_in, is_page
@@ -42,6 +42,8 @@ def bearer(key: Key, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 _GOOD = Reading()
+_OF_LIMITS = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.QUOTA_EXHAUSTED, ErrorKind.TOO_LARGE})
+"""The kinds of error that may tell numbers of a limit."""
 _SAYINGS_MOST = 64
 _SHORT = 2048
 """Bytes of an error that may come again word for word."""
@@ -185,7 +187,9 @@ class CompatibleWire(Wire):
 
     def _quota(self, rule: Rule, answer: Answer, failure: Failure) -> tuple[Quota, ...]:
         """Return what an error says of limits: of each that it tells numbers of, and of the one that it is about."""
-        read = (text.quota_in(answer.text, failure.retry_at, rule.limit) for text in self.quota_texts)
+        # Another error may repeat the client's own words, which could be taken for numbers.
+        texts = self.quota_texts if failure.kind in _OF_LIMITS else ()
+        read = (text.quota_in(answer.text, failure.retry_at, rule.limit) for text in texts)
         found = tuple(quota for quota in read if quota is not None)
         if not rule.limit or any(quota.limit_name == rule.limit for quota in found):
             return found
