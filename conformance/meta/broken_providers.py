@@ -311,7 +311,7 @@ BROKEN: Mapping[str, Broken] = {
     "passes_over_what_is_no_answer": _decoding(_Apologetic),
     "calls_tools": _decoding(_WithoutCalls),
     "goes_on_after_a_tool_call": _chat(Forgetful),
-    "reads_its_cases": _chat(SpecimenWire, rules=()),
+    "reads_its_cases": _chat(SpecimenWire, rules=(dataclasses.replace(RULES[0], wait=60),)),
     "reads_the_unknown_by_its_status": _chat(SpecimenWire, rules=(*RULES, Rule(kind=ErrorKind.RATE_LIMIT, status=409))),
     "passes_over_an_error_in_a_200": _chat(Trusting),
     "reads_hints": _chat(NoDates),
